@@ -1,0 +1,1 @@
+"""The memory that all channels share: touchpoints, conversations, commitments, cases, and the resume."""

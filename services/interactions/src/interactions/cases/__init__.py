@@ -1,0 +1,1 @@
+"""Complaints, claims, petitions, suggestions and compliments (PQR), from received to verified."""

@@ -1,0 +1,1 @@
+"""Promises: who, what, by when, and whether they were kept."""

@@ -1,0 +1,33 @@
+"""What every test may ask for. A real server that cannot be had is a skip here, and a failure where it is required."""
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import TypeVar
+
+import pytest
+
+from hilo.native.errors import NativeError
+from hilo.native.postgres import PostgresServer
+from hilo.native.testing import real_postgres
+
+Server = TypeVar("Server")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A real PostgreSQL of this test run's own. `create_database(name)` makes a database, `url(name)` leads to it."""
+    yield from _required(real_postgres())
+
+
+def _required(server: AbstractContextManager[Server]) -> Iterator[Server]:
+    try:
+        running = server.__enter__()
+    except NativeError as reason:
+        if os.environ.get("HILO_REQUIRE_REAL") == "1":
+            pytest.fail(f"HILO_REQUIRE_REAL=1, but: {reason}")
+        pytest.skip(str(reason))
+    try:
+        yield running
+    finally:
+        server.__exit__(None, None, None)

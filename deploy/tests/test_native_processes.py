@@ -1,0 +1,84 @@
+"""Processes that are found again by pid and start time."""
+
+import signal
+import sys
+
+import pytest
+
+from hilo.native.errors import NativeError
+from hilo.native.processes import Process, launch, recall, remember, wait_for
+
+SLEEP = [sys.executable, "-c", "import time; print('awake', flush=True); time.sleep(60)"]
+DEAF = [
+    sys.executable,
+    "-c",
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)",
+]
+
+
+@pytest.fixture
+def log(tmp_path):
+    return tmp_path / "log" / "program.log"
+
+
+@pytest.fixture
+def sleeper(log):
+    process = launch(SLEEP, log=log)
+    yield process
+    process.kill()
+
+
+def test_a_remembered_process_is_recalled(sleeper, tmp_path):
+    file = tmp_path / "run" / "sleeper.pid"
+    remember(sleeper, file)
+    assert recall(file) == sleeper
+
+
+def test_a_pid_that_was_given_to_another_process_is_not_recalled(sleeper, tmp_path):
+    file = tmp_path / "sleeper.pid"
+    remember(Process(pid=sleeper.pid, started="long ago"), file)
+    assert recall(file) is None
+    assert not file.exists()
+    assert sleeper.is_alive()
+
+
+def test_an_unreadable_note_is_no_process(tmp_path):
+    file = tmp_path / "broken.pid"
+    file.write_text("{")
+    assert recall(file) is None
+
+
+def test_a_process_that_ends_when_asked_is_not_killed(sleeper):
+    assert sleeper.stop(within=10)
+    assert not sleeper.is_alive()
+
+
+def test_a_process_that_does_not_listen_is_killed(log):
+    process = launch(DEAF, log=log)
+    wait_for(process, lambda: "deaf" in log.read_text(), name="deaf", log=log, within=10)
+    assert not process.stop(within=0.3)
+    assert not process.is_alive()
+
+
+def test_the_program_outlives_a_keyboard_interrupt_of_the_terminal(sleeper):
+    import os
+
+    assert os.getsid(sleeper.pid) == sleeper.pid
+
+
+def test_a_program_that_ends_while_starting_shows_the_end_of_its_log(log):
+    process = launch([sys.executable, "-c", "raise SystemExit('no such table')"], log=log)
+    with pytest.raises(NativeError, match="no such table"):
+        wait_for(process, lambda: False, name="api", log=log, within=10)
+
+
+def test_a_program_that_never_answers_is_ended(log):
+    process = launch(SLEEP, log=log)
+    with pytest.raises(NativeError, match="did not answer within"):
+        wait_for(process, lambda: False, name="api", log=log, within=0.3)
+    assert not process.is_alive()
+
+
+def test_a_signal_to_an_ended_process_goes_nowhere(sleeper):
+    sleeper.kill()
+    sleeper.send(signal.SIGTERM)

@@ -8,8 +8,9 @@ from typing import TypeVar
 import pytest
 
 from hilo.native.errors import NativeError
+from hilo.native.kafka import KafkaServer
 from hilo.native.postgres import PostgresServer
-from hilo.native.testing import real_postgres
+from hilo.native.testing import real_kafka, real_postgres
 
 Server = TypeVar("Server")
 
@@ -18,6 +19,12 @@ Server = TypeVar("Server")
 def postgres_server() -> Iterator[PostgresServer]:
     """A real PostgreSQL of this test run's own. `create_database(name)` makes a database, `url(name)` leads to it."""
     yield from _required(real_postgres())
+
+
+@pytest.fixture(scope="session")
+def kafka_server() -> Iterator[KafkaServer]:
+    """A real Apache Kafka of this test run's own, at `bootstrap`. Topics are not made by themselves."""
+    yield from _required(real_kafka())
 
 
 def _required(server: AbstractContextManager[Server]) -> Iterator[Server]:

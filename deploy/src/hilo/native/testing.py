@@ -1,4 +1,4 @@
-"""The real PostgreSQL for the length of a test run, as context managers; the root conftest makes fixtures of them."""
+"""The real PostgreSQL and the real Apache Kafka for the length of a test run, as context managers; the root conftest makes fixtures of them."""
 
 import shutil
 import tempfile
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from hilo.native.kafka import KafkaServer
 from hilo.native.postgres import PostgresServer
 
 
@@ -14,6 +15,18 @@ def real_postgres() -> Iterator[PostgresServer]:
     """A server of its own in a temporary directory, without fsync; gone afterwards."""
     with _scratch("hilo-postgres-") as directory:
         server = PostgresServer(home=directory / "postgres", fast=True)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+@contextmanager
+def real_kafka() -> Iterator[KafkaServer]:
+    """A broker of its own in a temporary directory; gone afterwards. It makes no topic by itself."""
+    with _scratch("hilo-kafka-") as directory:
+        server = KafkaServer(home=directory / "kafka", quick=True)
         server.start()
         try:
             yield server

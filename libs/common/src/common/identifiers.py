@@ -1,0 +1,403 @@
+"""Identifiers as channels know them, brought to one form, and the trace that a touchpoint belongs to."""
+
+import hmac
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+from typing import Any, ClassVar
+from uuid import UUID
+
+import phonenumbers
+from email_validator import EmailNotValidError, validate_email
+from phonenumbers import PhoneNumberFormat, PhoneNumberType
+from stdnum.exceptions import ValidationError as WrongNumber
+
+from common.company import Company
+from common.errors import FieldError, Invalid
+from common.names import fold
+
+NORMALISATION = 1  # raised with every change of a normal form; a lookup asks under every version in use
+
+# The strongest scheme first: it names the trace.
+RANK = {
+    scheme: place
+    for place, scheme in enumerate(("customer", "document", "account", "email", "partner", "phone", "device"))
+}
+PERSONAL = frozenset(
+    {"customer", "document", "account", "email", "partner"}
+)  # they name a person, not a line or a machine
+SHARED = frozenset({"phone", "device"})  # families and offices share them; accounts of organisations by configuration
+
+LONGEST = 256  # characters of a value
+
+# Messengers that run on phone numbers, and what else channels call a scheme of ours.
+_ON_PHONES = frozenset({"whatsapp", "telegram-phone", "signal", "sms", "viber"})
+_ALIASES = {
+    **dict.fromkeys(("tel", "telephone", "mobile", "cell", "telefono", "celular", "movil"), "phone"),
+    **dict.fromkeys(("mail", "e-mail", "mailto", "correo"), "email"),
+    **dict.fromkeys(("doc", "documento"), "document"),
+    **dict.fromkeys(("cookie", "visitor"), "device"),
+}
+
+
+class InvalidIdentifier(Invalid):
+    """It cannot be brought to a normal form. `reason` says why, in kebab-case; the words never repeat the value."""
+
+    code: ClassVar[str] = "invalid-identifier"
+    title: ClassVar[str] = "Not an identifier"
+
+    def __init__(
+        self, detail: str, *, reason: str, pointer: str | None = None, errors: Sequence[FieldError] = ()
+    ) -> None:
+        super().__init__(detail, pointer=pointer, errors=errors)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """One identifier in normal form, and as it was given."""
+
+    scheme: str
+    value: str
+    given: str
+
+    @property
+    def text(self) -> str:
+        """The whole identifier, `scheme:value`: equal texts are the same identifier."""
+        return f"{self.scheme}:{self.value}"
+
+    @property
+    def personal(self) -> bool:
+        return self.scheme in PERSONAL
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The trail that one person leaves under one identifier. `text` is that identifier; none: an anonymous touchpoint."""
+
+    trace_id: UUID
+    scheme: str | None
+    text: str | None
+
+
+def parse_identifier(given: str, *, default_region: str, source: str | None = None) -> Identifier:
+    """The identifier in normal form; parsing a normal form gives it again.
+
+    `scheme:value`, schemes customer, document, account, email, partner, phone, device, and the messengers that run on
+    phone numbers. `default_region` (`company.phone_region`) reads numbers that come without a country; `source` is the
+    issuer of accounts and partner references that name none. A leading space of a phone number is a lost plus sign.
+
+    Raises InvalidIdentifier, whose `reason` is unknown-scheme, empty, too-long, bad-characters, not-a-uuid, not-a-phone,
+    not-an-email, no-issuer, no-document-type, not-a-document or wrong-check-digit.
+    """
+    scheme, value = _parse(given, default_region, source)
+    return Identifier(scheme, value, given)
+
+
+def parse_identifiers(
+    given: Sequence[str], *, default_region: str, source: str | None = None, pointer: str = "/identifiers"
+) -> tuple[Identifier, ...]:
+    """All of them in the order given, each normal form once. Raises one InvalidIdentifier that points at every wrong one."""
+    found: dict[str, Identifier] = {}
+    wrong: list[FieldError] = []
+    for place, text in enumerate(given):
+        try:
+            identifier = parse_identifier(text, default_region=default_region, source=source)
+        except InvalidIdentifier as refusal:
+            wrong.append(FieldError(f"{pointer}/{place}", refusal.reason, refusal.detail))
+        else:
+            found.setdefault(identifier.text, identifier)
+    if wrong:
+        raise InvalidIdentifier("An identifier cannot be read", reason=wrong[0].code, errors=wrong)
+    return tuple(found.values())
+
+
+def identifier_id(text: str, secret: bytes) -> UUID:
+    """The id of a normalised `scheme:value`: a keyed hash, the same in every service of a deployment."""
+    return _keyed("identifier", text, secret=secret)
+
+
+def trace_of(
+    identifiers: Sequence[Identifier],
+    *,
+    name: str | None = None,
+    source: str,
+    external_id: str,
+    secret: bytes,
+    shared_account_issuers: Collection[str] = (),
+) -> Trace:
+    """The one trace of a touchpoint with these identifiers, from its own content alone (design, section 4).
+
+    The strongest identifier by RANK, the first of equals; where people share it (phone, device, accounts of
+    `company.identifiers.shared_account_issuers`) together with the folded name, if one was given; without any identifier,
+    source and external id. Leave blocked identifiers out.
+    """
+    if not identifiers:
+        return Trace(_keyed("anonymous", source, external_id, secret=secret), None, None)
+    strongest = min(identifiers, key=lambda identifier: RANK[identifier.scheme])
+    folded = fold(name) if name and is_shared(strongest, shared_account_issuers) else ""
+    return Trace(_keyed("trace", strongest.text, folded, secret=secret), strongest.scheme, strongest.text)
+
+
+def customer_trace(customer_id: UUID, secret: bytes) -> UUID:
+    """The trace of `customer:<id>`, under which all that is written to a customer himself is kept."""
+    return _keyed("trace", f"customer:{customer_id}", "", secret=secret)
+
+
+def is_shared(identifier: Identifier, shared_account_issuers: Collection[str] = ()) -> bool:
+    """Whether several people use such an identifier as a rule, so that it proves contact but not identity."""
+    if identifier.scheme == "account":
+        return identifier.value.partition(":")[0] in shared_account_issuers
+    return identifier.scheme in SHARED
+
+
+def blocked(identifier: Identifier, company: Company) -> bool:
+    """Whether it is nobody's: 000000, noreply@, anonymous. Keep the touchpoint, drop this from trace and evidence, warn."""
+    return company.identifiers.blocks(identifier.text)
+
+
+def _keyed(*parts: str, secret: bytes) -> UUID:
+    # Lengths in front keep ("a", "bc") and ("ab", "c") apart; the first part keeps identifiers and traces apart.
+    message = b"".join(b"%d:%b" % (len(part), part) for part in (text.encode() for text in parts))
+    digest = bytearray(hmac.digest(secret, message, "sha256")[:16])
+    digest[6] = digest[6] & 0x0F | 0x80  # RFC 9562, version 8: made by a rule of our own
+    digest[8] = digest[8] & 0x3F | 0x80
+    return UUID(bytes=bytes(digest))
+
+
+@lru_cache(maxsize=65_536)
+def _parse(given: str, region: str, source: str | None) -> tuple[str, str]:
+    if len(given) > LONGEST:
+        raise InvalidIdentifier(f"An identifier has at most {LONGEST} characters", reason="too-long")
+    word, _, raw = given.partition(":")
+    scheme = word.strip().casefold()
+    scheme = _ALIASES.get(scheme, scheme)
+    if scheme not in RANK and scheme not in _ON_PHONES:
+        known = ", ".join((*RANK, *sorted(_ON_PHONES)))
+        raise InvalidIdentifier(
+            f"An identifier is scheme:value, with one of the schemes {known}", reason="unknown-scheme"
+        )
+    value = unicodedata.normalize("NFKC", raw)
+    if not value.strip():
+        raise InvalidIdentifier(f"The value of this {scheme} is empty", reason="empty")
+    if any(unicodedata.category(character) in _UNREADABLE for character in value.strip()):
+        raise InvalidIdentifier("An identifier has no control characters", reason="bad-characters")
+    if scheme in _ON_PHONES:
+        return "phone", _messenger_number(value, region)
+    if scheme in ("account", "partner"):
+        return scheme, _issued(value, source)
+    return scheme, _NORMAL_FORMS[scheme](value, region)
+
+
+_UNREADABLE = frozenset({"Cc", "Cs", "Co", "Cn"})
+
+
+def _customer(value: str, _region: str) -> str:
+    try:
+        return str(UUID(value.strip()))
+    except ValueError:
+        raise InvalidIdentifier("A customer is named by his UUID", reason="not-a-uuid") from None
+
+
+def _email(value: str, _region: str) -> str:
+    try:
+        checked = validate_email(value.strip(), check_deliverability=False, test_environment=True)
+    except EmailNotValidError:
+        raise InvalidIdentifier("This is no e-mail address", reason="not-an-email") from None
+    return checked.normalized.casefold()
+
+
+def _device(value: str, _region: str) -> str:
+    return " ".join(value.split())
+
+
+def _issued(value: str, source: str | None) -> str:
+    """`issuer:number`. The issuer's case does not matter; the number is the issuer's own, so it is left alone."""
+    issuer, colon, number = value.partition(":")
+    if not colon:
+        issuer, number = source or "", value
+    issuer, number = " ".join(issuer.split()).casefold(), " ".join(number.split())
+    if not issuer:
+        raise InvalidIdentifier("It needs an issuer: scheme:issuer:number", reason="no-issuer")
+    if not number:
+        raise InvalidIdentifier("The number after the issuer is empty", reason="empty")
+    return f"{issuer.replace(':', '-')}:{number}"
+
+
+# --- phones -----------------------------------------------------------------------------------------------------------
+
+# Forms that were dialled once and are in every address book still; the library calls them invalid. Over the digits, by
+# country: within the country, then after the country code.
+_OLD_NATIONAL = {
+    "CO": (
+        (re.compile(r"0[0-9]?([124-8])([0-9]{7})"), r"60\1\2"),  # 03 1 3456789, 09 1 3456789: trunk call until 2021
+        (re.compile(r"([124-8])([0-9]{7})"), r"60\1\2"),  # 1 3456789
+        (re.compile(r"03(3[0-9]{9})"), r"\1"),  # from a landline to a mobile until 2021
+        (re.compile(r"0(60[124-8][0-9]{7}|3[0-9]{9})"), r"\1"),
+    ),
+    "MX": (
+        (re.compile(r"04[45]([0-9]{10})"), r"\1"),  # to a mobile until 2019
+        (re.compile(r"01([0-9]{10})"), r"\1"),  # trunk call until 2019
+        (re.compile(r"1([0-9]{10})"), r"\1"),
+    ),
+    "BR": ((re.compile(r"0?([1-9][0-9])([6-9][0-9]{7})"), r"\g<1>9\2"),),  # mobiles had eight digits until 2016
+}
+_CODES = {"CO": "57", "MX": "52", "BR": "55"}
+_MOBILE = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
+_ZEROS = re.compile(r"^\s*00(?=[1-9])")
+_JID = re.compile(r"@[a-z.]+$")
+
+
+@lru_cache(maxsize=65_536)
+def _phone(value: str, region: str) -> str:
+    if value[0].isspace():
+        return _international_first(value.strip(), region)
+    number = _read(value, region)
+    if number is None and not value.startswith("+"):
+        number = _read("+" + _digits(value), region)  # 34600123456, the plus left out
+    return _e164(number)
+
+
+@lru_cache(maxsize=65_536)
+def _messenger_number(value: str, region: str) -> str:
+    """Messengers give the country code without a plus; people who fill in columns do not always."""
+    return _international_first(_JID.sub("", value.strip()), region)
+
+
+def _international_first(value: str, region: str) -> str:
+    abroad = _read(value if value.startswith("+") else "+" + _digits(value), region)
+    if abroad is not None and _is_mobile(abroad):
+        return _e164(abroad)
+    at_home = _read(value, region)
+    # 3212345678 may be a landline in Belgium, but a mobile in Colombia is what somebody wrote down.
+    return _e164(at_home if at_home is not None and (abroad is None or _is_mobile(at_home)) else abroad)
+
+
+def _read(value: str, region: str) -> phonenumbers.PhoneNumber | None:
+    value = _ZEROS.sub("+", value)
+    for candidate in (value, *_modern(value, region)):
+        try:
+            number = phonenumbers.parse(candidate, region)
+        except phonenumbers.NumberParseException:
+            continue
+        if phonenumbers.is_valid_number(number):
+            return number
+    return None
+
+
+def _modern(value: str, region: str) -> list[str]:
+    """What an old form would be dialled as today."""
+    digits = _digits(value)
+    found = []
+    for country, forms in _OLD_NATIONAL.items():
+        code = _CODES[country]
+        national = [digits.removeprefix(code)] if digits.startswith(code) else []
+        if country == region and not value.startswith("+"):
+            national.append(digits)
+        found += [f"+{code}{form.sub(new, old)}" for old in national for form, new in forms if form.fullmatch(old)]
+    return found
+
+
+def _digits(value: str) -> str:
+    return "".join(str(unicodedata.digit(character)) for character in value if character.isdigit())
+
+
+def _is_mobile(number: phonenumbers.PhoneNumber) -> bool:
+    return phonenumbers.number_type(number) in _MOBILE
+
+
+def _e164(number: phonenumbers.PhoneNumber | None) -> str:
+    if number is None:
+        raise InvalidIdentifier("This is no phone number that could be dialled", reason="not-a-phone")
+    return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+
+
+# --- documents --------------------------------------------------------------------------------------------------------
+
+# Types whose numbers carry a check digit or a form of their own: the module of python-stdnum that knows it.
+_CHECKED = {
+    **{name: name.replace("-", ".") for name in (
+        "co-nit", "es-dni", "es-nie", "es-cif", "es-nif", "cl-rut", "br-cpf", "br-cnpj", "ar-cuit", "ar-dni", "mx-rfc",
+        "mx-curp", "pe-ruc", "ec-ci", "ec-ruc", "uy-rut", "py-ruc", "ve-rif", "do-cedula", "do-rnc", "cr-cpf", "cr-cpj",
+        "gt-nit", "sv-nit", "pt-nif", "us-ssn", "fr-nir", "it-codicefiscale",
+    )},
+    "co-rut": "co.nit", "cl-run": "cl.rut", "ar-cuil": "ar.cuit", "pe-dni": "pe.cui", "ec-cedula": "ec.ci",
+}  # fmt: skip
+_SAME_AS = {
+    "co-rut": "co-nit",
+    "cl-run": "cl-rut",
+    "ar-cuil": "ar-cuit",
+    "ec-cedula": "ec-ci",
+    "co-pa": "co-pp",
+    "co-pas": "co-pp",
+}
+# Types without a check digit: what is left when separators are gone.
+_SHAPED = {
+    "co-cc": re.compile(r"[0-9]{3,10}"),
+    "co-ti": re.compile(r"[0-9]{10,11}"),
+    "co-rc": re.compile(r"[0-9]{8,11}"),
+    "co-ce": re.compile(r"[A-Z]?[0-9]{3,10}"),
+    "co-pp": re.compile(r"[A-Z0-9]{5,15}"),
+    "co-pep": re.compile(r"[0-9]{6,15}"),
+    "co-ppt": re.compile(r"[0-9]{5,10}"),
+}
+_TYPE = re.compile(r"[a-z]{2}-[a-z0-9]+(-[a-z0-9]+)*")
+_SEPARATORS = re.compile(r"[\s.\-_/,'’·]+")
+_OTHER_NUMBER = re.compile(r"[A-Z0-9]{1,40}")
+
+
+def _document(value: str, region: str) -> str:
+    """`type:number`. The type is country-document (co-cc); one without its country is of the default region."""
+    word, colon, number = value.partition(":")
+    kind = "-".join(re.split(r"[\s_\-.]+", word.strip().casefold()))
+    if colon and "-" not in kind:
+        kind = f"{region.casefold()}-{kind}"
+    if not colon or not _TYPE.fullmatch(kind):
+        raise InvalidIdentifier(
+            "A document is document:country-type:number, such as document:co-cc:...", reason="no-document-type"
+        )
+    kind, checked = _SAME_AS.get(kind, kind), _CHECKED.get(kind)
+    bare = _SEPARATORS.sub("", number).upper()
+    if not bare:
+        raise InvalidIdentifier("The number of the document is empty", reason="empty")
+    if checked is not None:
+        return f"{kind}:{_with_check_digit(kind, checked, number, bare)}"
+    if not _SHAPED.get(kind, _OTHER_NUMBER).fullmatch(bare) or not bare.isascii():
+        raise InvalidIdentifier(f"No document of type {kind} has such a number", reason="not-a-document")
+    # A cédula never begins with zero: spreadsheets and fixed columns put them there. In a TI they are the year of birth.
+    return f"{kind}:{bare.lstrip('0') or '0' if kind in ('co-cc', 'co-ce') else bare}"
+
+
+def _with_check_digit(kind: str, module: str, number: str, bare: str) -> str:
+    standard = _standard(module)
+    if (
+        kind == "co-nit"
+        and len(bare) == 9
+        and bare.isdecimal()
+        and bare[0] in "89"
+        and not re.search(r"-\s*[0-9]\s*$", number)
+    ):
+        bare += str(standard.calc_check_digit(bare))  # a company's NIT, written without its check digit as most do
+    try:
+        return str(standard.validate(bare)).upper()
+    except WrongNumber as error:
+        if type(error).__name__ == "InvalidChecksum":
+            raise InvalidIdentifier(f"The check digit of this {kind} is wrong", reason="wrong-check-digit") from None
+        raise InvalidIdentifier(f"No document of type {kind} has such a number", reason="not-a-document") from None
+
+
+@lru_cache(maxsize=64)
+def _standard(module: str) -> Any:
+    return import_module(f"stdnum.{module}")
+
+
+_NORMAL_FORMS: dict[str, Callable[[str, str], str]] = {
+    "customer": _customer,
+    "document": lru_cache(maxsize=65_536)(_document),
+    "email": _email,
+    "phone": _phone,
+    "device": _device,
+}

@@ -1,0 +1,166 @@
+"""Names of people as Spanish writes them: folded, compared in any order, split, and greeted."""
+
+import re
+from functools import lru_cache
+
+from anyascii import anyascii
+from rapidfuzz.distance import OSA, JaroWinkler
+
+PARTICLES = frozenset({"de", "del", "la", "las", "lo", "los", "y", "e", "da", "das", "do", "dos", "van", "von", "di"})
+TITLES = frozenset(
+    {"sr", "sra", "srta", "senor", "senora", "dr", "dra", "don", "dona", "ing", "lic", "mr", "mrs", "ms"}
+)
+
+_NOT_A_WORD = re.compile(r"[^a-z0-9]+")
+_APOSTROPHES = re.compile(r"(?<=\w)['’`´](?=\w)")
+_CLOSE = 0.92
+_LONG = 8
+
+# Names that a typing error does not explain, although one letter parts them: brother and sister, not one person.
+_PAIRS = """andres/andrea jose/josue cristian/cristina cristian/cristiana marta/maria maria/marina daniel/danilo rosa/rosario
+    elias/elisa nicolas/nicol jaime/jaira sara/sarai"""
+_DIFFERENT = frozenset(frozenset(pair.split("/")) for pair in _PAIRS.split())
+
+# Given names that often stand second, so that "Ana Maria Lopez" is Ana Maria and not a Maria Lopez.
+_OFTEN_SECOND = """adriana alberto alejandra alejandro alexander alfonso alfredo alicia amparo ana andrea andres angel angela angelica
+    antonia antonio armando arturo beatriz camila camilo carlos carmen carolina catalina cecilia cesar clara claudia
+    consuelo cristina daniel daniela david diana diego eduardo elena elizabeth elsa emilio enrique ernesto esperanza
+    esteban esther eugenia eugenio fabian felipe fernanda fernando francisca francisco gabriel gabriela german gloria
+    guillermo gustavo hernan hernando hugo humberto ignacio ines isabel ivan jaime javier jesus jorge jose juan juana
+    julia julian juliana julio laura leonardo leonor liliana lorena lucia luis luisa luz manuel manuela marcela marco
+    margarita maria mariana mario marta martha mateo mauricio mercedes miguel milena miriam monica natalia nicolas nubia
+    olga orlando oscar pablo paola patricia paula pedro pilar rafael ramiro raul ricardo roberto rocio rodrigo rosa
+    rosario ruben samuel sandra santiago sara sebastian sergio silvia sofia stella susana teresa tomas valentina
+    valeria vanessa veronica vicente victor victoria viviana ximena yolanda"""
+_SECOND_GIVEN = frozenset(_OFTEN_SECOND.split())
+
+
+@lru_cache(maxsize=65_536)
+def fold(name: str) -> str:
+    """Lower-case ASCII words with single spaces between: "  López-Ruiz, ANA " is "lopez ruiz ana". Order is kept."""
+    ascii_name = anyascii(_APOSTROPHES.sub("", name)).lower()
+    return _NOT_A_WORD.sub(" ", ascii_name).strip()
+
+
+def tokens(name: str) -> tuple[str, ...]:
+    """The folded words that tell people apart: no particles, no titles; all words where nothing else is left."""
+    words = fold(name).split()
+    telling = tuple(word for word in words if word not in PARTICLES and word not in TITLES)
+    return telling or tuple(words)
+
+
+# Order matters: soft c and g are read before the hard ones, the digraphs before their letters.
+_SOUNDS = [
+    (re.compile(pattern), sound)
+    for pattern, sound in (
+        (r"ch", "C"), (r"ll", "y"), (r"qu(?=[ei])", "k"), (r"gu(?=[ei])", "G"), (r"c(?=[ei])|z|x", "s"), (r"g(?=[ei])", "j"),
+        (r"[ckq]", "k"), (r"v|w", "b"), (r"ph", "f"), (r"h", ""), (r"y$", "i"), (r"^i(?=[aeou])", "y"), (r"([a-z])\1+", r"\1"),
+    )
+]  # fmt: skip
+
+
+@lru_cache(maxsize=65_536)
+def phonetic(token: str) -> str:
+    """What a folded word sounds like in American Spanish: yepes and llepez, jimenez and gimenes, vargas and bargas agree."""
+    for pattern, sound in _SOUNDS:
+        token = pattern.sub(sound, token)
+    return token.lower()
+
+
+def compatible(a: str | None, b: str | None) -> bool:
+    """Whether one may be the other, shortened, reordered, abbreviated or misspelt.
+
+    Every word of the shorter name needs a word of its own in the longer one: equal, its initial, or nearly the same; and
+    one of them is spelt out and is more than a shared first name. No name contradicts nothing, so it is compatible.
+    """
+    first, second = tokens(a or ""), tokens(b or "")
+    if not first or not second:
+        return True
+    shorter, longer = sorted((first, second), key=lambda words: (len(words), words))
+    return _pairs_up(shorter, longer)
+
+
+@lru_cache(maxsize=65_536)
+def _pairs_up(shorter: tuple[str, ...], longer: tuple[str, ...]) -> bool:
+    return _assign(shorter, longer, at=0, taken=0, anchored=False)
+
+
+def _assign(shorter: tuple[str, ...], longer: tuple[str, ...], *, at: int, taken: int, anchored: bool) -> bool:
+    """Whether the words of `shorter` from `at` on find partners; `taken` is a bit mask over `longer`."""
+    if at == len(shorter):
+        return anchored
+    for place, candidate in enumerate(longer):
+        if taken >> place & 1 or not _same_word(shorter[at], candidate):
+            continue
+        spelt_out = len(shorter[at]) > 1 and len(candidate) > 1
+        anchors = spelt_out and (len(shorter) == 1 or at > 0 or place > 0)
+        if _assign(shorter, longer, at=at + 1, taken=taken | 1 << place, anchored=anchored or anchors):
+            return True
+    return False
+
+
+@lru_cache(maxsize=131_072)
+def _same_word(a: str, b: str) -> bool:
+    if a == b:
+        return True
+    if len(a) == 1 or len(b) == 1:
+        return a[0] == b[0]
+    if _gendered(a, b) or frozenset((a, b)) in _DIFFERENT:
+        return False
+    if phonetic(a) == phonetic(b):
+        return True
+    slips = 2 if min(len(a), len(b)) >= _LONG else 1
+    return OSA.distance(a, b) <= slips and JaroWinkler.similarity(a, b) >= _CLOSE
+
+
+def _gendered(a: str, b: str) -> bool:
+    """Juan and Juana, Mario and Maria: relatives who share a phone, not spellings of one name."""
+    if a + "a" == b or b + "a" == a:
+        return True
+    return a[:-1] == b[:-1] and {a[-1], b[-1]} == {"a", "o"}
+
+
+def split_name(full: str) -> tuple[str, str]:
+    """Given names and surnames, as written. Two surnames are the rule; a comma says that surnames came first."""
+    before, comma, after = full.partition(",")
+    if comma and after.strip():
+        return " ".join(_words(after)), " ".join(_words(before))
+    groups = _with_particles(_words(full))
+    given = _given_count([fold(group) for group in groups])
+    return " ".join(groups[:given]), " ".join(groups[given:])
+
+
+def greeting_name(full: str | None) -> str | None:
+    """The first name to greet with, capitalised: "ANA M. LOPEZ RUIZ" is Ana. None where there is none."""
+    given, _ = split_name(full or "")
+    words = given.split()
+    spelt_out = [word for word in words if len(fold(word)) > 1 and fold(word) not in PARTICLES]
+    chosen = (spelt_out or words)[:1]
+    return "-".join(part.capitalize() for part in chosen[0].split("-")) if chosen else None
+
+
+def _words(text: str) -> list[str]:
+    words = [word.strip(".,;") for word in text.split()]
+    telling = [word for word in words if word and fold(word) not in TITLES]
+    return telling or [word for word in words if word]
+
+
+def _with_particles(words: list[str]) -> list[str]:
+    """Particles stay with the word that follows: ["Ana", "de la Cruz"]."""
+    groups: list[str] = []
+    pending: list[str] = []
+    for word in words:
+        pending.append(word)
+        if fold(word) not in PARTICLES:
+            groups.append(" ".join(pending))
+            pending = []
+    return [*groups, " ".join(pending)] if pending else groups
+
+
+def _given_count(folded: list[str]) -> int:
+    if len(folded) <= 2:
+        return min(1, len(folded))
+    if len(folded) == 3:
+        second = folded[1].split()[-1] if folded[1] else ""
+        return 2 if len(second) <= 1 or second in _SECOND_GIVEN else 1
+    return len(folded) - 2

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from hilo.native.errors import NativeError
-from hilo.native.processes import Process, launch, recall, remember, wait_for
+from hilo.native.processes import Process, ended_on_failure, launch, recall, remember, wait_for
 
 SLEEP = [sys.executable, "-c", "import time; print('awake', flush=True); time.sleep(60)"]
 DEAF = [
@@ -74,7 +74,7 @@ def test_a_program_that_ends_while_starting_shows_the_end_of_its_log(log):
 
 def test_a_program_that_never_answers_is_ended(log):
     process = launch(SLEEP, log=log)
-    with pytest.raises(NativeError, match="did not answer within"):
+    with pytest.raises(NativeError, match="did not answer within"), ended_on_failure(process):
         wait_for(process, lambda: False, name="api", log=log, within=0.3)
     assert not process.is_alive()
 

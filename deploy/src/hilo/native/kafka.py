@@ -19,7 +19,7 @@ from pathlib import Path
 
 from hilo.native.errors import NativeError
 from hilo.native.ports import LOOPBACK, free_port
-from hilo.native.processes import Process, launch, wait_for
+from hilo.native.processes import Process, ended_on_failure, launch, wait_for
 
 VERSION = "4.2.0"
 RECIPE = Path(__file__).resolve().parents[3] / "kafka"  # deploy/kafka: this runs from a checkout
@@ -132,7 +132,8 @@ class KafkaServer:
             log=self.log,
             directory=self.home,
         )
-        wait_for(self.process, self.answers, name="Apache Kafka", log=self.log, within=START_WITHIN)
+        with ended_on_failure(self.process):
+            wait_for(self.process, self.answers, name="Apache Kafka", log=self.log, within=START_WITHIN)
         return self.process
 
     def stop(self) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from hilo.native.errors import NativeError
 from hilo.native.ports import LOOPBACK, free_port
-from hilo.native.processes import Process, launch, tail, wait_until
+from hilo.native.processes import Process, ended_on_failure, launch, tail, wait_until
 
 OWNER = "hilo"
 SYSTEM_USER = "postgres"  # PostgreSQL refuses to run as root: there it runs as this user
@@ -127,13 +127,13 @@ class PostgresServer:
         deadline = time.monotonic() + START_WITHIN
         while True:
             self.process = self._launch()
-            if self._is_up(self.process, deadline):
-                return self.process
-            # After a kill, a dying backend may hold the shared memory for a moment: the server refuses, then starts.
-            if time.monotonic() > deadline or "shared memory block" not in tail(self.log):
-                self.process.kill()
-                raise NativeError(f"PostgreSQL did not start. The end of {self.log}:\n{tail(self.log)}")
-            time.sleep(0.5)
+            with ended_on_failure(self.process):
+                if self._is_up(self.process, deadline):
+                    return self.process
+                # After a kill, a dying backend may hold the shared memory for a moment: the server refuses, then starts.
+                if time.monotonic() > deadline or "shared memory block" not in tail(self.log):
+                    raise NativeError(f"PostgreSQL did not start. The end of {self.log}:\n{tail(self.log)}")
+                time.sleep(0.5)
 
     def stop(self) -> None:
         """Fast shutdown: open sessions are ended, everything committed is on disk."""

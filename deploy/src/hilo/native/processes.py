@@ -5,7 +5,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -36,6 +37,10 @@ class Process:
     def stop(self, number: signal.Signals = signal.SIGTERM, *, within: float = 20.0) -> bool:
         """Asks it to end and, if it has not after `within` seconds, kills it. True: it ended when asked."""
         self.send(number)
+        return self.ends(within=within)
+
+    def ends(self, *, within: float) -> bool:
+        """Waits for its end after a signal, and kills it when it does not come. True: it ended by itself."""
         if wait_until(lambda: not self.is_alive(), within=within):
             return True
         self.kill()
@@ -73,6 +78,16 @@ def launch(
     return Process(pid=child.pid, started=_start_time(child.pid) or "")
 
 
+@contextmanager
+def ended_on_failure(process: Process) -> Iterator[None]:
+    """Whatever breaks off the start, Ctrl-C too, leaves no process that nobody has noted."""
+    try:
+        yield
+    except BaseException:
+        process.stop()
+        raise
+
+
 def remember(process: Process, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(asdict(process)))
@@ -105,7 +120,6 @@ def wait_for(process: Process, answers: Callable[[], bool], *, name: str, log: P
     if not process.is_alive():
         raise NativeError(f"{name} ended while starting. The end of {log}:\n{tail(log)}")
     if not answers():
-        process.stop()
         raise NativeError(f"{name} did not answer within {within:.0f} s. The end of {log}:\n{tail(log)}")
 
 

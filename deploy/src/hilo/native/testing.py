@@ -13,7 +13,7 @@ from hilo.native.postgres import PostgresServer
 @contextmanager
 def real_postgres() -> Iterator[PostgresServer]:
     """A server of its own in a temporary directory, without fsync; gone afterwards."""
-    with _scratch("hilo-postgres-") as directory:
+    with scratch("hilo-postgres-") as directory:
         server = PostgresServer(home=directory / "postgres", fast=True)
         server.start()
         try:
@@ -25,7 +25,7 @@ def real_postgres() -> Iterator[PostgresServer]:
 @contextmanager
 def real_kafka() -> Iterator[KafkaServer]:
     """A broker of its own in a temporary directory; gone afterwards. It makes no topic by itself."""
-    with _scratch("hilo-kafka-") as directory:
+    with scratch("hilo-kafka-") as directory:
         server = KafkaServer(home=directory / "kafka", quick=True)
         server.start()
         try:
@@ -35,9 +35,10 @@ def real_kafka() -> Iterator[KafkaServer]:
 
 
 @contextmanager
-def _scratch(prefix: str) -> Iterator[Path]:
+def scratch(prefix: str) -> Iterator[Path]:
+    """A temporary directory that the database's own user can enter."""
     directory = Path(tempfile.mkdtemp(prefix=prefix))
-    directory.chmod(0o755)  # the database may run as another user
+    directory.chmod(0o755)
     try:
         yield directory
     finally:

@@ -1,0 +1,107 @@
+"""The processes of the distributed stack, one by one: the same commands that Docker Compose runs."""
+
+import signal
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.contracts import identity, interactions, scoring, service_audit
+from hilo.native.ports import LOOPBACK
+from hilo.native.processes import Process, launch, wait_for
+
+READY_WITHIN = 90.0
+# A worker has no port: it counts as started when it is still there after this long.
+STAYS_FOR = 1.0
+
+
+@dataclass(frozen=True)
+class Service:
+    """One of the four services: its name in URLs, its package, the port of its API on this machine."""
+
+    name: str
+    package: str
+    port: int
+
+    @property
+    def database(self) -> str:
+        return self.package
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", self.package, *arguments]
+
+
+SERVICES = (
+    Service("identity", "identity", 8001),
+    Service("interactions", "interactions", 8002),
+    Service("scoring", "scoring", 8003),
+    Service("service-audit", "service_audit", 8004),
+)
+
+CHANNELS_TOPIC = "channels.touchpoints.v1"
+TOPICS = (
+    CHANNELS_TOPIC,
+    identity.TOPIC,
+    identity.PEOPLE,
+    interactions.TOPIC,
+    interactions.PEOPLE,
+    scoring.TOPIC,
+    service_audit.TOPIC,
+)
+PARTITIONS = 12
+
+
+@dataclass(frozen=True)
+class Role:
+    """Something that is started, noted by pid, and stopped: a server or one process of a service."""
+
+    name: str
+    where: str
+    log: Path
+    launch: Callable[[], Process]
+    until_ready: Callable[[Process], None]
+    stop_signal: signal.Signals = signal.SIGTERM
+
+
+def api_role(service: Service, *, logs: Path, environment: Callable[[], Mapping[str, str]]) -> Role:
+    name = f"{service.name}-api"
+    log = logs / f"{name}.log"
+    base = f"http://{LOOPBACK}:{service.port}/{service.name}"
+    return Role(
+        name=name,
+        where=f"{base}/docs",
+        log=log,
+        launch=lambda: launch(service.command("api", "--port", str(service.port)), log=log, environment=environment()),
+        until_ready=lambda process: wait_for(
+            process, lambda: is_ready(f"{base}/readyz"), name=name, log=log, within=READY_WITHIN
+        ),
+    )
+
+
+def worker_role(service: Service, *, logs: Path, environment: Callable[[], Mapping[str, str]]) -> Role:
+    name = f"{service.name}-worker"
+    log = logs / f"{name}.log"
+    return Role(
+        name=name,
+        where="relay, consumers and timers",
+        log=log,
+        launch=lambda: launch(service.command("worker"), log=log, environment=environment()),
+        until_ready=lambda process: stays(process, name=name, log=log),
+    )
+
+
+def stays(process: Process, *, name: str, log: Path, seconds: float = STAYS_FOR) -> None:
+    """Returns when the process has been there for a while; raises with the end of its log when it has ended."""
+    deadline = time.monotonic() + seconds
+    wait_for(process, lambda: time.monotonic() > deadline, name=name, log=log, within=seconds + 1)
+
+
+def is_ready(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own address
+            return int(answer.status) == 200
+    except (urllib.error.URLError, OSError):
+        return False

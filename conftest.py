@@ -1,12 +1,14 @@
 """What every test may ask for. A real server that cannot be had is a skip here, and a failure where it is required."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
 import pytest
 
+from common.db import Database
+from common.testing import Databases, FakeClock
 from hilo.native.errors import NativeError
 from hilo.native.kafka import KafkaServer
 from hilo.native.postgres import PostgresServer
@@ -25,6 +27,39 @@ def postgres_server() -> Iterator[PostgresServer]:
 def kafka_server() -> Iterator[KafkaServer]:
     """A real Apache Kafka of this test run's own, at `bootstrap`. Topics are not made by themselves."""
     yield from _required(real_kafka())
+
+
+MakeDatabase = Callable[[str], Awaitable[Database]]
+
+
+@pytest.fixture(scope="session")
+def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> Databases:
+    return Databases(tmp_path_factory.mktemp("sqlite"), None)
+
+
+@pytest.fixture(scope="session")
+def postgres_databases(tmp_path_factory: pytest.TempPathFactory, postgres_server: PostgresServer) -> Databases:
+    return Databases(tmp_path_factory.mktemp("postgresql"), postgres_server.url)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.real)])
+async def make_database(request: pytest.FixtureRequest) -> AsyncIterator[MakeDatabase]:
+    """`await make_database("scoring")`: a fresh, migrated database of a service; the test runs on SQLite and on PostgreSQL."""
+    databases: Databases = request.getfixturevalue(f"{request.param.replace('postgresql', 'postgres')}_databases")
+    made: list[Database] = []
+
+    async def make(package: str) -> Database:
+        made.append(await databases.make(package))
+        return made[-1]
+
+    yield make
+    for database in made:
+        await database.dispose()
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
 
 
 def _required(server: AbstractContextManager[Server]) -> Iterator[Server]:

@@ -1,0 +1,1 @@
+"""What all four services need and none of them owns."""

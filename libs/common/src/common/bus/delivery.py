@@ -1,0 +1,174 @@
+"""From records to effects: what is readable is handled, what cannot be handled is parked, and nothing is skipped.
+
+Three outcomes, three names. *Done*: the handler committed. *Transient*: the database or the broker is away; the same records
+are delivered again. *Parked*: everything else; the batch is bisected until the one event that fails is alone, it is tried a
+few times more, then kept with its reason. If most events fail it is our deploy that is bad, not the events: the consumer
+stops, parks nothing, and says so.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from common.clock import Clock, utc_now
+from common.db import Database, is_transient
+from common.errors import Transient
+from common.events import Event, Unreadable, correlation_id, decode, registered
+from common.uow import UnitOfWork
+
+log = structlog.get_logger()
+
+TRIES = 3
+JUDGED_EVENTS = 200  # how many recent outcomes decide whether the consumer itself is broken
+FEWEST_FAILURES = 20
+
+Handle = Callable[[Sequence[Event]], Awaitable[None]]
+HandleRaw = Callable[[Sequence["Record"]], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record as the bus gave it: topic, key, value, and where it stood."""
+
+    topic: str
+    key: str
+    body: bytes
+    position: str = ""
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """What one service does when something happens elsewhere.
+
+    `handle` gets events of `topics` in batches and is one transaction that claims, applies and commits. `raw` maps topics whose
+    records are no events of ours (`channels.touchpoints.v1`) to functions that see to refusals by themselves.
+    """
+
+    name: str
+    topics: tuple[str, ...]
+    handle: Handle
+    raw: Mapping[str, HandleRaw] = field(default_factory=dict)
+
+    @property
+    def all_topics(self) -> tuple[str, ...]:
+        return (*self.topics, *self.raw)
+
+
+class ConsumerStopped(Exception):  # noqa: N818 - a decision, not an accident
+    """Most events fail: parking them all would hide a bad deploy. Nothing was parked; the offsets stay."""
+
+
+class Delivery:
+    """Delivers records to one consumer of one service, and parks what it cannot handle in that service's database."""
+
+    def __init__(self, consumer: Consumer, database: Database, *, clock: Clock = utc_now) -> None:
+        self.consumer = consumer
+        self.wanted = frozenset(cls.type for cls in registered(consumer.topics))
+        self._database = database
+        self._clock = clock
+        self._outcomes: deque[bool] = deque(maxlen=JUDGED_EVENTS)
+
+    async def deliver(self, records: Sequence[Record]) -> None:
+        """Handle the records, in order. When it returns, each has had its effect, is of no interest, or is parked.
+
+        Raises Transient if the same records should be delivered again later, ConsumerStopped if the consumer must not go on.
+        """
+        failed: list[tuple[Record, str, str]] = []
+        readable: list[tuple[Record, Event]] = []
+        for record in records:
+            if record.topic in self.consumer.raw:
+                continue
+            try:
+                event = decode(record.body, wanted=self.wanted)
+            except Unreadable as error:
+                failed.append((record, error.code, error.detail))
+                continue
+            if event is not None:
+                readable.append((record, event))
+        for topic, handle in self.consumer.raw.items():
+            mine = [record for record in records if record.topic == topic]
+            if mine:
+                await self._transient_or_raise(handle(mine))
+        failed.extend(await self._handle(readable))
+        if failed:
+            await self._park(failed)
+
+    async def _transient_or_raise(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except Exception as error:
+            if is_transient(error):
+                raise Transient(type(error).__name__) from error
+            raise
+
+    async def _handle(self, batch: list[tuple[Record, Event]]) -> list[tuple[Record, str, str]]:
+        """Handle a batch; gives those that alone, and tried again, still fail."""
+        if not batch:
+            return []
+        try:
+            await self._attempt(batch, tries=TRIES if len(batch) == 1 else 1)
+        except Transient:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises is judged here
+            if len(batch) > 1:
+                middle = len(batch) // 2
+                return [*await self._handle(batch[:middle]), *await self._handle(batch[middle:])]
+            self._outcomes.append(False)
+            self._stop_if_broken(error)
+            return [(batch[0][0], "handler-failed", f"{type(error).__name__}: {self.consumer.name}")]
+        self._outcomes.extend([True] * len(batch))
+        return []
+
+    async def _attempt(self, batch: list[tuple[Record, Event]], *, tries: int) -> None:
+        token = correlation_id.set(batch[0][1].correlation_id)
+        try:
+            for attempt in range(1, tries + 1):
+                try:
+                    await self._transient_or_raise(self.consumer.handle([event for _, event in batch]))
+                except Transient:
+                    raise
+                except Exception:
+                    if attempt == tries:
+                        log.exception("event_failed", consumer=self.consumer.name, event_id=str(batch[0][1].id))
+                        raise
+                    await asyncio.sleep(0.02 * attempt)
+                else:
+                    return
+        finally:
+            correlation_id.reset(token)
+
+    def _stop_if_broken(self, error: Exception) -> None:
+        failures = self._outcomes.count(False)
+        if failures >= FEWEST_FAILURES and failures * 2 > len(self._outcomes):
+            self._outcomes.clear()
+            raise ConsumerStopped(f"{self.consumer.name} fails on most events: {type(error).__name__}") from error
+
+    async def _park(self, failed: list[tuple[Record, str, str]]) -> None:
+        try:
+            async with UnitOfWork(self._database) as uow:
+                for record, code, detail in failed:
+                    await uow.parked.park(
+                        kind="event",
+                        origin=record.topic,
+                        body=record.body.decode("utf-8", errors="replace"),
+                        code=code,
+                        problem={"code": code, "detail": detail, "position": record.position, "key": record.key},
+                        at=self._clock(),
+                    )
+                await uow.commit()
+        except Exception as error:
+            if is_transient(error):
+                raise Transient(type(error).__name__) from error
+            raise
+        for record, code, _ in failed:
+            log.warning("event_parked", consumer=self.consumer.name, topic=record.topic, code=code)
+
+
+async def replay(consumer: Consumer, body: str) -> None:
+    """Handle one parked event again. The inbox sees to it that it counts once. Raises what the handler raises, or Unreadable."""
+    event = decode(body.encode())
+    if event is not None:
+        await consumer.handle([event])

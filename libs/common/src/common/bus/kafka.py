@@ -1,0 +1,224 @@
+"""The bus between machines: the relay ships a service's outbox to Kafka, the reader feeds its consumer from Kafka."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, TopicAlreadyExistsError
+from sqlalchemy import text
+
+from common.bus.delivery import Consumer, ConsumerStopped, Delivery, Record
+from common.bus.waiting import nap
+from common.clock import Clock, utc_now
+from common.db import Database, is_transient
+from common.errors import Transient
+from common.events import CONTENT_TYPE
+from common.outbox import Entry, Position, agrees, move_cursor, position_of, read
+from common.uow import UnitOfWork
+
+log = structlog.get_logger()
+
+RELAY = "relay"
+BATCH = 500
+IDLE_SECONDS = (0.005, 0.01, 0.02, 0.05)
+BACK_OFF = (0.05, 0.2, 1.0, 5.0)
+_TRY_LEAD = text("SELECT pg_try_advisory_lock(hashtext('hilo-relay'))")
+
+
+async def ensure_topics(bootstrap: str, topics: Sequence[str], *, partitions: int = 6, replication: int = 1) -> None:
+    """Create the topics that are not there yet. A group that subscribes to a missing topic may never get its share."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        missing = sorted(set(topics) - set(await admin.list_topics()))
+        for topic in missing:
+            try:
+                await admin.create_topics([NewTopic(topic, partitions, replication)])
+            except TopicAlreadyExistsError:
+                continue  # another process was quicker
+    finally:
+        await admin.close()
+
+
+class KafkaRelay:
+    """Publishes the outbox in order and moves its cursor after the broker's acknowledgement.
+
+    Of several relays of a service one leads, by a lock of its database session. Should two ever publish the same entries, each
+    does so in order, so that the first copy of every entry still comes in order, and the inbox drops the second.
+    """
+
+    def __init__(self, database: Database, bootstrap: str, *, clock: Clock = utc_now) -> None:
+        self._database = database
+        self._bootstrap = bootstrap
+        self._clock = clock
+
+    async def run(self, stop: asyncio.Event) -> None:
+        misses = 0
+        while not stop.is_set():
+            try:
+                await self._lead(stop)
+                misses = 0
+            except Exception as error:
+                if not isinstance(error, (Transient, KafkaError)) and not is_transient(error):
+                    raise
+                log.warning("relay_waits", reason=type(error).__name__)
+                await nap(stop, BACK_OFF[min(misses, len(BACK_OFF) - 1)])
+                misses += 1
+
+    async def _lead(self, stop: asyncio.Event) -> None:
+        async with self._database.engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            if self._database.dialect == "postgresql":
+                while not (await connection.execute(_TRY_LEAD)).scalar():
+                    if await nap(stop, 0.5):
+                        return
+            else:
+                await connection.close()
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._bootstrap, enable_idempotence=True, acks="all", linger_ms=0
+            )
+            await producer.start()
+            try:
+                await self._publish_until(stop, producer, connection)
+            finally:
+                await producer.stop()
+
+    async def _publish_until(self, stop: asyncio.Event, producer: AIOKafkaProducer, connection: Any) -> None:
+        position = await self._start()
+        idle = 0
+        while not stop.is_set():
+            async with UnitOfWork(self._database, reading=True) as uow:
+                entries = await read(uow.session, after=position, limit=BATCH)
+            if not entries:
+                await nap(stop, IDLE_SECONDS[min(idle, len(IDLE_SECONDS) - 1)])
+                idle += 1
+                if idle % 100 == 0 and self._database.dialect == "postgresql":
+                    await connection.execute(text("SELECT 1"))  # a lost session is a lost lead: notice it
+                continue
+            idle = 0
+            await self._publish(producer, entries)
+            position = entries[-1].position
+            async with UnitOfWork(self._database) as uow:
+                await move_cursor(uow.session, RELAY, position, at=self._clock())
+                await uow.commit()
+
+    async def _start(self) -> Position:
+        async with UnitOfWork(self._database, reading=True) as uow:
+            position = await position_of(uow.session, RELAY)
+            if await agrees(uow.session, position):
+                return position
+        log.warning("cursor_restarts", reader=RELAY)
+        return Position()
+
+    async def _publish(self, producer: AIOKafkaProducer, entries: Sequence[Entry]) -> None:
+        sent = [
+            await producer.send(
+                entry.topic,
+                entry.body,
+                key=entry.key.encode(),
+                headers=[("content-type", CONTENT_TYPE.encode()), ("type", entry.type.encode())],
+            )
+            for entry in entries
+        ]
+        await asyncio.gather(*sent)
+
+
+class _WaitForBatch(ConsumerRebalanceListener):  # type: ignore[misc]
+    """A partition is given away only between batches, with its offsets committed."""
+
+    def __init__(self, busy: asyncio.Lock) -> None:
+        self._busy = busy
+
+    async def on_partitions_revoked(self, revoked: object) -> None:  # noqa: ARG002
+        async with self._busy:
+            return
+
+    async def on_partitions_assigned(self, assigned: object) -> None:  # noqa: ARG002
+        return
+
+
+class KafkaReader:
+    """Feeds one consumer from its topics, as a member of the group `hilo.<consumer>`."""
+
+    def __init__(self, consumer: Consumer, database: Database, bootstrap: str, *, clock: Clock = utc_now) -> None:
+        self.stopped: str | None = None
+        self.lag: dict[str, int] = {}
+        self._delivery = Delivery(consumer, database, clock=clock)
+        self._bootstrap = bootstrap
+        self._busy = asyncio.Lock()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Read until told to stop; offsets are committed after the effects, exactly as far as these go."""
+        misses = 0
+        while not stop.is_set():
+            try:
+                await self._read_until(stop)
+            except ConsumerStopped as reason:
+                self.stopped = str(reason)
+                log.error("consumer_stopped", consumer=self._delivery.consumer.name, reason=str(reason))  # noqa: TRY400
+                return
+            except Exception as error:
+                if not isinstance(error, KafkaError) and not is_transient(error):
+                    raise
+                log.warning("consumer_waits", consumer=self._delivery.consumer.name, reason=type(error).__name__)
+                await nap(stop, BACK_OFF[min(misses, len(BACK_OFF) - 1)])
+                misses += 1
+
+    async def _read_until(self, stop: asyncio.Event) -> None:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap,
+            group_id=f"hilo.{self._delivery.consumer.name}",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=50,
+            session_timeout_ms=10_000,
+            heartbeat_interval_ms=2_000,
+        )
+        consumer.subscribe(list(self._delivery.consumer.all_topics), listener=_WaitForBatch(self._busy))
+        await consumer.start()
+        try:
+            misses = 0
+            while not stop.is_set():
+                records = await consumer.getmany(timeout_ms=200, max_records=BATCH)
+                if not records:
+                    continue
+                async with self._busy:
+                    done = await self._deliver(consumer, records)
+                misses = 0 if done else misses + 1
+                if not done:
+                    await nap(stop, BACK_OFF[min(misses - 1, len(BACK_OFF) - 1)])
+        finally:
+            await consumer.stop()
+
+    async def _deliver(self, consumer: AIOKafkaConsumer, records: dict[TopicPartition, list[Any]]) -> bool:
+        """Deliver what was polled and commit its offsets; on a transient failure go back to its beginning."""
+        try:
+            await self._delivery.deliver(
+                [
+                    Record(
+                        r.topic, (r.key or b"").decode(errors="replace"), r.value or b"", f"{r.partition}:{r.offset}"
+                    )
+                    for batch in records.values()
+                    for r in batch
+                ]
+            )
+        except Transient as error:
+            log.warning("consumer_retries", consumer=self._delivery.consumer.name, reason=str(error))
+            for partition, batch in records.items():
+                if partition in consumer.assignment():
+                    consumer.seek(partition, batch[0].offset)
+            return False
+        try:
+            await consumer.commit({partition: batch[-1].offset + 1 for partition, batch in records.items()})
+        except (CommitFailedError, IllegalStateError):
+            log.warning(
+                "offsets_not_committed", consumer=self._delivery.consumer.name
+            )  # redelivered; the inbox knows them
+        for partition in records:
+            if (end := consumer.highwater(partition)) is not None and partition in consumer.assignment():
+                name = f"{partition.topic}-{partition.partition}"
+                self.lag[name] = max(0, end - records[partition][-1].offset - 1)
+        return True

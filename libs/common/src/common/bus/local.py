@@ -1,0 +1,106 @@
+"""The bus inside one process: each consumer reads the other services' outboxes by cursors of its own."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import structlog
+
+from common.bus.delivery import Consumer, ConsumerStopped, Delivery, Record
+from common.bus.waiting import nap
+from common.clock import Clock, utc_now
+from common.db import Database, is_transient
+from common.errors import Transient
+from common.outbox import Entry, Position, agrees, move_cursor, position_of, read
+from common.uow import UnitOfWork
+
+log = structlog.get_logger()
+
+BATCH = 500
+IDLE_SECONDS = 1.0  # a commit in this process wakes the reader at once; this is for another process's
+BACK_OFF = (0.05, 0.2, 1.0, 5.0)
+
+
+class LocalReader:
+    """Feeds one consumer from the outboxes of the services it listens to (`sources`: service name -> its database)."""
+
+    def __init__(
+        self, consumer: Consumer, database: Database, sources: Mapping[str, Database], *, clock: Clock = utc_now
+    ) -> None:
+        self.stopped: str | None = None  # why, if the consumer stopped itself
+        self._delivery = Delivery(consumer, database, clock=clock)
+        self._database = database
+        self._sources = sources
+        self._clock = clock
+        self._news = asyncio.Event()
+        for source in sources.values():
+            source.on_commit(self._news.set)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Read until told to stop. A transient failure is tried again, later each time; nothing is skipped."""
+        misses = 0
+        checked: set[str] = set()
+        while not stop.is_set():
+            self._news.clear()
+            try:
+                moved = sum([await self._step(name, source, checked) for name, source in self._sources.items()])
+                misses = 0
+            except ConsumerStopped as reason:
+                self.stopped = str(reason)
+                log.error("consumer_stopped", consumer=self._delivery.consumer.name, reason=str(reason))  # noqa: TRY400
+                return
+            except Exception as error:
+                if not isinstance(error, Transient) and not is_transient(error):
+                    raise
+                log.warning("consumer_waits", consumer=self._delivery.consumer.name, reason=str(error)[:80])
+                await nap(stop, BACK_OFF[min(misses, len(BACK_OFF) - 1)])
+                misses += 1
+                continue
+            if not moved:
+                await self._wait_for_news(stop)
+
+    async def drain(self) -> int:
+        """Deliver all there is now, and say how much it was. For tests and for an orderly end."""
+        total = 0
+        checked: set[str] = set()
+        while moved := sum([await self._step(name, source, checked) for name, source in self._sources.items()]):
+            total += moved
+        return total
+
+    async def _step(self, name: str, source: Database, checked: set[str]) -> int:
+        reader = f"{self._delivery.consumer.name}<{name}"
+        async with UnitOfWork(self._database, reading=True) as uow:
+            position = await position_of(uow.session, reader)
+        async with UnitOfWork(source, reading=True) as uow:
+            if name not in checked:
+                if not await agrees(uow.session, position):
+                    log.warning("cursor_restarts", reader=reader)
+                    position = Position()
+                checked.add(name)
+            entries = await read(uow.session, after=position, topics=self._delivery.consumer.all_topics, limit=BATCH)
+        if not entries:
+            return 0
+        await self._delivery.deliver([_record(entry) for entry in entries])
+        async with UnitOfWork(self._database) as uow:
+            await move_cursor(uow.session, reader, entries[-1].position, at=self._clock())
+            await uow.commit()
+        return len(entries)
+
+    async def _wait_for_news(self, stop: asyncio.Event) -> None:
+        if stop.is_set():
+            return
+        waiters = [asyncio.ensure_future(self._news.wait()), asyncio.ensure_future(stop.wait())]
+        try:
+            await asyncio.wait(waiters, timeout=IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for waiter in waiters:
+                waiter.cancel()
+            await asyncio.gather(*waiters, return_exceptions=True)
+
+
+def _record(entry: Entry) -> Record:
+    return Record(entry.topic, entry.key, entry.body, f"seq={entry.position.seq}")
+
+
+def sources_of(topics: Sequence[str], databases: Mapping[str, Database]) -> dict[str, Database]:
+    """Which services' outboxes carry the topics: `<service>.v1` and `<service>.people.v1` are in the service's own."""
+    return {name: database for name, database in databases.items() if any(t.split(".")[0] == name for t in topics)}

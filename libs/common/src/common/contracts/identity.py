@@ -1,0 +1,121 @@
+"""What identity tells: who owns which trace, how a customer is known and wants to be treated, which credentials are valid."""
+
+from typing import Any, ClassVar, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from common.events import EventData, register
+
+TOPIC = "identity.v1"
+PEOPLE = "identity.people.v1"
+
+
+class Move(BaseModel):
+    """One trace given to a customer. `proof` says on what ground: attested and person open a customer's own view, claimed does not."""
+
+    model_config = ConfigDict(frozen=True)
+
+    trace_id: UUID
+    customer_id: UUID | None  # None: the trace belongs to nobody (any more)
+    revision: int  # per trace; the highest wins
+    proof: Literal["attested", "claimed", "person"] = "claimed"
+
+
+class LinksChanged(EventData):
+    """The one event of every link, merge and undo (at most 1,000 moves each; a decision may need several)."""
+
+    type: ClassVar[str] = "identity.links-changed"
+    topic: ClassVar[str] = TOPIC
+
+    decision_id: UUID
+    kind: Literal["link", "merge", "undo", "split", "republish"]
+    moves: list[Move]
+
+    def key(self) -> str:
+        return str(self.decision_id)
+
+
+class CustomerChanged(EventData):
+    """A customer exists, or was absorbed and where he went. State event: the highest revision wins."""
+
+    type: ClassVar[str] = "identity.customer-changed"
+    topic: ClassVar[str] = TOPIC
+
+    customer_id: UUID
+    revision: int
+    kind: Literal["person", "organisation", "household"] = "person"
+    state: Literal["active", "merged", "archived"]
+    merged_into: UUID | None = None
+    since: AwareDatetime | None = None
+    key_account: bool = False
+
+    def key(self) -> str:
+        return str(self.customer_id)
+
+
+class ContactChanged(EventData):
+    """How a customer may be contacted: preferences and consents in codes. State event of all of it."""
+
+    type: ClassVar[str] = "identity.contact-changed"
+    topic: ClassVar[str] = TOPIC
+
+    customer_id: UUID
+    revision: int
+    ranking: list[str] = []  # channels, the preferred one first
+    max_contacts: int | None = None
+    per_days: int | None = None
+    quiet_times: list[dict[str, Any]] = []  # {"days": [1..7], "from": "21:00", "to": "07:00"} in the customer's time zone
+    time_zone: str | None = None
+    do_not_contact: bool = False
+    consents: list[dict[str, Any]] = []  # {"purpose", "channel" ("*" for all), "granted": bool, "at"}: the latest of each
+
+    def key(self) -> str:
+        return str(self.customer_id)
+
+
+class CustomerProfiled(EventData):
+    """How a customer is known, ready for the resume: names, facts, the next questions, accounts, people around him.
+
+    People topic: kept for days, never replayed; identity republishes it. State event: the highest revision wins.
+    """
+
+    type: ClassVar[str] = "identity.customer-profiled"
+    topic: ClassVar[str] = PEOPLE
+
+    customer_id: UUID
+    revision: int
+    kind: str = "person"
+    display_name: str | None = None
+    preferred_name: str | None = None
+    form_of_address: str | None = None
+    known: list[dict[str, Any]] = []  # {"key","value","as_of","source","confidence","expires_at","sensitivity": public|internal}
+    ask: list[dict[str, Any]] = []  # the next questions, best first: {"question_id","key","text","channels"}
+    accounts: list[str] = []  # identifiers of scheme account, normalised text
+    people: list[dict[str, Any]] = []  # {"role": "account_owner"|..., "staff_id","name","since","handover_note"}
+
+    def key(self) -> str:
+        return str(self.customer_id)
+
+
+class AccessChanged(EventData):
+    """A credential was made or taken away. The hash, never the key. State event by key id."""
+
+    type: ClassVar[str] = "identity.access-changed"
+    topic: ClassVar[str] = TOPIC
+
+    key_id: str
+    revision: int
+    hash: str
+    scopes: list[str]
+    source: str | None = None
+    attests: list[str] = []  # schemes, or ["*"]
+    subject: str | None = None  # "customer:<id>" or "partner:<name>"; none for staff and systems
+    name: str = ""
+    revoked: bool = False
+
+    def key(self) -> str:
+        return self.key_id
+
+
+register(LinksChanged, CustomerChanged, ContactChanged, CustomerProfiled, AccessChanged)

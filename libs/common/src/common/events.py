@@ -1,0 +1,127 @@
+"""The envelope: CloudEvents 1.0 in structured JSON, written once and shipped as the same bytes by whoever ships it."""
+
+from collections.abc import Iterable
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+import orjson
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from uuid_utils.compat import uuid7
+
+CONTENT_TYPE = "application/cloudevents+json"
+
+# Set by the HTTP middleware and by the consumer, so that one customer's contact can be followed through all services.
+correlation_id: ContextVar[str | None] = ContextVar("correlation_id", default=None)
+traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)
+
+
+class EventData(BaseModel):
+    """What happened. A subclass names its `type` (`<service>.<noun>-<participle>`), its `topic`, and its `key()`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    type: ClassVar[str]
+    topic: ClassVar[str]
+
+    def key(self) -> str:
+        """The subject whose order must hold: a trace or a customer id."""
+        raise NotImplementedError
+
+
+class Event(BaseModel):
+    """One event as a consumer receives it: the CloudEvents attributes that matter, and typed data."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    id: UUID
+    type: str
+    source: str
+    time: AwareDatetime
+    subject: str
+    correlation_id: str | None = None
+    data: Any = Field(description="An instance of the EventData class registered for the type")
+
+
+class Unreadable(Exception):  # noqa: N818 - it is a verdict on a record, parked with its reason
+    """These bytes are no event that we know how to read. `code` says why: bad-json, bad-envelope, bad-schema, unknown-version."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+VERSION = "v1"
+_TYPES: dict[str, type[EventData]] = {}
+
+
+def register(*classes: type[EventData]) -> None:
+    """Make the classes readable. Each contracts module calls it once for all of its events."""
+    for cls in classes:
+        _TYPES[cls.type] = cls
+
+
+def registered(topics: Iterable[str] | None = None) -> list[type[EventData]]:
+    """Every known event class, in the order of type names; only those of `topics` where given."""
+    wanted = None if topics is None else set(topics)
+    return [cls for _, cls in sorted(_TYPES.items()) if wanted is None or cls.topic in wanted]
+
+
+def encode(data: EventData, *, at: datetime, event_id: UUID | None = None) -> tuple[UUID, bytes]:
+    """The finished bytes of an event and its id. `at` is when it happened, in any zone; written in UTC."""
+    event_id = event_id or uuid7()
+    envelope = {
+        "specversion": "1.0",
+        "id": str(event_id),
+        "source": f"/{data.type.partition('.')[0]}",
+        "type": f"hilo.{data.type}.{VERSION}",
+        "time": at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "subject": data.key(),
+        "datacontenttype": "application/json",
+        "dataschema": f"/schemas/{data.type}.{VERSION}.json",
+        "data": data.model_dump(mode="json", exclude_none=True),
+    }
+    if (correlation := correlation_id.get()) is not None:
+        envelope["correlationid"] = correlation
+    if (parent := traceparent.get()) is not None:
+        envelope["traceparent"] = parent
+    return event_id, orjson.dumps(envelope)
+
+
+def decode(body: bytes | str, *, wanted: frozenset[str] | None = None) -> Event | None:
+    """The event in `body`; None for a type that we do not know or did not ask for (`wanted`: type names).
+
+    Raises Unreadable for anything that is not a well-formed event of a known version.
+    """
+    try:
+        envelope = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Unreadable("bad-json", str(error)) from error
+    if not isinstance(envelope, dict) or not isinstance(envelope.get("type"), str):
+        raise Unreadable("bad-envelope", "no CloudEvents type")
+    name, _, version = envelope["type"].removeprefix("hilo.").rpartition(".")
+    cls = _TYPES.get(name)
+    if cls is None or (wanted is not None and name not in wanted):
+        return None
+    if version != VERSION:
+        raise Unreadable("unknown-version", f"{envelope['type']} is not readable here")
+    try:
+        return Event(
+            id=envelope["id"],
+            type=name,
+            source=envelope["source"],
+            time=envelope["time"],
+            subject=envelope["subject"],
+            correlation_id=envelope.get("correlationid"),
+            data=cls.model_validate(envelope["data"]),
+        )
+    except (KeyError, ValidationError) as error:
+        raise Unreadable("bad-schema", _where(error)) from error
+
+
+def _where(error: KeyError | ValidationError) -> str:
+    if isinstance(error, ValidationError):
+        return "; ".join(f"/{'/'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False))
+    return f"missing {error}"

@@ -1,0 +1,29 @@
+"""The inbox: an event's id is claimed in the transaction of its effect, so a redelivered event has no second one."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from common.clock import utc_now
+from common.db import inbox_table, insert_rows
+from common.events import Event
+
+
+class Inbox:
+    """What this service has handled already."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def claim(self, events: Sequence[Event], *, consumer: str) -> list[Event]:
+        """The events that `consumer` never handled before, in the order given; the others are dropped.
+
+        Two workers that claim the same event at once: the second waits for the first's commit and then gets nothing.
+        """
+        by_id = {event.id: event for event in events}
+        now = utc_now()
+        # Sorted, so that two workers with overlapping batches queue up instead of locking each other.
+        rows = [{"event_id": event_id, "consumer": consumer, "at": now} for event_id in sorted(by_id)]
+        written = await insert_rows(self._session, inbox_table, rows, on_conflict="nothing", returning=["event_id"])
+        fresh = {row.event_id for row in written}
+        return [event for event_id, event in by_id.items() if event_id in fresh]

@@ -1,0 +1,173 @@
+"""The outbox: what happened, written in the transaction of its effect, and kept as a log that readers follow by cursor."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, String, Text, Uuid, bindparam, cast, delete, func, select, text, tuple_
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from common.db import UtcDateTime, cursor_table, insert_rows, outbox_table, upsert
+from common.events import EventData, encode
+
+_WRITE = text(
+    "INSERT INTO outbox (xid, id, aggregatetype, aggregateid, type, payload, at) "
+    "SELECT pg_current_xact_id()::text::bigint, a.id, a.topic, a.key, a.type, a.payload, a.at "
+    "FROM unnest(:ids, :topics, :keys, :types, :payloads, :moments) "
+    "WITH ORDINALITY AS a(id, topic, key, type, payload, at, nr) ORDER BY a.nr"
+).bindparams(
+    bindparam("ids", type_=ARRAY(Uuid)),
+    bindparam("topics", type_=ARRAY(String)),
+    bindparam("keys", type_=ARRAY(String)),
+    bindparam("types", type_=ARRAY(String)),
+    bindparam("payloads", type_=ARRAY(Text)),
+    bindparam("moments", type_=ARRAY(UtcDateTime)),
+)
+_OLDEST_RUNNING = cast(cast(func.pg_snapshot_xmin(func.pg_current_snapshot()), Text), BigInteger)
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far a reader has come: transaction id and sequence on PostgreSQL, (0, rowid) on SQLite, and the last event's id."""
+
+    xid: int = 0
+    seq: int = 0
+    last_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One event of the log, as bytes that are shipped as they are."""
+
+    position: Position
+    topic: str
+    key: str
+    type: str
+    body: bytes
+
+
+class Outbox:
+    """What one transaction will tell the others. Buffered, and written in one statement when the transaction commits."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+        self._rows: list[dict[str, Any]] = []
+
+    def add(self, data: EventData, *, at: datetime) -> UUID:
+        """Tell that `data` happened at `at`; gives the event's id."""
+        event_id, body = encode(data, at=at)
+        self._rows.append(
+            {
+                "id": event_id,
+                "aggregatetype": data.topic,
+                "aggregateid": data.key(),
+                "type": data.type,
+                "payload": body.decode(),
+                "at": at.astimezone(UTC),
+            }
+        )
+        return event_id
+
+    def add_all(self, happened: Iterable[EventData], *, at: datetime) -> None:
+        for data in happened:
+            self.add(data, at=at)
+
+    async def flush(self) -> None:
+        rows, self._rows = self._rows, []
+        if not rows:
+            return
+        if self._session.get_bind().dialect.name == "sqlite":
+            await insert_rows(self._session, outbox_table, [{"xid": 0, **row} for row in rows])
+            return
+        await self._session.execute(
+            _WRITE,
+            {
+                "ids": [row["id"] for row in rows],
+                "topics": [row["aggregatetype"] for row in rows],
+                "keys": [row["aggregateid"] for row in rows],
+                "types": [row["type"] for row in rows],
+                "payloads": [row["payload"] for row in rows],
+                "moments": [row["at"] for row in rows],
+            },
+        )
+
+
+async def read(session: AsyncSession, *, after: Position, topics: Sequence[str] = (), limit: int = 500) -> list[Entry]:
+    """The next entries of the log after a position, oldest first; only those of `topics` where given.
+
+    On PostgreSQL nothing at or beyond the oldest running transaction is given: a sequence number taken early and committed
+    late would otherwise be passed over for ever.
+    """
+    t = outbox_table
+    query = (
+        select(t.c.xid, t.c.seq, t.c.id, t.c.aggregatetype, t.c.aggregateid, t.c.type, t.c.payload)
+        .where(tuple_(t.c.xid, t.c.seq) > tuple_(after.xid, after.seq))
+        .order_by(t.c.xid, t.c.seq)
+        .limit(limit)
+    )
+    if session.get_bind().dialect.name == "postgresql":
+        query = query.where(t.c.xid < _OLDEST_RUNNING)
+    if topics:
+        query = query.where(t.c.aggregatetype.in_(topics))
+    rows = (await session.execute(query)).all()
+    return [
+        Entry(Position(row.xid, row.seq, row.id), row.aggregatetype, row.aggregateid, row.type, row.payload.encode())
+        for row in rows
+    ]
+
+
+async def position_of(session: AsyncSession, reader: str) -> Position:
+    """Where a reader stands; the start for one that has never read."""
+    c = cursor_table.c
+    row = (await session.execute(select(c.xid, c.seq, c.last_id).where(c.reader == reader))).one_or_none()
+    return Position() if row is None else Position(row.xid, row.seq, row.last_id)
+
+
+async def move_cursor(session: AsyncSession, reader: str, to: Position, *, at: datetime) -> None:
+    """Remember how far a reader has come. Call it after what was read has taken effect, never before."""
+    statement = upsert(cursor_table, session.get_bind().dialect.name).values(
+        reader=reader, xid=to.xid, seq=to.seq, last_id=to.last_id, moved_at=at
+    )
+    changes = {name: statement.excluded[name] for name in ("xid", "seq", "last_id", "moved_at")}
+    await session.execute(statement.on_conflict_do_update(index_elements=["reader"], set_=changes))
+
+
+async def agrees(session: AsyncSession, position: Position) -> bool:
+    """Whether the log still is the one that `position` was taken from.
+
+    A restored backup or a new cluster gives the same numbers to other events, or stops before the position. Entries that
+    retention has dropped do not disagree: then the log begins after the position.
+    """
+    if position.last_id is None:
+        return True
+    t = outbox_table
+    found = await session.scalar(select(t.c.id).where(t.c.xid == position.xid, t.c.seq == position.seq))
+    if found is not None:
+        return bool(found == position.last_id)
+    later = select(t.c.seq).where(tuple_(t.c.xid, t.c.seq) > tuple_(position.xid, position.seq)).limit(1)
+    earlier = select(t.c.seq).where(tuple_(t.c.xid, t.c.seq) < tuple_(position.xid, position.seq)).limit(1)
+    return await session.scalar(earlier) is None and await session.scalar(later) is not None
+
+
+async def oldest_unread(session: AsyncSession, reader: str) -> datetime | None:
+    """When the first entry that a reader has not shipped yet was written; None when it is up to date."""
+    position = await position_of(session, reader)
+    t = outbox_table
+    query = select(t.c.at).where(tuple_(t.c.xid, t.c.seq) > tuple_(position.xid, position.seq))
+    return await session.scalar(query.order_by(t.c.xid, t.c.seq).limit(1))
+
+
+async def drop_before(session: AsyncSession, moment: datetime) -> int:
+    """Retention: drop entries written before `moment`, but never one that a reader still has to read."""
+    c = cursor_table.c
+    behind = (await session.execute(select(c.xid, c.seq).order_by(c.xid, c.seq).limit(1))).one_or_none()
+    if behind is None:
+        return 0
+    t = outbox_table
+    result = await session.execute(
+        delete(t).where(t.c.at < moment, tuple_(t.c.xid, t.c.seq) < tuple_(behind.xid, behind.seq))
+    )
+    return int(getattr(result, "rowcount", 0))

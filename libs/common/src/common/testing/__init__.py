@@ -1,0 +1,7 @@
+"""What tests of every service use: time that stands still, migrated databases, a client with the first key."""
+
+from common.testing.clock import FakeClock
+from common.testing.databases import Databases
+from common.testing.http import FIRST_KEY, TEST_SECRET, client_for, settings_for
+
+__all__ = ["FIRST_KEY", "TEST_SECRET", "Databases", "FakeClock", "client_for", "settings_for"]

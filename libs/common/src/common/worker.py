@@ -1,0 +1,167 @@
+"""The work of a service beside its API: ship the outbox, consume the others' events, wake the timers, keep the log short."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Protocol
+
+import structlog
+
+from common.bus.waiting import nap
+from common.clock import Clock
+from common.db import Database, is_transient
+from common.errors import Transient
+from common.outbox import drop_before
+from common.timers import Timer, next_due
+from common.uow import UnitOfWork
+
+log = structlog.get_logger()
+
+# Called inside the claiming transaction with the due timers of one name; it must not commit.
+TimerHandler = Callable[[Sequence[Timer], Any], Awaitable[None]]
+LONGEST_NAP = 1.0
+RETRY_AFTER = timedelta(minutes=5)
+RETENTION_ROUND = 3600.0
+TIMERS_AT_ONCE = 100
+
+
+class Runs(Protocol):
+    """Something that works until told to stop: a relay, a reader, the timers."""
+
+    async def run(self, stop: asyncio.Event) -> None: ...
+
+
+class TimerLoop:
+    """Claims the timers that are due and hands them to the handler of their name, in one transaction with its effects."""
+
+    def __init__(
+        self,
+        database: Database,
+        handlers: Mapping[str, TimerHandler],
+        *,
+        unit_of_work: Callable[[], UnitOfWork],
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._handlers = handlers
+        self._unit_of_work = unit_of_work
+        self._clock = clock
+
+    async def run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                if await self.fire():
+                    continue
+                await nap(stop, await self._until_next())
+            except Exception as error:
+                if not isinstance(error, Transient) and not is_transient(error):
+                    raise
+                log.warning("timers_wait", reason=type(error).__name__)
+                await nap(stop, LONGEST_NAP)
+
+    async def fire(self) -> int:
+        """Wake what is due now; gives how many timers had their effect."""
+        due = await self._peek()
+        if not due:
+            return 0
+        try:
+            return await self._fire(TIMERS_AT_ONCE)
+        except Exception as error:
+            if is_transient(error):
+                raise
+            log.exception("timers_failed")
+            return await self._one_by_one()
+
+    async def drain(self) -> int:
+        """Wake until nothing is due. For tests and catch-up."""
+        total = 0
+        while fired := await self.fire():
+            total += fired
+        return total
+
+    async def _peek(self) -> bool:
+        async with UnitOfWork(self._database, reading=True) as uow:
+            due_at = await next_due(uow.session)
+        return due_at is not None and due_at <= self._clock()
+
+    async def _until_next(self) -> float:
+        async with UnitOfWork(self._database, reading=True) as uow:
+            due_at = await next_due(uow.session)
+        if due_at is None:
+            return LONGEST_NAP
+        return min(LONGEST_NAP, max(0.01, (due_at - self._clock()).total_seconds()))
+
+    async def _fire(self, limit: int) -> int:
+        async with self._unit_of_work() as uow:
+            due = await uow.timers.claim(now=self._clock(), limit=limit)
+            for name in sorted({timer.name for timer in due}):
+                handler = self._handlers.get(name)
+                if handler is None:
+                    log.error("timer_without_handler", timer=name)
+                    continue
+                await handler([timer for timer in due if timer.name == name], uow)
+            await uow.commit()
+        return len(due)
+
+    async def _one_by_one(self) -> int:
+        """One timer's handler fails: the others go on, and that one is due again later, never lost."""
+        fired = 0
+        for _ in range(TIMERS_AT_ONCE):
+            if not await self._peek():
+                break
+            try:
+                fired += await self._fire(1)
+            except Exception as error:
+                if is_transient(error):
+                    raise
+                await self._postpone_first()
+        return fired
+
+    async def _postpone_first(self) -> None:
+        async with UnitOfWork(self._database) as uow:
+            for timer in await uow.timers.claim(now=self._clock(), limit=1):
+                await uow.timers.set(timer.name, timer.key, self._clock() + RETRY_AFTER, timer.payload)
+                log.error("timer_postponed", timer=timer.name)
+            await uow.commit()
+
+
+class Retention:
+    """Drops what the kept outbox no longer needs, never past a cursor."""
+
+    def __init__(self, database: Database, *, clock: Clock, days: int) -> None:
+        self._database = database
+        self._clock = clock
+        self._days = days
+
+    async def run(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                async with UnitOfWork(self._database) as uow:
+                    dropped = await drop_before(uow.session, self._clock() - timedelta(days=self._days))
+                    await uow.commit()
+                if dropped:
+                    log.info("outbox_shortened", entries=dropped)
+            except Exception as error:
+                if not is_transient(error):
+                    raise
+            await nap(stop, RETENTION_ROUND)
+
+
+class Worker:
+    """Runs its parts side by side until told to stop; if one ends in an error, all end, and the error is raised."""
+
+    def __init__(self, parts: Sequence[Runs]) -> None:
+        self.parts = list(parts)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        tasks = [asyncio.create_task(part.run(stop), name=type(part).__name__) for part in self.parts]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            stop.set()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    @property
+    def stopped(self) -> list[str]:
+        """Why consumers stopped themselves, for readiness."""
+        return [reason for part in self.parts if (reason := getattr(part, "stopped", None))]

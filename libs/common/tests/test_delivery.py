@@ -1,0 +1,103 @@
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from common.bus.delivery import Consumer, ConsumerStopped, Delivery, Record
+from common.contracts.scoring import TOPIC, SignalMoved
+from common.db import Database
+from common.errors import Transient
+from common.events import Event, encode
+from common.uow import UnitOfWork
+
+NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
+
+
+def record(signal: str) -> Record:
+    data = SignalMoved(customer_id=UUID(int=1), signal=signal, move="raised", at=NOW)
+    return Record(TOPIC, data.key(), encode(data, at=NOW)[1])
+
+
+class Handler:
+    """Claims and remembers signals; raises on those named, always or until healed."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.seen: list[str] = []
+        self.fails_on: set[str] = set()
+        self.away = 0
+
+    async def __call__(self, events: Sequence[Event]) -> None:
+        if self.away:
+            self.away -= 1
+            raise ConnectionError
+        async with UnitOfWork(self.database) as uow:
+            fresh = await uow.inbox.claim(events, consumer="test")
+            signals = [event.data.signal for event in fresh]
+            if self.fails_on & set(signals):
+                raise ValueError("no")
+            await uow.commit()
+        self.seen += signals
+
+
+def delivery_of(handler: Handler) -> Delivery:
+    return Delivery(Consumer("test", (TOPIC,), handler), handler.database)
+
+
+async def parked_codes(database: Database) -> list[str]:
+    async with UnitOfWork(database, reading=True) as uow:
+        return [p.code for p in await uow.parked.page(state=None, kind=None, code=None, after=None, limit=100)]
+
+
+async def test_events_are_handled_in_order_and_a_redelivered_one_counts_once(database: Database) -> None:
+    handler = Handler(database)
+    records = [record(s) for s in "abc"]
+    await delivery_of(handler).deliver(records)
+    await delivery_of(handler).deliver(records)
+    assert handler.seen == ["a", "b", "c"]
+
+
+async def test_an_unreadable_record_is_parked_and_the_others_are_handled(database: Database) -> None:
+    handler = Handler(database)
+    future = record("x").body.replace(b".v1", b".v9")
+    broken = [Record(TOPIC, "k", b"{not json"), Record(TOPIC, "k", b"[]"), Record(TOPIC, "k", future)]
+    half = Record(TOPIC, "k", record("y").body.replace(b'"signal"', b'"sgnl"'))
+    await delivery_of(handler).deliver([record("a"), *broken, half, record("b")])
+    assert handler.seen == ["a", "b"]
+    assert sorted(await parked_codes(database)) == ["bad-envelope", "bad-json", "bad-schema", "unknown-version"]
+
+
+async def test_an_event_on_which_the_handler_fails_is_parked_alone(database: Database) -> None:
+    handler = Handler(database)
+    handler.fails_on = {"c"}
+    await delivery_of(handler).deliver([record(s) for s in "abcdefg"])
+    assert handler.seen == ["a", "b", "d", "e", "f", "g"]
+    assert await parked_codes(database) == ["handler-failed"]
+
+
+async def test_when_the_database_is_away_nothing_is_parked_and_the_same_records_are_tried_again(database: Database) -> None:
+    handler = Handler(database)
+    handler.away = 1
+    records = [record(s) for s in "ab"]
+    with pytest.raises(Transient):
+        await delivery_of(handler).deliver(records)
+    assert await parked_codes(database) == []
+    await delivery_of(handler).deliver(records)
+    assert handler.seen == ["a", "b"]
+
+
+async def test_a_handler_that_fails_on_everything_stops_its_consumer_and_parks_nothing(database: Database) -> None:
+    handler = Handler(database)
+    handler.fails_on = {str(n) for n in range(30)}
+    with pytest.raises(ConsumerStopped):
+        await delivery_of(handler).deliver([record(str(n)) for n in range(30)])
+    assert await parked_codes(database) == []
+
+
+async def test_events_of_no_interest_are_passed_over(database: Database) -> None:
+    handler = Handler(database)
+    other = record("a").body.replace(b"scoring.signal-moved", b"scoring.never-heard-of")
+    await delivery_of(handler).deliver([Record(TOPIC, "k", other)])
+    assert handler.seen == []
+    assert await parked_codes(database) == []

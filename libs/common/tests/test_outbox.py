@@ -1,0 +1,118 @@
+import asyncio
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, update
+
+from common.contracts.identity import LinksChanged, Move
+from common.db import Database, outbox_table
+from common.events import decode
+from common.outbox import Position, agrees, drop_before, move_cursor, oldest_unread, position_of, read
+from common.uow import UnitOfWork
+
+NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
+
+
+def links(number: int) -> LinksChanged:
+    move = Move(trace_id=UUID(int=number), customer_id=UUID(int=1), revision=number)
+    return LinksChanged(decision_id=UUID(int=number), kind="link", moves=[move])
+
+
+async def write(database: Database, *numbers: int) -> None:
+    async with UnitOfWork(database) as uow:
+        uow.outbox.add_all([links(number) for number in numbers], at=NOW)
+        await uow.commit()
+
+
+async def numbers_after(database: Database, after: Position, limit: int = 500) -> list[int]:
+    async with UnitOfWork(database, reading=True) as uow:
+        entries = await read(uow.session, after=after, limit=limit)
+    events = [decode(entry.body) for entry in entries]
+    return [event.data.decision_id.int for event in events if event is not None]
+
+
+async def test_events_are_read_in_the_order_of_writing(database: Database) -> None:
+    await write(database, *range(1, 8))
+    await write(database, 8, 9)
+    assert await numbers_after(database, Position()) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
+
+
+async def test_a_transaction_that_is_not_committed_tells_nothing(database: Database) -> None:
+    async with UnitOfWork(database) as uow:
+        uow.outbox.add(links(1), at=NOW)
+        await uow.outbox.flush()
+    assert await numbers_after(database, Position()) == []
+
+
+async def test_a_reader_goes_on_where_it_stopped(database: Database) -> None:
+    await write(database, 1, 2, 3)
+    async with UnitOfWork(database) as uow:
+        entries = await read(uow.session, after=Position(), limit=2)
+        await move_cursor(uow.session, "relay", entries[-1].position, at=NOW)
+        await uow.commit()
+    async with UnitOfWork(database, reading=True) as uow:
+        position = await position_of(uow.session, "relay")
+        assert await oldest_unread(uow.session, "relay") == NOW
+    assert await numbers_after(database, position) == [3]
+
+
+async def test_nothing_is_skipped_that_began_earlier_and_committed_later(database: Database) -> None:
+    if database.dialect == "sqlite":
+        return  # writes are serial there: the second could not have begun
+    async with UnitOfWork(database) as early:
+        early.outbox.add(links(1), at=NOW)
+        await early.outbox.flush()
+        await write(database, 2)
+        assert await numbers_after(database, Position()) == []  # 2 waits for 1, or 1 would be passed over
+        await early.commit()
+    assert await numbers_after(database, Position()) == [1, 2]
+
+
+async def test_sixty_four_writers_and_a_reader_that_follows_them_skip_no_row(database: Database) -> None:
+    writers, each = (64, 5) if database.dialect == "postgresql" else (4, 5)
+
+    async def writer(first: int) -> None:
+        for number in range(first, first + each):
+            async with UnitOfWork(database) as uow:
+                uow.outbox.add(links(number), at=NOW)
+                await uow.outbox.flush()
+                await asyncio.sleep(0.001 * (number % 7))
+                await uow.commit()
+
+    tasks = [asyncio.create_task(writer(1 + each * n)) for n in range(writers)]
+    seen: list[int] = []
+    position = Position()
+    while len(seen) < writers * each:
+        finished = all(task.done() for task in tasks)
+        async with UnitOfWork(database, reading=True) as uow:
+            entries = await read(uow.session, after=position, limit=50)
+        seen += [UUID(entry.key).int for entry in entries]
+        position = entries[-1].position if entries else position
+        if not entries and finished:
+            break
+        await asyncio.sleep(0.001)
+    await asyncio.gather(*tasks)
+    assert sorted(seen) == list(range(1, writers * each + 1))
+
+
+async def test_a_cursor_of_another_log_does_not_agree(database: Database) -> None:
+    await write(database, 1, 2, 3)
+    async with UnitOfWork(database) as uow:
+        last = (await read(uow.session, after=Position()))[-1].position
+        assert await agrees(uow.session, last)
+        await uow.session.execute(update(outbox_table).where(outbox_table.c.seq == last.seq).values(id=UUID(int=99)))
+        assert not await agrees(uow.session, last)  # the same numbers, another event
+        await uow.session.execute(delete(outbox_table).where(outbox_table.c.seq == last.seq))
+        assert not await agrees(uow.session, last)  # a log that stops before the cursor
+
+
+async def test_retention_never_passes_a_cursor(database: Database) -> None:
+    await write(database, 1, 2, 3)
+    async with UnitOfWork(database) as uow:
+        entries = await read(uow.session, after=Position(), limit=2)
+        await move_cursor(uow.session, "relay", entries[-1].position, at=NOW)
+        await drop_before(uow.session, NOW + timedelta(days=30))
+        await uow.commit()
+    remaining = await numbers_after(database, Position())
+    assert 3 in remaining
+    assert 1 not in remaining

@@ -84,7 +84,7 @@ class Needs:
 
 
 def needs(scope: str) -> Any:
-    """Refuses callers without the scope. In a route it reads: who: Annotated[Principal, needs("value:read")]."""
+    """For routes, as `who: Annotated[Principal, ...]` with it in place of the dots: refuses callers without the scope."""
     if scope not in SCOPES:
         raise ValueError(f"{scope} is no scope of ours")
     return Depends(Needs(scope))

@@ -8,6 +8,7 @@ from typing import TypeVar
 import pytest
 
 from common.db import Database
+from common.telemetry import configure_logging
 from common.testing import Databases, FakeClock
 from hilo.native.errors import NativeError
 from hilo.native.kafka import KafkaServer
@@ -28,6 +29,8 @@ def kafka_server() -> Iterator[KafkaServer]:
     """A real Apache Kafka of this test run's own, at `bootstrap`. Topics are not made by themselves."""
     yield from _required(real_kafka())
 
+
+configure_logging("error")
 
 MakeDatabase = Callable[[str], Awaitable[Database]]
 

@@ -25,7 +25,7 @@ from common.db import Database
 from common.events import registered
 from common.migrations import migrate
 from common.settings import Settings
-from common.telemetry import configure_logs
+from common.telemetry import configure_logging
 from common.worker import Retention, Runs, TimerLoop, Worker
 
 log = structlog.get_logger()
@@ -110,7 +110,7 @@ def run(service: Service, argv: Sequence[str] | None = None) -> None:
     republish.add_argument("kind", choices=sorted(service.republish) or ["nothing"])
     arguments = parser.parse_args(argv)
     runtime = runtime_of(service)
-    configure_logs(runtime.settings.log_level)
+    configure_logging(runtime.settings.log_level)
     match arguments.command:
         case "api":
             serve(service.create_app(runtime), runtime.settings, host=arguments.host, port=arguments.port)

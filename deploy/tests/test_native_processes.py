@@ -1,12 +1,14 @@
 """Processes that are found again by pid and start time."""
 
+import shutil
 import signal
 import sys
+import textwrap
 
 import pytest
 
 from hilo.native.errors import NativeError
-from hilo.native.processes import Process, ended_on_failure, launch, recall, remember, wait_for
+from hilo.native.processes import Process, ended_on_failure, launch, recall, remember, wait_for, wait_until
 
 SLEEP = [sys.executable, "-c", "import time; print('awake', flush=True); time.sleep(60)"]
 DEAF = [
@@ -82,3 +84,20 @@ def test_a_program_that_never_answers_is_ended(log):
 def test_a_signal_to_an_ended_process_goes_nowhere(sleeper):
     sleeper.kill()
     sleeper.send(signal.SIGTERM)
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv of util-linux is not there")
+def test_a_server_of_a_test_run_ends_with_it_even_when_the_run_is_killed(tmp_path):
+    run = f"""
+        import signal, sys, time
+        from pathlib import Path
+        from hilo.native.processes import launch, remember
+        process = launch({SLEEP!r}, log=Path({str(tmp_path / "log")!r}), when_orphaned=signal.SIGTERM)
+        remember(process, Path({str(tmp_path / "pid")!r}))
+        time.sleep(60)
+    """
+    starter = launch([sys.executable, "-c", textwrap.dedent(run)], log=tmp_path / "starter.log")
+    assert wait_until(lambda: recall(tmp_path / "pid") is not None, within=20)
+    server = recall(tmp_path / "pid")
+    starter.kill()
+    assert wait_until(lambda: not server.is_alive(), within=10)

@@ -86,7 +86,7 @@ def find_java() -> str:
 
 @dataclass
 class KafkaServer:
-    """One node in one directory. `quick` favours a fast start over throughput: for tests."""
+    """One node in one directory. `quick` is for tests: a fast start before throughput, and it ends with its starter."""
 
     home: Path
     port: int = 0
@@ -131,6 +131,7 @@ class KafkaServer:
             [self.java, *options, logging, "-cp", self.classpath, "kafka.Kafka", self.settings],
             log=self.log,
             directory=self.home,
+            when_orphaned=signal.SIGTERM if self.quick else None,
         )
         with ended_on_failure(self.process):
             wait_for(self.process, self.answers, name="Apache Kafka", log=self.log, within=START_WITHIN)

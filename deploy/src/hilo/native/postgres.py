@@ -67,7 +67,7 @@ def _version(directory: Path) -> int:
 
 @dataclass
 class PostgresServer:
-    """One cluster in one directory. `fast` gives up durability for speed: for tests only."""
+    """One cluster in one directory. `fast` is for tests: no fsync, and it ends with the process that has started it."""
 
     home: Path
     port: int = 0
@@ -170,7 +170,11 @@ class PostgresServer:
         settings["unix_socket_directories"] = str(self.home) if len(str(self.home)) < _SOCKET_PATH_LIMIT else ""
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         return launch(
-            [self.binaries / "postgres", "-D", self.data, *options], log=self.log, directory=self.home, user=self.user
+            [self.binaries / "postgres", "-D", self.data, *options],
+            log=self.log,
+            directory=self.home,
+            user=self.user,
+            when_orphaned=signal.SIGINT if self.fast else None,
         )
 
     def _address(self, database: str) -> list[str]:

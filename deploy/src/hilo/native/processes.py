@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -58,8 +59,15 @@ def launch(
     environment: Mapping[str, str] | None = None,
     directory: Path | None = None,
     user: str | None = None,
+    when_orphaned: signal.Signals | None = None,
 ) -> Process:
-    """Starts a program in a session of its own, so that Ctrl-C at the terminal does not reach it."""
+    """Starts a program in a session of its own, so that Ctrl-C at the terminal does not reach it.
+
+    It outlives this process, unless `when_orphaned` names the signal that it is to get then (Linux; elsewhere it stays).
+    """
+    setpriv = shutil.which("setpriv")
+    if when_orphaned is not None and setpriv is not None:
+        command = [setpriv, "--pdeathsig", when_orphaned.name.removeprefix("SIG"), "--", *command]
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         child = subprocess.Popen(

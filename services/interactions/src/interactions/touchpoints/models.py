@@ -97,7 +97,6 @@ class TraceIdentifierRow(Base, table=True):
     identifier_id: UUID = Field(sa_type=sa.Uuid, primary_key=True)
     trace_id: UUID = Field(sa_type=sa.Uuid, primary_key=True)
     scheme: str = Field(sa_type=sa.String(30))
-    attested: bool = Field(default=False, sa_type=sa.Boolean)
 
 
 class CustomerRow(Base, table=True):

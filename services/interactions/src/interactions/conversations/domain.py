@@ -1,0 +1,327 @@
+"""How a contact finds its thread: a pure fold over one party's touchpoints and acts, in the order of recording."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+from common.errors import Conflict, NotFound
+
+MatchedBy = Literal["reference", "topic", "recent", "new", "resumed-closed"]
+Move = Literal["opened", "continued", "resumed", "closed", "parked"]
+Posture = Literal["us", "customer", "parked", "closed"]
+
+# No dialogue: on their own they start a thread that awaits nothing, so that they never draw an unrelated contact to them.
+ALONE = frozenset({"purchase", "payment", "web", "campaign_send"})
+# They never make anybody wait, whatever their direction.
+QUIET = ALONE | {"note", "survey_response"}
+SETTLED = frozenset({"resolved", "declined", "informed"})
+UNREACHED = frozenset({"abandoned", "unreachable"})
+
+
+class UnknownConversation(NotFound):
+    code = "unknown-conversation"
+    title = "No conversation under that id"
+
+
+class ConversationClosed(Conflict):
+    code = "conversation-closed"
+    title = "The conversation is closed already"
+
+
+class ConversationParked(Conflict):
+    code = "conversation-parked"
+    title = "The conversation is parked already"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the fold needs of a touchpoint. `live` is false for retracted ones: they hold their place and say nothing."""
+
+    touchpoint_id: UUID
+    position: UUID  # the id of its first version: its place in the order of recording
+    kind: str
+    channel: str
+    direction: str
+    occurred_at: datetime
+    site: str | None = None
+    topic: str | None = None
+    outcome: str | None = None
+    visibility: str = "customer"
+    summary: str | None = None
+    stop_point: str | None = None
+    next_step: str | None = None
+    references: tuple[str, ...] = ()
+    continues: UUID | None = None
+    corrects: UUID | None = None
+    live: bool = True
+
+    @property
+    def alone(self) -> bool:
+        """Whether it starts a thread of its own unless it names a topic or another contact."""
+        return self.kind in ALONE and self.topic is None and self.continues is None
+
+
+@dataclass(frozen=True)
+class Act:
+    """What a person did to the thread that holds a touchpoint."""
+
+    act_id: UUID
+    touchpoint_id: UUID
+    act: Literal["park", "close"]
+    at: datetime
+
+    @property
+    def position(self) -> UUID:
+        return self.act_id
+
+
+@dataclass(frozen=True)
+class Thread:
+    """A conversation as of its entries so far."""
+
+    conversation_id: UUID
+    topic: str | None
+    posture: Posture
+    moved_at: datetime
+    started_at: datetime
+    last_at: datetime
+    last_channel: str
+    last_site: str | None
+    last_touchpoint_id: UUID
+    latest_position: UUID
+    dialogue: bool
+    entries: int
+    references: tuple[str, ...] = ()
+    stop_point: str | None = None
+    next_step: str | None = None
+    summary: str | None = None
+    told_at: datetime | None = None
+    summed_at: datetime | None = None
+
+    @property
+    def open(self) -> bool:
+        return self.posture != "closed" and self.entries > 0
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Where an entry went and by which rule; `before` is the thread as it stood, None for a new one."""
+
+    entry: Entry
+    conversation_id: UUID
+    matched_by: MatchedBy
+    before: Thread | None
+    after: Thread
+
+    @property
+    def moves(self) -> tuple[Move, ...]:
+        """What the others are told of: at most how it went on, and that it was closed by it."""
+        if not self.entry.live or (self.before is None and not self.after.dialogue):
+            return ()
+        closed: tuple[Move, ...] = ("closed",) if self.after.posture == "closed" and self._was_open else ()
+        return (self._how, *closed)
+
+    @property
+    def _was_open(self) -> bool:
+        return self.before is None or self.before.open
+
+    @property
+    def _how(self) -> Move:
+        if self.before is None:
+            return "opened"
+        if self.before.posture in {"closed", "parked"} or self.before.last_channel != self.entry.channel:
+            return "resumed"
+        return "continued"
+
+    @property
+    def gap_seconds(self) -> float | None:
+        return None if self.before is None else (self.entry.occurred_at - self.before.last_at).total_seconds()
+
+
+@dataclass
+class Threads:
+    """One party's threads while entries are placed, in the order of recording. Loaded in part or built from nothing."""
+
+    window: timedelta
+    threads: dict[UUID, Thread] = field(default_factory=dict)
+    where: dict[UUID, UUID] = field(default_factory=dict)  # touchpoint -> conversation
+    by_reference: dict[str, UUID] = field(default_factory=dict)
+
+    def place(self, entry: Entry) -> Placed:
+        """Find the entry's thread, or open one, and let the entry move it."""
+        found, matched_by = self._find(entry)
+        after = opened_by(entry) if found is None else moved_by(found, entry)
+        self.threads[after.conversation_id] = after
+        self.where[entry.touchpoint_id] = after.conversation_id
+        for reference in entry.references:
+            self.by_reference.setdefault(reference, after.conversation_id)
+        return Placed(entry, after.conversation_id, matched_by, found, after)
+
+    def act(self, act: Act) -> Thread | None:
+        """The thread as it stands after what a person did to it; None where its touchpoint is not here."""
+        thread = self.threads.get(self.where.get(act.touchpoint_id, act.touchpoint_id))
+        if thread is None:
+            return None
+        posture: Posture = "closed" if act.act == "close" else "parked"
+        moved = replace(
+            thread,
+            posture=posture,
+            moved_at=max(act.at, thread.moved_at),
+            latest_position=max(thread.latest_position, act.position),
+        )
+        self.threads[moved.conversation_id] = moved
+        return moved
+
+    def _find(self, entry: Entry) -> tuple[Thread | None, MatchedBy]:
+        if (named := self._named(entry)) is not None:
+            return named, "reference"
+        if entry.alone:
+            return None, "new"
+        if entry.topic is not None:
+            return self._of_topic(entry.topic)
+        return self._recent(entry)
+
+    def _named(self, entry: Entry) -> Thread | None:
+        if entry.continues is not None and (thread := self._holding(entry.continues)) is not None:
+            return thread
+        for reference in entry.references:
+            if (known := self.by_reference.get(reference)) is not None and known in self.threads:
+                return self.threads[known]
+        if entry.corrects is not None and (thread := self._holding(entry.corrects)) is not None:
+            return thread if thread.topic == entry.topic else None  # a corrected topic looks for its own thread
+        return None
+
+    def _holding(self, touchpoint_id: UUID) -> Thread | None:
+        return self.threads.get(self.where.get(touchpoint_id, touchpoint_id))
+
+    def _of_topic(self, topic: str) -> tuple[Thread | None, MatchedBy]:
+        same = [t for t in self.threads.values() if t.topic == topic and t.entries and t.dialogue]
+        if open_ones := [t for t in same if t.open]:
+            return max(open_ones, key=_recency), "topic"
+        if same:
+            return max(same, key=_recency), "resumed-closed"
+        return None, "new"
+
+    def _recent(self, entry: Entry) -> tuple[Thread | None, MatchedBy]:
+        near = [
+            t
+            for t in self.threads.values()
+            if t.open and t.started_at - self.window <= entry.occurred_at <= t.last_at + self.window
+        ]
+        return (max(near, key=_recency), "recent") if near else (None, "new")
+
+
+def replay(entries: Iterable[Entry], acts: Iterable[Act], *, window: timedelta) -> tuple[Threads, list[Placed]]:
+    """All threads of a party, from nothing: the same whatever merges and undos lie between."""
+    threads = Threads(window)
+    placed: list[Placed] = []
+    steps: list[Entry | Act] = sorted([*entries, *acts], key=_order)
+    for step in steps:
+        if isinstance(step, Act):
+            threads.act(step)
+        else:
+            placed.append(threads.place(step))
+    return threads, placed
+
+
+def opened_by(entry: Entry) -> Thread:
+    """The thread that a first touchpoint opens."""
+    speaks = entry.live and entry.visibility != "internal"
+    told = speaks and (entry.stop_point is not None or entry.next_step is not None)
+    return Thread(
+        conversation_id=entry.touchpoint_id,
+        topic=entry.topic,
+        posture=posture_after(entry, "closed") if entry.live else "closed",
+        moved_at=entry.occurred_at,
+        started_at=entry.occurred_at,
+        last_at=entry.occurred_at,
+        last_channel=entry.channel,
+        last_site=entry.site,
+        last_touchpoint_id=entry.touchpoint_id,
+        latest_position=entry.position,
+        dialogue=_is_dialogue(entry),
+        entries=int(entry.live),
+        references=entry.references,
+        stop_point=entry.stop_point if told else None,
+        next_step=entry.next_step if told else None,
+        summary=entry.summary if speaks else None,
+        told_at=entry.occurred_at if told else None,
+        summed_at=entry.occurred_at if speaks and entry.summary is not None else None,
+    )
+
+
+def moved_by(thread: Thread, entry: Entry) -> Thread:
+    """The thread after one more entry. One that occurred before the latest joins without moving it."""
+    placed = replace(
+        thread,
+        latest_position=max(thread.latest_position, entry.position),
+        references=tuple(dict.fromkeys((*thread.references, *entry.references))),
+    )
+    if not entry.live:
+        return placed
+    if not thread.entries:  # all before it were retracted: it starts the thread anew, under the id that was given out
+        fresh = opened_by(entry)
+        return replace(fresh, conversation_id=thread.conversation_id, references=placed.references)
+    return _spoken(
+        replace(
+            placed,
+            topic=thread.topic if thread.topic is not None else entry.topic,
+            started_at=min(thread.started_at, entry.occurred_at),
+            entries=thread.entries + 1,
+            dialogue=thread.dialogue or _is_dialogue(entry),
+        ),
+        entry,
+    )
+
+
+def posture_after(entry: Entry, before: Posture) -> Posture:
+    """Whose turn it is after an entry that is the latest of its thread."""
+    if entry.outcome in SETTLED:
+        return "closed"
+    if entry.kind in QUIET or entry.visibility == "internal" or entry.direction == "internal":
+        return before
+    if entry.outcome in UNREACHED or entry.direction == "inbound":
+        return "us"
+    return "customer"
+
+
+def state_of(posture: str, *, promises: int) -> str:
+    """waiting-us | waiting-customer | parked | closed. An open promise of the company keeps an open thread with us."""
+    if posture in {"closed", "parked"}:
+        return posture
+    return "waiting-us" if posture == "us" or promises else "waiting-customer"
+
+
+def _spoken(thread: Thread, entry: Entry) -> Thread:
+    if entry.visibility == "internal":  # an internal note may not show through in what the customer sees of his thread
+        return thread
+    changes: dict[str, object] = {}
+    if entry.occurred_at >= thread.last_at:
+        changes |= {
+            "last_at": entry.occurred_at,
+            "last_channel": entry.channel,
+            "last_site": entry.site,
+            "last_touchpoint_id": entry.touchpoint_id,
+        }
+    if entry.occurred_at >= thread.moved_at:
+        changes |= {"posture": posture_after(entry, thread.posture), "moved_at": entry.occurred_at}
+    told = entry.stop_point is not None or entry.next_step is not None
+    if told and (thread.told_at is None or entry.occurred_at >= thread.told_at):
+        changes |= {"stop_point": entry.stop_point, "next_step": entry.next_step, "told_at": entry.occurred_at}
+    if entry.summary is not None and (thread.summed_at is None or entry.occurred_at >= thread.summed_at):
+        changes |= {"summary": entry.summary, "summed_at": entry.occurred_at}
+    return replace(thread, **changes)  # type: ignore[arg-type]
+
+
+def _is_dialogue(entry: Entry) -> bool:
+    return entry.live and not (entry.kind in QUIET and entry.topic is None)
+
+
+def _recency(thread: Thread) -> tuple[datetime, UUID]:
+    return thread.last_at, thread.latest_position
+
+
+def _order(step: Entry | Act) -> tuple[UUID, UUID]:
+    return step.position, step.touchpoint_id

@@ -1,0 +1,212 @@
+"""Every query of the threads. Takes and gives domain values; never commits."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from common.db import insert_rows
+from interactions.commitments.models import commitment
+from interactions.conversations.domain import Act, Entry, Placed, Thread, Threads, UnknownConversation, state_of
+from interactions.conversations.models import conversation, conversation_act, conversation_entry, conversation_reference
+from interactions.touchpoints.models import touchpoint
+
+CHUNK = 1_000
+OWED = ("open", "late")
+
+
+class ConversationRepository:
+    """Threads, their entries, and what people did to them."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def holding(self, touchpoint_ids: Collection[UUID]) -> dict[UUID, tuple[UUID, UUID]]:
+        """Touchpoint -> (conversation, party). A conversation's id is that of a touchpoint in it."""
+        c = conversation_entry.c
+        rows = await self._in(select(c.touchpoint_id, c.conversation_id, c.party_id), c.touchpoint_id, touchpoint_ids)
+        return {row.touchpoint_id: (row.conversation_id, row.party_id) for row in rows}
+
+    async def threads(self, entries: Mapping[UUID, Sequence[Entry]], *, window: timedelta) -> dict[UUID, Threads]:
+        """What each party's entries may join: its open threads, those of their topics, and those that they name."""
+        loaded = {party: Threads(window) for party in entries}
+        every = [entry for some in entries.values() for entry in some]
+        c = conversation.c
+        found = {r.conversation_id: r for r in await self._in(_OPEN, c.party_id, entries)}
+        if topics := {entry.topic for entry in every if entry.topic is not None}:
+            rows = await self._in(_ALL.where(c.topic.in_(topics)), c.party_id, entries)
+            found |= {row.conversation_id: row for row in rows}
+        named = await self.holding(
+            {e.continues for e in every if e.continues} | {e.corrects for e in every if e.corrects}
+        )
+        references = await self._references(entries.keys(), {r for entry in every for r in entry.references})
+        missing = {one for one, _ in named.values()} | {row.conversation_id for row in references}
+        for row in await self._in(_ALL, c.conversation_id, missing - found.keys()):
+            found[row.conversation_id] = row
+        _fill(loaded, found.values(), named, references)
+        return loaded
+
+    async def _references(self, parties: Collection[UUID], references: Collection[str]) -> list[Any]:
+        c = conversation_reference.c
+        if not references:
+            return []
+        query = select(c.party_id, c.reference, c.conversation_id).where(c.reference.in_(references))
+        return await self._in(query, c.party_id, parties)
+
+    async def join(self, placed: Mapping[UUID, Sequence[Placed]]) -> None:
+        """Write which touchpoint went into which thread, by party."""
+        entries, references = [], {}
+        for party, some in placed.items():
+            for one in some:
+                entries.append(
+                    {
+                        "touchpoint_id": one.entry.touchpoint_id,
+                        "conversation_id": one.conversation_id,
+                        "party_id": party,
+                        "matched_by": one.matched_by,
+                    }
+                )
+                for reference in one.entry.references:
+                    references.setdefault((party, reference), one.conversation_id)
+        rows = [{"party_id": p, "reference": r, "conversation_id": c} for (p, r), c in sorted(references.items())]
+        await insert_rows(self._session, conversation_entry, entries)
+        await insert_rows(self._session, conversation_reference, rows, on_conflict="nothing")
+
+    async def save(self, threads: Mapping[UUID, Collection[Thread]]) -> None:
+        """Write the threads of each party as they stand; whose turn it is depends on the promises still open in them."""
+        every = [thread for some in threads.values() for thread in some]
+        owed = await self.promises_in({t.conversation_id for t in every if t.posture == "customer"})
+        rows = [_row(t, party, owed.get(t.conversation_id, 0)) for party, some in threads.items() for t in some]
+        await insert_rows(self._session, conversation, rows, on_conflict=_CHANGES)
+
+    async def promises_in(self, conversation_ids: Collection[UUID]) -> dict[UUID, int]:
+        """How many promises of the company are still open in each thread."""
+        e, c = conversation_entry.c, commitment.c
+        query = (
+            select(e.conversation_id, func.count().label("owed"))
+            .join(commitment, c.touchpoint_id == e.touchpoint_id)
+            .where(c.by == "company", c.state.in_(OWED))
+            .group_by(e.conversation_id)
+        )
+        return {row.conversation_id: row.owed for row in await self._in(query, e.conversation_id, conversation_ids)}
+
+    async def restate(self, touchpoint_ids: Collection[UUID]) -> None:
+        """A promise made in these touchpoints was kept, waived or taken back: whose turn is it now?"""
+        held = {one for one, _ in (await self.holding(touchpoint_ids)).values()}
+        owed = await self.promises_in(held)
+        c = conversation.c
+        for row in await self._in(select(c.conversation_id, c.posture, c.state), c.conversation_id, held):
+            state = state_of(row.posture, promises=owed.get(row.conversation_id, 0))
+            if state != row.state:
+                await self._session.execute(
+                    update(conversation).where(c.conversation_id == row.conversation_id).values(state=state)
+                )
+
+    async def history(self, trace_ids: Collection[UUID]) -> tuple[list[Entry], list[Act]]:
+        """All touchpoints of the traces, as the fold sees them, and all that people did to their threads."""
+        entries = [_entry(row) for row in await self._in(select(*_FOLDED), touchpoint.c.trace_id, trace_ids)]
+        c = conversation_act.c
+        acts = await self._in(select(c.act_id, c.touchpoint_id, c.act, c.at), c.trace_id, trace_ids)
+        return entries, [Act(row.act_id, row.touchpoint_id, row.act, row.at) for row in acts]
+
+    async def rename(self, old: UUID, new: UUID) -> None:
+        """All that was one party's is now another's, unchanged."""
+        for table in (conversation, conversation_entry, conversation_reference):
+            await self._session.execute(update(table).where(table.c.party_id == old).values(party_id=new))
+
+    async def clear(self, party_ids: Collection[UUID], touchpoint_ids: Collection[UUID]) -> None:
+        """Drop the threads of the parties, and whatever still holds the touchpoints, before they are computed anew."""
+        for table in (conversation, conversation_entry, conversation_reference):
+            await self._delete(table, table.c.party_id, party_ids)
+        await self._delete(conversation_entry, conversation_entry.c.touchpoint_id, touchpoint_ids)
+        await self._delete(conversation, conversation.c.conversation_id, touchpoint_ids)
+
+    async def add_act(self, act: Act, *, trace_id: UUID, by: str, reason: str) -> None:
+        row = {**vars(act), "trace_id": trace_id, "by": by, "reason": reason}
+        await insert_rows(self._session, conversation_act, [row])
+
+    async def get(self, any_touchpoint_id: UUID) -> Any:
+        """The thread that holds a touchpoint now; a corrected one leads to the version after it. Raises UnknownConversation."""
+        at: UUID | None = any_touchpoint_id
+        for _ in range(50):
+            if at is None:
+                break
+            held = await self.holding([at])
+            later = await self._session.scalar(
+                select(touchpoint.c.corrected_by).where(touchpoint.c.touchpoint_id == at)
+            )
+            if held and (row := await self._row(held[at][0])) is not None and (row["entries"] or later is None):
+                return row
+            at = later
+        raise UnknownConversation
+
+    async def _row(self, conversation_id: UUID) -> Any:
+        query = select(conversation).where(conversation.c.conversation_id == conversation_id)
+        return (await self._session.execute(query)).mappings().one_or_none()
+
+    async def _delete(self, table: Any, column: Any, values: Collection[UUID]) -> None:
+        ordered = list(values)
+        for start in range(0, len(ordered), CHUNK):
+            await self._session.execute(delete(table).where(column.in_(ordered[start : start + CHUNK])))
+
+    async def _in(self, query: Any, column: Any, values: Collection[UUID]) -> list[Any]:
+        ordered, rows = list(values), []
+        for start in range(0, len(ordered), CHUNK):
+            rows.extend((await self._session.execute(query.where(column.in_(ordered[start : start + CHUNK])))).all())
+        return rows
+
+
+_NAMES = (
+    "conversation_id", "topic", "posture", "moved_at", "started_at", "last_at", "last_channel", "last_site",
+    "last_touchpoint_id", "latest_position", "dialogue", "entries", "references", "stop_point", "next_step", "summary",
+    "told_at", "summed_at",
+)  # fmt: skip
+_ALL = select(conversation.c.party_id, *(conversation.c[name] for name in _NAMES))
+_OPEN = _ALL.where(conversation.c.state != "closed")
+_CHANGES = {name: f'excluded."{name}"' for name in (*_NAMES, "party_id", "state") if name != "conversation_id"}
+_FOLDED = tuple(
+    touchpoint.c[name]
+    for name in (
+        "touchpoint_id", "position", "kind", "channel", "direction", "occurred_at", "site", "topic", "outcome",
+        "visibility", "summary", "stop_point", "next_step", "references", "continues", "corrects", "state",
+    )
+)  # fmt: skip
+
+
+def _fill(
+    loaded: Mapping[UUID, Threads],
+    rows: Collection[Any],
+    named: Mapping[UUID, tuple[UUID, UUID]],
+    references: Sequence[Any],
+) -> None:
+    for row in rows:
+        if row.party_id in loaded:
+            loaded[row.party_id].threads[row.conversation_id] = _thread(row)
+    for touchpoint_id, (conversation_id, party) in named.items():
+        if party in loaded:
+            loaded[party].where[touchpoint_id] = conversation_id
+    for row in references:
+        loaded[row.party_id].by_reference[row.reference] = row.conversation_id
+
+
+def _thread(row: Any) -> Thread:
+    values = {name: getattr(row, name) for name in _NAMES}
+    return Thread(**{**values, "references": tuple(values["references"])})
+
+
+def _row(thread: Thread, party: UUID, promises: int) -> dict[str, Any]:
+    return {
+        **{name: getattr(thread, name) for name in _NAMES},
+        "references": list(thread.references),
+        "party_id": party,
+        "state": state_of(thread.posture, promises=promises),
+    }
+
+
+def _entry(row: Any) -> Entry:
+    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's documented access
+    live = values.pop("state") == "live"
+    return Entry(**{**values, "references": tuple(values["references"]), "live": live})

@@ -1,0 +1,376 @@
+"""What a touchpoint is, when it is taken, and what it tells: the rules of the log. No I/O, no clock."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+from common.company import Company
+from common.contracts.interactions import Money, TouchpointFigures
+from common.errors import Conflict, Forbidden, Invalid, NotFound, Refusal
+from common.identifiers import Identifier, Trace, blocked, identifier_id, parse_identifiers, trace_of
+from common.names import compatible, fold
+
+NOT_MINTED = UUID(int=0)
+FUTURE_TOLERANCE = timedelta(minutes=5)  # clocks of channels go ahead a little
+CUSTOMERS_LOOKED_AT = 20
+TRACES_LOOKED_AT = 200
+
+
+class OccurredInFuture(Invalid):
+    code = "occurred-in-future"
+    title = "It has not happened yet"
+
+
+class DifferentBody(Conflict):
+    code = "different-body"
+    title = "The source has sent another body under this external id before"
+
+
+class ForeignSource(Forbidden):
+    code = "foreign-source"
+    title = "The credential does not speak for this source"
+
+
+class UnknownTouchpoint(NotFound):
+    code = "unknown-touchpoint"
+    title = "No touchpoint under that id"
+
+
+class TouchpointNotLive(Conflict):
+    code = "touchpoint-not-live"
+    title = "The touchpoint was retracted or corrected before"
+
+
+class UnknownThread(Invalid):
+    code = "unknown-conversation"
+    title = "The customer has no such conversation"
+
+
+class UnknownCaseNumber(Invalid):
+    code = "unknown-case"
+    title = "The customer has no such case"
+
+
+class UnknownPromise(Invalid):
+    code = "unknown-commitment"
+    title = "The customer has no such commitment"
+
+
+class NotRedactable(Invalid):
+    code = "not-redactable"
+    title = "The pointer names nothing that can be emptied"
+
+
+class Unstorable(Invalid):
+    code = "unstorable"
+    title = "The database cannot keep a value of it"
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """Who sends: for which source he speaks, which schemes he attests, and whose data alone he reaches."""
+
+    by: str
+    source: str | None = None
+    bound: bool = False  # he speaks for that source only
+    attests: frozenset[str] = frozenset()
+    customer_id: UUID | None = None
+    partner: str | None = None
+
+    def attests_scheme(self, scheme: str) -> bool:
+        return "*" in self.attests or scheme in self.attests
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A commitment made in a touchpoint."""
+
+    by: Literal["company", "customer"]
+    text: str
+    due_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A touchpoint as a channel sent it, well-formed, not yet accepted. `body` is what is parked when it is refused."""
+
+    speaker: Speaker
+    source: str
+    external_id: str
+    kind: str
+    channel: str
+    direction: Literal["inbound", "outbound", "internal"]
+    occurred_at: datetime
+    body: str
+    body_hash: str
+    site: str | None = None
+    identifiers: tuple[str, ...] = ()
+    actor_kind: str | None = None
+    actor_id: str | None = None
+    actor_name: str | None = None
+    profile: Mapping[str, Any] = field(default_factory=dict)
+    topic: str | None = None
+    content: str | None = None
+    language: str | None = None
+    summary: str | None = None
+    stop_point: str | None = None
+    next_step: str | None = None
+    outcome: str | None = None
+    visibility: str = "customer"
+    references: tuple[str, ...] = ()
+    facts: tuple[Mapping[str, Any], ...] = ()
+    asked: tuple[str, ...] = ()
+    promises: tuple[Promise, ...] = ()
+    backfill: bool = False
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    counted: Mapping[str, Any] = field(default_factory=dict)  # what the payload adds to the figures
+    conversation_id: UUID | None = None
+    keeps: tuple[UUID, ...] = ()
+    case: str | None = None
+    partner: str | None = None
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A body that is no touchpoint, and why. It is parked beside those that the rules refuse."""
+
+    origin: str
+    body: str
+    refusal: Refusal
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An identifier of a touchpoint: its keyed id, and whether its source proves it or claims it."""
+
+    identifier_id: UUID
+    identifier: Identifier
+    attested: bool
+
+    def as_row(self) -> dict[str, Any]:
+        return {
+            "id": str(self.identifier_id),
+            "scheme": self.identifier.scheme,
+            "value": self.identifier.value,
+            "given": self.identifier.given,
+            "normalised": self.identifier.text,
+            "attested": self.attested,
+        }
+
+
+@dataclass(frozen=True)
+class Touchpoint:
+    """An accepted touchpoint, on its way into the log."""
+
+    touchpoint_id: UUID  # minted under the locks, so that ids of one party follow the order of its transactions
+    draft: Draft
+    trace: Trace
+    seen: tuple[Seen, ...]
+    recorded_at: datetime
+    topic: str | None
+    warnings: tuple[str, ...] = ()
+    version: int = 1
+    position: UUID | None = None
+    corrects: UUID | None = None
+    continues: UUID | None = None
+    case_number: str | None = None
+
+    @property
+    def trace_id(self) -> UUID:
+        return self.trace.trace_id
+
+    @property
+    def anonymous(self) -> bool:
+        return not self.seen
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.draft.source, self.draft.external_id
+
+    @property
+    def folded_name(self) -> str | None:
+        name = name_of(self.draft.profile)
+        return fold(name) or None if name else None
+
+    @property
+    def documents(self) -> list[str]:
+        return [seen.identifier.text for seen in self.seen if seen.identifier.scheme == "document"]
+
+    @property
+    def customer_named(self) -> UUID | None:
+        """The customer that it was addressed to by id (`customer:<id>`)."""
+        return next((UUID(s.identifier.value) for s in self.seen if s.identifier.scheme == "customer"), None)
+
+
+@dataclass(frozen=True)
+class KnownTrace:
+    """What is on record of a trace."""
+
+    trace_id: UUID
+    customer_id: UUID | None
+    revision: int = 0
+    proof: str | None = None
+    folded_name: str | None = None
+    documents: tuple[str, ...] = ()
+
+    @property
+    def party_id(self) -> UUID:
+        return self.customer_id or self.trace_id
+
+
+def accept(draft: Draft, *, now: datetime, company: Company, secret: bytes) -> Touchpoint:
+    """The draft with its identifiers normalised and its trace computed, from its own content alone. Raises Invalid."""
+    if draft.occurred_at > now + FUTURE_TOLERANCE:
+        raise OccurredInFuture("It lies more than five minutes ahead of our clock", pointer="/occurred_at")
+    given = parse_identifiers(draft.identifiers, default_region=company.phone_region, source=draft.source)
+    kept = [identifier for identifier in given if not blocked(identifier, company)]
+    trace = trace_of(
+        kept,
+        name=name_of(draft.profile),
+        source=draft.source,
+        external_id=draft.external_id,
+        secret=secret,
+        shared_account_issuers=company.identifiers.shared_account_issuers,
+    )
+    return Touchpoint(
+        touchpoint_id=NOT_MINTED,
+        draft=draft,
+        trace=trace,
+        seen=tuple(_seen(i, draft.speaker, secret) for i in sorted(kept, key=lambda i: i.text != trace.text)),
+        recorded_at=now,
+        topic=company.topic_of(draft.topic) or draft.topic,
+        warnings=_warnings(draft, blocked_some=len(kept) < len(given), company=company),
+    )
+
+
+def _seen(identifier: Identifier, speaker: Speaker, secret: bytes) -> Seen:
+    return Seen(identifier_id(identifier.text, secret), identifier, speaker.attests_scheme(identifier.scheme))
+
+
+def _warnings(draft: Draft, *, blocked_some: bool, company: Company) -> tuple[str, ...]:
+    talks = draft.kind in {"message", "call", "visit"} and draft.direction != "internal" and not draft.backfill
+    found = {
+        "blocked-identifier": blocked_some,
+        "unknown-channel": draft.channel not in company.channels,
+        "unknown-topic": draft.topic is not None and company.topic_of(draft.topic) is None,
+        "no-stop-point": talks and draft.stop_point is None and draft.actor_kind == "staff",
+    }
+    return tuple(code for code, holds in found.items() if holds)
+
+
+def name_of(profile: Mapping[str, Any]) -> str | None:
+    """The person's name as the channel has it: whole, or put together from its parts."""
+    whole = profile.get("full_name") or " ".join(filter(None, (profile.get("given_names"), profile.get("surnames"))))
+    return str(whole).strip() or None
+
+
+def provisional_customer(
+    touchpoint: Touchpoint,
+    *,
+    reached: Mapping[UUID, Collection[UUID]],
+    traces_of: Mapping[UUID, Sequence[KnownTrace]],
+) -> UUID | None:
+    """The one customer whom its identifiers reach, if nothing on record contradicts it: not another document, not another name.
+
+    `reached`: identifier id -> customers; `traces_of`: customer -> what is on record of his traces. Until identity has
+    spoken, so that the resume is right at once. A device alone proves nothing.
+    """
+    found: set[UUID] = set()
+    for seen in touchpoint.seen:
+        if seen.identifier.scheme != "device":
+            found.update(reached.get(seen.identifier_id, ()))
+    if len(found) != 1:
+        return None
+    (customer_id,) = found
+    return None if contradicts(touchpoint, traces_of.get(customer_id, ())) else customer_id
+
+
+def contradicts(touchpoint: Touchpoint, traces: Sequence[KnownTrace]) -> bool:
+    """Whether the touchpoint names another document of a type, or another name, than the traces carry."""
+    return _other_document(touchpoint, traces) or _other_name(touchpoint.folded_name, traces)
+
+
+def _other_document(touchpoint: Touchpoint, traces: Sequence[KnownTrace]) -> bool:
+    known = {document for trace in traces for document in trace.documents}
+    types = {document.rpartition(":")[0] for document in known}
+    return any(document not in known and document.rpartition(":")[0] in types for document in touchpoint.documents)
+
+
+def _other_name(name: str | None, traces: Sequence[KnownTrace]) -> bool:
+    known = [trace.folded_name for trace in traces if trace.folded_name]
+    return bool(name and known) and not any(compatible(name or "", other) for other in known)
+
+
+def figures_of(touchpoint: Touchpoint, *, conversation_id: UUID, company: Company) -> TouchpointFigures:
+    """What the other services may count of it: nothing personal."""
+    draft = touchpoint.draft
+    return TouchpointFigures(
+        touchpoint_id=touchpoint.touchpoint_id,
+        trace_id=touchpoint.trace_id,
+        source=draft.source,
+        kind=draft.kind,
+        channel=draft.channel,
+        direction=draft.direction,
+        occurred_at=draft.occurred_at,
+        recorded_at=touchpoint.recorded_at,
+        backfill=draft.backfill,
+        anonymous=touchpoint.anonymous,
+        site=draft.site,
+        topic_code=touchpoint.topic,
+        outcome=draft.outcome,
+        actor_kind=draft.actor_kind,
+        actor_id=draft.actor_id,
+        conversation_id=conversation_id,
+        case_number=touchpoint.case_number,
+        contact_cost=Money(minor=company.contact_cost(draft.channel), currency=company.currency),
+        **draft.counted,
+    )
+
+
+def minted(touchpoint: Touchpoint, touchpoint_id: UUID, *, at: datetime) -> Touchpoint:
+    """With its id, under which it is recorded; a corrected version keeps the place of the version before it."""
+    return replace(
+        touchpoint, touchpoint_id=touchpoint_id, position=touchpoint.position or touchpoint_id, recorded_at=at
+    )
+
+
+REDACTABLE = (
+    "content",
+    "summary",
+    "stop_point",
+    "next_step",
+    "payload",
+    "profile",
+    "facts",
+    "references",
+    "actor_name",
+)
+
+
+def redacted(row: Mapping[str, Any], pointers: Sequence[str]) -> dict[str, Any]:
+    """The columns that change when what the pointers name is emptied. Raises NotRedactable for a pointer elsewhere."""
+    changes: dict[str, Any] = {}
+    for place, pointer in enumerate(pointers):
+        steps = [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
+        steps = ["actor_name", *steps[2:]] if steps[:2] == ["actor", "name"] else steps
+        if not steps or steps[0] not in REDACTABLE:
+            raise NotRedactable(
+                "Content, summaries, payload, profile, facts and references can be emptied",
+                pointer=f"/pointers/{place}",
+            )
+        column = steps[0]
+        changes[column] = _emptied(changes.get(column, row[column]), steps[1:], place)
+    return changes
+
+
+def _emptied(value: Any, steps: Sequence[str], place: int) -> Any:
+    if not steps:
+        return {} if isinstance(value, dict) else [] if isinstance(value, list) else None
+    step, *rest = steps
+    if isinstance(value, dict) and step in value:
+        return value | {step: _emptied(value[step], rest, place)}
+    if isinstance(value, list) and step.isdigit() and int(step) < len(value):
+        return [_emptied(item, rest, place) if i == int(step) else item for i, item in enumerate(value)]
+    raise NotRedactable("There is nothing under that pointer", pointer=f"/pointers/{place}")

@@ -1,0 +1,177 @@
+"""What a touchpoint of each kind carries beyond what all of them carry."""
+
+import re
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+Code = Annotated[str, Field(min_length=1, max_length=200)]
+Details = Annotated[
+    dict[str, Any], Field(default_factory=dict, description="Whatever else the channel knows, kept as it is")
+]
+
+
+def _plain(value: object) -> object:
+    """A whole JSON number is exact, so it is taken; one with decimals may not be what was meant, so it is not."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Amount = Annotated[
+    str,
+    BeforeValidator(_plain),
+    Field(pattern=r"^-?[0-9]{1,19}(\.[0-9]{1,10})?$", description="A decimal string; negative where money went back"),
+]
+Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217; the company's own where not given")]
+
+
+class _Payload(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _OpenPayload(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+
+class Line(_OpenPayload):
+    """One line of a purchase or of a quote."""
+
+    offering: str | None = Field(None, max_length=200)
+    quantity: float | None = Field(None, allow_inf_nan=False)
+    unit_price: Amount | None = None
+    amount: Amount | None = None
+
+
+class _Money(_Payload):
+    amount: Amount | None = Field(None, description="Net. Where there is none, the sum of the lines")
+    currency: Currency | None = None
+    lines: list[Line] = Field([], max_length=5_000)
+    details: Details
+
+    @property
+    def total(self) -> str | None:
+        """The amount; without one the sum of the lines, to two decimals: lines may carry thirds of a cent."""
+        if self.amount is not None:
+            return self.amount
+        parts = [Decimal(line.amount) for line in self.lines if line.amount is not None]
+        return format(sum(parts, Decimal(0)).quantize(Decimal("0.01")), "f") if parts else None
+
+
+class Purchase(_Money):
+    """A sale, or a return with a negative amount (compra)."""
+
+    quantity: float | None = Field(None, allow_inf_nan=False)
+    category: Code | None = None
+    offering: Code | None = None
+    cost_of_goods: Amount | None = None
+
+    @model_validator(mode="after")
+    def _has_amount(self) -> "Purchase":
+        if self.total is None:
+            raise ValueError("A purchase has an amount, or lines with amounts")
+        return self
+
+
+class Payment(_Money):
+    """Money received (pago)."""
+
+    method: Code | None = None
+    against: Code | None = Field(None, description="What was paid, such as invoice:F-2210")
+
+    @model_validator(mode="after")
+    def _has_amount(self) -> "Payment":
+        if self.total is None:
+            raise ValueError("A payment has an amount")
+        return self
+
+
+class Quote(_Money):
+    """An offer at a price, and what he said to it (cotización)."""
+
+    answer: Literal["open", "won", "lost"] = "open"
+    quantity: float | None = Field(None, allow_inf_nan=False)
+    category: Code | None = None
+    offering: Code | None = None
+    cost_of_goods: Amount | None = None
+    valid_until: AwareDatetime | None = None
+    reason: str | None = Field(None, max_length=500)
+
+
+class CaseOpening(_Payload):
+    """A complaint, claim, petition, suggestion or compliment (PQR). History may say when it was answered."""
+
+    severity: Literal["low", "medium", "high", "critical"] = "medium"
+    about: str | None = Field(None, max_length=200, description="The subject in a few words or a code")
+    owner: str | None = Field(None, max_length=200)
+    retention_critical: bool = False
+    answered_at: AwareDatetime | None = Field(None, description="When it was answered, where that has happened already")
+    timely: bool | None = Field(None, description="Whether it was answered in time, as the source says")
+    details: Details
+
+
+class CampaignSend(_Payload):
+    """A piece of a campaign sent to him (envío de campaña)."""
+
+    campaign: Code
+    piece: Code | None = None
+    details: Details
+
+
+class CampaignResponse(_Payload):
+    """His answer to a campaign (respuesta)."""
+
+    campaign: Code
+    answer: Code
+    piece: Code | None = None
+    details: Details
+
+
+class SurveyResponse(_Payload):
+    """His answers to a survey (encuesta)."""
+
+    survey: Code
+    answers: dict[Annotated[str, Field(min_length=1, max_length=100)], Any] = Field(max_length=200)
+    details: Details
+
+
+class Call(_Payload):
+    """A telephone call (llamada)."""
+
+    duration_s: float | None = Field(None, ge=0, allow_inf_nan=False)
+    waited_s: float | None = Field(None, ge=0, allow_inf_nan=False)
+    recording: str | None = Field(None, max_length=500)
+    details: Details
+
+
+class Contact(_OpenPayload):
+    """A message, a visit, a page seen, a note: any keys."""
+
+    duration_s: float | None = Field(None, ge=0, allow_inf_nan=False)
+
+
+CASE_KINDS = frozenset({"complaint", "claim", "petition", "suggestion", "compliment"})
+PAYLOADS: dict[str, type[BaseModel]] = {
+    "message": Contact,
+    "call": Call,
+    "visit": Contact,
+    "web": Contact,
+    "purchase": Purchase,
+    "payment": Payment,
+    "quote": Quote,
+    **dict.fromkeys(sorted(CASE_KINDS), CaseOpening),
+    "campaign_send": CampaignSend,
+    "campaign_response": CampaignResponse,
+    "survey_response": SurveyResponse,
+    "note": Contact,
+}
+
+_CODE = re.compile(r"[A-Za-z0-9_.:-]{1,40}")
+
+
+def countable(answers: dict[str, Any]) -> dict[str, Any]:
+    """The answers that are numbers or codes; what he wrote in his own words stays with us."""
+    return {
+        key: value
+        for key, value in answers.items()
+        if isinstance(value, int | float) or (isinstance(value, str) and _CODE.fullmatch(value))
+    }

@@ -1,0 +1,284 @@
+"""Every query of the log, its receipts and its traces. Takes and gives domain values; never commits."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Uuid, bindparam, delete, func, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from common.db import insert_rows, parked_table
+from interactions.touchpoints.domain import (
+    CUSTOMERS_LOOKED_AT,
+    TRACES_LOOKED_AT,
+    KnownTrace,
+    Touchpoint,
+    UnknownTouchpoint,
+)
+from interactions.touchpoints.models import customer, receipt, touchpoint, trace, trace_identifier
+
+CHUNK = 1_000
+
+# A switchboard's number reaches thousands of traces; a lateral join stops after the first two hundred.
+_REACHED = "SELECT t.customer_id FROM trace_identifier ti JOIN trace t ON t.trace_id = ti.trace_id WHERE ti.identifier_id = {0} LIMIT {1}"
+_REACHED_POSTGRESQL = text(
+    "SELECT DISTINCT i.id, x.customer_id FROM unnest(:ids) AS i(id) "
+    f"CROSS JOIN LATERAL ({_REACHED.format('i.id', TRACES_LOOKED_AT)}) AS x WHERE x.customer_id IS NOT NULL"  # noqa: S608
+).bindparams(bindparam("ids", type_=ARRAY(Uuid)))
+
+
+class ReceiptTaken(Exception):  # noqa: N818 - not a refusal: the caller starts again and finds it known
+    """Another transaction recorded one of these external ids in between."""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What was recorded under an external id, and what we answered."""
+
+    source: str
+    external_id: str
+    body_hash: str
+    touchpoint_id: UUID
+    trace_id: UUID
+    answer: dict[str, Any]
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.source, self.external_id
+
+
+class ReceiptRepository:
+    """Which external ids are known."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def known(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Receipt]:
+        by_source: dict[str, list[str]] = defaultdict(list)
+        for source, external_id in keys:
+            by_source[source].append(external_id)
+        found: dict[tuple[str, str], Receipt] = {}
+        for source, ids in by_source.items():
+            query = select(receipt).where(receipt.c.source == source, receipt.c.external_id.in_(ids))
+            for row in (await self._session.execute(query)).all():
+                found[row.source, row.external_id] = Receipt(**row._mapping)  # noqa: SLF001
+        return found
+
+    async def claim(self, receipts: Iterable[Receipt]) -> None:
+        """Take the external ids, all or none: of two transactions with one id, the later raises ReceiptTaken."""
+        # Sorted, so that two transactions with overlapping batches queue up instead of locking each other.
+        rows = [vars(one) for one in sorted(receipts, key=lambda r: r.key)]
+        taken = await insert_rows(self._session, receipt, rows, on_conflict="nothing", returning=["external_id"])
+        if len(taken) < len(rows):
+            raise ReceiptTaken
+
+    async def replace(self, new: Receipt) -> None:
+        """A correction was accepted: from now on its body is the known one."""
+        c = receipt.c
+        changes = {name: value for name, value in vars(new).items() if name not in {"source", "external_id"}}
+        await self._session.execute(
+            update(receipt).where(c.source == new.source, c.external_id == new.external_id).values(**changes)
+        )
+
+
+class TraceRepository:
+    """Traces, their identifiers, and the customers they belong to."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def known(self, trace_ids: Collection[UUID]) -> dict[UUID, KnownTrace]:
+        c = trace.c
+        rows = await self._in(select(*_KNOWN), c.trace_id, trace_ids)
+        return {row.trace_id: _known(row) for row in rows}
+
+    async def of_customers(self, customer_ids: Collection[UUID]) -> dict[UUID, list[KnownTrace]]:
+        """What is on record of the customers' traces, at most two hundred of each: enough to find a contradiction."""
+        found: dict[UUID, list[KnownTrace]] = {}
+        for customer_id in list(customer_ids)[:CHUNK]:
+            query = select(*_KNOWN).where(trace.c.customer_id == customer_id).limit(TRACES_LOOKED_AT)
+            found[customer_id] = [_known(row) for row in (await self._session.execute(query)).all()]
+        return found
+
+    async def ids_of(self, party_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
+        """Party -> its traces: those of the customer, or the trace itself while it has none."""
+        c = trace.c
+        found: dict[UUID, list[UUID]] = {party: [] for party in party_ids}
+        for row in await self._in(select(c.customer_id, c.trace_id), c.customer_id, party_ids):
+            found[row.customer_id].append(row.trace_id)
+        owned = {
+            row.trace_id
+            for row in await self._in(select(c.trace_id).where(c.customer_id.is_not(None)), c.trace_id, party_ids)
+        }
+        for party in party_ids:
+            if not found[party] and party not in owned:
+                found[party].append(party)  # a trace without customer is its own party
+        return found
+
+    async def reached(self, identifier_ids: Collection[UUID]) -> dict[UUID, set[UUID]]:
+        """Identifier -> the customers it reaches, within the first two hundred traces that carry it."""
+        found: dict[UUID, set[UUID]] = defaultdict(set)
+        if not identifier_ids:
+            return found
+        if self._session.get_bind().dialect.name == "postgresql":
+            for row in (await self._session.execute(_REACHED_POSTGRESQL, {"ids": list(identifier_ids)})).all():
+                found[row.id].add(row.customer_id)
+            return found
+        ti = trace_identifier.c
+        for identifier in identifier_ids:
+            query = (
+                select(trace.c.customer_id)
+                .join(trace_identifier, ti.trace_id == trace.c.trace_id)
+                .where(ti.identifier_id == identifier)
+                .limit(TRACES_LOOKED_AT)
+            )
+            found[identifier] = {one for one in (await self._session.scalars(query)).all() if one is not None}
+        return found
+
+    async def survivors(self, customer_ids: Collection[UUID]) -> dict[UUID, UUID]:
+        """Customer -> whoever he is now, for those we know; an absorbed one leads to his survivor."""
+        known: dict[UUID, UUID | None] = {}
+        asked = set(customer_ids)
+        while asked and len(known) < len(customer_ids) * CUSTOMERS_LOOKED_AT:
+            rows = await self._in(select(customer.c.customer_id, customer.c.merged_into), customer.c.customer_id, asked)
+            known |= {row.customer_id: row.merged_into for row in rows}
+            asked = {row.merged_into for row in rows if row.merged_into is not None} - known.keys()
+        return {one: _follow(one, known) for one in customer_ids if one in known}
+
+    async def save(self, traces: Sequence[KnownTrace]) -> None:
+        rows = [{**vars(one), "documents": list(one.documents)} for one in traces]
+        changes = {name: f"excluded.{name}" for name in ("folded_name", "documents")}
+        await insert_rows(self._session, trace, rows, on_conflict=changes)
+
+    async def carry(self, carried: Collection[tuple[UUID, UUID, str]]) -> None:
+        """Note that traces carry identifiers: (trace, identifier, scheme)."""
+        rows = [
+            {"identifier_id": identifier, "trace_id": trace_id, "scheme": scheme}
+            for trace_id, identifier, scheme in sorted(set(carried))
+        ]
+        await insert_rows(self._session, trace_identifier, rows, on_conflict="nothing")
+
+    async def forget(self, trace_id: UUID) -> None:
+        """Drop what a trace carries; whoever calls it notes anew what its live touchpoints tell."""
+        await self._session.execute(delete(trace_identifier).where(trace_identifier.c.trace_id == trace_id))
+
+    async def assign(self, moves: Sequence[Mapping[str, Any]]) -> None:
+        """Write decisions of identity: rows with trace_id, customer_id, revision, proof. The highest revision wins."""
+        rows = [
+            {**move, "folded_name": None, "documents": []} for move in sorted(moves, key=lambda m: str(m["trace_id"]))
+        ]
+        newer = "CASE WHEN excluded.revision > trace.revision THEN excluded.{0} ELSE trace.{0} END"
+        changes = {name: newer.format(name) for name in ("customer_id", "proof", "revision")}
+        await insert_rows(self._session, trace, rows, on_conflict=changes)
+
+    async def save_customers(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        newer = "CASE WHEN excluded.revision > customer.revision THEN excluded.{0} ELSE customer.{0} END"
+        changes = {name: newer.format(name) for name in ("state", "merged_into", "since", "key_account", "revision")}
+        ordered = sorted(rows, key=lambda row: str(row["customer_id"]))
+        await insert_rows(self._session, customer, ordered, on_conflict=changes)
+
+    async def _in(self, query: Any, column: Any, values: Collection[UUID]) -> list[Any]:
+        ordered, rows = list(values), []
+        for start in range(0, len(ordered), CHUNK):
+            rows.extend((await self._session.execute(query.where(column.in_(ordered[start : start + CHUNK])))).all())
+        return rows
+
+
+class TouchpointRepository:
+    """The log."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def append(self, touchpoints: Sequence[Touchpoint], figures: Mapping[UUID, dict[str, Any]]) -> None:
+        rows = [_row(one, figures[one.touchpoint_id]) for one in touchpoints]
+        await insert_rows(self._session, touchpoint, rows)
+
+    async def get(self, touchpoint_id: UUID, *, locked: bool = False) -> Any:
+        """The row. Raises UnknownTouchpoint."""
+        query = select(touchpoint).where(touchpoint.c.touchpoint_id == touchpoint_id)
+        row = (await self._session.execute(query.with_for_update() if locked else query)).mappings().one_or_none()
+        if row is None:
+            raise UnknownTouchpoint
+        return row
+
+    async def change(self, touchpoint_id: UUID, **changes: Any) -> None:
+        await self._session.execute(
+            update(touchpoint).where(touchpoint.c.touchpoint_id == touchpoint_id).values(**changes)
+        )
+
+    async def live_identifiers(self, trace_id: UUID) -> list[tuple[list[dict[str, Any]], dict[str, Any]]]:
+        """The identifiers and the profile of each touchpoint of a trace that still counts, in the order of recording."""
+        c = touchpoint.c
+        query = select(c.identifiers, c.profile).where(c.trace_id == trace_id, c.state == "live").order_by(c.position)
+        return [(row.identifiers, row.profile) for row in (await self._session.execute(query)).all()]
+
+    async def parked_with(self, source: str, external_id: str) -> list[Any]:
+        """Parked bodies that came under the same external id."""
+        c = parked_table.c
+        query = select(c.id, c.body).where(
+            c.kind == "touchpoint", c.origin == source[:200], func.instr(c.body, external_id) > 0
+        )
+        if self._session.get_bind().dialect.name == "postgresql":
+            query = select(c.id, c.body).where(
+                c.kind == "touchpoint", c.origin == source[:200], func.strpos(c.body, external_id) > 0
+            )
+        return list((await self._session.execute(query)).all())
+
+    async def empty_parked(self, parked_id: UUID, body: str) -> None:
+        await self._session.execute(update(parked_table).where(parked_table.c.id == parked_id).values(body=body))
+
+
+_KNOWN = (
+    trace.c.trace_id,
+    trace.c.customer_id,
+    trace.c.revision,
+    trace.c.proof,
+    trace.c.folded_name,
+    trace.c.documents,
+)
+
+
+def _known(row: Any) -> KnownTrace:
+    return KnownTrace(row.trace_id, row.customer_id, row.revision, row.proof, row.folded_name, tuple(row.documents))
+
+
+def _follow(start: UUID, merged: Mapping[UUID, UUID | None]) -> UUID:
+    at, seen = start, {start}
+    while (after := merged.get(at)) is not None and after not in seen:
+        seen.add(after)
+        at = after
+    return at
+
+
+def _row(one: Touchpoint, figures: dict[str, Any]) -> dict[str, Any]:
+    draft = one.draft
+    same = (
+        "source", "external_id", "kind", "channel", "direction", "site", "occurred_at", "actor_kind", "actor_id",
+        "actor_name", "content", "language", "summary", "stop_point", "next_step", "outcome", "visibility", "partner",
+        "backfill",
+    )  # fmt: skip
+    return {
+        **{name: getattr(draft, name) for name in same},
+        "touchpoint_id": one.touchpoint_id,
+        "trace_id": one.trace_id,
+        "version": one.version,
+        "position": one.position or one.touchpoint_id,
+        "corrects": one.corrects,
+        "corrected_by": None,
+        "recorded_at": one.recorded_at,
+        "topic": one.topic,
+        "references": list(draft.references),
+        "payload": dict(draft.payload),
+        "profile": dict(draft.profile),
+        "facts": [dict(fact) for fact in draft.facts],
+        "identifiers": [seen.as_row() for seen in one.seen],
+        "figures": figures,
+        "continues": one.continues,
+        "case_number": one.case_number,
+        "state": "live",
+        "redacted": [],
+    }

@@ -1,0 +1,437 @@
+"""The bodies of the log: what a channel sends, and what it is told."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import orjson
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
+
+from common.company import Company
+from common.contracts.interactions import Money
+from common.errors import FieldError, Invalid, Refusal
+from common.money import InvalidMoney, to_minor
+from common.problems import Malformed, field_errors_of
+from interactions.touchpoints.domain import Draft, ForeignSource, Promise, Speaker, Unreadable
+from interactions.touchpoints.payloads import PAYLOADS, countable
+
+Kind = Literal[
+    "message", "call", "visit", "web", "purchase", "payment", "quote", "complaint", "claim", "petition", "suggestion",
+    "compliment", "campaign_send", "campaign_response", "survey_response", "note",
+]  # fmt: skip
+Outcome = Literal["resolved", "pending", "informed", "unreachable", "declined", "abandoned"]
+
+EXAMPLE: dict[str, Any] = {
+    "source": "whatsapp-gateway",
+    "external_id": "wamid.0001",
+    "kind": "message",
+    "channel": "whatsapp",
+    "direction": "inbound",
+    "site": "bogota-chapinero",
+    "occurred_at": "2026-11-20T15:04:05-05:00",
+    "identifiers": ["phone:300 123 4567"],
+    "actor": {"kind": "customer"},
+    "profile": {"full_name": "ANA M. LOPEZ RUIZ", "city": "Bogotá"},
+    "topic": "billing",
+    "content": "Buenas, la factura de octubre me llegó doble",
+    "language": "es",
+    "summary": "October invoice received twice",
+    "stop_point": "He will send both invoices",
+    "next_step": "We compare them",
+    "outcome": "pending",
+    "references": ["invoice:F-2210"],
+    "facts": [{"key": "best_hour", "value": "after 18:00", "confidence": 0.9}],
+    "commitments": [{"by": "company", "text": "Send one corrected invoice", "due_at": "2026-11-22T17:00:00-05:00"}],
+    "payload": {},
+}
+
+
+def _text_only(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError("A moment is an RFC 3339 text with an offset")  # noqa: TRY004 - pydantic reads ValueError
+    return value
+
+
+def _in_history(value: datetime) -> datetime:
+    if not 1900 <= value.year <= 9000:
+        raise ValueError("The year is out of range")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_text_only), AfterValidator(_in_history)]
+Word = Annotated[str, Field(min_length=1, max_length=60)]
+Text = Annotated[str, Field(max_length=20_000)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ActorBody(_Body):
+    """Whoever attended (quien atendió)."""
+
+    kind: Literal["customer", "staff", "partner", "system"]
+    id: str | None = Field(None, max_length=200)
+    name: str | None = Field(None, max_length=200)
+
+
+class ProfileBody(_Body):
+    """What the channel has on record about the person, raw (perfil)."""
+
+    full_name: str | None = Field(None, max_length=300)
+    given_names: str | None = Field(None, max_length=200)
+    surnames: str | None = Field(None, max_length=200)
+    birth_date: str | None = Field(None, max_length=40)
+    address: str | None = Field(None, max_length=500)
+    city: str | None = Field(None, max_length=200)
+    region: str | None = Field(None, max_length=200)
+    postcode: str | None = Field(None, max_length=40)
+    country: str | None = Field(None, max_length=100)
+    organisation: str | None = Field(None, max_length=300)
+    preferred_name: str | None = Field(None, max_length=200)
+
+
+class FactBody(_Body):
+    """Something learned about the customer (dato aprendido)."""
+
+    key: str = Field(min_length=1, max_length=100)
+    value: str | int | float | bool | list[str]
+    confidence: float = Field(1.0, ge=0, le=1)
+    question_id: str | None = Field(None, max_length=100, description="The drip question that it answers")
+
+
+class CommitmentBody(_Body):
+    """A promise made in this contact (compromiso)."""
+
+    by: Literal["company", "customer"]
+    text: str = Field(min_length=1, max_length=2_000)
+    due_at: Moment | None = None
+
+
+class TouchpointCreate(_Body):
+    """One contact (punto de contacto), as the channel knows it."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": EXAMPLE})
+
+    source: str | None = Field(
+        None, min_length=1, max_length=100, description="The sending system; the credential's by default"
+    )
+    external_id: str = Field(min_length=1, max_length=200, description="The source's own id: a resend counts once")
+    kind: Kind
+    channel: Word
+    direction: Literal["inbound", "outbound", "internal"] | None = Field(
+        None, description="inbound by default; outbound for campaign_send, internal for note"
+    )
+    site: str | None = Field(None, max_length=100)
+    occurred_at: Moment
+    identifiers: list[Annotated[str, Field(min_length=1, max_length=300)]] = Field([], max_length=20)
+    actor: ActorBody | None = None
+    profile: ProfileBody | None = None
+    topic: str | None = Field(None, min_length=1, max_length=100)
+    content: str | None = Field(None, max_length=200_000)
+    language: str | None = Field(None, max_length=20)
+    summary: Text | None = None
+    stop_point: Text | None = Field(None, description="Where the talk stopped (punto donde quedó)")
+    next_step: Text | None = Field(None, description="What was agreed to come next (siguiente paso)")
+    outcome: Outcome | None = None
+    visibility: Literal["customer", "internal"] | None = Field(
+        None, description="customer by default; internal for note"
+    )
+    references: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field([], max_length=50)
+    facts: list[FactBody] = Field([], max_length=100)
+    asked: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field(
+        [], max_length=50, description="Drip questions asked"
+    )
+    commitments: list[CommitmentBody] = Field([], max_length=50)
+    backfill: bool = Field(False, description="History: recorded and counted, but sets nothing off")
+    payload: dict[str, Any] = Field({}, description="Typed by kind")
+    conversation_id: UUID | None = Field(None, description="Continue this thread; any touchpoint of it will do")
+    keeps: list[UUID] = Field([], max_length=50, description="Commitments that this contact keeps")
+    case: str | None = Field(None, min_length=1, max_length=30, description="The case that it speaks of")
+
+
+class TouchpointRecordedRead(BaseModel):
+    """What became of a touchpoint that was taken."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "status": "recorded",
+                "touchpoint_id": "0198f6c2-7d1e-7c3a-9a51-4b1f0f5f8d10",
+                "conversation_id": "0198f6c2-7d1e-7c3a-9a51-4b1f0f5f8d10",
+                "matched_by": "new",
+                "customer_id": None,
+                "case_number": None,
+                "commitment_ids": ["0198f6c2-7d1e-7c3a-9a51-4b1f0f5f8d11"],
+                "warnings": [],
+            }
+        }
+    )
+
+    status: Literal["recorded", "duplicate"]
+    touchpoint_id: UUID
+    conversation_id: UUID
+    matched_by: Literal["reference", "topic", "recent", "new", "resumed-closed"]
+    customer_id: UUID | None
+    case_number: str | None
+    commitment_ids: list[UUID]
+    warnings: list[str]
+
+
+class BatchRead(BaseModel):
+    """What became of each row of a batch, in the order sent."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "recorded": 1,
+                "duplicate": 0,
+                "refused": 1,
+                "results": [
+                    {"index": 0, "status": "recorded", "touchpoint_id": "0198f6c2-7d1e-7c3a-9a51-4b1f0f5f8d10"},
+                    {
+                        "index": 1,
+                        "status": "refused",
+                        "parked_id": "0198f6c2-7d1e-7c3a-9a51-4b1f0f5f8d12",
+                        "problem": {"code": "invalid", "errors": [{"pointer": "/kind", "code": "missing"}]},
+                    },
+                ],
+            }
+        }
+    )
+
+    recorded: int
+    duplicate: int
+    refused: int
+    results: list[dict[str, Any]]
+
+
+class ReasonBody(_Body):
+    """Why it is done."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"reason": "Sent by a test of the gateway"}}
+    )
+
+    reason: str = Field(min_length=1, max_length=500)
+
+
+class RedactBody(_Body):
+    """What is to be emptied for good, and why."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"pointers": ["/content"], "reason": "It held a card number"}}
+    )
+
+    pointers: list[Annotated[str, Field(pattern=r"^/", max_length=200)]] = Field(min_length=1, max_length=50)
+    reason: str = Field(min_length=1, max_length=500)
+
+
+class TouchpointRead(BaseModel):
+    """One touchpoint with all that is on record of it."""
+
+    touchpoint_id: UUID
+    version: int
+    state: Literal["live", "retracted", "corrected"]
+    corrects: UUID | None
+    corrected_by: UUID | None
+    source: str
+    external_id: str
+    kind: str
+    channel: str
+    direction: str
+    site: str | None
+    occurred_at: AwareDatetime
+    recorded_at: AwareDatetime
+    identifiers: list[dict[str, Any]]
+    actor: dict[str, Any] | None
+    profile: dict[str, Any]
+    topic: str | None
+    content: str | None
+    language: str | None
+    summary: str | None
+    stop_point: str | None
+    next_step: str | None
+    outcome: str | None
+    visibility: str
+    references: list[str]
+    facts: list[dict[str, Any]]
+    payload: dict[str, Any]
+    backfill: bool
+    case_number: str | None
+    conversation_id: UUID | None
+    matched_by: str | None
+    customer_id: UUID | None
+    retraction: dict[str, Any] | None
+    redacted: list[dict[str, Any]]
+
+
+def read_body(raw: bytes | str, *, speaker: Speaker, company: Company) -> Draft | Unreadable:
+    """One touchpoint from its JSON text. What cannot be read is no exception: it is parked like all that is refused."""
+    try:
+        document = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        text = raw if isinstance(raw, str) else raw.decode(errors="replace")
+        return Unreadable(speaker.source or speaker.by, text, Malformed("The body is no JSON.", pointer=""))
+    return read_document(document, speaker=speaker, company=company)
+
+
+def read_document(document: object, *, speaker: Speaker, company: Company) -> Draft | Unreadable:
+    """The same from parsed JSON: a row of a batch."""
+    try:
+        body = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # nested deeper than can be written again
+        return Unreadable(_origin(document, speaker), "null", Malformed("The body is nested too deeply.", pointer=""))
+    try:
+        return _draft(document, body, speaker=speaker, company=company)
+    except Refusal as refusal:
+        return Unreadable(_origin(document, speaker), body.decode(), refusal)
+
+
+def _draft(document: object, body: bytes, *, speaker: Speaker, company: Company) -> Draft:
+    if not isinstance(document, dict):
+        raise Invalid("A touchpoint is a JSON object.", pointer="")
+    if (nul := _nul_in(document)) is not None:
+        raise Invalid("See errors.", errors=[FieldError(nul, "bad-characters", "NUL cannot be kept")])
+    try:
+        given = TouchpointCreate.model_validate(document)
+    except ValidationError as error:
+        raise Invalid("See errors.", errors=field_errors_of(_in_body(error), document)) from None
+    source = _source(given.source, speaker)
+    payload = _payload(given, document)
+    person = given.actor
+    return Draft(
+        speaker=speaker,
+        source=source,
+        external_id=given.external_id,
+        kind=given.kind,
+        channel=given.channel.strip().lower(),
+        direction=given.direction or _direction(given.kind),
+        occurred_at=given.occurred_at,
+        body=body.decode(),
+        body_hash=_hash(document, source),
+        site=given.site,
+        identifiers=_identifiers(given.identifiers, speaker),
+        actor_kind=person.kind if person else None,
+        actor_id=person.id if person else None,
+        actor_name=person.name if person else None,
+        profile=given.profile.model_dump(exclude_none=True) if given.profile else {},
+        topic=given.topic,
+        content=given.content,
+        language=given.language,
+        summary=given.summary,
+        stop_point=given.stop_point,
+        next_step=given.next_step,
+        outcome=given.outcome,
+        visibility=_visibility(given, speaker),
+        references=tuple(dict.fromkeys(given.references)),
+        facts=tuple(fact.model_dump(exclude_none=True) for fact in given.facts),
+        asked=tuple(given.asked),
+        promises=tuple(Promise(c.by, c.text, c.due_at) for c in given.commitments),
+        backfill=given.backfill and speaker.customer_id is None,
+        payload=payload.model_dump(mode="json", exclude_unset=True),
+        counted=_counted(payload, company),
+        conversation_id=given.conversation_id,
+        keeps=tuple(dict.fromkeys(given.keeps)),
+        case=given.case,
+        partner=speaker.partner or (person.id if person and person.kind == "partner" else None),
+    )
+
+
+def _source(given: str | None, speaker: Speaker) -> str:
+    if speaker.bound and given is not None and given != speaker.source:
+        raise ForeignSource(pointer="/source")
+    return given or speaker.source or speaker.by
+
+
+def _identifiers(given: list[str], speaker: Speaker) -> tuple[str, ...]:
+    if speaker.customer_id is None:
+        return tuple(given)
+    # A customer's own token speaks for him alone, whatever else it claims.
+    return (f"customer:{speaker.customer_id}", *(text for text in given if not text.lower().startswith("customer")))
+
+
+def _direction(kind: str) -> Literal["inbound", "outbound", "internal"]:
+    return "outbound" if kind == "campaign_send" else "internal" if kind == "note" else "inbound"
+
+
+def _visibility(given: TouchpointCreate, speaker: Speaker) -> str:
+    if speaker.customer_id is not None:
+        return "customer"
+    return given.visibility or ("internal" if given.kind == "note" or given.direction == "internal" else "customer")
+
+
+def _payload(given: TouchpointCreate, document: Mapping[str, Any]) -> BaseModel:
+    try:
+        return PAYLOADS[given.kind].model_validate(given.payload)
+    except ValidationError as error:
+        raise Invalid("See errors.", errors=field_errors_of(_in_body(error, "payload"), document)) from None
+
+
+def _in_body(error: ValidationError, *under: str) -> list[dict[str, Any]]:
+    found = error.errors(include_input=False, include_url=False)
+    return [{**one, "loc": ("body", *under, *one["loc"])} for one in found]
+
+
+def _counted(payload: BaseModel, company: Company) -> dict[str, Any]:
+    """What a payload adds to the figures that other services count."""
+    given = payload.model_dump()
+    currency = given.get("currency") or company.currency
+    counted: dict[str, Any] = {
+        "amount": _money(getattr(payload, "total", None), currency, "/payload/amount"),
+        "cost_of_goods": _money(given.get("cost_of_goods"), currency, "/payload/cost_of_goods"),
+        "campaign": given.get("campaign"),
+        "survey": given.get("survey"),
+    }
+    if "cost_of_goods" in given:
+        counted |= {name: given.get(name) for name in ("quantity", "category", "offering")}
+    if "answer" in given:
+        counted["campaign_answer" if "campaign" in given else "quote_answer"] = given["answer"]
+    if "survey" in given:
+        counted["survey_answers"] = countable(given["answers"])
+    return {name: value for name, value in counted.items() if value is not None}
+
+
+def _money(amount: str | None, currency: str, pointer: str) -> Money | None:
+    if amount is None:
+        return None
+    try:
+        return Money(minor=to_minor(amount, currency), currency=currency)
+    except InvalidMoney as refusal:
+        raise InvalidMoney(refusal.detail, pointer=pointer) from None
+
+
+def _hash(document: Mapping[str, Any], source: str) -> str:
+    # Of the parsed document with its keys sorted: a resend that is only written otherwise is the same body.
+    text = orjson.dumps({**document, "source": source}, option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(text, digest_size=32).hexdigest()
+
+
+def _origin(document: object, speaker: Speaker) -> str:
+    given = document.get("source") if isinstance(document, dict) else None
+    return given if isinstance(given, str) and not speaker.bound else speaker.source or speaker.by
+
+
+def _nul_in(value: object, pointer: str = "") -> str | None:
+    """Where a text or a key holds NUL, which PostgreSQL cannot keep."""
+    if isinstance(value, str):
+        return pointer if "\x00" in value else None
+    if isinstance(value, dict):
+        steps = [(f"{pointer}/{str(k).replace('~', '~0').replace('/', '~1')}", v) for k, v in value.items()]
+        if any("\x00" in str(key) for key in value):
+            return pointer
+    elif isinstance(value, list):
+        steps = [(f"{pointer}/{place}", item) for place, item in enumerate(value)]
+    else:
+        return None
+    return next((found for where, item in steps if (found := _nul_in(item, where)) is not None), None)

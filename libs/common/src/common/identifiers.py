@@ -33,6 +33,9 @@ SHARED = frozenset({"phone", "device"})  # families and offices share them; acco
 
 LONGEST = 256  # characters of a value
 
+_UNREAD = "~"  # in front of a value that is kept although it has no normal form
+_MISREAD = frozenset({"not-a-phone", "not-an-email", "no-document-type", "not-a-document", "wrong-check-digit"})
+
 # Messengers that run on phone numbers, and what else channels call a scheme of ours.
 _ON_PHONES = frozenset({"whatsapp", "telegram-phone", "signal", "sms", "viber"})
 _ALIASES = {
@@ -70,8 +73,14 @@ class Identifier:
         return f"{self.scheme}:{self.value}"
 
     @property
+    def readable(self) -> bool:
+        """Whether the value has a normal form; one that has none is kept as it was written, for what it is worth."""
+        return not self.value.startswith(_UNREAD)
+
+    @property
     def personal(self) -> bool:
-        return self.scheme in PERSONAL
+        """Whether it names a person rather than a line or a machine."""
+        return self.scheme in PERSONAL and self.readable
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +90,14 @@ class Trace:
     trace_id: UUID
     scheme: str | None
     text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What could be made of the identifiers of a touchpoint, and a warning for each that has no normal form."""
+
+    identifiers: tuple[Identifier, ...]
+    warnings: tuple[FieldError, ...]
 
 
 def parse_identifier(given: str, *, default_region: str, source: str | None = None) -> Identifier:
@@ -101,18 +118,50 @@ def parse_identifiers(
     given: Sequence[str], *, default_region: str, source: str | None = None, pointer: str = "/identifiers"
 ) -> tuple[Identifier, ...]:
     """All of them in the order given, each normal form once. Raises one InvalidIdentifier that points at every wrong one."""
+    reading = read_identifiers(given, default_region=default_region, source=source, pointer=pointer)
+    if reading.warnings:
+        raise InvalidIdentifier(
+            "An identifier cannot be read", reason=reading.warnings[0].code, errors=reading.warnings
+        )
+    return reading.identifiers
+
+
+def read_identifiers(
+    given: Sequence[str], *, default_region: str, source: str | None = None, pointer: str = "/identifiers"
+) -> Reading:
+    """For touchpoints and lookups: what channels hold on record, typing errors included, loses no contact.
+
+    As `parse_identifiers`, but a value of a known scheme that has no normal form (a digit too many, a wrong check digit,
+    two dots in an e-mail) is kept folded as `scheme:~value`, not `readable`, with a warning: it is found again when it is
+    asked for in the same spelling, proves nothing by itself, and names a trace only where nothing better does.
+    Raises InvalidIdentifier for what says nothing at all: an unknown scheme, nothing after it, control characters.
+    """
     found: dict[str, Identifier] = {}
-    wrong: list[FieldError] = []
+    warnings: list[FieldError] = []
+    hopeless: list[FieldError] = []
     for place, text in enumerate(given):
         try:
             identifier = parse_identifier(text, default_region=default_region, source=source)
         except InvalidIdentifier as refusal:
-            wrong.append(FieldError(f"{pointer}/{place}", refusal.reason, refusal.detail))
-        else:
-            found.setdefault(identifier.text, identifier)
-    if wrong:
-        raise InvalidIdentifier("An identifier cannot be read", reason=wrong[0].code, errors=wrong)
-    return tuple(found.values())
+            error = FieldError(f"{pointer}/{place}", refusal.reason, refusal.detail)
+            if refusal.reason not in _MISREAD:
+                hopeless.append(error)
+                continue
+            warnings.append(error)
+            identifier = _as_written(text)
+        found.setdefault(identifier.text, identifier)
+    if hopeless:
+        raise InvalidIdentifier("An identifier cannot be read", reason=hopeless[0].code, errors=hopeless)
+    return Reading(tuple(found.values()), tuple(warnings))
+
+
+def _as_written(given: str) -> Identifier:
+    word, _, raw = given.partition(":")
+    scheme, value = _scheme(word), _cleaned(raw)
+    folded = re.sub(r"[\s.\-_/,()]+", "", value) if scheme != "email" else value.strip()
+    return Identifier(
+        "phone" if scheme in _ON_PHONES else scheme, _UNREAD + folded.removeprefix(_UNREAD).casefold(), given
+    )
 
 
 def identifier_id(text: str, secret: bytes) -> UUID:
@@ -131,13 +180,13 @@ def trace_of(
 ) -> Trace:
     """The one trace of a touchpoint with these identifiers, from its own content alone (design, section 4).
 
-    The strongest identifier by RANK, the first of equals; where people share it (phone, device, accounts of
+    The strongest identifier by RANK, the first of equals, readable ones before others; where people share it (phone, device, accounts of
     `company.identifiers.shared_account_issuers`) together with the folded name, if one was given; without any identifier,
     source and external id. Leave blocked identifiers out.
     """
     if not identifiers:
         return Trace(_keyed("anonymous", source, external_id, secret=secret), None, None)
-    strongest = min(identifiers, key=lambda identifier: RANK[identifier.scheme])
+    strongest = min(identifiers, key=lambda identifier: (not identifier.readable, RANK[identifier.scheme]))
     folded = fold(name) if name and is_shared(strongest, shared_account_issuers) else ""
     return Trace(_keyed("trace", strongest.text, folded, secret=secret), strongest.scheme, strongest.text)
 
@@ -149,6 +198,8 @@ def customer_trace(customer_id: UUID, secret: bytes) -> UUID:
 
 def is_shared(identifier: Identifier, shared_account_issuers: Collection[str] = ()) -> bool:
     """Whether several people use such an identifier as a rule, so that it proves contact but not identity."""
+    if not identifier.readable:
+        return True
     if identifier.scheme == "account":
         return identifier.value.partition(":")[0] in shared_account_issuers
     return identifier.scheme in SHARED
@@ -161,11 +212,14 @@ def blocked(identifier: Identifier, company: Company) -> bool:
 
 def _keyed(*parts: str, secret: bytes) -> UUID:
     # Lengths in front keep ("a", "bc") and ("ab", "c") apart; the first part keeps identifiers and traces apart.
-    message = b"".join(b"%d:%b" % (len(part), part) for part in (text.encode() for text in parts))
-    digest = bytearray(hmac.digest(secret, message, "sha256")[:16])
-    digest[6] = digest[6] & 0x0F | 0x80  # RFC 9562, version 8: made by a rule of our own
-    digest[8] = digest[8] & 0x3F | 0x80
-    return UUID(bytes=bytes(digest))
+    message = "".join([f"{len(part)}:{part}" for part in parts]).encode()
+    digest = int.from_bytes(hmac.digest(secret, message, "sha256")[:16])
+    return UUID(int=digest & _FREE_BITS | _VERSION_8)
+
+
+# RFC 9562, version 8: made by a rule of our own.
+_VERSION_8 = 8 << 76 | 2 << 62
+_FREE_BITS = ~(0xF << 76 | 3 << 62)
 
 
 @lru_cache(maxsize=65_536)
@@ -173,14 +227,15 @@ def _parse(given: str, region: str, source: str | None) -> tuple[str, str]:
     if len(given) > LONGEST:
         raise InvalidIdentifier(f"An identifier has at most {LONGEST} characters", reason="too-long")
     word, _, raw = given.partition(":")
-    scheme = word.strip().casefold()
-    scheme = _ALIASES.get(scheme, scheme)
+    scheme = _scheme(word)
     if scheme not in RANK and scheme not in _ON_PHONES:
         known = ", ".join((*RANK, *sorted(_ON_PHONES)))
         raise InvalidIdentifier(
             f"An identifier is scheme:value, with one of the schemes {known}", reason="unknown-scheme"
         )
-    value = unicodedata.normalize("NFKC", raw)
+    value = _cleaned(raw)
+    if len(value) > LONGEST:
+        raise InvalidIdentifier(f"An identifier has at most {LONGEST} characters", reason="too-long")
     if not value.strip():
         raise InvalidIdentifier(f"The value of this {scheme} is empty", reason="empty")
     if any(unicodedata.category(character) in _UNREADABLE for character in value.strip()):
@@ -190,6 +245,19 @@ def _parse(given: str, region: str, source: str | None) -> tuple[str, str]:
     if scheme in ("account", "partner"):
         return scheme, _issued(value, source)
     return scheme, _NORMAL_FORMS[scheme](value, region)
+
+
+def _scheme(word: str) -> str:
+    scheme = word.strip().casefold()
+    return _ALIASES.get(scheme, scheme)
+
+
+def _cleaned(raw: str) -> str:
+    """One form for each character; marks of direction and zero-width spaces, which copying brings along, are gone."""
+    normal = unicodedata.normalize("NFKC", raw)
+    if normal.isascii():
+        return normal
+    return "".join(character for character in normal if unicodedata.category(character) != "Cf")
 
 
 _UNREADABLE = frozenset({"Cc", "Cs", "Co", "Cn"})
@@ -248,6 +316,7 @@ _OLD_NATIONAL = {
 _CODES = {"CO": "57", "MX": "52", "BR": "55"}
 _MOBILE = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
 _ZEROS = re.compile(r"^\s*00(?=[1-9])")
+_FLOAT = re.compile(r"(?<=[0-9]{7})\.0+\s*$")  # a spreadsheet took the number for a quantity
 _JID = re.compile(r"@[a-z.]+$")
 
 
@@ -257,7 +326,7 @@ def _phone(value: str, region: str) -> str:
         return _international_first(value.strip(), region)
     number = _read(value, region)
     if number is None and not value.startswith("+"):
-        number = _read("+" + _digits(value), region)  # 34600123456, the plus left out
+        number = _read("+" + _digits(_FLOAT.sub("", value)), region)  # 34600123456, the plus left out
     return _e164(number)
 
 
@@ -277,7 +346,7 @@ def _international_first(value: str, region: str) -> str:
 
 
 def _read(value: str, region: str) -> phonenumbers.PhoneNumber | None:
-    value = _ZEROS.sub("+", value)
+    value = _FLOAT.sub("", _ZEROS.sub("+", value))
     for candidate in (value, *_modern(value, region)):
         try:
             number = phonenumbers.parse(candidate, region)
@@ -337,7 +406,7 @@ _SAME_AS = {
 # Types without a check digit: what is left when separators are gone.
 _SHAPED = {
     "co-cc": re.compile(r"[0-9]{3,10}"),
-    "co-ti": re.compile(r"[0-9]{10,11}"),
+    "co-ti": re.compile(r"[0-9]{6,11}"),
     "co-rc": re.compile(r"[0-9]{8,11}"),
     "co-ce": re.compile(r"[A-Z]?[0-9]{3,10}"),
     "co-pp": re.compile(r"[A-Z0-9]{5,15}"),

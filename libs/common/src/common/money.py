@@ -36,7 +36,7 @@ def exponent(currency: str) -> int:
 def to_minor(amount: str | int | Decimal, currency: str) -> int:
     """Whole minor units: ("129900.00", "COP") is 12990000. Refuses what would need rounding or 64 bits would not hold."""
     text = format(amount, "f") if isinstance(amount, Decimal) else str(amount)
-    if not _AMOUNT.fullmatch(text):
+    if isinstance(amount, float) or not _AMOUNT.fullmatch(text):
         raise InvalidMoney("An amount is a plain decimal, such as 129900.00")
     whole, _, decimals = text.partition(".")
     places = exponent(currency)

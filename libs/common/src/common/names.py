@@ -14,11 +14,11 @@ TITLES = frozenset(
 _NOT_A_WORD = re.compile(r"[^a-z0-9]+")
 _APOSTROPHES = re.compile(r"(?<=\w)['’`´](?=\w)")
 _CLOSE = 0.92
-_LONG = 8
 
 # Names that a typing error does not explain, although one letter parts them: brother and sister, not one person.
 _PAIRS = """andres/andrea jose/josue cristian/cristina cristian/cristiana marta/maria maria/marina daniel/danilo rosa/rosario
-    elias/elisa nicolas/nicol jaime/jaira sara/sarai"""
+    elias/elisa nicolas/nicol jaime/jaira sara/sarai maria/marin fernandez/hernandez fernando/hernando carmona/cardona
+    cabrera/carrera valencia/palencia adriana/ariana rosalba/rosalia"""
 _DIFFERENT = frozenset(frozenset(pair.split("/")) for pair in _PAIRS.split())
 
 # Given names that often stand second, so that "Ana Maria Lopez" is Ana Maria and not a Maria Lopez.
@@ -71,16 +71,29 @@ def compatible(a: str | None, b: str | None) -> bool:
     """Whether one may be the other, shortened, reordered, abbreviated or misspelt.
 
     Every word of the shorter name needs a word of its own in the longer one: equal, its initial, or nearly the same; and
-    one of them is spelt out and is more than a shared first name. No name contradicts nothing, so it is compatible.
+    one of them is spelt out and is more than a shared first name. Of three words each, one may tell the second given name
+    and the other the second surname. No name contradicts nothing, so it is compatible.
     """
     first, second = tokens(a or ""), tokens(b or "")
     if not first or not second:
         return True
     shorter, longer = sorted((first, second), key=lambda words: (len(words), words))
-    return _pairs_up(shorter, longer)
+    return _agree(shorter, longer)
 
 
 @lru_cache(maxsize=65_536)
+def _agree(shorter: tuple[str, ...], longer: tuple[str, ...]) -> bool:
+    if _pairs_up(shorter, longer):
+        return True
+    return len(shorter) == len(longer) == 3 and (_leave_out(shorter, longer) or _leave_out(longer, shorter))
+
+
+def _leave_out(a: tuple[str, ...], b: tuple[str, ...]) -> bool:
+    """Yuli Lina Aguilar and Yuli Aguilar Pinzón: one tells the second given name, the other the second surname."""
+    pairs = ((a, b), (a, b[2:] + b[:2]), (a[1:] + a[:1], b))  # as written, or one of them with its surnames in front
+    return any(_same_word(x[0], y[0]) and _same_word(x[2], y[1]) and min(len(x[2]), len(y[1])) > 1 for x, y in pairs)
+
+
 def _pairs_up(shorter: tuple[str, ...], longer: tuple[str, ...]) -> bool:
     return _assign(shorter, longer, at=0, taken=0, anchored=False)
 
@@ -109,8 +122,10 @@ def _same_word(a: str, b: str) -> bool:
         return False
     if phonetic(a) == phonetic(b):
         return True
-    slips = 2 if min(len(a), len(b)) >= _LONG else 1
-    return OSA.distance(a, b) <= slips and JaroWinkler.similarity(a, b) >= _CLOSE
+    slips, length = OSA.distance(a, b), min(len(a), len(b))
+    if slips == 1 and (length >= 7 or sorted(a) == sorted(b) or not (a.isalpha() and b.isalpha())):
+        return True  # Sarvajal, Ujan, R1sa: slips near the front, which Jaro-Winkler weighs heavily
+    return slips <= (2 if length >= 8 else 1) and JaroWinkler.similarity(a, b) >= _CLOSE
 
 
 def _gendered(a: str, b: str) -> bool:

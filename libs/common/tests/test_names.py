@@ -1,0 +1,152 @@
+"""Names as Spanish writes them: the same person in any spelling and order, relatives apart."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.names import compatible, fold, greeting_name, phonetic, split_name, tokens
+
+
+@pytest.mark.parametrize(
+    ("name", "folded"),
+    [
+        ("  López-Ruiz,  ANA ", "lopez ruiz ana"),
+        ("María Ñáñez", "maria nanez"),
+        ("O’Brien D'Angelo", "obrien dangelo"),
+        ("ANA M. LOPEZ RUIZ", "ana m lopez ruiz"),
+        ("...", ""),
+        ("", ""),
+    ],
+)
+def test_folding_leaves_lower_case_words(name, folded):
+    assert fold(name) == folded
+
+
+def test_particles_and_titles_tell_nobody_apart():
+    assert tokens("Sra. María de la Cruz y Ríos") == ("maria", "cruz", "rios")
+    assert tokens("De la") == ("de", "la")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("yepes", "llepez"),
+        ("jimenez", "gimenes"),
+        ("vargas", "bargas"),
+        ("hernandez", "ernandes"),
+        ("quintero", "kintero"),
+    ],
+)
+def test_words_that_sound_alike_have_one_key(one, other):
+    assert phonetic(one) == phonetic(other)
+
+
+def test_words_that_sound_different_have_different_keys():
+    assert len({phonetic(word) for word in ("lopez", "ruiz", "chaves", "casas", "guerra", "gerra", "gara")}) == 7
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ANA M. LOPEZ RUIZ", "Ana Lopez"),
+        ("ANA M. LOPEZ RUIZ", "Ana María López Ruiz"),
+        ("López Ruiz, Ana", "Ana Lopez Ruiz"),
+        ("A. Lopez", "Ana Lopez"),
+        ("Ana", "Ana Lopez"),
+        ("Ana de la Cruz", "ANA CRUZ"),
+        ("Jorge Yepes", "JORGE LLEPEZ"),
+        ("Fernando Osorio", "EFRNANDO OSORIO"),
+        ("Juan Campo", "UJAN CAMPO"),
+        ("Rosa Perez Parra", "R1sa Perez"),
+        ("Jaime Carvajal Avila", "Jaime Sarvajal"),
+        ("Yuli Lina Aguilar", "Yuli Aguilar Pinzón"),
+        ("AGUILAR YULI LINA", "Yuli Aguilar Pinzón"),
+        ("PATRICIA J. HERNADEZ", "Patricia Hernández Herrera"),
+        ("Juan Carlos", "Juan Carlos Perez"),
+        ("", "Ana Lopez"),
+        (None, "Ana Lopez"),
+        (None, None),
+        ("...", "Ana"),
+    ],
+)
+def test_these_may_be_one_person(one, other):
+    assert compatible(one, other)
+    assert compatible(other, one)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Juan Lopez", "Ana Lopez"),
+        ("Juan Lopez", "Juana Lopez"),
+        ("Mario Gomez", "María Gómez"),
+        ("Andres Ruiz", "Andrea Ruiz"),
+        ("Jose Perez", "Josué Perez"),
+        ("Ana Lopez Ruiz", "Ana Lopez Perez"),
+        ("Ana Lopez", "Ana Ruiz"),
+        ("Ana Hernandez", "Ana Fernandez"),
+        ("Juliana Gonzalez Vargas", "César Vargas González"),
+        ("Dora Gutierrez Bautista", "Miguel Bautista Gutiérrez"),
+        ("A. L.", "Ana Lopez"),
+        ("Ana M.", "Ana Maria Lopez"),
+        ("Lopez Lopez Ana", "Ana Lopez Ruiz"),
+        ("Acme S.A.S.", "Ana Lopez"),
+    ],
+)
+def test_these_are_two_people(one, other):
+    assert not compatible(one, other)
+    assert not compatible(other, one)
+
+
+def test_each_word_needs_a_partner_of_its_own():
+    assert not compatible("Lopez Lopez", "Ana Lopez")
+    assert compatible("Ana Lopez Lopez", "Lopez Ana Lopez")
+
+
+@pytest.mark.parametrize(
+    ("full", "given_names", "surnames", "greeting"),
+    [
+        ("ANA M. LOPEZ RUIZ", "ANA M", "LOPEZ RUIZ", "Ana"),
+        ("Juan Carlos Rodriguez Gomez", "Juan Carlos", "Rodriguez Gomez", "Juan"),
+        ("Diana Adriana Naranjo", "Diana Adriana", "Naranjo", "Diana"),
+        ("Blanca Pineda Arias", "Blanca", "Pineda Arias", "Blanca"),
+        ("Jesus Torres", "Jesus", "Torres", "Jesus"),
+        ("María de la Cruz Ríos", "María", "de la Cruz Ríos", "María"),
+        ("LÓPEZ RUIZ, ANA MARÍA", "ANA MARÍA", "LÓPEZ RUIZ", "Ana"),
+        ("Sr. J. Carlos Gómez Paz", "J Carlos", "Gómez Paz", "Carlos"),
+        ("MARTÍN", "MARTÍN", "", "Martín"),
+        ("anne-marie roux", "anne-marie", "roux", "Anne-Marie"),
+        ("Dra.", "Dra", "", "Dra"),
+        ("", "", "", None),
+        (" , ", "", "", None),
+    ],
+)
+def test_a_name_is_split_and_greeted(full, given_names, surnames, greeting):
+    assert split_name(full) == (given_names, surnames)
+    assert greeting_name(full) == greeting
+
+
+def test_nobody_is_greeted_by_no_name():
+    assert greeting_name(None) is None
+
+
+NAMES = st.text(max_size=30) | st.lists(
+    st.sampled_from(["Ana", "María", "M.", "López", "Lopes", "Ruiz", "de la", "Cruz", "Juan", "Juana", "y", "Yepes"]),
+    max_size=6,
+).map(" ".join)
+
+
+@given(NAMES, NAMES)
+def test_compatibility_has_no_direction(one, other):
+    assert compatible(one, other) == compatible(other, one)
+
+
+@given(NAMES)
+def test_folding_twice_is_folding_once(name):
+    assert fold(fold(name)) == fold(name)
+
+
+@given(NAMES)
+def test_any_text_can_be_split_and_greeted(name):
+    given_names, surnames = split_name(name)
+    assert greeting_name(name) is None or given_names or surnames

@@ -313,7 +313,7 @@ class Manners:
             route=route,
             status=status,
             ms=round(seconds * 1000, 1),
-            key_id=scope.get("hilo_key_id"),
+            who=scope.get("hilo_who"),
         )
 
 

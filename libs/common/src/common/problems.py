@@ -146,6 +146,7 @@ def install(app: FastAPI) -> None:
     for away in (Transient, ConnectionError, TimeoutError, database_errors.TimeoutError):
         app.add_exception_handler(away, _on_something_away)
     app.add_exception_handler(database_errors.DBAPIError, _on_database_error)
+    app.add_exception_handler(OverflowError, _on_unstorable)  # a number too long for SQLite, a moment before the year 1 in UTC
 
 
 async def _on_refusal(_: Request, error: Exception) -> Response:
@@ -176,8 +177,13 @@ async def _on_database_error(request: Request, error: Exception) -> Response:
     if is_transient(error):
         return await _on_something_away(request, error)
     if _UNSTORABLE_STATES.fullmatch(_sqlstate(error)) or isinstance(error, database_errors.DataError):
-        return problem_response(Invalid("A value in the request cannot be stored."))
+        return await _on_unstorable(request, error)
     raise error
+
+
+async def _on_unstorable(_: Request, error: Exception) -> Response:
+    log.warning("value_unstorable", error=type(error).__name__)
+    return problem_response(Invalid("A value in the request is too large, or of no use to a database."))
 
 
 def _sqlstate(error: BaseException) -> str:

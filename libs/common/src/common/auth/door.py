@@ -77,7 +77,7 @@ class Needs:
             raise Unauthenticated("Send Authorization: Bearer with an API key or a token.")
         authenticator: Authenticator = request.app.state.authenticator
         who = await authenticator.principal(bearer.credentials)
-        request.scope["hilo_key_id"] = who.key_id  # for the access log
+        request.scope["hilo_who"] = who.log_name  # for the access log
         if not who.may(self.scope):
             raise ScopeMissing(f"The scope {self.scope} is needed.")
         return who

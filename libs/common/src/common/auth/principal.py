@@ -1,5 +1,6 @@
 """The caller: what his credential may do, for which source it speaks, and whose data alone it may see."""
 
+import hashlib
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -47,6 +48,12 @@ class Principal:
     def attests_scheme(self, scheme: str) -> bool:
         """Whether identifiers of the scheme are proven by this source; every other is a claim."""
         return EVERYTHING in self.attests or scheme in self.attests
+
+    @property
+    def log_name(self) -> str:
+        """For logs: a token's subject is often an e-mail address, so it is digested."""
+        kind, _, subject = self.key_id.partition(":")
+        return f"{kind}:{hashlib.sha256(subject.encode()).hexdigest()[:12]}" if subject else self.key_id
 
     @property
     def customer_id(self) -> UUID | None:

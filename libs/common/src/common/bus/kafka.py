@@ -23,6 +23,7 @@ log = structlog.get_logger()
 
 RELAY = "relay"
 BATCH = 500
+LEAD_SECONDS = 0.5  # how soon another relay takes over
 IDLE_SECONDS = (0.005, 0.01, 0.02, 0.05)
 BACK_OFF = (0.05, 0.2, 1.0, 5.0)
 _TRY_LEAD = text("SELECT pg_try_advisory_lock(hashtext('hilo-relay'))")
@@ -73,7 +74,7 @@ class KafkaRelay:
             await connection.execution_options(isolation_level="AUTOCOMMIT")
             if self._database.dialect == "postgresql":
                 while not (await connection.execute(_TRY_LEAD)).scalar():
-                    if await nap(stop, 0.5):
+                    if await nap(stop, LEAD_SECONDS):
                         return
             else:
                 await connection.close()
@@ -85,6 +86,8 @@ class KafkaRelay:
                 await self._publish_until(stop, producer, connection)
             finally:
                 await producer.stop()
+                if self._database.dialect == "postgresql":
+                    await connection.invalidate()  # ends the session and with it the lead; the pool would keep both
 
     async def _publish_until(self, stop: asyncio.Event, producer: AIOKafkaProducer, connection: Any) -> None:
         position = await self._start()

@@ -1,0 +1,203 @@
+"""One behaviour suite for both buses: what a service may rely on, whether it runs embedded or on Kafka."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from sqlalchemy import insert
+from uuid_utils.compat import uuid7
+
+from common import access  # noqa: F401
+from common.bus.delivery import Consumer, Record
+from common.bus.kafka import KafkaReader, KafkaRelay, ensure_topics
+from common.bus.local import LocalReader
+from common.contracts.scoring import TOPIC, SignalMoved
+from common.db import COMMON, Database, outbox_table
+from common.events import Event
+from common.outbox import Position, move_cursor
+from common.uow import UnitOfWork
+from common.worker import Worker
+
+NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
+
+
+def signal(customer: int, number: int) -> SignalMoved:
+    return SignalMoved(customer_id=UUID(int=customer), signal=str(number), move="raised", at=NOW)
+
+
+class Bus:
+    """A source service with an outbox, a sink service with a consumer, and the bus between them."""
+
+    def __init__(self, source: Database, sink: Database, bootstrap: str | None) -> None:
+        self.source, self.sink, self.bootstrap = source, sink, bootstrap
+        self.name = f"sink-{uuid7().hex[-8:]}"
+        self.seen: list[tuple[int, str]] = []
+        self.raw: list[bytes] = []
+        self.failing: set[str] = set()
+        self.away = 0
+        self.reader: LocalReader | KafkaReader | None = None
+
+    async def handle(self, events: Sequence[Event]) -> None:
+        if self.away:
+            self.away -= 1
+            raise ConnectionError
+        async with UnitOfWork(self.sink) as uow:
+            fresh = await uow.inbox.claim(events, consumer=self.name)
+            if self.failing & {event.data.signal for event in fresh}:
+                raise ValueError("no")
+            await uow.commit()
+        self.seen += [(event.data.customer_id.int, event.data.signal) for event in fresh]
+
+    async def handle_raw(self, records: Sequence[Record]) -> None:
+        self.raw += [record.body for record in records]
+
+    async def tell(self, *signals: SignalMoved) -> None:
+        async with UnitOfWork(self.source) as uow:
+            uow.outbox.add_all(signals, at=NOW)
+            await uow.commit()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        stop = asyncio.Event()
+        raw = {"channels.touchpoints.v1": self.handle_raw} if self.bootstrap else {}
+        consumer = Consumer(self.name, (TOPIC,), self.handle, raw)
+        parts: list[Any]
+        if self.bootstrap is None:
+            self.reader = LocalReader(consumer, self.sink, {"scoring": self.source})
+            parts = [self.reader]
+        else:
+            self.reader = KafkaReader(consumer, self.sink, self.bootstrap)
+            parts = [KafkaRelay(self.source, self.bootstrap), self.reader]
+        running = asyncio.create_task(Worker(parts).run(stop))
+        try:
+            yield
+        finally:
+            stop.set()
+            await running
+
+    async def until(self, condition: Callable[[], bool], seconds: float = 20) -> None:
+        async with asyncio.timeout(seconds):
+            while not condition():
+                await asyncio.sleep(0.02)
+
+    async def parked(self) -> list[str]:
+        async with UnitOfWork(self.sink, reading=True) as uow:
+            return [p.code for p in await uow.parked.page(state=None, kind=None, code=None, after=None, limit=100)]
+
+
+@pytest.fixture(params=["local", pytest.param("kafka", marks=pytest.mark.real)])
+async def bus(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bus]:
+    urls = [f"sqlite+aiosqlite:///{tmp_path}/{name}.db" for name in ("source", "sink")]
+    bootstrap = None
+    if request.param == "kafka":
+        postgres: Any = request.getfixturevalue("postgres_server")
+        bootstrap = request.getfixturevalue("kafka_server").bootstrap
+        names = [f"bus_{uuid7().hex}" for _ in range(2)]
+        for name in names:
+            postgres.create_database(name)
+        urls = [postgres.url(name) for name in names]
+        await ensure_topics(bootstrap, [TOPIC, "channels.touchpoints.v1"], partitions=3)
+    source, sink = (Database.connect(url) for url in urls)
+    for database in (source, sink):
+        async with database.engine.begin() as connection:
+            await connection.run_sync(COMMON.create_all)
+    made = Bus(source, sink, bootstrap)
+    yield made
+    await source.dispose()
+    await sink.dispose()
+
+
+def of(bus: Bus, customer: int) -> list[str]:
+    return [number for who, number in bus.seen if who == customer]
+
+
+def fresh_customer() -> int:
+    return uuid7().int  # the topic is shared by the tests of a run
+
+
+async def test_what_is_told_arrives_once_and_in_order_for_each_subject(bus: Bus) -> None:
+    customers = [fresh_customer() for _ in range(3)]
+    async with bus.running():
+        for number in range(20):
+            await bus.tell(*(signal(customer, number) for customer in customers))
+        await bus.until(lambda: all(len(of(bus, customer)) == 20 for customer in customers))
+    for customer in customers:
+        assert of(bus, customer) == [str(number) for number in range(20)]
+
+
+async def test_a_restarted_consumer_goes_on_where_it_stopped(bus: Bus) -> None:
+    one = fresh_customer()
+    async with bus.running():
+        await bus.tell(signal(one, 1))
+        await bus.until(lambda: of(bus, one) == ["1"])
+    await bus.tell(signal(one, 2))
+    async with bus.running():
+        await bus.until(lambda: of(bus, one) == ["1", "2"])
+
+
+async def test_what_is_shipped_twice_counts_once(bus: Bus) -> None:
+    one = fresh_customer()
+    async with bus.running():
+        await bus.tell(signal(one, 1))
+        await bus.until(lambda: of(bus, one) == ["1"])
+    async with UnitOfWork(bus.source) as uow:  # as after a kill between publishing and moving the cursor
+        await move_cursor(uow.session, "relay", Position(), at=NOW)
+        await uow.commit()
+    async with UnitOfWork(bus.sink) as uow:
+        await move_cursor(uow.session, f"{bus.name}<scoring", Position(), at=NOW)
+        await uow.commit()
+    async with bus.running():
+        await bus.tell(signal(one, 2))
+        await bus.until(lambda: "2" in of(bus, one))
+    assert of(bus, one) == ["1", "2"]
+
+
+async def test_a_database_that_is_away_delays_and_loses_nothing(bus: Bus) -> None:
+    one = fresh_customer()
+    bus.away = 3
+    async with bus.running():
+        await bus.tell(*(signal(one, number) for number in range(5)))
+        await bus.until(lambda: len(of(bus, one)) == 5)
+    assert of(bus, one) == ["0", "1", "2", "3", "4"]
+    assert await bus.parked() == []
+
+
+async def test_an_unreadable_record_and_a_failing_event_are_parked_and_hold_up_nobody(bus: Bus) -> None:
+    one = fresh_customer()
+    bus.failing = {"13"}
+    async with UnitOfWork(bus.source) as uow:
+        row = {"xid": 0, "id": uuid7(), "aggregatetype": TOPIC, "aggregateid": "k", "type": "x", "at": NOW}
+        await uow.session.execute(insert(outbox_table).values(**row, payload="{broken"))
+        await uow.commit()
+    async with bus.running():
+        await bus.tell(*(signal(one, number) for number in (12, 13, 14)))
+        await bus.until(lambda: of(bus, one) == ["12", "14"])
+        await asyncio.sleep(0.3)
+    assert {"bad-json", "handler-failed"} <= set(await bus.parked())
+
+
+async def test_a_consumer_that_fails_on_everything_stops_and_parks_nothing(bus: Bus) -> None:
+    one = fresh_customer()
+    bus.failing = {str(number) for number in range(40)}
+    async with bus.running():
+        await bus.tell(*(signal(one, number) for number in range(40)))
+        await bus.until(lambda: bus.reader is not None and bus.reader.stopped is not None, seconds=40)
+    assert "handler-failed" not in await bus.parked()
+
+
+async def test_records_of_a_raw_topic_go_to_their_own_function(bus: Bus) -> None:
+    if bus.bootstrap is None:
+        return  # channel systems produce to Kafka; the embedded stack takes HTTP only
+    body = uuid7().hex.encode()
+    producer = AIOKafkaProducer(bootstrap_servers=bus.bootstrap)
+    await producer.start()
+    await producer.send_and_wait("channels.touchpoints.v1", body)
+    await producer.stop()
+    async with bus.running():
+        await bus.until(lambda: body in bus.raw)

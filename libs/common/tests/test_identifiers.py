@@ -124,6 +124,7 @@ def test_numbers_that_nobody_can_dial_are_refused(given):
         ("document:co-CC: 52 123 456 ", "document:co-cc:52123456"),
         ("document:CO-CC:0052123456", "document:co-cc:52123456"),
         ("document:cc:52123456", "document:co-cc:52123456"),
+        ("document:co-cc:0012", "document:co-cc:012"),
         ("document:co-ti:0112345678", "document:co-ti:0112345678"),
         ("document:co-pp:ab123456", "document:co-pp:AB123456"),
         ("document:co-ce:e123456", "document:co-ce:E123456"),
@@ -175,6 +176,7 @@ def test_every_scheme_has_one_normal_form(given, expected):
         ("document:52123456", "no-document-type"),
         ("document:co-cc:", "empty"),
         ("document:co-cc:12", "not-a-document"),
+        ("document:co-ce:AB123456", "not-a-document"),
         ("document:co-cc:52A", "not-a-document"),
         ("document:co-nit:800.197.268-3", "wrong-check-digit"),
         ("document:es-dni:54362315A", "wrong-check-digit"),
@@ -201,10 +203,19 @@ def test_a_refusal_never_repeats_the_value(given):
 def test_a_list_is_refused_once_and_points_at_every_wrong_one():
     with pytest.raises(InvalidIdentifier) as refused:
         parse_identifiers(["phone:12", "email:ana@example.com", "colour:red"], default_region="CO")
-    assert [(error.pointer, error.code) for error in refused.value.errors] == [("/identifiers/2", "unknown-scheme")]
+    assert [(error.pointer, error.code) for error in refused.value.errors] == [
+        ("/identifiers/0", "not-a-phone"),
+        ("/identifiers/2", "unknown-scheme"),
+    ]
+
+
+def test_what_says_nothing_at_all_is_refused_even_on_record():
     with pytest.raises(InvalidIdentifier) as refused:
-        parse_identifiers(["phone:12", "email:ana@example.com"], default_region="CO")
-    assert [(error.pointer, error.code) for error in refused.value.errors] == [("/identifiers/0", "not-a-phone")]
+        read_identifiers(["phone:12", "colour:red", "email:"], default_region="CO", pointer="/who")
+    assert [(error.pointer, error.code) for error in refused.value.errors] == [
+        ("/who/1", "unknown-scheme"),
+        ("/who/2", "empty"),
+    ]
 
 
 def test_a_list_keeps_its_order_and_each_identifier_once():

@@ -118,12 +118,10 @@ def parse_identifiers(
     given: Sequence[str], *, default_region: str, source: str | None = None, pointer: str = "/identifiers"
 ) -> tuple[Identifier, ...]:
     """All of them in the order given, each normal form once. Raises one InvalidIdentifier that points at every wrong one."""
-    reading = read_identifiers(given, default_region=default_region, source=source, pointer=pointer)
-    if reading.warnings:
-        raise InvalidIdentifier(
-            "An identifier cannot be read", reason=reading.warnings[0].code, errors=reading.warnings
-        )
-    return reading.identifiers
+    found, misread, hopeless = _read_all(given, default_region, source, pointer)
+    if wrong := [*misread, *hopeless]:
+        raise InvalidIdentifier("An identifier cannot be read", reason=wrong[0].code, errors=wrong)
+    return found
 
 
 def read_identifiers(
@@ -136,23 +134,31 @@ def read_identifiers(
     asked for in the same spelling, proves nothing by itself, and names a trace only where nothing better does.
     Raises InvalidIdentifier for what says nothing at all: an unknown scheme, nothing after it, control characters.
     """
+    found, misread, hopeless = _read_all(given, default_region, source, pointer)
+    if hopeless:
+        raise InvalidIdentifier("An identifier cannot be read", reason=hopeless[0].code, errors=hopeless)
+    return Reading(found, tuple(misread))
+
+
+def _read_all(
+    given: Sequence[str], region: str, source: str | None, pointer: str
+) -> tuple[tuple[Identifier, ...], list[FieldError], list[FieldError]]:
+    """What was found, each once, as written where need be; what has no normal form; what says nothing at all."""
     found: dict[str, Identifier] = {}
-    warnings: list[FieldError] = []
+    misread: list[FieldError] = []
     hopeless: list[FieldError] = []
     for place, text in enumerate(given):
         try:
-            identifier = parse_identifier(text, default_region=default_region, source=source)
+            identifier = parse_identifier(text, default_region=region, source=source)
         except InvalidIdentifier as refusal:
             error = FieldError(f"{pointer}/{place}", refusal.reason, refusal.detail)
             if refusal.reason not in _MISREAD:
                 hopeless.append(error)
                 continue
-            warnings.append(error)
+            misread.append(error)
             identifier = _as_written(text)
         found.setdefault(identifier.text, identifier)
-    if hopeless:
-        raise InvalidIdentifier("An identifier cannot be read", reason=hopeless[0].code, errors=hopeless)
-    return Reading(tuple(found.values()), tuple(warnings))
+    return tuple(found.values()), misread, hopeless
 
 
 def _as_written(given: str) -> Identifier:
@@ -437,7 +443,7 @@ def _document(value: str, region: str) -> str:
     if not _SHAPED.get(kind, _OTHER_NUMBER).fullmatch(bare) or not bare.isascii():
         raise InvalidIdentifier(f"No document of type {kind} has such a number", reason="not-a-document")
     # A cédula never begins with zero: spreadsheets and fixed columns put them there. In a TI they are the year of birth.
-    return f"{kind}:{bare.lstrip('0') or '0' if kind in ('co-cc', 'co-ce') else bare}"
+    return f"{kind}:{bare.lstrip('0').rjust(3, '0') if kind in ('co-cc', 'co-ce') else bare}"
 
 
 def _with_check_digit(kind: str, module: str, number: str, bare: str) -> str:

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from common.service import all_topics
 from hilo.native.__main__ import app
 from hilo.native.errors import NativeError
 from hilo.native.ports import free_port
-from hilo.native.roles import SERVICES, TOPICS, Service
+from hilo.native.roles import SERVICES, Service
 from hilo.native.stack import Stack
 from hilo.native.testing import scratch
 
@@ -98,10 +99,10 @@ async def test_the_topics_are_there_before_anybody_subscribes(stack):
     admin = AIOKafkaAdminClient(bootstrap_servers=stack.kafka.bootstrap)
     await admin.start()
     try:
-        described = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics(list(TOPICS))}
+        described = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics(all_topics())}
     finally:
         await admin.close()
-    assert described == dict.fromkeys(TOPICS, 12)
+    assert described == dict.fromkeys(all_topics(), 12)
 
 
 @pytest.mark.real

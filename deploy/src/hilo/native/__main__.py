@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from common.service import CHANNELS_TOPIC
 from hilo.native.errors import NativeError
-from hilo.native.roles import CHANNELS_TOPIC
 from hilo.native.stack import Stack
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)

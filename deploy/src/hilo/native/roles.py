@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.contracts import identity, interactions, scoring, service_audit
 from hilo.native.ports import LOOPBACK
 from hilo.native.processes import Process, launch, wait_for
 
@@ -40,18 +39,6 @@ SERVICES = (
     Service("scoring", "scoring", 8003),
     Service("service-audit", "service_audit", 8004),
 )
-
-CHANNELS_TOPIC = "channels.touchpoints.v1"
-TOPICS = (
-    CHANNELS_TOPIC,
-    identity.TOPIC,
-    identity.PEOPLE,
-    interactions.TOPIC,
-    interactions.PEOPLE,
-    scoring.TOPIC,
-    service_audit.TOPIC,
-)
-PARTITIONS = 12
 
 
 @dataclass(frozen=True)

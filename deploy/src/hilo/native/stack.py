@@ -14,12 +14,14 @@ from pathlib import Path
 
 from common.auth import first_credential, first_secret
 from common.bus.kafka import ensure_topics
+from common.service import all_topics
+from common.settings import Settings
 from hilo.native.errors import NativeError
 from hilo.native.kafka import KafkaServer
 from hilo.native.ports import free_port
 from hilo.native.postgres import PostgresServer
 from hilo.native.processes import Process, recall, remember
-from hilo.native.roles import PARTITIONS, SERVICES, TOPICS, Role, Service, api_role, worker_role
+from hilo.native.roles import SERVICES, Role, Service, api_role, worker_role
 
 PREFERRED_PORTS = {"postgres": 25_432, "kafka": 29_092}
 STOP_WITHIN = 40.0
@@ -50,7 +52,7 @@ class Stack:
             for name in ("postgres", "kafka"):
                 self._start(name)
             self._prepare_databases()
-            asyncio.run(ensure_topics(self.kafka.bootstrap, TOPICS, partitions=PARTITIONS))
+            self._make_topics()
             self._start(*(name for name in self.roles if name not in ("postgres", "kafka")))
 
     def down(self) -> list[str]:
@@ -174,6 +176,10 @@ class Stack:
             self.postgres.create_database(service.database)
             # One after another: alembic keeps its context in one place of the process, and locks wait in vain.
             self._migrate(service)
+
+    def _make_topics(self) -> None:
+        """Each worker does this too; here it is done before any producer can come."""
+        asyncio.run(ensure_topics(self.kafka.bootstrap, all_topics(), partitions=Settings().kafka_partitions))
 
     def _migrate(self, service: Service) -> None:
         done = subprocess.run(

@@ -6,7 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from common.company import Company
@@ -381,6 +381,8 @@ KINDS = st.sampled_from(["co-cc:", "co-nit:", "co-ti:", "es-dni:", "xx-any:", ""
 GIVEN = st.builds("{}:{}{}".format, st.sampled_from([*RANK, "whatsapp", "sms", "tel"]), KINDS, VALUES)
 
 
+@example("document:co-cc:A¯", "CO")
+@example("document:co-cc:000", "CO")
 @given(GIVEN, st.sampled_from(["CO", "MX", "ES", "BR", "US"]))
 def test_normalising_twice_is_normalising_once(text, region):
     try:

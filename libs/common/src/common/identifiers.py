@@ -164,10 +164,9 @@ def _read_all(
 def _as_written(given: str) -> Identifier:
     word, _, raw = given.partition(":")
     scheme, value = _scheme(word), _cleaned(raw)
-    folded = re.sub(r"[\s.\-_/,()]+", "", value) if scheme != "email" else value.strip()
-    return Identifier(
-        "phone" if scheme in _ON_PHONES else scheme, _UNREAD + folded.removeprefix(_UNREAD).casefold(), given
-    )
+    written = value.strip() if scheme == "email" else re.sub(r"[\s.\-_/,()]+", "", value)
+    scheme = "phone" if scheme in _ON_PHONES else scheme
+    return Identifier(scheme, _UNREAD + _folded(written.removeprefix(_UNREAD)), given)
 
 
 def identifier_id(text: str, secret: bytes) -> UUID:
@@ -266,6 +265,10 @@ def _cleaned(raw: str) -> str:
     return "".join(character for character in normal if unicodedata.category(character) != "Cf")
 
 
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text.casefold())
+
+
 _UNREADABLE = frozenset({"Cc", "Cs", "Co", "Cn"})
 
 
@@ -281,7 +284,7 @@ def _email(value: str, _region: str) -> str:
         checked = validate_email(value.strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError:
         raise InvalidIdentifier("This is no e-mail address", reason="not-an-email") from None
-    return checked.normalized.casefold()
+    return _folded(checked.normalized)
 
 
 def _device(value: str, _region: str) -> str:
@@ -293,7 +296,7 @@ def _issued(value: str, source: str | None) -> str:
     issuer, colon, number = value.partition(":")
     if not colon:
         issuer, number = source or "", value
-    issuer, number = " ".join(issuer.split()).casefold(), " ".join(number.split())
+    issuer, number = _folded(" ".join(issuer.split())), " ".join(number.split())
     if not issuer:
         raise InvalidIdentifier("It needs an issuer: scheme:issuer:number", reason="no-issuer")
     if not number:

@@ -28,7 +28,7 @@ from common.clock import Clock, utc_now
 from common.company import Company
 from common.db import Database
 from common.errors import NotFound
-from common.health import Alive, Readiness, Readings
+from common.health import PATIENCE_SECONDS, Alive, Readiness, Readings, database_answers, outbox_moves, take_figures
 from common.openapi import described
 from common.settings import Settings
 from common.telemetry import Metrics, failure_of
@@ -102,6 +102,7 @@ def create_service(
     app.state.authenticator = Authenticator(settings, app.state.access_keys.find)
     for key, value in (state or {}).items():
         setattr(app.state, key, value)
+    _watch(app)
     problems.install(app)
     for router in routers:
         app.include_router(router)
@@ -129,6 +130,16 @@ def create_service(
             expose_headers=_EXPOSED,
         )
     return app
+
+
+def _watch(app: FastAPI) -> None:
+    def database() -> Database | None:
+        return getattr(app.state, "database", None)
+
+    readings: Readings = app.state.readings
+    readings.add("database", database_answers(database))
+    if app.state.settings.kafka_bootstrap:
+        readings.add("outbox", outbox_moves(database, app.state.clock))
 
 
 # --- what routes ask for ----------------------------------------------------------------------------------------------
@@ -191,10 +202,21 @@ def _operations(name: str) -> APIRouter:
     @router.get("/metrics", summary="Figures for Prometheus", response_class=Response, responses={200: _PROMETHEUS})
     async def metrics(request: Request) -> Response:
         """Requests, ingest, outbox age, consumer lag, parked, resume latency, in Prometheus' text format."""
+        await _take_figures(request)
         body = await asyncio.to_thread(metrics_of(request).render)
         return Response(body, media_type="text/plain; version=0.0.4")
 
     return router
+
+
+async def _take_figures(request: Request) -> None:
+    state = request.app.state
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            relayed = bool(state.settings.kafka_bootstrap)
+            await take_figures(state.database, state.metrics, state.clock(), relayed=relayed)
+    except Exception as error:  # noqa: BLE001 - the figures of this process are wanted most when the database is away
+        log.warning("figures_missing", error=type(error).__name__)
 
 
 _PROMETHEUS = {

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
 from fastapi import Depends, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from common.problems import Malformed
 
@@ -29,7 +29,7 @@ class Page(BaseModel, Generic[T]):
     """One page of a list; `next` is the cursor of the following page, null on the last."""
 
     items: list[T]
-    next: str | None
+    next: str | None = Field(examples=["WyIyMDI2LTExLTIwIl0"])
 
 
 def encode_cursor(*values: object) -> str:

@@ -1,6 +1,6 @@
 """Migrations: one runner for all services; each service ships its versions, and they run on both databases.
 
-    python -m common.migrations revise <package> "<message>"     writes the next version from the models
+python -m common.migrations revise <package> "<message>"     writes the next version from the models
 """
 
 import importlib
@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -17,7 +17,7 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData, create_engine, text
+from sqlalchemy import JSON, Connection, MetaData, create_engine, text
 
 from common import access, idempotency  # noqa: F401 - they put their tables into COMMON
 from common.db import COMMON, Database
@@ -28,7 +28,6 @@ _TEMPLATE = '''"""${message}"""
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import postgresql
 
 import common.db
 
@@ -91,6 +90,7 @@ def revise(package: str, message: str) -> Path:
         with engine.connect() as connection:
             config.attributes["connection"] = connection
             config.attributes["package"] = package
+            _upgrade(connection, package)  # before the command: alembic's proxies do not nest
             script = command.revision(config, message, autogenerate=True, rev_id=number)
     if script is None or isinstance(script, list):
         raise RuntimeError("one version was expected")
@@ -112,11 +112,19 @@ def _revise_environment() -> None:
 
     package = context.config.attributes["package"]
     connection = context.config.attributes["connection"]
-    _upgrade(connection, package)
     context.configure(
-        connection=connection, target_metadata=_merged(package), user_module_prefix=None, render_as_batch=False
+        connection=connection,
+        target_metadata=_merged(package),
+        user_module_prefix=None,
+        render_as_batch=False,
+        render_item=_rendered,
     )
     context.run_migrations()
+
+
+def _rendered(kind: str, item: Any, _: Any) -> str | Literal[False]:
+    """Json by its own name: its variants are not rendered in a form that can be run."""
+    return "common.db.Json" if kind == "type" and isinstance(item, JSON) else False
 
 
 def _merged(package: str) -> MetaData:

@@ -24,6 +24,7 @@ class EvidenceRecorded(EventData):
     value: float | None = None
     score: float | None = None  # 0-100
     at: AwareDatetime
+    taken_back: bool = False  # it does not count after all: what it rested on was retracted, or the standard changed
 
     def key(self) -> str:
         return str(self.trace_id)

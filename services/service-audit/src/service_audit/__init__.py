@@ -1,0 +1,1 @@
+"""service-audit: how well we serve, and what we change."""

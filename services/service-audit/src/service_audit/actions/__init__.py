@@ -1,0 +1,1 @@
+"""What we change because of what we saw: improvement actions (acciones de mejora)."""

@@ -1,0 +1,28 @@
+"""What service-audit does when something happens elsewhere."""
+
+from collections.abc import Sequence
+
+from common.access import apply_access
+from common.clock import Clock
+from common.contracts import identity, interactions
+from common.events import Event
+from service_audit.evidence.use_cases import lock_scopes, take_note
+from service_audit.uow import AuditUnitOfWork
+
+CONSUMER = "service-audit"
+TOPICS = (interactions.TOPIC, identity.TOPIC)
+
+
+async def consume(events: Sequence[Event], *, uow: AuditUnitOfWork, clock: Clock) -> None:
+    """Follow identity's links, customers and credentials; gather evidence from what interactions tells."""
+    now = clock()
+    async with uow:
+        moments = await uow.standards.moments()
+        await lock_scopes(events, moments, uow=uow, now=now)
+        fresh = await uow.inbox.claim(events, consumer=CONSUMER)
+        data = [event.data for event in fresh]
+        await uow.customers.link(m for d in data if isinstance(d, identity.LinksChanged) for m in d.moves)
+        await uow.customers.change(d for d in data if isinstance(d, identity.CustomerChanged))
+        await apply_access(fresh, uow.session)
+        await take_note(fresh, moments, uow=uow, now=now)
+        await uow.commit()

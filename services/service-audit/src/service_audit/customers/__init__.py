@@ -1,0 +1,1 @@
+"""Whose traces are whose: the projection of identity that evidence is read through."""

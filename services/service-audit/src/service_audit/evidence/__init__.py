@@ -1,0 +1,1 @@
+"""What came of each moment of truth, judged by its standard."""

@@ -1,0 +1,104 @@
+"""Every query on evidence."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, Select, and_, case, delete, func, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from common.db import insert_rows
+from service_audit.customers.models import link
+from service_audit.evidence.domain import Evidence, State, Tally
+from service_audit.evidence.models import evidence
+
+_COLUMNS = tuple(field.name for field in fields(Evidence))
+
+
+@dataclass(frozen=True)
+class EvidenceFilter:
+    """Which evidence is asked for; None: any."""
+
+    customer_id: UUID | None = None
+    state: State | None = None
+    cycle: str | None = None
+    moment: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class EvidenceStore:
+    """What came of each moment of truth."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def of_scopes(self, scopes: Collection[str]) -> list[Evidence]:
+        return await self._read(select(evidence).where(evidence.c.scope.in_(sorted(scopes)))) if scopes else []
+
+    async def judged_before(self, cycle: str, version: int, *, limit: int) -> list[Evidence]:
+        """Evidence of the cycle that its present version no longer gives (once all of it has been judged anew)."""
+        c = evidence.c
+        return await self._read(select(evidence).where(c.cycle == cycle, c.version < version).limit(limit))
+
+    async def save(self, judged: Iterable[Evidence]) -> None:
+        rows = [asdict(one) for one in sorted(judged, key=lambda one: one.evidence_id)]
+        changes = {name: f"excluded.{name}" for name in _COLUMNS if name != "evidence_id"}
+        await insert_rows(self._session, evidence, rows, on_conflict=changes)
+
+    async def drop(self, ids: Collection[UUID]) -> None:
+        if ids:
+            await self._session.execute(delete(evidence).where(evidence.c.evidence_id.in_(sorted(ids))))
+
+    async def still_failing(self, occasions: Collection[tuple[str, str, UUID]]) -> set[tuple[str, str, UUID]]:
+        """Those of (cycle, moment, trace) for which a failure that was told still stands."""
+        if not occasions:
+            return set()
+        c = evidence.c
+        traces = sorted({trace for _, _, trace in occasions})
+        query = select(c.cycle, c.moment, c.trace_id).where(c.trace_id.in_(traces), c.raised, c.state == "failed")
+        found = {(row.cycle, row.moment, row.trace_id) for row in await self._session.execute(query)}
+        return found & set(occasions)
+
+    async def page(self, wanted: EvidenceFilter, *, after: tuple[datetime, UUID] | None, limit: int) -> list[Evidence]:
+        """The evidence, the newest first."""
+        c = evidence.c
+        query = select(evidence).order_by(c.at.desc(), c.evidence_id.desc()).limit(limit)
+        if wanted.customer_id is not None:
+            query = query.join(link, link.c.trace_id == c.trace_id).where(link.c.customer_id == wanted.customer_id)
+        for column, value in ((c.state, wanted.state), (c.cycle, wanted.cycle), (c.moment, wanted.moment)):
+            if value is not None:
+                query = query.where(column == value)
+        if wanted.since is not None:
+            query = query.where(c.at >= wanted.since)
+        if wanted.until is not None:
+            query = query.where(c.at < wanted.until)
+        if after is not None:
+            query = query.where(tuple_(c.at, c.evidence_id) < tuple_(*after))
+        return await self._read(query)
+
+    async def tally(self, since: datetime, until: datetime) -> list[Tally]:
+        """Counts and sums of each moment of truth, decided from `since` until before `until`."""
+        c = evidence.c
+        counted = c.state.in_(("met", "failed"))
+        sums = (
+            func.sum(case((c.state == "met", 1), else_=0)).label("met"),
+            func.sum(case((c.state == "failed", 1), else_=0)).label("failed"),
+            func.sum(case((c.state == "excluded", 1), else_=0)).label("excluded"),
+            func.sum(case((counted, c.score), else_=0.0)).label("score_sum"),
+            func.sum(case((and_(counted, c.value.is_not(None)), c.value), else_=0.0)).label("value_sum"),
+        )
+        query = select(c.cycle, c.moment, *sums).where(c.at >= since, c.at < until).group_by(c.cycle, c.moment)
+        return [
+            Tally(r.cycle, r.moment, int(r.met), int(r.failed), int(r.excluded), float(r.score_sum), float(r.value_sum))
+            for r in await self._session.execute(query)
+        ]
+
+    async def _read(self, query: Select[Any]) -> list[Evidence]:
+        return [_evidence(row) for row in (await self._session.execute(query)).all()]
+
+
+def _evidence(row: Row[Any]) -> Evidence:
+    return Evidence(**{name: row._mapping[name] for name in _COLUMNS})  # noqa: SLF001 - SQLAlchemy's documented access

@@ -1,0 +1,98 @@
+"""Every query on what was seen."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import fields
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, Select, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from common.db import insert_rows
+from service_audit.observations.domain import SUBJECT_KINDS, Observation, Source, SubjectKind, Withdrawal
+from service_audit.observations.models import observation, withdrawal
+
+_COLUMNS = tuple(field.name for field in fields(Observation))
+_LATER = "CASE WHEN excluded.told > {0}.told THEN excluded.{1} ELSE {0}.{1} END"
+
+
+class Observations:
+    """What was seen, and what was taken back."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def save(self, seen: Iterable[Observation]) -> None:
+        """Keep the observations; of several tellings of the same the latest counts, and the first says when it was noted."""
+        latest: dict[str, Observation] = {}
+        for one in seen:
+            known = latest.get(one.key)
+            if known is None or one.told > known.told:
+                latest[one.key] = one
+        rows = [{name: getattr(one, name) for name in _COLUMNS} for _, one in sorted(latest.items())]
+        changes = {n: _LATER.format("observation", n) for n in _COLUMNS if n not in ("key", "noted_at")}
+        await insert_rows(self._session, observation, rows, on_conflict=changes)
+
+    async def withdraw(self, withdrawals: Iterable[Withdrawal]) -> None:
+        latest: dict[str, UUID] = {}
+        for one in withdrawals:
+            latest[one.key] = max(one.told, latest.get(one.key, one.told))
+        rows = [{"key": key, "told": told} for key, told in sorted(latest.items())]
+        await insert_rows(self._session, withdrawal, rows, on_conflict={"told": _LATER.format("withdrawal", "told")})
+
+    async def withdrawals(self, keys: Collection[str]) -> dict[str, UUID]:
+        """Which of the keys were taken back, and by which event."""
+        if not keys:
+            return {}
+        rows = await self._session.execute(select(withdrawal).where(withdrawal.c.key.in_(sorted(keys))))
+        return {row.key: row.told for row in rows}
+
+    async def of_scopes(self, scopes: Iterable[str]) -> dict[str, list[Observation]]:
+        """What was seen in each scope: `case:PQR-7`, `conversation:<id>` ..., or `observation:<key>` for one alone."""
+        wanted: dict[str, list[str]] = defaultdict(list)
+        for scope in sorted(set(scopes)):
+            kind, _, value = scope.partition(":")
+            wanted[kind].append(value)
+        found: dict[str, list[Observation]] = defaultdict(list)
+        for one in await self._read(select(observation).where(observation.c.key.in_(wanted.pop("observation", [])))):
+            found[f"observation:{one.key}"].append(one)
+        for kind in SUBJECT_KINDS:
+            if kind in wanted:
+                for one in await self._of_subjects(kind, wanted[kind]):
+                    found[str(one.subject(kind))].append(one)
+        return found
+
+    async def known(self, keys: Collection[str]) -> list[Observation]:
+        """Those of the keys that were seen before."""
+        return await self._read(select(observation).where(observation.c.key.in_(sorted(keys)))) if keys else []
+
+    async def depending_on(self, withdrawn: Iterable[str]) -> list[Observation]:
+        """What the withdrawals may take back."""
+        wanted: dict[SubjectKind, set[str]] = defaultdict(set)
+        for key in withdrawn:
+            kind, _, value = key.partition(":")
+            wanted["touchpoint" if kind == "version" else kind].add(value)  # type: ignore[index]
+        found = [one for kind in sorted(wanted) for one in await self._of_subjects(kind, sorted(wanted[kind]))]
+        return list({one.key: one for one in found}.values())
+
+    async def page(self, sources: Sequence[Source], *, after: tuple[str, str] | None, limit: int) -> list[Observation]:
+        """Observations of the sources in a fixed order, from where the page before ended."""
+        c = observation.c
+        query = select(observation).where(c.source.in_(sources)).order_by(c.source, c.key).limit(limit)
+        if after is not None:
+            query = query.where(tuple_(c.source, c.key) > tuple_(*after))
+        return await self._read(query)
+
+    async def _of_subjects(self, kind: SubjectKind, values: Sequence[str]) -> list[Observation]:
+        if kind == "case":
+            return await self._read(select(observation).where(observation.c.case_number.in_(values)))
+        ids = [UUID(value) for value in values]
+        return await self._read(select(observation).where(observation.c[f"{kind}_id"].in_(ids)))
+
+    async def _read(self, query: Select[Any]) -> list[Observation]:
+        return [_observation(row) for row in (await self._session.execute(query)).all()]
+
+
+def _observation(row: Row[Any]) -> Observation:
+    return Observation(**{name: row._mapping[name] for name in _COLUMNS})  # noqa: SLF001 - SQLAlchemy's documented access

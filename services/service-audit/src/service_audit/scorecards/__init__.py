@@ -1,0 +1,1 @@
+"""How well we served in a period, attribute by attribute."""

@@ -1,0 +1,82 @@
+"""Every query on the promise, the attributes and the cycles."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from common.db import insert_rows
+from service_audit.standards.domain import Document, DocumentKind, DocumentStale, Moment, moments_of
+from service_audit.standards.models import document, document_version
+
+_compiled: dict[tuple[str, int, str], tuple[Moment, ...]] = {}
+MOST_COMPILED = 500
+
+
+class Standards:
+    """The documents by which we judge."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def moments(self) -> dict[tuple[str, str], Moment]:
+        """The moments of all cycles in service, by cycle and code. The cycles stay as they are until the transaction ends."""
+        query = select(document).where(document.c.kind == "cycle").order_by(document.c.code).with_for_update(read=True)
+        cycles = [_document(row) for row in (await self._session.execute(query)).all()]
+        return {(m.cycle, m.code): m for cycle in cycles for m in _moments(cycle)}
+
+    async def get(self, kind: DocumentKind, code: str, *, locked: bool = False) -> Document | None:
+        query = select(document).where(document.c.kind == kind, document.c.code == code)
+        row = (await self._session.execute(query.with_for_update() if locked else query)).one_or_none()
+        return None if row is None else _document(row)
+
+    async def all(self, kind: DocumentKind) -> list[Document]:
+        query = select(document).where(document.c.kind == kind).order_by(document.c.code)
+        return [_document(row) for row in (await self._session.execute(query)).all()]
+
+    async def moment_bodies(self) -> dict[tuple[str, str], Mapping[str, Any]]:
+        """All moments as they stand in the documents, by cycle and code: for names."""
+        return {(c.code, body["code"]): body for c in await self.all("cycle") for body in c.body["moments"]}
+
+    async def page(self, kind: DocumentKind, *, after: str | None, limit: int) -> list[Document]:
+        query = select(document).where(document.c.kind == kind).order_by(document.c.code).limit(limit)
+        if after is not None:
+            query = query.where(document.c.code > after)
+        return [_document(row) for row in (await self._session.execute(query)).all()]
+
+    async def versions(self, kind: DocumentKind, code: str, *, before: int | None, limit: int) -> list[Document]:
+        """All versions of a document, the newest first."""
+        c = document_version.c
+        query = select(document_version).where(c.kind == kind, c.code == code).order_by(c.version.desc()).limit(limit)
+        if before is not None:
+            query = query.where(c.version < before)
+        return [_document(row) for row in (await self._session.execute(query)).all()]
+
+    async def save(self, written: Document) -> None:
+        """Raises DocumentStale where the version is there already."""
+        rows = [asdict(written)]
+        changes = {name: f"excluded.{name}" for name in ("version", "body", "written_at", "written_by")}
+        # Of two first writers at once the second meets the first's version here: there was no row that he could have locked.
+        if not await insert_rows(self._session, document_version, rows, on_conflict="nothing", returning=["version"]):
+            raise DocumentStale
+        await insert_rows(self._session, document, rows, on_conflict=changes)
+
+    async def save_where_absent(self, shipped: list[Document]) -> None:
+        rows = [asdict(one) for one in shipped]
+        await insert_rows(self._session, document, rows, on_conflict="nothing")
+        await insert_rows(self._session, document_version, rows, on_conflict="nothing")
+
+
+def _moments(cycle: Document) -> tuple[Moment, ...]:
+    key = (cycle.code, cycle.version, cycle.written_at.isoformat())
+    if key not in _compiled:
+        if len(_compiled) >= MOST_COMPILED:
+            _compiled.clear()
+        _compiled[key] = moments_of(cycle)
+    return _compiled[key]
+
+
+def _document(row: Row[Any]) -> Document:
+    return Document(**row._mapping)  # noqa: SLF001 - SQLAlchemy's documented access

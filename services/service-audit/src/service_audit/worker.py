@@ -1,0 +1,47 @@
+"""The worker's composition root: what consumes, and what wakes."""
+
+from collections.abc import Sequence
+
+from common.bus.delivery import Consumer
+from common.events import Event
+from common.service import Runtime
+from common.timers import Timer
+from common.worker import TimerLoop
+from service_audit.consumers import CONSUMER, TOPICS, consume
+from service_audit.evidence.use_cases import DEADLINE, REJUDGE, deadlines_passed, go_on_judging
+from service_audit.scorecards.use_cases import PUBLISH, publish_due, wake_for_this_month
+from service_audit.standards.use_cases import ship_defaults
+from service_audit.uow import AuditUnitOfWork
+
+
+def create_consumer(runtime: Runtime) -> Consumer:
+    async def handle(events: Sequence[Event]) -> None:
+        await consume(events, uow=AuditUnitOfWork(runtime.database), clock=runtime.clock)
+
+    return Consumer(CONSUMER, TOPICS, handle)
+
+
+def create_timers(runtime: Runtime) -> TimerLoop:
+    clock = runtime.clock
+
+    async def deadline(due: Sequence[Timer], uow: AuditUnitOfWork) -> None:
+        await deadlines_passed(due, uow=uow, now=clock())
+
+    async def rejudge(due: Sequence[Timer], uow: AuditUnitOfWork) -> None:
+        await go_on_judging(due, uow=uow, now=clock())
+
+    async def publish(due: Sequence[Timer], uow: AuditUnitOfWork) -> None:
+        await publish_due(due, company=runtime.company, uow=uow, clock=clock)
+
+    return TimerLoop(
+        runtime.database,
+        {DEADLINE: deadline, REJUDGE: rejudge, PUBLISH: publish},
+        unit_of_work=lambda: AuditUnitOfWork(runtime.database),
+        clock=clock,
+    )
+
+
+async def prepare(runtime: Runtime) -> None:
+    """What is wanted at each start: the shipped standards, where there are none, and the wake-up at the end of the month."""
+    await ship_defaults(uow=AuditUnitOfWork(runtime.database), clock=runtime.clock)
+    await wake_for_this_month(company=runtime.company, uow=AuditUnitOfWork(runtime.database), clock=runtime.clock)

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pwd
+import re
 import secrets
 import shutil
 import signal
@@ -21,6 +22,12 @@ OWNER = "hilo"
 SYSTEM_USER = "postgres"  # PostgreSQL refuses to run as root: there it runs as this user
 START_WITHIN = 60.0
 _SOCKET_PATH_LIMIT = 90  # the system cuts socket paths at about 107 bytes
+
+INSTALLED = (
+    (Path("/usr/lib/postgresql"), "*/bin"),
+    (Path("/opt/homebrew/opt"), "postgresql@*/bin"),
+    (Path("/usr/local/opt"), "postgresql@*/bin"),
+)
 
 SETTINGS = {
     "listen_addresses": LOOPBACK,
@@ -52,17 +59,13 @@ def _binary_directories() -> Iterable[Path]:
     on_path = shutil.which("postgres")
     if on_path:
         yield Path(on_path).resolve().parent
-    for root, pattern in (
-        (Path("/usr/lib/postgresql"), "*/bin"),
-        (Path("/opt/homebrew/opt"), "postgresql@*/bin"),
-        (Path("/usr/local/opt"), "postgresql@*/bin"),
-    ):
+    for root, pattern in INSTALLED:
         yield from sorted(root.glob(pattern), key=_version, reverse=True)
 
 
-def _version(directory: Path) -> int:
-    digits = "".join(letter for letter in directory.parent.name if letter.isdigit())
-    return int(digits or 0)
+def _version(directory: Path) -> float:
+    found = re.search(r"\d+(\.\d+)?", directory.parent.name)
+    return float(found[0]) if found else 0
 
 
 @dataclass

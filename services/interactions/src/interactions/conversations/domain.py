@@ -114,6 +114,7 @@ class Placed:
     matched_by: MatchedBy
     before: Thread | None
     after: Thread
+    warnings: tuple[str, ...] = ()
 
     @property
     def moves(self) -> tuple[Move, ...]:
@@ -152,12 +153,19 @@ class Threads:
     def place(self, entry: Entry) -> Placed:
         """Find the entry's thread, or open one, and let the entry move it."""
         found, matched_by = self._find(entry)
+        warnings = self._warnings(entry, found)
         after = opened_by(entry) if found is None else moved_by(found, entry)
         self.threads[after.conversation_id] = after
         self.where[entry.touchpoint_id] = after.conversation_id
         for reference in entry.references:
             self.by_reference.setdefault(reference, after.conversation_id)
-        return Placed(entry, after.conversation_id, matched_by, found, after)
+        return Placed(entry, after.conversation_id, matched_by, found, after, warnings)
+
+    def _warnings(self, entry: Entry, found: Thread | None) -> tuple[str, ...]:
+        """An explicit reference may lead past an open thread of the same topic: whoever talks to him should know."""
+        here = found.conversation_id if found else None
+        other = any(t.open and t.topic == entry.topic and t.conversation_id != here for t in self.threads.values())
+        return ("open-thread-same-topic",) if entry.topic is not None and other else ()
 
     def act(self, act: Act) -> Thread | None:
         """The thread as it stands after what a person did to it; None where its touchpoint is not here."""

@@ -58,7 +58,8 @@ class ConversationRepository:
 
     async def join(self, placed: Mapping[UUID, Sequence[Placed]]) -> None:
         """Write which touchpoint went into which thread, by party."""
-        entries, references = [], {}
+        entries: list[dict[str, Any]] = []
+        references: dict[tuple[UUID, str], UUID] = {}
         for party, some in placed.items():
             for one in some:
                 entries.append(
@@ -94,7 +95,7 @@ class ConversationRepository:
         return {row.conversation_id: row.owed for row in await self._in(query, e.conversation_id, conversation_ids)}
 
     async def restate(self, touchpoint_ids: Collection[UUID]) -> None:
-        """A promise made in these touchpoints was kept, waived or taken back: whose turn is it now?"""
+        """A promise made in these touchpoints was kept, waived or taken back: say whose turn it is now."""
         held = {one for one, _ in (await self.holding(touchpoint_ids)).values()}
         owed = await self.promises_in(held)
         c = conversation.c
@@ -153,7 +154,8 @@ class ConversationRepository:
             await self._session.execute(delete(table).where(column.in_(ordered[start : start + CHUNK])))
 
     async def _in(self, query: Any, column: Any, values: Collection[UUID]) -> list[Any]:
-        ordered, rows = list(values), []
+        ordered = list(values)
+        rows: list[Any] = []
         for start in range(0, len(ordered), CHUNK):
             rows.extend((await self._session.execute(query.where(column.in_(ordered[start : start + CHUNK])))).all())
         return rows

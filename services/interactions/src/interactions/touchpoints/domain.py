@@ -58,6 +58,11 @@ class UnknownPromise(Invalid):
     title = "The customer has no such commitment"
 
 
+class AnotherExternalId(Invalid):
+    code = "another-external-id"
+    title = "A correction keeps source and external id"
+
+
 class NotRedactable(Invalid):
     code = "not-redactable"
     title = "The pointer names nothing that can be emptied"
@@ -374,3 +379,17 @@ def _emptied(value: Any, steps: Sequence[str], place: int) -> Any:
     if isinstance(value, list) and step.isdigit() and int(step) < len(value):
         return [_emptied(item, rest, place) if i == int(step) else item for i, item in enumerate(value)]
     raise NotRedactable("There is nothing under that pointer", pointer=f"/pointers/{place}")
+
+
+def empty(document: Any, pointer: str) -> None:
+    """Empty what a pointer names inside a parked body, where it is there."""
+    *way, last = [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
+    for step in way:
+        if isinstance(document, list) and step.isdigit() and int(step) < len(document):
+            document = document[int(step)]
+        else:
+            document = document.get(step) if isinstance(document, dict) else None
+    if isinstance(document, dict):
+        document.pop(last, None)
+    elif isinstance(document, list) and last.isdigit() and int(last) < len(document):
+        document[int(last)] = None

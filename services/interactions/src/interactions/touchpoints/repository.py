@@ -24,9 +24,9 @@ CHUNK = 1_000
 
 # A switchboard's number reaches thousands of traces; a lateral join stops after the first two hundred.
 _REACHED = "SELECT t.customer_id FROM trace_identifier ti JOIN trace t ON t.trace_id = ti.trace_id WHERE ti.identifier_id = {0} LIMIT {1}"
-_REACHED_POSTGRESQL = text(
-    "SELECT DISTINCT i.id, x.customer_id FROM unnest(:ids) AS i(id) "
-    f"CROSS JOIN LATERAL ({_REACHED.format('i.id', TRACES_LOOKED_AT)}) AS x WHERE x.customer_id IS NOT NULL"  # noqa: S608
+_REACHED_POSTGRESQL = text(  # numbers of our own are all that is put in
+    "SELECT DISTINCT i.id, x.customer_id FROM unnest(:ids) AS i(id) "  # noqa: S608
+    f"CROSS JOIN LATERAL ({_REACHED.format('i.id', TRACES_LOOKED_AT)}) AS x WHERE x.customer_id IS NOT NULL"
 ).bindparams(bindparam("ids", type_=ARRAY(Uuid)))
 
 
@@ -181,7 +181,8 @@ class TraceRepository:
         await insert_rows(self._session, customer, ordered, on_conflict=changes)
 
     async def _in(self, query: Any, column: Any, values: Collection[UUID]) -> list[Any]:
-        ordered, rows = list(values), []
+        ordered = list(values)
+        rows: list[Any] = []
         for start in range(0, len(ordered), CHUNK):
             rows.extend((await self._session.execute(query.where(column.in_(ordered[start : start + CHUNK])))).all())
         return rows

@@ -1,0 +1,195 @@
+"""What happens to cases: opened and come back on in contacts, answered and verified by people, settled by time."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from common.clock import Clock
+from common.company import Company
+from common.timers import Timer
+from interactions.cases import domain
+from interactions.cases.domain import CaseFile, Step
+from interactions.touchpoints.domain import Touchpoint
+from interactions.uow import PARTIES, TRACES, InteractionsUnitOfWork
+
+
+async def number(
+    touchpoints: Sequence[Touchpoint], *, uow: InteractionsUnitOfWork, company: Company, now: datetime
+) -> list[Touchpoint]:
+    """The touchpoints with the number of the case that each opens or speaks of."""
+    opening = [one for one in touchpoints if opens_case(one)]
+    given = iter(await uow.cases.numbers(company.local_date(now).year, len(opening)) if opening else [])
+    return [
+        replace(one, case_number=next(given)) if opens_case(one) else replace(one, case_number=one.draft.case)
+        for one in touchpoints
+    ]
+
+
+def opens_case(touchpoint: Touchpoint) -> bool:
+    """A complaint that names a case is a further contact on that one."""
+    return touchpoint.draft.kind in domain.KINDS and touchpoint.draft.case is None
+
+
+async def move_by(
+    touchpoints: Sequence[Touchpoint],
+    threads: Mapping[UUID, UUID],
+    named: Mapping[str, CaseFile],
+    *,
+    uow: InteractionsUnitOfWork,
+    company: Company,
+    now: datetime,
+) -> None:
+    """Open the cases that the touchpoints open, and note on the others that the customer came back, or was answered.
+
+    `threads`: touchpoint -> conversation; `named`: the cases that the touchpoints speak of.
+    """
+    steps = [step for one in touchpoints if opens_case(one) for step in _opened(one, company=company, now=now)]
+    await uow.cases.save(steps)
+    talking = [one for one in touchpoints if one.draft.kind in domain.TALKS or one.draft.case is not None]
+    standing: dict[str, CaseFile] = dict(named)
+    by_thread: dict[UUID, list[str]] = {}
+    for thread, case in await uow.cases.in_threads({threads[one.touchpoint_id] for one in talking}):
+        standing[case.number] = case
+        by_thread.setdefault(thread, []).append(case.number)
+    further = _further(talking, threads, by_thread, standing, now=now)
+    await uow.cases.save(further)
+    await _tell([*steps, *further], uow=uow, company=company, now=now)
+
+
+def _opened(touchpoint: Touchpoint, *, company: Company, now: datetime) -> list[Step]:
+    draft = touchpoint.draft
+    return domain.opened(
+        number=touchpoint.case_number or "",
+        trace_id=touchpoint.trace_id,
+        touchpoint_id=touchpoint.touchpoint_id,
+        kind=draft.kind,
+        payload=dict(draft.payload),
+        topic=touchpoint.topic,
+        channel=draft.channel,
+        outcome=draft.outcome,
+        occurred_at=draft.occurred_at,
+        now=now,
+        by=draft.speaker.by,
+        backfill=draft.backfill,
+        recovery=timedelta(days=company.recovery_days),
+    )
+
+
+def _further(
+    talking: Sequence[Touchpoint],
+    threads: Mapping[UUID, UUID],
+    by_thread: Mapping[UUID, list[str]],
+    standing: dict[str, CaseFile],
+    *,
+    now: datetime,
+) -> list[Step]:
+    steps: list[Step] = []
+    for touchpoint in talking:
+        on = [touchpoint.draft.case] if touchpoint.draft.case else by_thread.get(threads[touchpoint.touchpoint_id], [])
+        for one in on:
+            step = _step_of(touchpoint, standing[one], now=now) if one in standing else None
+            if step is not None:
+                standing[one] = step.case
+                steps.append(step)
+    return steps
+
+
+def _step_of(touchpoint: Touchpoint, case: CaseFile, *, now: datetime) -> Step | None:
+    draft = touchpoint.draft
+    if case.touchpoint_id == touchpoint.touchpoint_id:
+        return None
+    if draft.direction == "inbound" and draft.kind in domain.TALKS:
+        return domain.contacted(
+            case,
+            at=draft.occurred_at,
+            by=draft.speaker.by,
+            touchpoint_id=touchpoint.touchpoint_id,
+            channel=draft.channel,
+            now=now,
+        )
+    answers = draft.direction == "outbound" and draft.outcome in domain.ANSWERS and draft.case is not None
+    if answers and case.state in {"received", "reopened"}:
+        return domain.answered(
+            case,
+            at=draft.occurred_at,
+            now=now,
+            by=draft.speaker.by,
+            touchpoint_id=touchpoint.touchpoint_id,
+            channel=draft.channel,
+        )
+    return None
+
+
+async def act_on_case(
+    number: str,
+    act: domain.Act,
+    *,
+    text: str,
+    by: str,
+    recovered: bool = True,
+    uow: InteractionsUnitOfWork,
+    clock: Clock,
+    company: Company,
+) -> CaseFile:
+    """Answer, verify, reopen or close a case. Raises UnknownCase or CaseNotThere."""
+    async with uow:
+        await _lock([await uow.cases.get(number)], uow=uow)
+        now = clock()
+        step = domain.acted(await uow.cases.get(number), act, at=now, by=by, text=text, recovered=recovered)
+        await uow.cases.save([step])
+        await _tell([step], uow=uow, company=company, now=now)
+        await uow.commit()
+    return step.case
+
+
+async def settle(due: Sequence[Timer], *, uow: InteractionsUnitOfWork, clock: Clock, company: Company) -> None:
+    """Timers of the seven days: nobody came back on what was answered. In the caller's transaction."""
+    within, now = timedelta(days=company.first_contact_days), clock()
+    steps = [domain.settled(case, now=now, within=within) for case in await _held(due, uow=uow)]
+    await _wake([step for step in steps if step is not None], uow=uow, company=company, now=now)
+
+
+async def expire(due: Sequence[Timer], *, uow: InteractionsUnitOfWork, clock: Clock, company: Company) -> None:
+    """Timers of the thirty days. In the caller's transaction."""
+    now = clock()
+    steps = [domain.expired(case, now=now) for case in await _held(due, uow=uow)]
+    await _wake([step for step in steps if step is not None], uow=uow, company=company, now=now)
+
+
+async def _wake(steps: Sequence[Step], *, uow: InteractionsUnitOfWork, company: Company, now: datetime) -> None:
+    await uow.cases.save(steps)
+    await _tell(steps, uow=uow, company=company, now=now)
+
+
+async def _tell(steps: Sequence[Step], *, uow: InteractionsUnitOfWork, company: Company, now: datetime) -> None:
+    """Tell what moved, and wake when time alone may move it further."""
+    for step in steps:
+        uow.outbox.add(domain.told(step, now=now), at=now)
+    latest = {step.case.number: step.case for step in steps}
+    timers = [timer for case in latest.values() for timer in _timers(case, company=company, now=now)]
+    await uow.timers.set_all(timers)
+
+
+def _timers(case: CaseFile, *, company: Company, now: datetime) -> list[Timer]:
+    settles = case.settles_at(timedelta(days=company.first_contact_days))
+    waiting = case.state in {"received", "reopened"} and case.expired_at is None
+    expires = case.recovery_deadline if waiting else None
+    wanted = ((domain.SETTLED, settles), (domain.EXPIRY, expires))
+    # What was due before history was loaded sets nothing off.
+    return [
+        Timer(name, case.number, at, {}) for name, at in wanted if at is not None and not (case.backfill and at <= now)
+    ]
+
+
+async def _held(due: Sequence[Timer], *, uow: InteractionsUnitOfWork) -> Collection[CaseFile]:
+    numbers = [timer.key for timer in due]
+    await _lock(list((await uow.cases.some(numbers)).values()), uow=uow)
+    return (await uow.cases.some(numbers)).values()  # as they are under the lock
+
+
+async def _lock(cases: Sequence[CaseFile], *, uow: InteractionsUnitOfWork) -> None:
+    traces = {one.trace_id for one in cases}
+    await uow.lock(traces, space=TRACES)
+    known = await uow.traces.known(traces)
+    await uow.lock({known[t].party_id if t in known else t for t in traces}, space=PARTIES)

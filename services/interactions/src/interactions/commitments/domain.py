@@ -1,0 +1,109 @@
+"""When a promise is open, late, kept, waived; and what is told of it."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from common.contracts.interactions import CommitmentMoved
+from common.errors import Conflict, NotFound
+
+DUE = "commitment.due"  # the timer's name
+OWED = frozenset({"open", "late"})
+Move = Literal["made", "kept", "broken", "waived", "retracted"]
+
+
+class UnknownCommitment(NotFound):
+    code = "unknown-commitment"
+    title = "No commitment under that id"
+
+
+class CommitmentSettled(Conflict):
+    code = "commitment-settled"
+    title = "The commitment was kept, waived or taken back before"
+
+
+@dataclass(frozen=True)
+class Commitment:
+    """One promise of the company or of the customer (compromiso)."""
+
+    commitment_id: UUID
+    trace_id: UUID
+    touchpoint_id: UUID
+    case_number: str | None
+    by: Literal["company", "customer"]
+    text: str
+    owner: str | None
+    owner_name: str | None
+    channel: str
+    visibility: str
+    due_at: datetime | None
+    state: str
+    made_at: datetime
+    moved_at: datetime
+    moved_by: str | None
+    reason: str | None
+    kept_by: UUID | None
+    backfill: bool
+
+    def state_at(self, now: datetime) -> str:
+        """An open promise whose time has passed is late, whether its timer has fired or not."""
+        return "late" if self.state == "open" and self.due_at is not None and self.due_at <= now else self.state
+
+    def must_be_owed(self) -> None:
+        if self.state not in OWED:
+            raise CommitmentSettled
+
+    def wakes_at(self) -> datetime | None:
+        """When somebody has to look whether it was kept. What was due before history was loaded sets nothing off."""
+        if self.due_at is None or (self.backfill and self.due_at <= self.moved_at):
+            return None
+        return self.due_at
+
+
+def kept(
+    commitment: Commitment, *, at: datetime, by: str, reason: str | None, touchpoint_id: UUID | None = None
+) -> Commitment:
+    commitment.must_be_owed()
+    return replace(commitment, state="kept", moved_at=at, moved_by=by, reason=reason, kept_by=touchpoint_id)
+
+
+def waived(commitment: Commitment, *, at: datetime, by: str, reason: str) -> Commitment:
+    commitment.must_be_owed()
+    return replace(commitment, state="waived", moved_at=at, moved_by=by, reason=reason)
+
+
+def fell_due(commitment: Commitment, *, now: datetime) -> Commitment | None:
+    """The promise once its time has passed; None where nothing is to be told (kept meanwhile, or told before)."""
+    if commitment.state != "open" or commitment.due_at is None or commitment.due_at > now:
+        return None
+    return replace(commitment, state="late", moved_at=now, moved_by="timer")
+
+
+def taken_back(commitment: Commitment, *, at: datetime, by: str) -> Commitment:
+    return replace(commitment, state="retracted", moved_at=at, moved_by=by)
+
+
+def owed_again(commitment: Commitment, *, at: datetime, by: str) -> Commitment:
+    """The touchpoint that kept it was taken back."""
+    late = commitment.due_at is not None and commitment.due_at <= at
+    return replace(commitment, state="late" if late else "open", moved_at=at, moved_by=by, reason=None, kept_by=None)
+
+
+def told(commitment: Commitment, move: Move, *, at: datetime, channel: str | None = None) -> CommitmentMoved:
+    """The event. `at` is when it happened: the contact that kept it, the moment it fell due."""
+    late = (at - commitment.due_at).total_seconds() if commitment.due_at and move in {"kept", "broken"} else None
+    return CommitmentMoved(
+        commitment_id=commitment.commitment_id,
+        trace_id=commitment.trace_id,
+        touchpoint_id=commitment.touchpoint_id,
+        case_number=commitment.case_number,
+        move=move,
+        by=commitment.by,
+        made_at=commitment.made_at,
+        due_at=commitment.due_at,
+        at=at,
+        late_seconds=late,
+        channel=channel or commitment.channel,
+        backfill=commitment.backfill,
+    )

@@ -1,0 +1,105 @@
+"""Every query of the promises. Takes and gives domain values; never commits."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, or_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from common.db import insert_rows
+from interactions.commitments.domain import Commitment, UnknownCommitment
+from interactions.commitments.models import commitment
+from interactions.touchpoints.models import trace
+
+CHUNK = 1_000
+
+
+class CommitmentRepository:
+    """The promises, keyed by trace: merges and undos move them by moving their traces."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def add(self, made: Sequence[Commitment]) -> None:
+        await insert_rows(self._session, commitment, [vars(one) for one in made])
+
+    async def save(self, moved: Sequence[Commitment]) -> None:
+        rows = [vars(one) for one in sorted(moved, key=lambda one: one.commitment_id)]
+        changed = ("state", "moved_at", "moved_by", "reason", "kept_by")
+        await insert_rows(self._session, commitment, rows, on_conflict={name: f"excluded.{name}" for name in changed})
+
+    async def get(self, commitment_id: UUID) -> Commitment:
+        """Raises UnknownCommitment."""
+        found = await self.some([commitment_id])
+        if commitment_id not in found:
+            raise UnknownCommitment
+        return found[commitment_id]
+
+    async def some(self, ids: Collection[UUID]) -> dict[UUID, Commitment]:
+        rows = await self._in(commitment.c.commitment_id, ids)
+        return {one.commitment_id: one for one in rows}
+
+    async def made_in(self, touchpoint_id: UUID) -> list[Commitment]:
+        return await self._in(commitment.c.touchpoint_id, [touchpoint_id])
+
+    async def kept_in(self, touchpoint_id: UUID) -> list[Commitment]:
+        query = select(*_COLUMNS).where(commitment.c.kept_by == touchpoint_id)
+        return [_commitment(row) for row in (await self._session.execute(query)).all()]
+
+    async def page(
+        self,
+        *,
+        customer_id: UUID | None,
+        state: str | None,
+        by: str | None,
+        proven: bool,
+        visibility: str | None,
+        now: datetime,
+        after: tuple[datetime, UUID] | None,
+        limit: int,
+    ) -> list[Commitment]:
+        """The promises, the latest made first. `proven`: only of traces that open a customer's own view."""
+        c = commitment.c
+        query = select(*_COLUMNS).order_by(c.made_at.desc(), c.commitment_id.desc()).limit(limit)
+        query = query.where(c.state != "retracted", *_in_state(state, now))
+        if customer_id is not None:
+            query = query.join(trace, trace.c.trace_id == c.trace_id).where(trace.c.customer_id == customer_id)
+            if proven:
+                query = query.where(trace.c.proof.in_(("attested", "person")))
+        if by is not None:
+            query = query.where(c.by == by)
+        if visibility is not None:
+            query = query.where(c.visibility == visibility)
+        if after is not None:
+            query = query.where(tuple_(c.made_at, c.commitment_id) < tuple_(*after))
+        return [_commitment(row) for row in (await self._session.execute(query)).all()]
+
+    async def _in(self, column: Any, values: Collection[UUID]) -> list[Commitment]:
+        ordered = list(values)
+        found: list[Commitment] = []
+        for start in range(0, len(ordered), CHUNK):
+            query = select(*_COLUMNS).where(column.in_(ordered[start : start + CHUNK]))
+            found.extend(_commitment(row) for row in (await self._session.execute(query)).all())
+        return found
+
+
+_COLUMNS = tuple(commitment.c)
+
+
+def _in_state(state: str | None, now: datetime) -> list[Any]:
+    c = commitment.c
+    overdue = and_(c.state == "open", c.due_at <= now)
+    if state is None:
+        return []
+    if state == "late":
+        return [or_(c.state == "late", overdue)]
+    if state == "open":
+        return [c.state == "open", or_(c.due_at.is_(None), c.due_at > now)]
+    return [c.state == state]
+
+
+def _commitment(row: Any) -> Commitment:
+    values: Mapping[str, Any] = row._mapping  # noqa: SLF001 - SQLAlchemy's documented access
+    return Commitment(**values)

@@ -1,0 +1,129 @@
+"""What happens to promises: made and kept in contacts, kept and waived by people, late by the passing of time."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from common.clock import Clock
+from common.timers import Timer
+from interactions.commitments import domain
+from interactions.commitments.domain import Commitment
+from interactions.touchpoints.domain import Touchpoint
+from interactions.uow import PARTIES, TRACES, InteractionsUnitOfWork
+
+
+async def make(
+    touchpoints: Sequence[Touchpoint], *, uow: InteractionsUnitOfWork, now: datetime
+) -> dict[UUID, list[UUID]]:
+    """Note what was promised, wake when it falls due, and tell. Gives the commitment ids by touchpoint."""
+    made = [_made(touchpoint, place) for touchpoint in touchpoints for place in range(len(touchpoint.draft.promises))]
+    if not made:
+        return {}
+    await uow.commitments.add(made)
+    await uow.timers.set_all(
+        [Timer(domain.DUE, str(one.commitment_id), due, {}) for one in made if (due := one.wakes_at()) is not None]
+    )
+    ids: dict[UUID, list[UUID]] = {}
+    for one in made:
+        ids.setdefault(one.touchpoint_id, []).append(one.commitment_id)
+        uow.outbox.add(domain.told(one, "made", at=one.made_at), at=now)
+    return ids
+
+
+def _made(touchpoint: Touchpoint, place: int) -> Commitment:
+    draft, promise = touchpoint.draft, touchpoint.draft.promises[place]
+    return Commitment(
+        commitment_id=uuid7(),
+        trace_id=touchpoint.trace_id,
+        touchpoint_id=touchpoint.touchpoint_id,
+        case_number=touchpoint.case_number,
+        by=promise.by,
+        text=promise.text,
+        owner=draft.actor_id if promise.by == "company" else None,
+        owner_name=draft.actor_name if promise.by == "company" else None,
+        channel=draft.channel,
+        visibility=draft.visibility,
+        due_at=promise.due_at,
+        state="open",
+        made_at=draft.occurred_at,
+        moved_at=touchpoint.recorded_at,
+        moved_by=None,
+        reason=None,
+        kept_by=None,
+        backfill=draft.backfill,
+    )
+
+
+async def keep_by(
+    touchpoints: Sequence[Touchpoint], known: Mapping[UUID, Commitment], *, uow: InteractionsUnitOfWork, now: datetime
+) -> list[UUID]:
+    """Note what contacts kept (`known`: the commitments named); gives the touchpoints whose threads owe less now."""
+    moved: dict[UUID, Commitment] = {}
+    for touchpoint in touchpoints:
+        draft = touchpoint.draft
+        for commitment_id in draft.keeps:
+            before = known.get(commitment_id)
+            if before is None or commitment_id in moved or before.state not in domain.OWED:
+                continue  # kept before: the second word on it changes nothing
+            at = draft.occurred_at
+            after = domain.kept(
+                before, at=now, by=draft.speaker.by, reason=None, touchpoint_id=touchpoint.touchpoint_id
+            )
+            moved[commitment_id] = after
+            uow.outbox.add(domain.told(after, "kept", at=at, channel=draft.channel), at=now)
+            await uow.timers.cancel(domain.DUE, commitment_id)
+    await uow.commitments.save(list(moved.values()))
+    return [one.touchpoint_id for one in moved.values()]
+
+
+async def settle(
+    commitment_id: UUID,
+    act: Literal["keep", "waive"],
+    *,
+    reason: str,
+    by: str,
+    uow: InteractionsUnitOfWork,
+    clock: Clock,
+) -> Commitment:
+    """A person says that it was kept, or that it need not be. Raises UnknownCommitment or CommitmentSettled."""
+    async with uow:
+        before = await _held(commitment_id, uow=uow)
+        now = clock()
+        if act == "keep":
+            after = domain.kept(before, at=now, by=by, reason=reason)
+        else:
+            after = domain.waived(before, at=now, by=by, reason=reason)
+        await uow.commitments.save([after])
+        await uow.timers.cancel(domain.DUE, commitment_id)
+        await uow.conversations.restate([after.touchpoint_id])
+        uow.outbox.add(domain.told(after, "kept" if act == "keep" else "waived", at=now), at=now)
+        await uow.commit()
+    return after
+
+
+async def fall_due(due: Sequence[Timer], *, uow: InteractionsUnitOfWork, clock: Clock) -> None:
+    """Timers of promises: whatever is still open is late now, and that is told once. In the caller's transaction."""
+    now = clock()
+    found = await uow.commitments.some([UUID(timer.key) for timer in due])
+    await _lock(list(found.values()), uow=uow)
+    found = await uow.commitments.some(list(found))
+    late = [after for one in found.values() if (after := domain.fell_due(one, now=now)) is not None]
+    await uow.commitments.save(late)
+    for one in late:
+        uow.outbox.add(domain.told(one, "broken", at=one.due_at or now), at=now)
+
+
+async def _held(commitment_id: UUID, *, uow: InteractionsUnitOfWork) -> Commitment:
+    found = await uow.commitments.get(commitment_id)
+    await _lock([found], uow=uow)
+    return await uow.commitments.get(commitment_id)  # as it is under the lock
+
+
+async def _lock(commitments: Sequence[Commitment], *, uow: InteractionsUnitOfWork) -> None:
+    traces = {one.trace_id for one in commitments}
+    await uow.lock(traces, space=TRACES)
+    known = await uow.traces.known(traces)
+    await uow.lock({known[t].party_id if t in known else t for t in traces}, space=PARTIES)

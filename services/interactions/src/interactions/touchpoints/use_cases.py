@@ -1,0 +1,671 @@
+"""What a caller can ask of the log: record, correct, retract, redact. One function, one transaction."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy.exc import DBAPIError
+from uuid_utils.compat import uuid7
+
+from common.clock import Clock
+from common.company import Company
+from common.contracts.interactions import (
+    ConversationMoved,
+    PersonSeen,
+    PersonUnseen,
+    TouchpointRecorded,
+    TouchpointRetracted,
+)
+from common.db import Database, is_transient
+from common.errors import Refusal
+from common.names import fold
+from common.problems import problem_of
+from interactions.cases import domain as case_domain
+from interactions.cases import use_cases as cases
+from interactions.cases.domain import CaseFile
+from interactions.commitments import domain as commitment_domain
+from interactions.commitments import use_cases as commitments
+from interactions.commitments.domain import Commitment
+from interactions.conversations import use_cases as conversations
+from interactions.conversations.domain import Entry, Placed
+from interactions.touchpoints import domain
+from interactions.touchpoints.domain import DifferentBody, Draft, KnownTrace, Touchpoint, Unreadable, Unstorable
+from interactions.touchpoints.repository import Receipt, ReceiptTaken
+from interactions.uow import PARTIES, TRACES, InteractionsUnitOfWork
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """It is in the log: for the first time, or since before (`duplicate`, with the first answer)."""
+
+    status: str
+    answer: Mapping[str, Any]
+
+    def as_body(self) -> dict[str, Any]:
+        return {"status": self.status, **self.answer}
+
+
+@dataclass(frozen=True)
+class Refused:
+    """It was not taken; it is kept in the parked store, can be repaired there and sent again."""
+
+    refusal: Refusal
+    parked_id: UUID | None
+
+    def as_body(self) -> dict[str, Any]:
+        return {"status": "refused", "parked_id": self.parked_id, "problem": problem_of(self.refusal)}
+
+
+Outcome = Recorded | Refused
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What recording needs beside what is recorded."""
+
+    database: Database
+    clock: Clock
+    company: Company
+    secret: bytes
+
+    @property
+    def window(self) -> timedelta:
+        return timedelta(hours=self.company.conversation_window_hours)
+
+
+async def record_touchpoints(given: Sequence[Draft | Unreadable], *, desk: Desk, park: bool = True) -> list[Outcome]:
+    """Record them all, in one transaction; for each what became of it, in the order given.
+
+    A resend is a duplicate and gets the first answer. What is refused is parked (unless `park` is false: it is in the
+    parked store already) and the others are recorded. A row that the database refuses is found by halving.
+    """
+    if not given:
+        return []
+    try:
+        return await _record(given, desk=desk, park=park)
+    except ReceiptTaken:
+        return await record_touchpoints(given, desk=desk, park=park)  # now it is known
+    except DBAPIError as error:
+        if is_transient(error):
+            raise
+        if len(given) == 1:
+            return await _record([_unstorable(given[0])], desk=desk, park=park)
+    half = len(given) // 2
+    return [
+        *await record_touchpoints(given[:half], desk=desk, park=park),
+        *await record_touchpoints(given[half:], desk=desk, park=park),
+    ]
+
+
+def _unstorable(one: Draft | Unreadable) -> Unreadable:
+    return one if isinstance(one, Unreadable) else Unreadable(one.source, one.body, Unstorable())
+
+
+async def _record(given: Sequence[Draft | Unreadable], *, desk: Desk, park: bool) -> list[Outcome]:
+    outcomes: dict[int, Outcome | Unreadable] = {}
+    accepted = _accept(given, outcomes, desk=desk)
+    async with InteractionsUnitOfWork(desk.database) as uow:
+        await uow.lock(_lock_keys(accepted.values()), space=TRACES)  # before the first write, or order per key is lost
+        fresh = await _unknown(accepted, outcomes, uow=uow)
+        traces = await _traces(list(fresh.values()), uow=uow)
+        await uow.lock({trace.party_id for trace in traces.values()}, space=PARTIES)
+        fresh, named = await _checked(fresh, traces, outcomes, uow=uow)
+        now = desk.clock()
+        ready = {place: domain.minted(one, uuid7(), at=now) for place, one in fresh.items()}
+        answers = await _append(list(ready.values()), traces, named, desk=desk, uow=uow, now=now)
+        await uow.receipts.claim(_receipt(one, answers[one.touchpoint_id]) for one in ready.values())
+        outcomes |= {place: Recorded("recorded", answers[one.touchpoint_id]) for place, one in ready.items()}
+        settled = await _settled(outcomes, given, park=park, now=now, uow=uow)
+        await uow.commit()
+    return settled
+
+
+def _accept(
+    given: Sequence[Draft | Unreadable], outcomes: dict[int, Outcome | Unreadable], *, desk: Desk
+) -> dict[int, Touchpoint]:
+    """Those that the rules take, by their place in `given`; the others go into `outcomes`."""
+    now = desk.clock()
+    accepted: dict[int, Touchpoint] = {}
+    for place, one in enumerate(given):
+        if isinstance(one, Unreadable):
+            outcomes[place] = one
+            continue
+        try:
+            accepted[place] = domain.accept(one, now=now, company=desk.company, secret=desk.secret)
+        except Refusal as refusal:
+            outcomes[place] = Unreadable(one.source, one.body, refusal)
+    return accepted
+
+
+def _lock_keys(touchpoints: Any) -> set[UUID]:
+    return {key for one in touchpoints for key in (one.trace_id, *(seen.identifier_id for seen in one.seen))}
+
+
+async def _unknown(
+    accepted: Mapping[int, Touchpoint], outcomes: dict[int, Outcome | Unreadable], *, uow: InteractionsUnitOfWork
+) -> dict[int, Touchpoint]:
+    """Those whose external id was never recorded. The others are duplicates, or say something else than before."""
+    known = await uow.receipts.known({one.key for one in accepted.values()})
+    fresh: dict[int, Touchpoint] = {}
+    first: dict[tuple[str, str], str] = {}
+    for place, one in accepted.items():
+        receipt = known.get(one.key)
+        body_hash = receipt.body_hash if receipt else first.get(one.key)
+        if body_hash is None:
+            first[one.key] = one.draft.body_hash
+            fresh[place] = one
+        elif body_hash != one.draft.body_hash:
+            hashes = f"on record {body_hash[:16]}, sent {one.draft.body_hash[:16]}"
+            outcomes[place] = Unreadable(one.draft.source, one.draft.body, DifferentBody(f"Another body ({hashes})."))
+        elif receipt:
+            outcomes[place] = Recorded("duplicate", receipt.answer)
+        else:
+            outcomes[place] = Recorded(
+                "duplicate", {}
+            )  # of one in this same batch: filled in when that one is answered
+    return fresh
+
+
+async def _traces(touchpoints: Sequence[Touchpoint], *, uow: InteractionsUnitOfWork) -> dict[UUID, KnownTrace]:
+    """What is known of the touchpoints' traces; for new ones with the customer that their identifiers reach, provisionally."""
+    known = await uow.traces.known({one.trace_id for one in touchpoints})
+    new = [one for one in touchpoints if one.trace_id not in known and not one.anonymous]
+    reached = await uow.traces.reached({seen.identifier_id for one in new for seen in one.seen})
+    survivors = await uow.traces.survivors({one.customer_named for one in new if one.customer_named})
+    candidates = {customer for some in reached.values() if len(some) == 1 for customer in some}
+    traces_of = await uow.traces.of_customers(candidates)
+    found = dict(known)
+    for one in touchpoints:
+        if one.trace_id not in found:
+            found[one.trace_id] = _new_trace(one, reached, survivors, traces_of)
+    return found
+
+
+def _new_trace(
+    one: Touchpoint,
+    reached: Mapping[UUID, set[UUID]],
+    survivors: Mapping[UUID, UUID],
+    traces_of: Mapping[UUID, Sequence[KnownTrace]],
+) -> KnownTrace:
+    if one.customer_named is not None:
+        customer_id = survivors.get(one.customer_named)
+        return KnownTrace(one.trace_id, customer_id, proof="attested" if customer_id else None)
+    customer_id = domain.provisional_customer(one, reached=reached, traces_of=traces_of)
+    attested = any(seen.attested for seen in one.seen if customer_id in reached.get(seen.identifier_id, ()))
+    proof = None if customer_id is None else "attested" if attested else "claimed"
+    return KnownTrace(one.trace_id, customer_id, proof=proof)
+
+
+@dataclass(frozen=True)
+class Named:
+    """What touchpoints name by id, and whose it is."""
+
+    commitments: Mapping[UUID, Commitment]
+    cases: Mapping[str, CaseFile]
+
+
+async def _checked(
+    fresh: Mapping[int, Touchpoint],
+    traces: Mapping[UUID, KnownTrace],
+    outcomes: dict[int, Outcome | Unreadable],
+    *,
+    uow: InteractionsUnitOfWork,
+) -> tuple[dict[int, Touchpoint], Named]:
+    """Those that name only what is the same customer's, each with the touchpoint whose thread it continues."""
+    some = fresh.values()
+    named = Named(
+        await uow.commitments.some({one for t in some for one in t.draft.keeps}),
+        await uow.cases.some({t.draft.case for t in some if t.draft.case}),
+    )
+    held = await uow.conversations.holding({t.draft.conversation_id for t in some if t.draft.conversation_id})
+    foreign = {c.trace_id for c in named.commitments.values()} | {c.trace_id for c in named.cases.values()}
+    known = {**await uow.traces.known(foreign), **traces}
+    kept: dict[int, Touchpoint] = {}
+    for place, one in fresh.items():
+        try:
+            kept[place] = replace(one, continues=_continued(one, traces[one.trace_id].party_id, known, held, named))
+        except Refusal as refusal:
+            outcomes[place] = Unreadable(one.draft.source, one.draft.body, refusal)
+    return kept, named
+
+
+def _continued(
+    one: Touchpoint,
+    party: UUID,
+    known: Mapping[UUID, KnownTrace],
+    held: Mapping[UUID, tuple[UUID, UUID]],
+    named: Named,
+) -> UUID | None:
+    """The touchpoint whose thread it continues. Raises for ids that are not the customer's: foreign and absent answer alike."""
+    draft, found = one.draft, []
+    if draft.conversation_id is not None:
+        if draft.conversation_id not in held or held[draft.conversation_id][1] != party:
+            raise domain.UnknownThread(pointer="/conversation_id")
+        found.append(draft.conversation_id)
+    if draft.case is not None:
+        case = named.cases.get(draft.case)
+        if case is None or case.state == "retracted" or _party(case.trace_id, known) != party:
+            raise domain.UnknownCaseNumber(pointer="/case")
+        found.append(case.touchpoint_id)
+    for place, commitment_id in enumerate(draft.keeps):
+        commitment = named.commitments.get(commitment_id)
+        if commitment is None or commitment.state == "retracted" or _party(commitment.trace_id, known) != party:
+            raise domain.UnknownPromise(pointer=f"/keeps/{place}")
+        found.append(commitment.touchpoint_id)
+    return found[0] if found else None
+
+
+def _party(trace_id: UUID, known: Mapping[UUID, KnownTrace]) -> UUID:
+    return known[trace_id].party_id if trace_id in known else trace_id
+
+
+async def _append(
+    touchpoints: Sequence[Touchpoint],
+    traces: Mapping[UUID, KnownTrace],
+    named: Named,
+    *,
+    desk: Desk,
+    uow: InteractionsUnitOfWork,
+    now: datetime,
+) -> dict[UUID, dict[str, Any]]:
+    """Write the touchpoints and all that follows from them, and tell the others. Gives the answer to each."""
+    if not touchpoints:
+        return {}
+    ready = await cases.number(touchpoints, uow=uow, company=desk.company, now=now)
+    parties = {one.touchpoint_id: traces[one.trace_id].party_id for one in ready}
+    placed, disordered = await conversations.place(_entries(ready, parties), uow=uow, window=desk.window)
+    where = {one.entry.touchpoint_id: one for some in placed.values() for one in some}
+    threads = {touchpoint_id: one.conversation_id for touchpoint_id, one in where.items()}
+    figures = {
+        one.touchpoint_id: domain.figures_of(one, conversation_id=threads[one.touchpoint_id], company=desk.company)
+        for one in ready
+    }
+    await uow.touchpoints.append(
+        ready, {key: value.model_dump(mode="json", exclude_none=True) for key, value in figures.items()}
+    )
+    await _save_traces(ready, traces, uow=uow)
+    for one in ready:
+        uow.outbox.add(TouchpointRecorded(**figures[one.touchpoint_id].model_dump()), at=now)
+        if one.seen:
+            uow.outbox.add(_person(one), at=now)
+    promised = await commitments.make(ready, uow=uow, now=now)
+    less_owed = await commitments.keep_by(ready, named.commitments, uow=uow, now=now)
+    await cases.move_by(ready, threads, named.cases, uow=uow, company=desk.company, now=now)
+    uow.outbox.add_all((moved for one in ready for moved in _moved(one, where[one.touchpoint_id])), at=now)
+    await conversations.save_threads(placed, disordered=disordered, uow=uow, window=desk.window)
+    await uow.conversations.restate(less_owed)
+    return {one.touchpoint_id: _answer(one, where[one.touchpoint_id], traces[one.trace_id], promised) for one in ready}
+
+
+def _entries(touchpoints: Sequence[Touchpoint], parties: Mapping[UUID, UUID]) -> dict[UUID, list[Entry]]:
+    found: dict[UUID, list[Entry]] = {}
+    for one in touchpoints:
+        found.setdefault(parties[one.touchpoint_id], []).append(_entry(one))
+    return found
+
+
+def _entry(one: Touchpoint) -> Entry:
+    draft = one.draft
+    return Entry(
+        touchpoint_id=one.touchpoint_id,
+        position=one.position or one.touchpoint_id,
+        kind=draft.kind,
+        channel=draft.channel,
+        direction=draft.direction,
+        occurred_at=draft.occurred_at,
+        site=draft.site,
+        topic=one.topic,
+        outcome=draft.outcome,
+        visibility=draft.visibility,
+        summary=draft.summary,
+        stop_point=draft.stop_point,
+        next_step=draft.next_step,
+        references=draft.references,
+        continues=one.continues,
+        corrects=one.corrects,
+    )
+
+
+async def _save_traces(
+    touchpoints: Sequence[Touchpoint], traces: Mapping[UUID, KnownTrace], *, uow: InteractionsUnitOfWork
+) -> None:
+    """Write what the touchpoints add to their traces: new ones, a name, a document, identifiers."""
+    before = await uow.traces.known({one.trace_id for one in touchpoints})
+    after: dict[UUID, KnownTrace] = {}
+    for one in touchpoints:
+        if not one.anonymous:
+            after[one.trace_id] = _richer(after.get(one.trace_id) or traces[one.trace_id], one)
+    await uow.traces.save([trace for key, trace in sorted(after.items()) if before.get(key) != trace])
+    await uow.traces.carry(
+        {(one.trace_id, seen.identifier_id, seen.identifier.scheme) for one in touchpoints for seen in one.seen}
+    )
+
+
+def _richer(trace: KnownTrace, one: Touchpoint) -> KnownTrace:
+    return replace(
+        trace,
+        folded_name=one.folded_name or trace.folded_name,
+        documents=tuple(dict.fromkeys((*trace.documents, *one.documents))),
+    )
+
+
+def _person(one: Touchpoint) -> PersonSeen:
+    draft = one.draft
+    return PersonSeen(
+        touchpoint_id=one.touchpoint_id,
+        trace_id=one.trace_id,
+        source=draft.source,
+        channel=draft.channel,
+        occurred_at=draft.occurred_at,
+        backfill=draft.backfill,
+        identifiers=[
+            {
+                "id": str(seen.identifier_id),
+                "scheme": seen.identifier.scheme,
+                "value": seen.identifier.value,
+                "attested": seen.attested,
+            }
+            for seen in one.seen
+        ],
+        profile=dict(draft.profile),
+        facts=[dict(fact) for fact in draft.facts],
+        has_open_case=draft.kind in {"complaint", "claim"},
+        asked=list(draft.asked),
+    )
+
+
+def _moved(one: Touchpoint, placed: Placed) -> list[ConversationMoved]:
+    return [
+        ConversationMoved(
+            conversation_id=placed.conversation_id,
+            trace_id=one.trace_id,
+            move=move,
+            matched_by=placed.matched_by,
+            touchpoint_id=one.touchpoint_id,
+            channel=one.draft.channel,
+            previous_channel=placed.before.last_channel if placed.before else None,
+            gap_seconds=placed.gap_seconds,
+            at=one.draft.occurred_at,
+            backfill=one.draft.backfill,
+        )
+        for move in placed.moves
+    ]
+
+
+def _answer(
+    one: Touchpoint, placed: Placed, trace: KnownTrace, promised: Mapping[UUID, Sequence[UUID]]
+) -> dict[str, Any]:
+    return {
+        "touchpoint_id": str(one.touchpoint_id),
+        "conversation_id": str(placed.conversation_id),
+        "matched_by": placed.matched_by,
+        "customer_id": str(trace.customer_id) if trace.customer_id else None,
+        "case_number": one.case_number,
+        "commitment_ids": [str(commitment_id) for commitment_id in promised.get(one.touchpoint_id, ())],
+        "warnings": [*one.warnings, *placed.warnings],
+    }
+
+
+def _receipt(one: Touchpoint, answer: dict[str, Any]) -> Receipt:
+    return Receipt(*one.key, one.draft.body_hash, one.touchpoint_id, one.trace_id, answer)
+
+
+async def _settled(
+    outcomes: Mapping[int, Outcome | Unreadable],
+    given: Sequence[Draft | Unreadable],
+    *,
+    park: bool,
+    now: datetime,
+    uow: InteractionsUnitOfWork,
+) -> list[Outcome]:
+    """The outcomes in the order given: refusals parked, duplicates within the batch with the answer of the first."""
+    answers: dict[tuple[str, str], Mapping[str, Any]] = {}
+    for place, one in outcomes.items():
+        draft = given[place]
+        if isinstance(one, Recorded) and one.answer and isinstance(draft, Draft):
+            answers[draft.source, draft.external_id] = one.answer
+    settled: list[Outcome] = []
+    for place in range(len(given)):
+        one, draft = outcomes[place], given[place]
+        if isinstance(one, Unreadable):
+            settled.append(Refused(one.refusal, await _park(one, now=now, uow=uow) if park else None))
+        elif isinstance(one, Recorded) and not one.answer and isinstance(draft, Draft):
+            settled.append(_of_first(draft, answers))
+        else:
+            settled.append(one)
+    return settled
+
+
+def _of_first(draft: Draft, answers: Mapping[tuple[str, str], Mapping[str, Any]]) -> Outcome:
+    answer = answers.get((draft.source, draft.external_id))
+    if answer is None:  # the first of the two in this batch was refused, and so is its copy
+        return Refused(DifferentBody("The same body was refused in this batch."), None)
+    return Recorded("duplicate", answer)
+
+
+async def _park(one: Unreadable, *, now: datetime, uow: InteractionsUnitOfWork) -> UUID:
+    return await uow.parked.park(
+        kind="touchpoint",
+        origin=one.origin,
+        body=one.body,
+        code=one.refusal.code,
+        problem=problem_of(one.refusal),
+        at=now,
+    )
+
+
+# --- afterwards -------------------------------------------------------------------------------------------------------
+
+
+async def retract(touchpoint_id: UUID, *, reason: str, by: str, desk: Desk) -> None:
+    """Take a touchpoint's effects back everywhere; what it said stays in the log, marked."""
+    async with InteractionsUnitOfWork(desk.database) as uow:
+        row = await _held(touchpoint_id, uow=uow)
+        now = desk.clock()
+        await _take_back(row, state="retracted", reason=reason, by=by, now=now, uow=uow)
+        await conversations.recompute([await _party_of(row["trace_id"], uow=uow)], uow=uow, window=desk.window)
+        await uow.commit()
+
+
+async def correct(touchpoint_id: UUID, draft: Draft, *, by: str, reason: str, desk: Desk) -> Recorded:
+    """Put a new version beside the old one: the old one's effects are taken back, the new one gets the trace of its own content."""
+    accepted = domain.accept(draft, now=desk.clock(), company=desk.company, secret=desk.secret)
+    async with InteractionsUnitOfWork(desk.database) as uow:
+        row = await uow.touchpoints.get(touchpoint_id)
+        await uow.lock({row["trace_id"], *_lock_keys([accepted])}, space=TRACES)
+        traces = await _traces([accepted], uow=uow)
+        old_party = await _party_of(row["trace_id"], uow=uow)
+        parties = {old_party, *(trace.party_id for trace in traces.values())}
+        await uow.lock(parties, space=PARTIES)
+        row = await _must_be_live(touchpoint_id, uow=uow)
+        if (row["source"], row["external_id"]) != accepted.key:
+            raise domain.AnotherExternalId(pointer="/external_id")
+        outcomes: dict[int, Outcome | Unreadable] = {}
+        fresh, named = await _checked({0: accepted}, traces, outcomes, uow=uow)
+        if (refused := outcomes.get(0)) is not None and isinstance(refused, Unreadable):
+            raise refused.refusal
+        now = desk.clock()
+        new = replace(
+            domain.minted(fresh[0], uuid7(), at=now),
+            version=row["version"] + 1,
+            position=row["position"],
+            corrects=touchpoint_id,
+        )
+        await _take_back(row, state="corrected", reason=reason, by=by, now=now, uow=uow, corrected_by=new.touchpoint_id)
+        answers = await _append([new], traces, named, desk=desk, uow=uow, now=now)
+        await conversations.recompute(parties, uow=uow, window=desk.window)
+        thread = await uow.conversations.get(new.touchpoint_id)
+        answer = answers[new.touchpoint_id] | {"conversation_id": str(thread["conversation_id"])}
+        await uow.receipts.replace(_receipt(new, answer))
+        await uow.commit()
+    return Recorded("recorded", answer)
+
+
+async def redact(touchpoint_id: UUID, pointers: Sequence[str], *, reason: str, by: str, desk: Desk) -> None:
+    """Empty what the pointers name, for good: in the log, in threads computed from it, and in bodies parked under its id."""
+    async with InteractionsUnitOfWork(desk.database) as uow:
+        row = await uow.touchpoints.get(touchpoint_id)
+        await uow.lock([row["trace_id"]], space=TRACES)
+        party = await _party_of(row["trace_id"], uow=uow)
+        await uow.lock([party], space=PARTIES)
+        row = await uow.touchpoints.get(touchpoint_id)
+        changes = domain.redacted(row, pointers)
+        now = desk.clock()
+        marks = [{"pointer": one, "at": now.isoformat(), "by": by, "reason": reason} for one in pointers]
+        await uow.touchpoints.change(touchpoint_id, **changes, redacted=[*row["redacted"], *marks])
+        await _redact_parked(row, pointers, uow=uow)
+        if "payload" in changes:
+            opened = await uow.cases.opened_in(touchpoint_id)
+            await uow.cases.put([replace(case, about=changes["payload"].get("about")) for case in opened])
+        await conversations.recompute([party], uow=uow, window=desk.window)
+        await uow.commit()
+
+
+async def _redact_parked(row: Mapping[str, Any], pointers: Sequence[str], *, uow: InteractionsUnitOfWork) -> None:
+    for parked in await uow.touchpoints.parked_with(row["source"], row["external_id"]):
+        try:
+            body = orjson.loads(parked.body)
+        except orjson.JSONDecodeError:
+            body = None
+        if isinstance(body, dict) and body.get("external_id") == row["external_id"]:
+            for pointer in pointers:
+                domain.empty(body, pointer)
+            await uow.touchpoints.empty_parked(parked.id, orjson.dumps(body).decode())
+
+
+async def _held(touchpoint_id: UUID, *, uow: InteractionsUnitOfWork) -> Any:
+    row = await uow.touchpoints.get(touchpoint_id)
+    await uow.lock([row["trace_id"]], space=TRACES)
+    await uow.lock([await _party_of(row["trace_id"], uow=uow)], space=PARTIES)
+    return await _must_be_live(touchpoint_id, uow=uow)
+
+
+async def _must_be_live(touchpoint_id: UUID, *, uow: InteractionsUnitOfWork) -> Any:
+    row = await uow.touchpoints.get(touchpoint_id)
+    if row["state"] != "live":
+        raise domain.TouchpointNotLive(f"It is {row['state']}.")
+    return row
+
+
+async def _party_of(trace_id: UUID, *, uow: InteractionsUnitOfWork) -> UUID:
+    return _party(trace_id, await uow.traces.known([trace_id]))
+
+
+async def _take_back(
+    row: Mapping[str, Any],
+    *,
+    state: str,
+    reason: str,
+    by: str,
+    now: datetime,
+    uow: InteractionsUnitOfWork,
+    corrected_by: UUID | None = None,
+) -> None:
+    """Mark the version, and take back what it promised, kept, opened, and taught about the person."""
+    touchpoint_id: UUID = row["touchpoint_id"]
+    await uow.touchpoints.change(
+        touchpoint_id,
+        state=state,
+        corrected_by=corrected_by,
+        retracted_at=now,
+        retracted_by=by,
+        retracted_reason=reason,
+    )
+    code = "corrected" if state == "corrected" else "retracted"
+    uow.outbox.add(TouchpointRetracted(**row["figures"], reason_code=code), at=now)
+    if row["identifiers"]:
+        uow.outbox.add(PersonUnseen(touchpoint_id=touchpoint_id, trace_id=row["trace_id"]), at=now)
+        await _relearn(row["trace_id"], uow=uow)
+    await _take_back_promises(touchpoint_id, by=by, now=now, uow=uow)
+    await _take_back_cases(touchpoint_id, by=by, now=now, uow=uow)
+
+
+async def _relearn(trace_id: UUID, *, uow: InteractionsUnitOfWork) -> None:
+    """What a trace carries, from those of its touchpoints that still count."""
+    live = await uow.touchpoints.live_identifiers(trace_id)
+    known = (await uow.traces.known([trace_id]))[trace_id]
+    carried = {(trace_id, UUID(one["id"]), one["scheme"]) for some, _ in live for one in some}
+    documents = tuple(dict.fromkeys(o["normalised"] for some, _ in live for o in some if o["scheme"] == "document"))
+    names = [fold(name) for _, profile in live if (name := domain.name_of(profile))]
+    await uow.traces.forget(trace_id)
+    await uow.traces.carry(carried)
+    await uow.traces.save([replace(known, documents=documents, folded_name=names[-1] if names else None)])
+
+
+async def _take_back_promises(touchpoint_id: UUID, *, by: str, now: datetime, uow: InteractionsUnitOfWork) -> None:
+    made = [one for one in await uow.commitments.made_in(touchpoint_id) if one.state != "retracted"]
+    await uow.commitments.save([commitment_domain.taken_back(one, at=now, by=by) for one in made])
+    for one in made:
+        await uow.timers.cancel(commitment_domain.DUE, one.commitment_id)
+        uow.outbox.add(commitment_domain.told(one, "retracted", at=now), at=now)
+    kept = [commitment_domain.owed_again(one, at=now, by=by) for one in await uow.commitments.kept_in(touchpoint_id)]
+    await uow.commitments.save(kept)
+    for one in kept:
+        if one.state == "open" and (due := one.wakes_at()) is not None:
+            await uow.timers.set(commitment_domain.DUE, one.commitment_id, due)
+        uow.outbox.add(commitment_domain.told(one, "made", at=now), at=now)
+    await uow.conversations.restate([one.touchpoint_id for one in kept])
+
+
+async def _take_back_cases(touchpoint_id: UUID, *, by: str, now: datetime, uow: InteractionsUnitOfWork) -> None:
+    opened = [case for case in await uow.cases.opened_in(touchpoint_id) if case.state != "retracted"]
+    steps = [case_domain.retracted(case, at=now, by=by) for case in opened]
+    await uow.cases.save(steps)
+    for step in steps:
+        await uow.timers.cancel(case_domain.SETTLED, step.case.number)
+        await uow.timers.cancel(case_domain.EXPIRY, step.case.number)
+        uow.outbox.add(case_domain.told(step, now=now), at=now)
+    moves = [
+        (number, move) for number, move in await uow.cases.moved_in(touchpoint_id) if move in {"contacted", "answered"}
+    ]
+    standing = await uow.cases.some({number for number, _ in moves} - {case.number for case in opened})
+    for number, move in moves:
+        if number in standing:
+            standing[number] = case_domain.contact_taken_back(standing[number], move, at=now)
+    await uow.cases.put(list(standing.values()))
+
+
+# --- group commit -----------------------------------------------------------------------------------------------------
+
+
+class Recorder:
+    """Single touchpoints that arrive while a transaction is under way share the next one: no timer, one fsync for many."""
+
+    def __init__(self, desk: Desk, *, largest: int = 500) -> None:
+        self._desk = desk
+        self._largest = largest
+        self._waiting: list[tuple[Draft | Unreadable, asyncio.Future[Outcome]]] = []
+        self._flusher: asyncio.Task[None] | None = None
+
+    async def record(self, one: Draft | Unreadable) -> Outcome:
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting.append((one, future))
+        if self._flusher is None:
+            self._flusher = asyncio.create_task(self._flush())
+        return await future
+
+    async def _flush(self) -> None:
+        # No await may stand between "nothing is waiting" and the flusher's end, or a request would wait for ever.
+        while self._waiting:
+            group, self._waiting = self._waiting[: self._largest], self._waiting[self._largest :]
+            try:
+                outcomes = await record_touchpoints([one for one, _ in group], desk=self._desk)
+            except BaseException as error:  # noqa: BLE001 - the flusher outlives a database that restarts
+                _fail(group, error)
+                if isinstance(error, asyncio.CancelledError):
+                    break
+                continue
+            for (_, future), outcome in zip(group, outcomes, strict=True):
+                if not future.done():  # its caller has hung up
+                    future.set_result(outcome)
+        self._flusher = None
+
+
+def _fail(group: Sequence[tuple[Draft | Unreadable, asyncio.Future[Outcome]]], error: BaseException) -> None:
+    for _, future in group:
+        if not future.done():
+            future.set_exception(error if isinstance(error, Exception) else ConnectionError("stopped"))

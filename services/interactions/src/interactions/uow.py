@@ -1,0 +1,28 @@
+"""What one transaction of interactions can reach."""
+
+from common.uow import UnitOfWork
+from interactions.cases.repository import CaseRepository
+from interactions.commitments.repository import CommitmentRepository
+from interactions.conversations.repository import ConversationRepository
+from interactions.touchpoints.repository import ReceiptRepository, TouchpointRepository, TraceRepository
+
+# Kinds of advisory locks, taken in this order: what a contact is known by, then whose it is.
+TRACES = 1
+PARTIES = 2
+
+
+class InteractionsUnitOfWork(UnitOfWork):
+    receipts: ReceiptRepository
+    traces: TraceRepository
+    touchpoints: TouchpointRepository
+    conversations: ConversationRepository
+    commitments: CommitmentRepository
+    cases: CaseRepository
+
+    def _open(self) -> None:
+        self.receipts = ReceiptRepository(self.session)
+        self.traces = TraceRepository(self.session)
+        self.touchpoints = TouchpointRepository(self.session)
+        self.conversations = ConversationRepository(self.session)
+        self.commitments = CommitmentRepository(self.session)
+        self.cases = CaseRepository(self.session)

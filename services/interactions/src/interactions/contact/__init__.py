@@ -1,0 +1,1 @@
+"""May I contact him now? Yes or no, with every reason."""

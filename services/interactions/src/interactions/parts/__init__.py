@@ -1,0 +1,1 @@
+"""What the other services say, kept here ready for the resume."""

@@ -1,0 +1,101 @@
+"""Which word of another service becomes which part of the resume."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from common.contracts.identity import ContactChanged, CustomerProfiled
+from common.contracts.scoring import ValueChanged
+from common.contracts.service_audit import MomentFailed
+from common.events import Event
+
+PROFILE = "identity"
+CONTACT = "identity-contact"
+VALUE = "scoring"
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one source says of one customer, as of when it said so and when it reached us."""
+
+    customer_id: UUID
+    source: str
+    revision: int
+    as_of: datetime
+    received_at: datetime
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class FailedMoment:
+    """A moment of truth (momento de verdad) that missed its standard, or did not after all."""
+
+    evidence_id: UUID
+    trace_id: UUID
+    cycle: str
+    moment: str
+    name: str
+    critical: bool
+    at: datetime
+    detail: dict[str, Any]
+    taken_back: bool
+    told_at: datetime
+    received_at: datetime
+
+
+def parts_of(events: Iterable[Event], *, now: datetime) -> list[Part]:
+    """The latest part of each customer and source among `events`, whatever their order."""
+    latest: dict[tuple[UUID, str], Part] = {}
+    for event in events:
+        part = _part_of(event, now)
+        if part is None:
+            continue
+        key = (part.customer_id, part.source)
+        if key not in latest or latest[key].revision < part.revision:
+            latest[key] = part
+    return list(latest.values())
+
+
+def moments_of(events: Iterable[Event], *, now: datetime) -> list[FailedMoment]:
+    """The latest verdict on each failed moment among `events`, whatever their order."""
+    latest: dict[UUID, FailedMoment] = {}
+    for event in events:
+        if not isinstance(event.data, MomentFailed):
+            continue
+        said = _moment_of(event, event.data, now)
+        if said.evidence_id not in latest or latest[said.evidence_id].told_at <= said.told_at:
+            latest[said.evidence_id] = said
+    return list(latest.values())
+
+
+def _part_of(event: Event, now: datetime) -> Part | None:
+    data = event.data
+    if isinstance(data, CustomerProfiled):
+        return Part(data.customer_id, PROFILE, data.revision, event.time, now, _body(data))
+    if isinstance(data, ContactChanged):
+        return Part(data.customer_id, CONTACT, data.revision, event.time, now, _body(data))
+    if isinstance(data, ValueChanged):
+        return Part(data.customer_id, VALUE, data.revision, data.as_of, now, _body(data))
+    return None
+
+
+def _body(data: CustomerProfiled | ContactChanged | ValueChanged) -> dict[str, Any]:
+    return data.model_dump(mode="json", exclude={"customer_id", "revision", "as_of"})
+
+
+def _moment_of(event: Event, data: MomentFailed, now: datetime) -> FailedMoment:
+    return FailedMoment(
+        evidence_id=data.evidence_id,
+        trace_id=data.trace_id,
+        cycle=data.cycle,
+        moment=data.moment,
+        name=data.name,
+        critical=data.critical,
+        at=data.at,
+        detail=data.detail,
+        taken_back=data.taken_back,
+        told_at=event.time,
+        received_at=now,
+    )

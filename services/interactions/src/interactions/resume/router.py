@@ -1,0 +1,185 @@
+"""HTTP in, HTTP out: whom the caller means, which view his credential reaches, and the packet as it was composed."""
+
+import time
+from collections.abc import Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from uuid_utils.compat import uuid7
+
+from common.auth import Principal, needs
+from common.company import Company
+from common.errors import Invalid
+from common.http import ClockOf, CompanyOf, DatabaseOf, metrics_of, settings_of
+from common.identifiers import InvalidIdentifier, blocked, identifier_id, read_identifiers
+from common.problems import problems_of
+from common.uow import UnitOfWork
+from interactions.journal import Journal, journal_of, keeping_journal
+from interactions.readers import reader_of
+from interactions.resume.domain import Question, Reader, View, ViewForbidden
+from interactions.resume.models import resume_read
+from interactions.resume.schemas import EXAMPLE, ResumeQuestion, ResumeRead
+from interactions.resume.use_cases import Resumed, read_resume
+
+router = APIRouter(prefix="/interactions/v1/resume", tags=["resume"], lifespan=keeping_journal)
+
+CanRead = Annotated[Principal, needs("resume:read")]
+JournalOf = Annotated[Journal, Depends(journal_of)]
+
+
+class NobodyAsked(Invalid):
+    code = "nobody-named"
+    title = "Name an identifier or a customer_id"
+
+
+def secret_of(request: Request) -> bytes:
+    """The key under which this deployment's identifiers are hashed."""
+    return settings_of(request).key_for("identifiers")
+
+
+def question_of(
+    body: ResumeQuestion, *, who: Principal, company: Company, secret: bytes, pointer: str = "/identifiers"
+) -> Question:
+    """What was asked, in our own ids. Identifiers that are nobody's (000000, noreply@) ask for nobody."""
+    if not body.identifiers and body.customer_id is None and who.customer_id is None:
+        raise NobodyAsked
+    reading = read_identifiers(
+        body.identifiers, default_region=company.phone_region, source=who.source, pointer=pointer
+    )
+    named = [identifier for identifier in reading.identifiers if not blocked(identifier, company)]
+    chosen = [UUID(identifier.value) for identifier in named if identifier.scheme == "customer"]
+    return Question(
+        identifier_ids=frozenset(identifier_id(i.text, secret) for i in named if i.scheme != "customer"),
+        customer_ids=tuple(dict.fromkeys([*([body.customer_id] if body.customer_id else []), *chosen])),
+        channel=body.channel,
+        topic=company.topic_of(body.topic) or body.topic,
+        asked=tuple({"given": i.given, "normalised": i.text} for i in reading.identifiers),
+    )
+
+
+Secret = Annotated[bytes, Depends(secret_of)]
+
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"model": ResumeRead, "content": {"application/json": {"example": EXAMPLE}}},
+    **problems_of(ViewForbidden, NobodyAsked, InvalidIdentifier),
+}
+
+
+@router.get(
+    "",
+    summary="Pick up the thread with a customer",
+    response_class=Response,
+    responses={**_ANSWERS, 304: {"description": "Nothing has changed since the version in If-None-Match"}},
+)
+async def get_resume(
+    request: Request,
+    who: CanRead,
+    database: DatabaseOf,
+    clock: ClockOf,
+    company: CompanyOf,
+    journal: JournalOf,
+    secret: Secret,
+    identifier: Annotated[
+        Sequence[str],
+        Query(
+            max_length=20,
+            description="`scheme:value`, repeatable. A leading space is read as a lost +",
+            examples=["phone:3001234567"],
+        ),
+    ] = (),
+    customer_id: Annotated[UUID | None, Query(description="Instead of an identifier, or together with one")] = None,
+    channel: Annotated[
+        str | None, Query(max_length=60, description="The channel he is being served on (canal)", examples=["call"])
+    ] = None,
+    topic: Annotated[
+        str | None, Query(max_length=100, description="What he comes about (tema)", examples=["factura"])
+    ] = None,
+    view: Annotated[
+        View | None, Query(description="agent, partner or customer; by default what the credential sees")
+    ] = None,
+    partner: Annotated[
+        str | None, Query(max_length=100, description="With view=partner, for staff: as this partner sees it")
+    ] = None,
+    if_none_match: Annotated[str | None, Header(description="The ETag of the packet that you have")] = None,
+) -> Response:
+    """The resume (retomar el hilo): all that is needed to go on where the last talk stopped, on whatever channel that was.
+
+    It tells who he is and how sure we are, what is open and owed, what we know and must not ask, how to treat him. Always 200 for who may read: an unknown caller gets candidates, an anonymous history or an empty packet. What the view
+    does not show is absent. Phones do not belong in access logs: prefer the POST form of this call.
+    """
+    body = ResumeQuestion(
+        identifiers=list(identifier), customer_id=customer_id, channel=channel, topic=topic, view=view, partner=partner
+    )
+    question = question_of(body, who=who, company=company, secret=secret, pointer="/query/identifier")
+    reader = reader_of(who, view, partner=partner)
+    started = time.perf_counter()
+    uow = UnitOfWork(database, reading=True)
+    resumed = await read_resume(question, reader, uow=uow, clock=clock, company=company, secret=secret)
+    unchanged = _matches(if_none_match, resumed.composed.etag)
+    _note(journal, resumed, who, reader, question, unchanged=unchanged)
+    response = _answer(resumed, unchanged=unchanged)
+    metrics_of(request).resume.observe(time.perf_counter() - started)
+    return response
+
+
+@router.post(
+    "", summary="Pick up the thread, without identifiers in the address", response_class=Response, responses=_ANSWERS
+)
+async def ask_resume(
+    request: Request,
+    body: ResumeQuestion,
+    who: CanRead,
+    database: DatabaseOf,
+    clock: ClockOf,
+    company: CompanyOf,
+    journal: JournalOf,
+    secret: Secret,
+) -> Response:
+    """The same packet as by GET (retomar el hilo), asked for in a body, so that no access log ever holds a phone number."""
+    question = question_of(body, who=who, company=company, secret=secret)
+    reader = reader_of(who, body.view, partner=body.partner)
+    started = time.perf_counter()
+    uow = UnitOfWork(database, reading=True)
+    resumed = await read_resume(question, reader, uow=uow, clock=clock, company=company, secret=secret)
+    _note(journal, resumed, who, reader, question, unchanged=False)
+    response = _answer(resumed, unchanged=False)
+    metrics_of(request).resume.observe(time.perf_counter() - started)
+    return response
+
+
+def _answer(resumed: Resumed, *, unchanged: bool) -> Response:
+    headers = {"ETag": f'W/"{resumed.composed.etag}"'}
+    if unchanged:
+        return Response(status_code=304, headers=headers)
+    # the packet is plain data already: a response model would parse and write it again, for three times the cost
+    content = orjson.dumps(resumed.composed.packet, option=orjson.OPT_UTC_Z)
+    return Response(content, media_type="application/json", headers=headers)
+
+
+def _matches(if_none_match: str | None, etag: str) -> bool:
+    if if_none_match is None:
+        return False
+    tags = {tag.strip().removeprefix("W/").strip('"') for tag in if_none_match.split(",")}
+    return etag in tags or "*" in tags
+
+
+def _note(
+    journal: Journal, resumed: Resumed, who: Principal, reader: Reader, question: Question, *, unchanged: bool
+) -> None:
+    journal.note(
+        resume_read,
+        {
+            "read_id": uuid7(),
+            "at": resumed.at,
+            "key_id": who.key_id[:200],
+            "reader": (who.name or who.subject or who.key_id)[:200],
+            "customer_id": resumed.who.customer_id,
+            "recognised": resumed.who.recognised,
+            "view": reader.view,
+            "channel": question.channel,
+            "version": resumed.composed.version,
+            "unchanged": unchanged,
+        },
+    )

@@ -16,7 +16,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from fastapi.routing import APIRoute
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -38,12 +38,13 @@ _SHIPPED = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/c
 _CORRELATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,99}")
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _PAGE_POLICY = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-_ANSWER_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cache-Control": "private, no-cache",  # asks again with its ETag; what was said of a customer is in no shared cache
-}
+_ANSWER_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    # asks again with its ETag; what was said of a customer is in no shared cache
+    (b"cache-control", b"private, no-cache"),
+)
 _EXPOSED = ["ETag", "Retry-After", "X-Correlation-ID", "Location", "Deprecation"]
 
 log = structlog.get_logger()
@@ -349,10 +350,10 @@ class _Answer:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            for name, value in _ANSWER_HEADERS.items():
-                headers.setdefault(name, value)
-            headers["X-Correlation-ID"] = events.correlation_id.get() or ""
+            headers = message["headers"] = list(message.get("headers", ()))
+            own = {name for name, _ in headers}
+            headers += [header for header in _ANSWER_HEADERS if header[0] not in own]
+            headers.append((b"x-correlation-id", (events.correlation_id.get() or "").encode()))
         await self._send(message)
 
 

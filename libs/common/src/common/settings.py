@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Self
 
@@ -77,6 +78,7 @@ class Settings(BaseSettings):
         return derived_key(self.secret, purpose)
 
 
+@lru_cache(maxsize=64)
 def derived_key(secret: str, purpose: str) -> bytes:
     """Keys for different purposes tell nothing of each other, nor of the secret."""
     return hmac.digest(secret.encode(), f"hilo/{purpose}".encode(), hashlib.sha256)

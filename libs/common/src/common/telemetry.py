@@ -5,6 +5,7 @@ import re
 import sys
 import traceback
 from collections.abc import Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any, TextIO, cast
 
 import orjson
@@ -105,7 +106,12 @@ def scrub(_: Any, __: str, event: EventDict) -> EventDict:
 
 
 def _scrubbed(fields: MutableMapping[str, Any]) -> dict[str, Any]:
-    return {name: _HIDDEN if _SECRET_NAME.search(name) else _clean(value) for name, value in fields.items()}
+    return {name: _HIDDEN if _names_a_secret(name) else _clean(value) for name, value in fields.items()}
+
+
+@lru_cache(maxsize=1024)
+def _names_a_secret(name: str) -> bool:
+    return _SECRET_NAME.search(name) is not None
 
 
 def _clean(value: Any) -> Any:

@@ -1,11 +1,26 @@
 """The command `hilo`: run the system, load history, look after it."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
+import httpx
 import typer
 
+from hilo.client import asked, client_to
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Hilo: the memory that all channels share.")
+
+keys = typer.Typer(no_args_is_help=True, help="Access keys of channel systems, partners and staff tools.")
+parked = typer.Typer(no_args_is_help=True, help="What could not be handled: list, look, send again, drop.")
+app.add_typer(keys, name="keys")
+app.add_typer(parked, name="parked")
+
+Service = Annotated[str, typer.Option(help="identity, interactions, scoring or service-audit")]
+To = Annotated[str, typer.Option("--to", help="Origin of the running system (or of the one service asked)")]
+KeyFile = Annotated[Path, typer.Option(help="File that holds the credential")]
+ORIGIN = "http://127.0.0.1:8000"
+CREDENTIAL = Path("var/credential")
 
 Var = Annotated[Path, typer.Option(help="Where data, the secret and the first credential are kept")]
 
@@ -27,11 +42,173 @@ def run(
     serve(embedded, embedded.settings, host=host, port=port)
 
 
+@app.command()
+def load(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, CSV.gz or NDJSON")],
+    map_file: Annotated[Path, typer.Option("--map", exists=True, help="TOML map of its columns")],
+    to: To = ORIGIN,
+    key_file: KeyFile = CREDENTIAL,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check every row, send none")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue where an earlier load stopped")] = False,
+) -> None:
+    """Post the rows of a file as touchpoints, and say how many were recorded, known already, or refused."""
+    from hilo.load import LoadStopped, count_of, progress_file, touchpoints_of  # noqa: PLC0415
+    from hilo.load import load as load_file  # noqa: PLC0415
+    from hilo.mapping import BadMap, FileMap  # noqa: PLC0415
+
+    try:
+        file_map = FileMap.load(map_file)
+    except BadMap as error:
+        raise typer.BadParameter(str(error), param_hint="--map") from error
+    if dry_run:
+        from hilo.dry_run import check  # noqa: PLC0415
+
+        typer.echo(check(touchpoints_of(file, file_map), total=count_of(file, file_map)))
+        return
+    progress = progress_file(key_file.parent, file, map_file, to)
+    with client_to(to, key_file) as client:
+        try:
+            tally = load_file(file, file_map, client=client, progress=progress, resume=resume)
+        except LoadStopped as stopped:
+            typer.echo(f"stopped: {stopped}\nWhat was sent stays; go on with --resume.", err=True)
+            raise typer.Exit(1) from stopped
+    typer.echo(f"{tally.recorded} recorded, {tally.duplicate} duplicate, {tally.refused} refused")
+    for example in tally.examples:
+        typer.echo(f"  refused: {example}")
+    if tally.refused:
+        typer.echo(f"Read and repair the refused: GET {to}/interactions/v1/parked?kind=touchpoint")
+
+
+@app.command()
+def token(
+    scope: Annotated[list[str], typer.Option(help="A scope; give the option once for each")],
+    subject: Annotated[
+        str | None, typer.Option(help="customer:<id> or partner:<name>: whose data alone it sees")
+    ] = None,
+    minutes: Annotated[int, typer.Option(min=1, max=1440)] = 60,
+    name: Annotated[str, typer.Option(help="Who it is for, as logs and records show it")] = "developer",
+    var: Var = Path("var"),
+) -> None:
+    """A signed token of one's own, for development without an identity provider; production refuses it."""
+    from common.auth.tokens import dev_token  # noqa: PLC0415
+
+    secret = (var / "secret").read_text().strip()
+    typer.echo(dev_token(secret, scopes=scope, subject=subject, minutes=minutes, name=name))
+
+
+@keys.command("make")
+def make_key(
+    name: Annotated[str, typer.Argument(help="Who will use it")],
+    scope: Annotated[list[str], typer.Option(help="A scope; give the option once for each")],
+    source: Annotated[str | None, typer.Option(help="The source whose touchpoints it records")] = None,
+    attests: Annotated[list[str] | None, typer.Option(help="A scheme that its source proves")] = None,
+    subject: Annotated[str | None, typer.Option(help="customer:<id> or partner:<name>")] = None,
+    to: To = ORIGIN,
+    key_file: KeyFile = CREDENTIAL,
+) -> None:
+    """Make an access key. It is shown this once."""
+    body = {"name": name, "scopes": scope, "source": source, "attests": attests or [], "subject": subject}
+    with client_to(to, key_file) as client:
+        typer.echo(asked(client.post("/identity/v1/access-keys", json=body))["key"])
+
+
+@keys.command("list")
+def list_keys(to: To = ORIGIN, key_file: KeyFile = CREDENTIAL) -> None:
+    """The access keys, without their secrets."""
+    with client_to(to, key_file) as client:
+        for item in asked(client.get("/identity/v1/access-keys"))["items"]:
+            typer.echo(f"{item['key_id']}  {item['name']:<24} {' '.join(item['scopes'])}")
+
+
+@keys.command("revoke")
+def revoke_key(key_id: str, to: To = ORIGIN, key_file: KeyFile = CREDENTIAL) -> None:
+    """Take a key away; all services refuse it within seconds."""
+    with client_to(to, key_file) as client:
+        asked(client.delete(f"/identity/v1/access-keys/{key_id}"))
+    typer.echo("revoked")
+
+
+@parked.command("list")
+def list_parked(service: Service = "interactions", to: To = ORIGIN, key_file: KeyFile = CREDENTIAL) -> None:
+    """What waits to be looked at, the newest first."""
+    with client_to(to, key_file) as client:
+        cursor: str | None = None
+        while True:
+            params: dict[str, str | int] = {"limit": 200, **({"cursor": cursor} if cursor else {})}
+            page = asked(client.get(f"/{service}/v1/parked", params=params))
+            for item in page["items"]:
+                typer.echo(f"{item['id']}  {item['parked_at']}  {item['kind']:<10} {item['code']:<24} {item['origin']}")
+            cursor = page["next"]
+            if cursor is None:
+                return
+
+
+@parked.command("show")
+def show_parked(
+    parked_id: str, service: Service = "interactions", to: To = ORIGIN, key_file: KeyFile = CREDENTIAL
+) -> None:
+    """One of them, with its body and why it was refused."""
+    with client_to(to, key_file) as client:
+        typer.echo(json.dumps(asked(client.get(f"/{service}/v1/parked/{parked_id}")), indent=2, ensure_ascii=False))
+
+
+@parked.command("repair")
+def repair_parked(
+    parked_id: str,
+    body: Annotated[Path, typer.Option(exists=True, help="File with the mended body")],
+    service: Service = "interactions",
+    to: To = ORIGIN,
+    key_file: KeyFile = CREDENTIAL,
+) -> None:
+    """Put a mended body in the place of the refused one; then send it again with `replay`."""
+    with client_to(to, key_file) as client:
+        path = f"/{service}/v1/parked/{parked_id}"
+        tag = client.get(path).headers.get("etag", "")
+        asked(client.put(path, json={"body": body.read_text()}, headers={"If-Match": tag}))
+    typer.echo("repaired")
+
+
+@parked.command("replay")
+def replay_parked(
+    parked_id: str, service: Service = "interactions", to: To = ORIGIN, key_file: KeyFile = CREDENTIAL
+) -> None:
+    """Send one again; it counts once, however often it is sent."""
+    with client_to(to, key_file) as client:
+        asked(client.post(f"/{service}/v1/parked/{parked_id}:replay"))
+    typer.echo("replayed")
+
+
+@parked.command("drop")
+def drop_parked(
+    parked_id: str, reason: str, service: Service = "interactions", to: To = ORIGIN, key_file: KeyFile = CREDENTIAL
+) -> None:
+    """It will not be handled; kept among the dropped with the reason."""
+    with client_to(to, key_file) as client:
+        asked(client.post(f"/{service}/v1/parked/{parked_id}:drop", json={"reason": reason}))
+    typer.echo("dropped")
+
+
+@app.command()
+def demo(to: To = ORIGIN, key_file: KeyFile = CREDENTIAL) -> None:
+    """Play one customer's fortnight over seven channels, and print the resume as the agent and as he himself may see it."""
+    from hilo.demo import play  # noqa: PLC0415
+
+    with client_to(to, key_file) as client:
+        try:
+            play(client)
+        except httpx.ConnectError as error:
+            typer.echo(f"Nothing answers at {to}: start it with `make run`.", err=True)
+            raise typer.Exit(1) from error
+
+
 def _what_is_where(origin: str, var: Path) -> str:
     return "\n".join(
         [
             f"Hilo is starting on {origin}  (this page joins the four services)",
-            *(f"  {name:<14} {origin}/{name}/docs" for name in ("identity", "interactions", "scoring", "service-audit")),
+            *(
+                f"  {name:<14} {origin}/{name}/docs"
+                for name in ("identity", "interactions", "scoring", "service-audit")
+            ),
             f"  credential     {var}/credential  (Authorization: Bearer <its content>)",
             f"  data           {var}/*.db",
             "`make demo` in another terminal plays a customer's fortnight. Ctrl-C stops.",

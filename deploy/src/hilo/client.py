@@ -1,0 +1,32 @@
+"""An HTTP client of a running system, with a credential from a file."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import typer
+
+SERVICE_PORTS = {"identity": 8001, "interactions": 8002, "scoring": 8003, "service-audit": 8004}
+
+
+def client_to(to: str, key_file: Path) -> httpx.Client:
+    """A client with the key of `key_file`. Ends the command with a plain word where there is none."""
+    if not key_file.exists():
+        raise typer.BadParameter(f"{key_file} is not there; `make run` makes it, or name one with --key-file")
+    headers = {"Authorization": f"Bearer {key_file.read_text().strip()}"}
+    return httpx.Client(base_url=to, headers=headers, timeout=60.0)
+
+
+def asked(answer: httpx.Response) -> Any:
+    """The JSON of a good answer; ends the command with the problem's words otherwise."""
+    if answer.is_success:
+        return answer.json() if answer.content else None
+    try:
+        problem = answer.json()
+        words = f"{problem['status']} {problem['code']}: {problem['detail']}"
+        for error in problem.get("errors", []):
+            words += f"\n  {error['pointer']}: {error['detail']}"
+    except (ValueError, KeyError, TypeError):
+        words = f"{answer.status_code} {answer.text[:300]}"
+    typer.echo(words, err=True)
+    raise typer.Exit(1)

@@ -1,0 +1,186 @@
+"""`hilo load`: rows of CSV, CSV.gz or NDJSON become touchpoints, posted in batches, resumable, counted to the last row."""
+
+import csv
+import gzip
+import hashlib
+import io
+import json
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import httpx
+from tqdm import tqdm
+
+from hilo.mapping import FileMap, Row
+
+BATCH = 250
+BATCH_BYTES = 2_000_000
+PATIENCE_SECONDS = 300.0
+BUSY = frozenset({429, 502, 503, 504})
+
+csv.field_size_limit(10_000_000)
+
+
+class LoadStopped(Exception):  # noqa: N818 - told to the person at the keyboard
+    """The load cannot go on; what was sent so far stays, and `--resume` continues there."""
+
+
+@dataclass
+class Tally:
+    """What became of the touchpoints, and a few of the refusals to look at."""
+
+    recorded: int = 0
+    duplicate: int = 0
+    refused: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def add(self, answer: dict[str, Any]) -> None:
+        self.recorded += answer["recorded"]
+        self.duplicate += answer["duplicate"]
+        self.refused += answer["refused"]
+        for result in answer["results"]:
+            if result["status"] == "refused" and len(self.examples) < 5:
+                problem = result["problem"]
+                where = ", ".join(e["pointer"] for e in problem.get("errors", [])) or "-"
+                self.examples.append(f"{problem['code']} at {where} (parked as {result['parked_id']})")
+
+    @property
+    def total(self) -> int:
+        return self.recorded + self.duplicate + self.refused
+
+
+def touchpoints_of(path: Path, file_map: FileMap) -> Iterator[dict[str, Any]]:
+    """The touchpoints of a file, in the order of their first rows."""
+    for rows in _grouped(_rows(path, file_map), file_map):
+        yield file_map.touchpoint_of(rows)
+
+
+def count_of(path: Path, file_map: FileMap) -> int:
+    """How many touchpoints a file holds, for the progress bar."""
+    if file_map.group is None:
+        return sum(1 for _ in _rows(path, file_map))
+    return len({file_map.group_of(row) for row in _rows(path, file_map)})
+
+
+def load(
+    path: Path, file_map: FileMap, *, client: httpx.Client, progress: Path, resume: bool, quiet: bool = False
+) -> Tally:
+    """Post every touchpoint of the file. Sending one again is harmless: it is recognised as a duplicate.
+
+    `progress` remembers how many were answered for, so that `resume` starts behind them.
+    """
+    done = _done(progress) if resume else 0
+    tally = Tally()
+    total = count_of(path, file_map)
+    with tqdm(total=total, initial=min(done, total), unit=" touchpoints", disable=quiet) as bar:
+        for batch in _batches(touchpoints_of(path, file_map), skip=done):
+            tally.add(_post(client, batch))
+            done += len(batch)
+            _remember(progress, done)
+            bar.update(len(batch))
+    progress.unlink(missing_ok=True)
+    return tally
+
+
+def progress_file(var: Path, path: Path, map_path: Path, to: str) -> Path:
+    """Where the progress of this file under this map to this address is kept."""
+    name = hashlib.sha256(f"{path.resolve()}|{map_path.resolve()}|{to}".encode()).hexdigest()[:16]
+    return var / "load" / f"{name}.json"
+
+
+def _rows(path: Path, file_map: FileMap) -> Iterator[Row]:
+    with _opened(path, file_map.encoding) as file:
+        if _is_ndjson(path):
+            documents = (json.loads(line) for line in file if line.strip())
+            yield from ({**document, "row": number} for number, document in enumerate(documents, start=1))
+        else:
+            reader = csv.DictReader(file, delimiter=file_map.delimiter)
+            yield from ({**row, "row": number} for number, row in enumerate(reader, start=1))
+
+
+def _is_ndjson(path: Path) -> bool:
+    return any(suffix in {".ndjson", ".jsonl"} for suffix in path.suffixes)
+
+
+@contextmanager
+def _opened(path: Path, encoding: str) -> Iterator[IO[str]]:
+    with path.open("rb") as raw:
+        binary: Any = gzip.open(raw) if path.suffix == ".gz" else raw
+        with io.TextIOWrapper(binary, encoding=encoding, newline="") as file:
+            yield file
+
+
+def _grouped(rows: Iterable[Row], file_map: FileMap) -> Iterator[Sequence[Row]]:
+    """Each row alone, or all rows of a group together, wherever in the file they stand."""
+    if file_map.group is None:
+        yield from ([row] for row in rows)
+        return
+    # The rows of a group need not follow each other, and files may be larger than memory: a scratch file sorts them.
+    with tempfile.NamedTemporaryFile(suffix=".sqlite") as scratch, sqlite3.connect(scratch.name) as database:
+        database.executescript("PRAGMA synchronous=OFF; CREATE TABLE line (place TEXT, nr INTEGER, body TEXT);")
+        database.executemany(
+            "INSERT INTO line VALUES (?, ?, ?)", ((file_map.group_of(row), row["row"], json.dumps(row)) for row in rows)
+        )
+        database.execute("CREATE INDEX by_place ON line (place, nr)")
+        places = database.execute("SELECT place, min(nr) AS first FROM line GROUP BY place ORDER BY first")
+        for place, _ in places:
+            bodies = database.execute("SELECT body FROM line WHERE place IS ? ORDER BY nr", (place,))
+            yield [json.loads(body) for (body,) in bodies]
+
+
+def _batches(touchpoints: Iterable[dict[str, Any]], *, skip: int) -> Iterator[list[dict[str, Any]]]:
+    batch: list[dict[str, Any]] = []
+    size = 0
+    for number, touchpoint in enumerate(touchpoints):
+        if number < skip:
+            continue
+        weight = len(json.dumps(touchpoint))
+        if batch and (len(batch) >= BATCH or size + weight > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(touchpoint)
+        size += weight
+    if batch:
+        yield batch
+
+
+def _post(client: httpx.Client, batch: list[dict[str, Any]]) -> dict[str, Any]:
+    """Post one batch; while the server is away or busy, wait and send the same again."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            answer = client.post("/interactions/v1/touchpoints:batch", json=batch)
+        except httpx.TransportError as error:
+            problem, pause = f"no answer ({type(error).__name__})", 1.0
+        else:
+            if answer.status_code == httpx.codes.OK:
+                read: dict[str, Any] = answer.json()
+                return read
+            problem, pause = f"{answer.status_code} {answer.text[:300]}", _pause(answer)
+            if answer.status_code not in BUSY:
+                raise LoadStopped(problem)
+        if time.monotonic() > deadline:
+            raise LoadStopped(problem)
+        time.sleep(pause)
+
+
+def _pause(answer: httpx.Response) -> float:
+    given = answer.headers.get("retry-after", "")
+    return float(given) if given.isdigit() else 1.0
+
+
+def _done(progress: Path) -> int:
+    return int(json.loads(progress.read_text())["done"]) if progress.exists() else 0
+
+
+def _remember(progress: Path, done: int) -> None:
+    progress.parent.mkdir(parents=True, exist_ok=True)
+    draft = progress.with_suffix(".new")
+    draft.write_text(json.dumps({"done": done}))
+    draft.replace(progress)

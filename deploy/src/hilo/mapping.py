@@ -1,0 +1,153 @@
+"""The map engine: a TOML map of templates turns the rows of a file into touchpoints as the API takes them.
+
+A value is a template over the columns (`"{full_name}"`) or the dotted paths of a JSON document (`"{customer.phone}"`);
+`{row}` is the row's number, from 1. What cannot be read (a date that is none) is passed on as it is: the API refuses it,
+names the field and keeps it, so that there is one place where refused rows are found.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+_PLACE = re.compile(r"\{([^{}]+)\}")
+_PRODUCT = re.compile(r"^\s*\{([^{}]+)\}\s*\*\s*\{([^{}]+)\}\s*$")
+_MOMENTS = ("occurred_at", "due_at", "answered_at", "ends_at", "starts_at")
+_SECTIONS = {"id", "group", "touchpoint", "profile", "payload", "line", "read", "values"}
+
+Row = Mapping[str, Any]
+
+
+class BadMap(Exception):  # noqa: N818 - it is told to the person who wrote the map
+    """The map cannot be used; the message says where and why."""
+
+
+@dataclass(frozen=True)
+class FileMap:
+    """One map. `line` (optional) renders each row of a group as one of the payload's `lines`."""
+
+    id: str
+    touchpoint: Mapping[str, Any]
+    group: str | None = None
+    profile: Mapping[str, Any] = field(default_factory=dict)
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    line: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    time_zone: ZoneInfo | None = None
+    date_format: str | None = None
+    delimiter: str = ","
+    encoding: str = "utf-8-sig"
+
+    @classmethod
+    def load(cls, path: Path) -> "FileMap":
+        """Read a map. Raises BadMap for what is no map of ours."""
+        try:
+            document = tomllib.loads(path.read_text("utf-8"))
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise BadMap(f"{path}: {error}") from error
+        if unknown := sorted(set(document) - _SECTIONS):
+            raise BadMap(f"{path}: unknown entries {', '.join(unknown)}; known are {', '.join(sorted(_SECTIONS))}")
+        if not isinstance(document.get("id"), str) or not isinstance(document.get("touchpoint"), dict):
+            raise BadMap(f"{path}: a map needs `id` and a [touchpoint] section")
+        read = document.get("read", {})
+        return cls(
+            id=document["id"],
+            group=document.get("group"),
+            touchpoint=document["touchpoint"],
+            profile=document.get("profile", {}),
+            payload=document.get("payload", {}),
+            line=document.get("line", {}),
+            values=document.get("values", {}),
+            time_zone=ZoneInfo(read["time_zone"]) if "time_zone" in read else None,
+            date_format=read.get("date_format"),
+            delimiter=read.get("delimiter", ","),
+            encoding=read.get("encoding", "utf-8-sig"),
+        )
+
+    def group_of(self, row: Row) -> str | None:
+        """The value that the rows of one touchpoint share; None where each row is a touchpoint of its own."""
+        return (
+            None if self.group is None else _filled(f"{{{self.group}}}" if "{" not in self.group else self.group, row)
+        )
+
+    def touchpoint_of(self, rows: Sequence[Row]) -> dict[str, Any]:
+        """The body of one touchpoint, from its row, or from all rows of its group."""
+        first = rows[0]
+        body = self._section(self.touchpoint, rows)
+        body["external_id"] = _filled(self.id, first)
+        if profile := self._section(self.profile, rows):
+            body["profile"] = profile
+        payload = self._section(self.payload, rows)
+        if self.line:
+            payload["lines"] = [self._section(self.line, [row]) for row in rows]
+        if payload:
+            body["payload"] = payload
+        return body
+
+    def _section(self, section: Mapping[str, Any], rows: Sequence[Row]) -> dict[str, Any]:
+        filled = {name: self._value(name, template, rows) for name, template in section.items()}
+        return {name: value for name, value in filled.items() if value is not None}
+
+    def _value(self, name: str, template: Any, rows: Sequence[Row]) -> Any:
+        if name == "identifiers":
+            return [_filled(t, rows[0]) for t in template if all(_column(rows[0], c) for c in _PLACE.findall(t))]
+        if isinstance(template, Mapping):
+            return self._section(template, rows) or None
+        if isinstance(template, list):
+            return [value for t in template if (value := self._value(name, t, rows)) is not None]
+        if not isinstance(template, str):
+            return template
+        if product := _PRODUCT.match(template):
+            return _sum_of_products(rows, *product.groups())
+        text = _filled(template, rows[0])
+        if name in self.values:
+            return _translated(self.values[name], text)
+        if not text:
+            return None
+        return self._moment(text) if name in _MOMENTS else text
+
+    def _moment(self, text: str) -> str:
+        try:
+            moment = datetime.strptime(text, self.date_format) if self.date_format else datetime.fromisoformat(text)  # noqa: DTZ007
+        except ValueError:
+            return text
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=self.time_zone or ZoneInfo("UTC"))
+        return moment.isoformat()
+
+
+def _translated(words: Mapping[str, Any], text: str) -> Any:
+    """Our word for the column's; `"*"` is for all others, and without it the column's word stays."""
+    return words.get(text, words.get("*", text or None))
+
+
+def _filled(template: str, row: Row) -> str:
+    return _PLACE.sub(lambda place: _column(row, place[1]), template).strip()
+
+
+def _column(row: Row, path: str) -> str:
+    """A column by its name, or a value of a document by its dotted path; empty where there is none."""
+    if path in row:
+        value = row[path]
+    else:
+        value = row
+        for step in path.split("."):
+            value = value.get(step) if isinstance(value, Mapping) else None
+    return "" if value is None else str(value).strip()
+
+
+def _sum_of_products(rows: Iterable[Row], left: str, right: str) -> str | None:
+    """The sum over the rows of left times right, to the cent; the raw text where one is no number."""
+    total = Decimal(0)
+    for row in rows:
+        a, b = _column(row, left), _column(row, right)
+        try:
+            total += Decimal(a) * Decimal(b)
+        except InvalidOperation:
+            return f"{a} * {b}"
+    return str(total.quantize(Decimal("0.01")))

@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 SOURCES := libs services deploy tests conftest.py
 UV := var/uv/bin/uv
 
-.PHONY: help run demo test check types format up down status env deps lock migration
+.PHONY: help run demo up down status env test check format migration deps lock
 
 help: ## Tell what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

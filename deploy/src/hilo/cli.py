@@ -93,7 +93,7 @@ def token(
     from common.auth.tokens import dev_token  # noqa: PLC0415
 
     secret = (var / "secret").read_text().strip()
-    typer.echo(dev_token(secret, scopes=scope, subject=subject, minutes=minutes, name=name))
+    typer.echo(dev_token(secret, subject=name, name=name, scopes=scope, hilo_subject=subject, seconds=minutes * 60))
 
 
 @keys.command("make")

@@ -3,7 +3,6 @@
 import csv
 import gzip
 import hashlib
-import io
 import json
 import sqlite3
 import tempfile
@@ -110,10 +109,9 @@ def _is_ndjson(path: Path) -> bool:
 
 @contextmanager
 def _opened(path: Path, encoding: str) -> Iterator[IO[str]]:
-    with path.open("rb") as raw:
-        binary: Any = gzip.open(raw) if path.suffix == ".gz" else raw
-        with io.TextIOWrapper(binary, encoding=encoding, newline="") as file:
-            yield file
+    opener: Any = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding=encoding, newline="") as file:
+        yield file
 
 
 def _grouped(rows: Iterable[Row], file_map: FileMap) -> Iterator[Sequence[Row]]:

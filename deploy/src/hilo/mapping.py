@@ -100,16 +100,15 @@ class FileMap:
             return self._section(template, rows) or None
         if isinstance(template, list):
             return [value for t in template if (value := self._value(name, t, rows)) is not None]
-        if not isinstance(template, str):
-            return template
+        return self._word(name, template, rows) if isinstance(template, str) else template
+
+    def _word(self, name: str, template: str, rows: Sequence[Row]) -> Any:
         if product := _PRODUCT.match(template):
             return _sum_of_products(rows, *product.groups())
         text = _filled(template, rows[0])
         if name in self.values:
             return _translated(self.values[name], text)
-        if not text:
-            return None
-        return self._moment(text) if name in _MOMENTS else text
+        return self._moment(text) if text and name in _MOMENTS else text or None
 
     def _moment(self, text: str) -> str:
         try:

@@ -1,0 +1,351 @@
+"""Everything the rules say of one customer on one day, from his days, the rules in force and the cut points."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from common.money import from_minor
+from scoring.classes.domain import (
+    Abc,
+    Classified,
+    CutPoints,
+    Standing,
+    abc_of,
+    abc_window,
+    in_best_share,
+    in_worst_share,
+    tier_of,
+    worst_window,
+)
+from scoring.policies.domain import Decision, RuleSet
+from scoring.signals.domain import Evidence, Raised, Signal, dormancy_level, drop_level, holding, next_look, outspoken
+from scoring.values.domain import (
+    Books,
+    Day,
+    Value,
+    Window,
+    WindowKind,
+    closed_fiscal_year,
+    first_day,
+    months_after,
+    months_between,
+    purchase_days,
+    to_date,
+    total,
+    trailing_year,
+)
+
+
+class Lifecycle(StrEnum):
+    """Where a customer stands in his life with us (A9); independent of the tier."""
+
+    POTENTIAL = "POTENTIAL"
+    ACTIVE = "ACTIVE"
+    INACTIVE = "INACTIVE"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is on record of a customer beside his days."""
+
+    customer_id: UUID
+    since: date | None = None
+    kind: str = "person"
+    state: str = "active"
+    key_account: bool = False
+    open_complaints: int = 0
+    traces: int = 0
+    categories: tuple[tuple[str, int], ...] = ()  # category and purchases in it, the most bought first
+
+
+@dataclass(frozen=True)
+class Appraisal:
+    """The figures and what the rules make of them, all of one day."""
+
+    subject: Subject
+    as_of: date
+    value: Value  # to date
+    year: Value
+    year_before: Value
+    ranked: Value  # over the window of the MVC
+    profit: Value  # over the window of ABC
+    contributed: Value  # over the window of the worst share
+    classified: Classified
+    abc: Abc | None
+    lifecycle: Lifecycle
+    tenure_months: int | None
+    first_purchase: date | None
+    last_purchase: date | None
+    purchase_days: int
+    holding: Mapping[Signal, Evidence]
+    decision: Decision
+    rules_version: str
+    policy_version: int
+    in_best: bool
+    in_worst: bool
+    next_look: date | None
+
+    @property
+    def dormancy(self) -> str:
+        return dormancy_level(self.holding)
+
+    @property
+    def drop(self) -> str:
+        return drop_level(self.holding)
+
+
+def rules_version(rules: RuleSet, cuts: CutPoints | None) -> str:
+    """Which thresholds and which cut points gave a class."""
+    return f"thresholds-{rules.thresholds_version}.cuts-{cuts.version if cuts else 0}"
+
+
+def appraise(
+    subject: Subject, days: Sequence[Day], *, as_of: date, rules: RuleSet, cuts: CutPoints | None, books: Books
+) -> Appraisal:
+    """Pure: the same days, rules and cut points give the same answer. Days after `as_of` are not looked at."""
+    known = [each for each in days if each.day <= as_of]
+    thresholds = rules.thresholds
+
+    def value(window: Window) -> Value:
+        return Value(window, total(known, window, books.exchange))
+
+    whole, year, year_before = value(to_date(as_of)), value(trailing_year(as_of)), value(_year_before(as_of))
+    windows = {whole.window: whole, year.window: year, year_before.window: year_before}
+
+    def over(window: Window) -> Value:
+        return windows.get(window) or value(window)
+
+    ranked = over(_own_mvc_window(as_of, cuts, books))
+    profit = over(abc_window(as_of, thresholds=thresholds, books=books))
+    contributed = over(worst_window(as_of, thresholds=thresholds, books=books))
+    bought = purchase_days(known)
+    began = min(filter(None, (subject.since, first_day(known))), default=None)
+    tenure = None if began is None else months_between(began, as_of)
+    standing = Standing(
+        ranked=ranked,
+        contributed=contributed,
+        year=year,
+        year_before=year_before,
+        last_purchase=bought[-1] if bought else None,
+        tenure_months=tenure or 0,
+        is_customer=whole.sums.tally.entries > 0,
+    )
+    classified = tier_of(standing, thresholds=thresholds, cuts=cuts)
+    active = subject.state == "active"  # a closed or deceased customer neither drops nor sleeps (A2)
+    found = holding(known, as_of=as_of, thresholds=thresholds, books=books) if active else {}
+    abc = abc_of(profit.profitability, cuts) if cuts is not None and profit.sums.tally.entries > 0 else None
+    lifecycle = _lifecycle(standing, found, year)
+    facts = _facts(
+        subject, whole, year, classified=classified, abc=abc, lifecycle=lifecycle, found=found, tenure=tenure, books=books
+    )
+    return Appraisal(
+        subject=subject,
+        as_of=as_of,
+        value=whole,
+        year=year,
+        year_before=year_before,
+        ranked=ranked,
+        profit=profit,
+        contributed=contributed,
+        classified=classified,
+        abc=abc,
+        lifecycle=lifecycle,
+        tenure_months=tenure,
+        first_purchase=bought[0] if bought else None,
+        last_purchase=standing.last_purchase,
+        purchase_days=len(bought),
+        holding=found,
+        decision=rules.policy.decide(facts),
+        rules_version=rules_version(rules, cuts),
+        policy_version=rules.policy_version,
+        in_best=in_best_share(ranked, cuts),
+        in_worst=in_worst_share(contributed, cuts),
+        next_look=next_look(
+            days, as_of=as_of, thresholds=thresholds, others=_anniversaries(began, as_of, thresholds.below_zero_min_months)
+        ),
+    )
+
+
+def _year_before(as_of: date) -> Window:
+    return trailing_year(as_of, years_back=1)
+
+
+def _own_mvc_window(as_of: date, cuts: CutPoints | None, books: Books) -> Window:
+    """The window that the cut points ranked: the same fiscal year, or the trailing year as it lies on this day."""
+    if cuts is not None and cuts.mvc_window.kind == WindowKind.TRAILING_YEAR:
+        return trailing_year(as_of)
+    return closed_fiscal_year(as_of, starts=books.fiscal_year_starts) if cuts is None else cuts.mvc_window
+
+
+def _lifecycle(standing: Standing, found: Mapping[Signal, Evidence], year: Value) -> Lifecycle:
+    if not standing.is_customer:
+        return Lifecycle.POTENTIAL
+    moved = year.sums.tally.entries > 0 or year.sums.tally.payments > 0
+    return Lifecycle.ACTIVE if moved and Signal.DORMANT not in found else Lifecycle.INACTIVE
+
+
+def _anniversaries(began: date | None, as_of: date, months: int) -> tuple[date | None, ...]:
+    """The day on which he is no new customer any more, and the next month of his tenure."""
+    if began is None:
+        return ()
+    return months_after(began, months), months_after(began, months_between(began, as_of) + 1)
+
+
+def _facts(
+    subject: Subject,
+    whole: Value,
+    year: Value,
+    *,
+    classified: Classified,
+    abc: Abc | None,
+    lifecycle: Lifecycle,
+    found: Mapping[Signal, Evidence],
+    tenure: int | None,
+    books: Books,
+) -> dict[str, Any]:
+    """What the conditions of the treatment policy see; amounts to date, in whole units."""
+
+    def units(minor: int) -> float:
+        return float(Decimal(from_minor(minor, books.currency)))
+
+    return {
+        "tier": str(classified.tier),
+        "abc": None if abc is None else str(abc),
+        "lifecycle": str(lifecycle),
+        "dormancy": dormancy_level(found),
+        "drop": drop_level(found),
+        "key_account": subject.key_account,
+        "tenure_months": tenure,
+        "frequency": year.frequency,
+        "revenue": units(whole.revenue),
+        "profitability": units(whole.profitability),
+        "contribution": units(whole.contribution),
+        "open_complaints": subject.open_complaints,
+    }
+
+
+# --- signals: what is told and what is only found -------------------------------------------------------------------
+
+
+class Cause(StrEnum):
+    """Why a customer is looked at again; it decides whether a new signal is news."""
+
+    RECORDED = "recorded"  # touchpoints as they happen
+    HISTORY = "history"  # nothing but touchpoints loaded with `backfill`
+    LINKED = "linked"  # his traces changed: merge, undo, link
+    TIME = "time"  # a timer, a retraction, changed rules: what is found now, is so since now
+
+
+def newly_raised(
+    now: Mapping[Signal, Evidence], *, known: Sequence[Raised], before: Mapping[Signal, Evidence] | None, as_of: date
+) -> list[Raised]:
+    """The signals that hold and were not known. `before`: what held, by what is known today, when he was last looked at.
+
+    What held already then was due before it was recorded: it becomes state and sets nothing off. None: he was never
+    looked at, so nothing that is found is news.
+    """
+    names = {each.signal for each in known}
+    return [
+        Raised(
+            signal=signal,
+            since=date.fromisoformat(evidence["since"]) if "since" in evidence else as_of,
+            evidence=evidence,
+            announced=before is not None and signal not in before,
+        )
+        for signal, evidence in now.items()
+        if signal not in names
+    ]
+
+
+# --- what the others are told ---------------------------------------------------------------------------------------
+
+
+def value_part(appraisal: Appraisal, books: Books) -> dict[str, Any]:
+    """R12 of the resume, with the figures behind it."""
+    return {
+        "tier": str(appraisal.classified.tier),
+        "abc": None if appraisal.abc is None else str(appraisal.abc),
+        "tenure_months": appraisal.tenure_months,
+        "lifecycle": str(appraisal.lifecycle),
+        "dormancy": appraisal.dormancy,
+        "key_account": appraisal.subject.key_account,
+        "reasons": list(appraisal.classified.reasons),
+        "frequency": appraisal.year.frequency,
+        "revenue": _money(appraisal.value.revenue, books),
+        "profitability": _money(appraisal.value.profitability, books),
+        "contribution": _money(appraisal.value.contribution, books),
+        "rules_version": appraisal.rules_version,
+    }
+
+
+def treatment_part(appraisal: Appraisal) -> dict[str, Any]:
+    """R14 of the resume."""
+    treatment = appraisal.decision.treatment
+    return {
+        "service_level": treatment.service_level,
+        "attend_by": treatment.attend_by,
+        "spend_limit": None if treatment.spend_limit is None else treatment.spend_limit.model_dump(),
+        "modules": list(treatment.modules),
+        "reasons": appraisal.decision.reasons,
+    }
+
+
+def holdings_part(appraisal: Appraisal, books: Books) -> dict[str, Any]:
+    """R18 of the resume: what he usually spends, how often, on what. Money in the currency that he is billed in."""
+    recent = appraisal.year if appraisal.year.frequency else appraisal.value
+    return {
+        "usual_amount": _usual_amount(recent, books),
+        "frequency": appraisal.year.frequency,
+        "interval_days": _interval(appraisal),
+        "last_purchase": appraisal.last_purchase.isoformat() if appraisal.last_purchase else None,
+        "categories": [category for category, _ in appraisal.subject.categories[:5]],
+    }
+
+
+def alerts_part(raised: Sequence[Raised]) -> list[dict[str, Any]]:
+    """R20 of the resume: one alert of each family, the graver."""
+    levels = {Signal.DROP_CRITICAL: "critical", Signal.LONG_DORMANT: "critical"}
+    return [
+        {
+            "signal": each.signal,
+            "level": levels.get(Signal(each.signal), "warning"),
+            "since": each.since.isoformat(),
+            "evidence": dict(each.evidence),
+        }
+        for each in outspoken(sorted(raised, key=lambda each: each.signal))
+    ]
+
+
+def next_revision(last: int | None, now: datetime) -> int:
+    """The greater of the last plus one and the clock in microseconds: it survives a restored backup."""
+    clock = int(now.timestamp() * 1_000_000)
+    return clock if last is None else max(last + 1, clock)
+
+
+def _usual_amount(value: Value, books: Books) -> dict[str, str] | None:
+    if not value.frequency:
+        return None
+    billed = [currency for currency, amount in value.sums.billed.items() if amount]
+    if len(billed) == 1:
+        return _in(value.sums.billed[billed[0]] // value.frequency, billed[0])
+    return _in(value.revenue // value.frequency, books.currency)
+
+
+def _interval(appraisal: Appraisal) -> float | None:
+    """Mean days between days of purchase, to date."""
+    first, last = appraisal.first_purchase, appraisal.last_purchase
+    if first is None or last is None or appraisal.purchase_days < 2:
+        return None
+    return round((last - first) / timedelta(days=1) / (appraisal.purchase_days - 1), 1)
+
+
+def _money(minor: int, books: Books) -> dict[str, str]:
+    return _in(minor, books.currency)
+
+
+def _in(minor: int, currency: str) -> dict[str, str]:
+    return {"amount": from_minor(minor, currency), "currency": currency}

@@ -1,0 +1,102 @@
+"""Every query on customers' standings."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from common.db import insert_rows
+from scoring.appraisals.models import standing, standing_change
+from scoring.classes.domain import CutPoints
+from scoring.signals.models import signal as signal_table
+
+AT_ONCE = 5_000
+_KEPT = [column.name for column in standing.columns if column.name != "customer_id"]
+
+
+@dataclass(frozen=True)
+class ListFilter:
+    """Which customers a list shows; None is any."""
+
+    tier: str | None = None
+    abc: str | None = None
+    signal: str | None = None
+
+
+class StandingRepository:
+    """What was last said of each customer, and the series of what was said before."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def of(self, customers: Iterable[UUID]) -> dict[UUID, Any]:
+        wanted = sorted(set(customers))
+        found: dict[UUID, Any] = {}
+        for start in range(0, len(wanted), AT_ONCE):
+            query = sa.select(standing).where(standing.c.customer_id.in_(wanted[start : start + AT_ONCE]))
+            found |= {row.customer_id: row for row in await self._session.execute(query)}
+        return found
+
+    async def save(self, rows: Sequence[dict[str, Any]]) -> None:
+        await insert_rows(self._session, standing, rows, on_conflict={name: f'excluded."{name}"' for name in _KEPT})
+
+    async def add_changes(self, rows: Sequence[dict[str, Any]]) -> None:
+        await insert_rows(self._session, standing_change, rows)
+
+    async def page(self, wanted: ListFilter, *, after: tuple[int, UUID] | None, limit: int) -> list[Any]:
+        """Standings by profitability, the highest first."""
+        s = standing.c
+        query = sa.select(standing).where(~s.is_vacant)
+        if wanted.tier is not None:
+            query = query.where(s.tier == wanted.tier)
+        if wanted.abc is not None:
+            query = query.where(s.abc == wanted.abc)
+        if wanted.signal is not None:
+            holds = sa.select(signal_table.c.customer_id).where(
+                signal_table.c.signal == wanted.signal, signal_table.c.cleared_at.is_(None)
+            )
+            query = query.where(s.customer_id.in_(holds))
+        if after is not None:
+            profitability, customer_id = after
+            query = query.where(
+                sa.or_(
+                    s.profitability < profitability,
+                    sa.and_(s.profitability == profitability, s.customer_id < customer_id),
+                )
+            )
+        query = query.order_by(s.profitability.desc(), s.customer_id.desc()).limit(limit)
+        return list((await self._session.execute(query)).all())
+
+    async def changes(self, customer_id: UUID, *, after: UUID | None, limit: int) -> list[Any]:
+        """What was said of a customer, the newest first."""
+        c = standing_change.c
+        query = sa.select(standing_change).where(c.customer_id == customer_id)
+        if after is not None:
+            query = query.where(c.id < after)
+        return list((await self._session.execute(query.order_by(c.id.desc()).limit(limit))).all())
+
+    async def misplaced(self, cuts: CutPoints, *, after: UUID | None, limit: int) -> list[UUID]:
+        """Customers whom these cut points put elsewhere than where they stand, in the order of their ids."""
+        s = standing.c
+        a_class = s.abc_profit >= cuts.a if cuts.a is not None else sa.false()
+        b_class = s.abc_profit >= cuts.b if cuts.b is not None else sa.false()
+        expected: sa.Case[Any] = sa.case((a_class, "A"), (b_class, "B"), else_="C")
+        best = s.ranked_profit >= cuts.mvc if cuts.mvc is not None else sa.false()
+        worst = s.contributed <= cuts.worst if cuts.worst is not None else sa.false()
+        query = sa.select(s.customer_id).where(
+            ~s.is_vacant,
+            s.is_ranked,
+            sa.or_(s.abc.is_(None), s.abc != expected, s.in_best != best, s.in_worst != worst),
+        )
+        return await self._ids(query, after=after, limit=limit)
+
+    async def all_ids(self, *, after: UUID | None, limit: int) -> list[UUID]:
+        return await self._ids(sa.select(standing.c.customer_id), after=after, limit=limit)
+
+    async def _ids(self, query: sa.Select[Any], *, after: UUID | None, limit: int) -> list[UUID]:
+        if after is not None:
+            query = query.where(standing.c.customer_id > after)
+        return list((await self._session.scalars(query.order_by(standing.c.customer_id).limit(limit))).all())

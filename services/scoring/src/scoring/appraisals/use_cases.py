@@ -1,0 +1,300 @@
+"""Looking at customers again: the figures, the rules, what changed, and what the others are told of it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from common.clock import Clock
+from common.contracts.scoring import SignalMoved, TierChanged, TreatmentChanged, ValueChanged
+from common.timers import Timer
+from scoring.appraisals.domain import (
+    Appraisal,
+    Cause,
+    Subject,
+    alerts_part,
+    appraise,
+    holdings_part,
+    newly_raised,
+    next_revision,
+    treatment_part,
+    value_part,
+)
+from scoring.classes.domain import CutPoints
+from scoring.policies.domain import RuleSet
+from scoring.signals.domain import Raised, holding
+from scoring.uow import ScoringUnitOfWork
+from scoring.values.domain import Books, Day
+
+LOOK = "look"  # the timer that wakes a customer on the next day on which something could be another
+AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class Known:
+    """What was said of a customer when he was last looked at."""
+
+    standing: Any  # the row, or None
+    signals: Mapping[UUID, Raised]
+
+
+@dataclass(frozen=True)
+class Reappraisal:
+    """One customer looked at again: what is said of him now, beside what was said before."""
+
+    appraisal: Appraisal
+    known: Known
+    cause: Cause
+    raised: Sequence[Raised]
+    cleared: Mapping[UUID, Raised]
+    parts: Mapping[str, Any]
+
+    @property
+    def is_vacant(self) -> bool:
+        return self.appraisal.subject.traces == 0
+
+    @property
+    def is_told_otherwise(self) -> bool:
+        return self.known.standing is None or self.known.standing.parts != self.parts
+
+    @property
+    def is_classed_otherwise(self) -> bool:
+        before, now = self.known.standing, self.appraisal
+        return before is None or (before.tier, before.abc, before.lifecycle, before.service_level) != (
+            str(now.classified.tier),
+            None if now.abc is None else str(now.abc),
+            str(now.lifecycle),
+            now.decision.treatment.service_level,
+        )
+
+
+async def reappraise(causes: Mapping[UUID, Cause], *, uow: ScoringUnitOfWork, now: datetime) -> None:
+    """Look at the customers again and tell what changed. Within the caller's transaction, who holds their locks."""
+    wanted = sorted(causes)
+    for start in range(0, len(wanted), AT_ONCE):
+        chunk = wanted[start : start + AT_ONCE]
+        await _reappraise({each: causes[each] for each in chunk}, uow=uow, now=now)
+
+
+async def _reappraise(causes: Mapping[UUID, Cause], *, uow: ScoringUnitOfWork, now: datetime) -> None:
+    rules, cuts, books = await uow.policies.in_force(), await uow.cuts.latest(), uow.books
+    subjects = await subjects_of(causes, uow=uow)
+    days = await uow.values.days_of(causes)
+    standings, signals = await uow.standings.of(causes), await uow.signals.open_of(causes)
+    again = [
+        _look_again(
+            subjects[each],
+            days.get(each, []),
+            known=Known(standings.get(each), signals.get(each, {})),
+            cause=cause,
+            rules=rules,
+            cuts=cuts,
+            books=books,
+            today=books.day_of(now),
+        )
+        for each, cause in causes.items()
+        if each in standings or subjects[each].traces
+    ]
+    await _save(again, uow=uow, now=now)
+    _tell(again, uow=uow, now=now)
+
+
+async def subjects_of(customers: Iterable[UUID], *, uow: ScoringUnitOfWork) -> dict[UUID, Subject]:
+    """What is on record of each customer beside his days."""
+    wanted = list(customers)
+    told, traces = await uow.links.customers(wanted), await uow.links.trace_counts(wanted)
+    complaints, categories = await uow.links.open_complaints(wanted), await uow.values.categories_of(wanted)
+    found = {}
+    for each in wanted:
+        row = told.get(each)
+        subject = Subject(each, traces=traces.get(each, 0), open_complaints=complaints.get(each, 0))
+        if row is not None:
+            since = None if row.since is None else uow.books.day_of(row.since)
+            subject = replace(subject, since=since, kind=row.kind, state=row.state, key_account=row.key_account)
+        found[each] = replace(subject, categories=categories.get(each, ()))
+    return found
+
+
+def _look_again(
+    subject: Subject,
+    days: Sequence[Day],
+    *,
+    known: Known,
+    cause: Cause,
+    rules: RuleSet,
+    cuts: CutPoints | None,
+    books: Books,
+    today: date,
+) -> Reappraisal:
+    appraisal = appraise(subject, days, as_of=today, rules=rules, cuts=cuts, books=books)
+    before = None
+    if known.standing is not None:
+        before = {}
+        if cause is not Cause.TIME and appraisal.holding:
+            then = books.day_of(known.standing.appraised_at)
+            before = holding(days, as_of=then, thresholds=rules.thresholds, books=books)
+    raised = newly_raised(appraisal.holding, known=list(known.signals.values()), before=before, as_of=today)
+    cleared = {row: each for row, each in known.signals.items() if each.signal not in appraisal.holding}
+    still = [each for row, each in known.signals.items() if row not in cleared]
+    vacant = subject.traces == 0
+    parts = {
+        "value": {} if vacant else value_part(appraisal, books),
+        "treatment": treatment_part(appraisal),
+        "holdings": {} if vacant else holdings_part(appraisal, books),
+        "alerts": alerts_part([*still, *raised]),
+        "suppress_paid_outbound": appraisal.decision.treatment.suppress_paid_outbound,
+    }
+    return Reappraisal(appraisal, known, cause, raised, cleared, parts)
+
+
+async def _save(again: Sequence[Reappraisal], *, uow: ScoringUnitOfWork, now: datetime) -> None:
+    await uow.standings.save([_standing_row(each, now) for each in again])
+    await uow.standings.add_changes([_change_row(each, now) for each in again if each.is_classed_otherwise])
+    await uow.signals.add([(_id(each), raised) for each in again for raised in each.raised], at=now)
+    gone = {row: _cleared_evidence(each) for each in again for row in each.cleared}
+    await uow.signals.clear(gone, at=now)
+    await uow.timers.set_all(
+        [
+            Timer(LOOK, str(_id(each)), uow.books.start_of(each.appraisal.next_look), {})
+            for each in again
+            if each.appraisal.next_look is not None
+        ]
+    )
+
+
+def _tell(again: Sequence[Reappraisal], *, uow: ScoringUnitOfWork, now: datetime) -> None:
+    for each in again:
+        if each.is_told_otherwise:
+            uow.outbox.add(
+                ValueChanged(customer_id=_id(each), revision=_revision(each, now), as_of=now, **each.parts), at=now
+            )
+        for signal in each.raised:
+            if signal.announced:
+                uow.outbox.add(_moved(each, signal, "raised", signal.evidence, now), at=now)
+        for signal in each.cleared.values():
+            if signal.announced:
+                uow.outbox.add(_moved(each, signal, "cleared", _cleared_evidence(each), now), at=now)
+        uow.outbox.add_all(_class_events(each, now), at=now)
+
+
+def _class_events(each: Reappraisal, now: datetime) -> Iterable[TierChanged | TreatmentChanged]:
+    """News of a class: not of the first one that is given, and not of what loaded history makes of it."""
+    before, appraisal = each.known.standing, each.appraisal
+    if before is None or before.is_vacant or each.is_vacant or each.cause is Cause.HISTORY:
+        return
+    if before.tier != str(appraisal.classified.tier):
+        yield TierChanged(
+            customer_id=_id(each),
+            old=before.tier,
+            new=str(appraisal.classified.tier),
+            reasons=list(appraisal.classified.reasons),
+            rules_version=appraisal.rules_version,
+            at=now,
+        )
+    if before.parts["treatment"] != each.parts["treatment"]:
+        yield TreatmentChanged(
+            customer_id=_id(each),
+            service_level=appraisal.decision.treatment.service_level,
+            policy_version=str(appraisal.policy_version),
+            reasons=appraisal.decision.reasons,
+            at=now,
+        )
+
+
+def _moved(
+    each: Reappraisal, signal: Raised, move: str, evidence: Mapping[str, Any], now: datetime
+) -> SignalMoved:
+    return SignalMoved.model_validate(
+        {"customer_id": _id(each), "signal": signal.signal, "move": move, "at": now, "evidence": dict(evidence)}
+    )
+
+
+def _cleared_evidence(each: Reappraisal) -> dict[str, Any]:
+    last = each.appraisal.last_purchase
+    return {"as_of": each.appraisal.as_of.isoformat(), "last_purchase": last.isoformat() if last else None}
+
+
+def _id(each: Reappraisal) -> UUID:
+    return each.appraisal.subject.customer_id
+
+
+def _revision(each: Reappraisal, now: datetime) -> int:
+    """One more where something is told; a state event and its standing carry the same."""
+    last = each.known.standing.revision if each.known.standing else None
+    if last is not None and not each.is_told_otherwise:
+        return int(last)
+    return next_revision(last, now)
+
+
+def _standing_row(each: Reappraisal, now: datetime) -> dict[str, Any]:
+    appraisal = each.appraisal
+    whole = appraisal.value
+    return {
+        "customer_id": _id(each),
+        "revision": _revision(each, now),
+        "appraised_at": now,
+        "is_vacant": each.is_vacant,
+        "is_ranked": appraisal.profit.sums.tally.entries > 0,
+        "tier": str(appraisal.classified.tier),
+        "abc": None if appraisal.abc is None else str(appraisal.abc),
+        "lifecycle": str(appraisal.lifecycle),
+        "in_best": appraisal.in_best,
+        "in_worst": appraisal.in_worst,
+        "frequency": whole.frequency,
+        "revenue": whole.revenue,
+        "profitability": whole.profitability,
+        "contribution": whole.contribution,
+        "contacts": whole.sums.tally.contacts,
+        "contact_cost": whole.cost_to_serve,
+        "abc_profit": appraisal.profit.profitability,
+        "ranked_profit": appraisal.ranked.profitability,
+        "contributed": appraisal.contributed.contribution,
+        "service_level": appraisal.decision.treatment.service_level,
+        "suppress_paid_outbound": appraisal.decision.treatment.suppress_paid_outbound,
+        "rules_version": appraisal.rules_version,
+        "parts": dict(each.parts),
+    }
+
+
+def _change_row(each: Reappraisal, now: datetime) -> dict[str, Any]:
+    appraisal = each.appraisal
+    return {
+        "id": uuid7(),
+        "customer_id": _id(each),
+        "at": now,
+        "tier": str(appraisal.classified.tier),
+        "abc": None if appraisal.abc is None else str(appraisal.abc),
+        "lifecycle": str(appraisal.lifecycle),
+        "service_level": appraisal.decision.treatment.service_level,
+        "reasons": list(appraisal.classified.reasons),
+        "profitability": appraisal.value.profitability,
+        "contribution": appraisal.value.contribution,
+        "rules_version": appraisal.rules_version,
+    }
+
+
+async def look_again(due: Sequence[Timer], *, uow: ScoringUnitOfWork, clock: Clock) -> None:
+    """A timer's handler: what happens by absence. The rule is evaluated on the state of this moment."""
+    customers = [UUID(timer.key) for timer in due]
+    await uow.lock(customers)
+    await reappraise(dict.fromkeys(customers, Cause.TIME), uow=uow, now=clock())
+
+
+async def republish_values(*, uow: ScoringUnitOfWork) -> int:
+    """Tell the present standings anew, as the same state events with the same revisions; gives how many."""
+    told, after = 0, None
+    async with uow:
+        while ids := await uow.standings.all_ids(after=after, limit=AT_ONCE):
+            after = ids[-1]
+            for _, row in sorted((await uow.standings.of(ids)).items()):
+                event = ValueChanged(
+                    customer_id=row.customer_id, revision=row.revision, as_of=row.appraised_at, **row.parts
+                )
+                uow.outbox.add(event, at=row.appraised_at)
+                told += 1
+            await uow.outbox.flush()
+        await uow.commit()
+    return told

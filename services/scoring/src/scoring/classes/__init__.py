@@ -1,0 +1,1 @@
+"""Tiers and ABC classes: where a customer stands among all the others."""

@@ -1,0 +1,157 @@
+"""What scoring does when something happens elsewhere."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from uuid import UUID
+
+from common.access import apply_access
+from common.clock import Clock
+from common.contracts import identity, interactions
+from common.contracts.identity import CustomerChanged, LinksChanged
+from common.contracts.interactions import CaseMoved, Money, TouchpointFigures, TouchpointRecorded, TouchpointRetracted
+from common.events import Event
+from scoring.appraisals.domain import Cause
+from scoring.appraisals.use_cases import reappraise
+from scoring.classes.use_cases import rank_soon
+from scoring.uow import ScoringUnitOfWork
+from scoring.values.domain import ANONYMOUS, Books, Figures, Tally, tallies
+
+CONSUMER = "scoring"
+TOPICS = (interactions.TOPIC, identity.TOPIC)
+LOCK_ROUNDS = 5
+
+# A later cause outweighs an earlier one where one batch brings several for the same customer.
+_WEIGHT = [Cause.HISTORY, Cause.LINKED, Cause.RECORDED, Cause.TIME]
+
+
+@dataclass
+class Changes:
+    """What a batch adds to the rows, all told, and whom it concerns."""
+
+    tallies: dict[tuple[UUID, date, str], Tally] = field(default_factory=dict)
+    categories: dict[tuple[UUID, str], int] = field(default_factory=dict)
+    traces: dict[UUID, Cause] = field(default_factory=dict)
+
+    def count(self, event: TouchpointFigures, *, books: Books, sign: int, cause: Cause) -> None:
+        trace = ANONYMOUS if event.anonymous else event.trace_id
+        day = books.day_of(event.occurred_at)
+        for currency, tally in tallies(_figures(event), home=books.currency).items():
+            slot = (trace, day, currency)
+            self.tallies[slot] = self.tallies.get(slot, Tally()) + (tally if sign > 0 else -tally)
+        if event.category and event.kind == "purchase" and event.amount is not None and event.amount.minor > 0:
+            bought = (trace, event.category[:200])
+            self.categories[bought] = self.categories.get(bought, 0) + sign
+        if not event.anonymous:
+            self.touch(trace, cause)
+
+    def touch(self, trace: UUID, cause: Cause) -> None:
+        self.traces[trace] = _weightier(self.traces.get(trace), cause)
+
+    @property
+    def has_sales(self) -> bool:
+        return any(tally.entries or tally.contact_cost for tally in self.tallies.values())
+
+
+async def consume(events: Sequence[Event], *, uow: ScoringUnitOfWork, clock: Clock) -> None:
+    """One batch, one transaction. Figures add up in any order; links and customers go by revision."""
+    now = clock()
+    async with uow:
+        owners = await _lock(events, uow=uow)
+        fresh = await uow.inbox.claim(events, consumer=CONSUMER)
+        data = [event.data for event in fresh]
+        await apply_access(fresh, uow.session)
+        changes = _counted(data, books=uow.books)
+        causes = await _relink(data, owners, uow=uow)
+        await uow.values.add(changes.tallies)
+        await uow.values.add_categories(changes.categories)
+        linked = await uow.links.customers_of(changes.traces)
+        for trace, customer_id in linked.items():
+            causes[customer_id] = _weightier(causes.get(customer_id), changes.traces[trace])
+        await reappraise(causes, uow=uow, now=now)
+        if changes.has_sales or any(isinstance(each, LinksChanged) for each in data):
+            await rank_soon(uow=uow, now=now)
+        await uow.commit()
+
+
+async def _lock(events: Sequence[Event], *, uow: ScoringUnitOfWork) -> dict[UUID, UUID]:
+    """Hold every trace and customer that the batch concerns, before the first write; gives whose the traces are now.
+
+    Who owns a trace may change until its lock is held, so it is read again until what was read is what is held.
+    """
+    traces, named = _concerned(event.data for event in events)
+    held: set[UUID] = set()
+    owners: dict[UUID, UUID] = {}
+    for _ in range(LOCK_ROUNDS):
+        owners = await uow.links.customers_of(traces)
+        wanted = traces | named | set(owners.values())
+        if wanted <= held:
+            break
+        await uow.lock(wanted)
+        held |= wanted
+    return owners
+
+
+def _concerned(data: Iterable[object]) -> tuple[set[UUID], set[UUID]]:
+    """The traces and the customers that events name."""
+    traces: set[UUID] = set()
+    customers: set[UUID] = set()
+    for each in data:
+        if isinstance(each, LinksChanged):
+            traces.update(move.trace_id for move in each.moves)
+            customers.update(move.customer_id for move in each.moves if move.customer_id is not None)
+        elif isinstance(each, CustomerChanged):
+            customers.add(each.customer_id)
+        elif isinstance(each, CaseMoved) or (isinstance(each, TouchpointFigures) and not each.anonymous):
+            traces.add(each.trace_id)
+    return traces, customers
+
+
+def _counted(data: Iterable[object], *, books: Books) -> Changes:
+    changes = Changes()
+    for each in data:
+        if isinstance(each, TouchpointRecorded):
+            cause = Cause.HISTORY if each.backfill else Cause.RECORDED
+            changes.count(each, books=books, sign=1, cause=cause)
+        elif isinstance(each, TouchpointRetracted):
+            # what a correction leaves is as if it had been recorded so; what a retraction leaves is news
+            cause = Cause.RECORDED if each.reason_code == "corrected" else Cause.TIME
+            changes.count(each, books=books, sign=-1, cause=cause)
+        elif isinstance(each, CaseMoved):
+            changes.touch(each.trace_id, Cause.HISTORY if each.backfill else Cause.RECORDED)
+    return changes
+
+
+async def _relink(
+    data: Sequence[object], owners: dict[UUID, UUID], *, uow: ScoringUnitOfWork
+) -> dict[UUID, Cause]:
+    """Project links, customers and cases; gives the customers concerned, those who lost a trace included."""
+    moves = [move for each in data if isinstance(each, LinksChanged) for move in each.moves]
+    customers = [each for each in data if isinstance(each, CustomerChanged)]
+    await uow.links.apply_moves(moves)
+    await uow.links.apply_customers(customers)
+    await uow.links.apply_cases(each for each in data if isinstance(each, CaseMoved))
+    concerned = {owners[move.trace_id] for move in moves if move.trace_id in owners}
+    concerned |= {move.customer_id for move in moves if move.customer_id is not None}
+    concerned |= {each.customer_id for each in customers}
+    return dict.fromkeys(concerned, Cause.LINKED)
+
+
+def _weightier(first: Cause | None, second: Cause) -> Cause:
+    return second if first is None else max(first, second, key=_WEIGHT.index)
+
+
+def _figures(event: TouchpointFigures) -> Figures:
+    return Figures(
+        kind=event.kind,
+        direction=event.direction,
+        amount=_pair(event.amount),
+        cost_of_goods=_pair(event.cost_of_goods),
+        quantity=event.quantity,
+        quote_answer=event.quote_answer,
+        contact_cost=_pair(event.contact_cost),
+    )
+
+
+def _pair(money: Money | None) -> tuple[int, str] | None:
+    return None if money is None else (money.minor, money.currency)

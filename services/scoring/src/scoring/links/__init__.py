@@ -1,0 +1,1 @@
+"""Whose trace is whose, as identity tells it."""

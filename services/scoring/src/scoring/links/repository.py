@@ -1,0 +1,135 @@
+"""Every query on links, customers and open cases."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from common.contracts.identity import CustomerChanged, Move
+from common.contracts.interactions import CaseMoved
+from common.db import insert_rows
+from scoring.links.models import customer, open_case, trace_link
+
+AT_ONCE = 5_000  # values in one IN list; PostgreSQL takes 32,767
+LONGEST_CHAIN = 50
+# A suggestion, a petition or a compliment is no complaint; an answered case is no open one.
+COMPLAINTS = frozenset({"complaint", "claim"})
+OPENING = frozenset({"opened", "reopened", "contacted", "expired"})
+
+
+def _newest(table: sa.Table, order: str, *, keys: Sequence[str]) -> dict[str, str]:
+    """For an upsert: every column from the row whose `order` is higher."""
+    rule = f'CASE WHEN excluded.{order} > "{table.name}".{order} THEN excluded.{{0}} ELSE "{table.name}".{{0}} END'
+    return {column.name: rule.format(column.name) for column in table.columns if column.name not in keys}
+
+
+class LinkRepository:
+    """Whose trace is whose."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def customers_of(self, traces: Iterable[UUID]) -> dict[UUID, UUID]:
+        """The customer of each trace that has one."""
+        rows = await self._among(
+            sa.select(trace_link.c.trace_id, trace_link.c.customer_id).where(trace_link.c.customer_id.is_not(None)),
+            trace_link.c.trace_id,
+            traces,
+        )
+        return {row.trace_id: row.customer_id for row in rows}
+
+    async def apply_moves(self, moves: Iterable[Move]) -> None:
+        """Project links, in any order: the highest revision of each trace wins."""
+        latest: dict[UUID, Move] = {}
+        for move in moves:
+            if move.trace_id not in latest or move.revision > latest[move.trace_id].revision:
+                latest[move.trace_id] = move
+        rows = [
+            {"trace_id": move.trace_id, "customer_id": move.customer_id, "revision": move.revision}
+            for _, move in sorted(latest.items())
+        ]
+        await insert_rows(
+            self._session, trace_link, rows, on_conflict=_newest(trace_link, "revision", keys=["trace_id"])
+        )
+
+    async def apply_customers(self, changes: Iterable[CustomerChanged]) -> None:
+        """Project customers, in any order: the highest revision of each wins."""
+        latest: dict[UUID, CustomerChanged] = {}
+        for change in changes:
+            if change.customer_id not in latest or change.revision > latest[change.customer_id].revision:
+                latest[change.customer_id] = change
+        names = [column.name for column in customer.columns]
+        rows = [{name: getattr(change, name) for name in names} for _, change in sorted(latest.items())]
+        await insert_rows(
+            self._session, customer, rows, on_conflict=_newest(customer, "revision", keys=["customer_id"])
+        )
+
+    async def apply_cases(self, moves: Iterable[CaseMoved]) -> None:
+        """Project which complaints are open, in any order: the latest move of each wins."""
+        latest: dict[str, CaseMoved] = {}
+        for move in moves:
+            if move.kind in COMPLAINTS and (
+                move.case_number not in latest or move.at >= latest[move.case_number].at
+            ):
+                latest[move.case_number] = move
+        rows = [
+            {
+                "case_number": move.case_number,
+                "trace_id": move.trace_id,
+                "is_open": move.move in OPENING,
+                "moved_at": move.at,
+            }
+            for _, move in sorted(latest.items())
+        ]
+        await insert_rows(
+            self._session, open_case, rows, on_conflict=_newest(open_case, "moved_at", keys=["case_number"])
+        )
+
+    async def customers(self, ids: Iterable[UUID]) -> dict[UUID, Any]:
+        """What identity told of each customer."""
+        return {row.customer_id: row for row in await self._among(sa.select(customer), customer.c.customer_id, ids)}
+
+    async def trace_counts(self, ids: Iterable[UUID]) -> dict[UUID, int]:
+        query = sa.select(trace_link.c.customer_id, sa.func.count().label("traces")).group_by(trace_link.c.customer_id)
+        return {row.customer_id: row.traces for row in await self._among(query, trace_link.c.customer_id, ids)}
+
+    async def open_complaints(self, ids: Iterable[UUID]) -> dict[UUID, int]:
+        query = (
+            sa.select(trace_link.c.customer_id, sa.func.count().label("cases"))
+            .join(open_case, open_case.c.trace_id == trace_link.c.trace_id)
+            .where(open_case.c.is_open)
+            .group_by(trace_link.c.customer_id)
+        )
+        return {row.customer_id: row.cases for row in await self._among(query, trace_link.c.customer_id, ids)}
+
+    async def survivor_of(self, customer_id: UUID) -> UUID:
+        """Who carries the customer's data today: himself, or whoever absorbed him, however often that went on."""
+        for _ in range(LONGEST_CHAIN):
+            row = (await self.customers([customer_id])).get(customer_id)
+            if row is None or row.state != "merged" or row.merged_into is None:
+                break
+            customer_id = row.merged_into
+        return customer_id
+
+    async def absorbed_by(self, customer_id: UUID) -> list[UUID]:
+        """The customers who went directly into this one."""
+        query = sa.select(customer.c.customer_id).where(
+            customer.c.merged_into == customer_id, customer.c.state == "merged"
+        )
+        return sorted((await self._session.scalars(query)).all())
+
+    async def is_known(self, customer_id: UUID) -> bool:
+        """Whether identity ever told of this customer, by himself or by a trace."""
+        told = sa.select(sa.literal(1)).select_from(customer).where(customer.c.customer_id == customer_id)
+        linked = sa.select(sa.literal(1)).select_from(trace_link).where(trace_link.c.customer_id == customer_id)
+        return await self._session.scalar(sa.union_all(told, linked).limit(1)) is not None
+
+    async def _among(self, query: sa.Select[Any], column: sa.ColumnElement[Any], values: Iterable[UUID]) -> list[Any]:
+        wanted = sorted(set(values))
+        rows: list[Any] = []
+        for start in range(0, len(wanted), AT_ONCE):
+            chunk = wanted[start : start + AT_ONCE]
+            rows.extend((await self._session.execute(query.where(column.in_(chunk)))).all())
+        return rows

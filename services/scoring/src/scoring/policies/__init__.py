@@ -1,0 +1,1 @@
+"""Thresholds and treatment policy: the company's rules as versioned data."""

@@ -1,0 +1,1 @@
+"""Reports over the population: ABC, Pareto, key figures."""

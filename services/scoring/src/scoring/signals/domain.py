@@ -1,0 +1,170 @@
+"""When a customer's purchases have dropped, or stopped: rules that are evaluated on the state of a day."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from common.money import from_minor
+from scoring.policies.domain import Thresholds
+from scoring.values.domain import Books, Day, last_movement, months_after
+
+
+class Signal(StrEnum):
+    """Each holds by its own rule: who is critical is at warning too, who is long dormant is dormant too."""
+
+    DROP_WARNING = "drop-warning"
+    DROP_CRITICAL = "drop-critical"
+    DORMANT = "dormant"
+    LONG_DORMANT = "long-dormant"
+
+
+# The graver signal of a family speaks for the other in a resume.
+_OUTSPOKEN = {Signal.DROP_WARNING: Signal.DROP_CRITICAL, Signal.DORMANT: Signal.LONG_DORMANT}
+
+Evidence = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Trend:
+    """What was bought in the current window beside the mean of the windows before it (A1, A2)."""
+
+    current: int
+    habitual: Decimal
+    first: date
+    last: date
+    baseline_first: date
+
+    @property
+    def ratio(self) -> Decimal:
+        return Decimal(self.current) / self.habitual
+
+
+@dataclass(frozen=True)
+class Raised:
+    """A signal that holds: since when, on what evidence, and whether it was told or found to be true already."""
+
+    signal: str
+    since: date
+    evidence: Mapping[str, Any]
+    announced: bool
+
+
+def trend(days: Iterable[Day], *, as_of: date, thresholds: Thresholds, books: Books) -> Trend | None:
+    """None where there is no habit to compare with: too few purchases in the windows before, or nothing on balance."""
+    length = timedelta(days=thresholds.drop_window_days)
+    first = as_of - length + timedelta(days=1)
+    baseline_first = first - length * thresholds.drop_baseline_windows
+    current, before, purchases = 0, 0, 0
+    for each in days:
+        if each.day > as_of or each.day < baseline_first:
+            continue
+        bought = _bought(each, thresholds, books)
+        if each.day >= first:
+            current += bought
+        else:
+            before += bought
+            purchases += each.tally.purchases
+    if before <= 0 or purchases < thresholds.drop_min_purchases:
+        return None
+    return Trend(current, Decimal(before) / thresholds.drop_baseline_windows, first, as_of, baseline_first)
+
+
+def holding(days: Sequence[Day], *, as_of: date, thresholds: Thresholds, books: Books) -> dict[Signal, Evidence]:
+    """The signals that hold on a day, each with its evidence."""
+    found: dict[Signal, Evidence] = {}
+    course = trend(days, as_of=as_of, thresholds=thresholds, books=books)
+    if course is not None:
+        if course.ratio <= Decimal(str(thresholds.drop_warning)):
+            found[Signal.DROP_WARNING] = _drop_evidence(course, thresholds, books)
+        if course.ratio < Decimal(str(thresholds.drop_critical)):
+            found[Signal.DROP_CRITICAL] = _drop_evidence(course, thresholds, books)
+    moved = last_movement([each for each in days if each.day <= as_of])
+    if moved is not None:
+        for signal, months in _dormancies(thresholds):
+            since = months_after(moved, months)
+            if since <= as_of:
+                found[signal] = {"last_movement": moved.isoformat(), "months": months, "since": since.isoformat()}
+    return found
+
+
+def since_of(evidence: Evidence, *, as_of: date) -> date:
+    """When a signal that was found began: dormancy knows its day, a drop is dated when it is found."""
+    return date.fromisoformat(evidence["since"]) if "since" in evidence else as_of
+
+
+def outspoken(raised: Iterable[Raised]) -> list[Raised]:
+    """One of each family, the graver."""
+    by_signal = {each.signal: each for each in raised}
+    return [each for name, each in by_signal.items() if _OUTSPOKEN.get(Signal(name)) not in by_signal]
+
+
+def drop_level(signals: Iterable[str]) -> str:
+    names = set(signals)
+    if Signal.DROP_CRITICAL in names:
+        return "critical"
+    return "warning" if Signal.DROP_WARNING in names else "none"
+
+
+def dormancy_level(signals: Iterable[str]) -> str:
+    names = set(signals)
+    if Signal.LONG_DORMANT in names:
+        return "long-dormant"
+    return "dormant" if Signal.DORMANT in names else "none"
+
+
+def next_look(
+    days: Iterable[Day], *, as_of: date, thresholds: Thresholds, others: Iterable[date | None] = ()
+) -> date | None:
+    """The first day after `as_of` on which, with nothing happening, any figure or signal could be another.
+
+    That is when a day leaves one of the windows that are looked at, or a period of quiet is complete. `others` are further
+    days that the caller knows of.
+    """
+    length = timedelta(days=thresholds.drop_window_days)
+    oldest = min(months_after(as_of, -26), as_of - length * (thresholds.drop_baseline_windows + 2))
+    oldest = min(oldest, months_after(as_of, -thresholds.long_dormant_months - 1))
+    spans = [length * number for number in range(1, thresholds.drop_baseline_windows + 2)]
+    candidates: set[date] = {each for each in others if each is not None}
+    for day in {each.day for each in days if each.day >= oldest and not each.tally.is_nothing}:
+        candidates.add(day)  # a day still to come: an event may be dated ahead
+        candidates.update(day + span for span in spans)
+        for months in {12, 24, thresholds.dormant_months, thresholds.long_dormant_months}:
+            candidates.add(months_after(day, months))
+            if day.day > 28:  # a shorter month: the day leaves its window one day later
+                candidates.add(months_after(day, months) + timedelta(days=1))
+    return min((each for each in candidates if each > as_of), default=None)
+
+
+def _bought(each: Day, thresholds: Thresholds, books: Books) -> int:
+    if thresholds.drop_measure == "purchases":
+        return each.tally.purchases
+    return books.exchange(each.tally.revenue, each.currency) or 0
+
+
+def _dormancies(thresholds: Thresholds) -> tuple[tuple[Signal, int], ...]:
+    return (Signal.DORMANT, thresholds.dormant_months), (Signal.LONG_DORMANT, thresholds.long_dormant_months)
+
+
+def _drop_evidence(course: Trend, thresholds: Thresholds, books: Books) -> Evidence:
+    in_money = thresholds.drop_measure == "revenue"
+
+    def shown(amount: Decimal | int) -> Any:
+        if in_money:
+            return {"amount": from_minor(int(amount), books.currency), "currency": books.currency}
+        return float(amount)
+
+    return {
+        "ratio": round(float(course.ratio), 4),
+        "measure": thresholds.drop_measure,
+        "current": shown(course.current),
+        "habitual": shown(course.habitual),
+        "window": {"from": course.first.isoformat(), "to": course.last.isoformat()},
+        "baseline": {
+            "from": course.baseline_first.isoformat(),
+            "to": (course.first - timedelta(days=1)).isoformat(),
+            "windows": thresholds.drop_baseline_windows,
+        },
+    }

@@ -1,0 +1,73 @@
+"""Every query on signals."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
+
+from common.db import insert_rows
+from scoring.signals.domain import Raised
+from scoring.signals.models import signal
+
+
+class SignalRepository:
+    """Which signals hold, and which once did."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def open_of(self, customers: Iterable[UUID]) -> dict[UUID, dict[UUID, Raised]]:
+        """The signals that hold for each customer, by the id of their row."""
+        query = sa.select(signal).where(signal.c.cleared_at.is_(None), signal.c.customer_id.in_(sorted(set(customers))))
+        found: dict[UUID, dict[UUID, Raised]] = {}
+        for row in await self._session.execute(query.order_by(signal.c.id)):
+            raised = Raised(row.signal, row.since, row.evidence, row.announced)
+            found.setdefault(row.customer_id, {})[row.id] = raised
+        return found
+
+    async def add(self, raised: Sequence[tuple[UUID, Raised]], *, at: datetime) -> None:
+        rows = [
+            {
+                "id": uuid7(),
+                "customer_id": customer_id,
+                "signal": each.signal,
+                "since": each.since,
+                "raised_at": at,
+                "announced": each.announced,
+                "evidence": dict(each.evidence),
+                "cleared_at": None,
+                "cleared_evidence": None,
+            }
+            for customer_id, each in raised
+        ]
+        await insert_rows(self._session, signal, rows)
+
+    async def clear(self, rows: Mapping[UUID, Mapping[str, Any]], *, at: datetime) -> None:
+        """Close signals by the ids of their rows, each with the evidence that it holds no more."""
+        statement = (
+            sa.update(signal)
+            .where(signal.c.id == sa.bindparam("row_id"))
+            .values(cleared_at=sa.bindparam("at"), cleared_evidence=sa.bindparam("evidence"))
+        )
+        if rows:
+            # Core on the connection: the ORM's bulk update would ask for primary keys by name
+            connection = await self._session.connection()
+            await connection.execute(
+                statement, [{"row_id": row, "at": at, "evidence": dict(evidence)} for row, evidence in rows.items()]
+            )
+
+    async def page(self, customer_id: UUID, *, after: UUID | None, limit: int) -> list[Any]:
+        """The signals of a customer, past and present, the newest first."""
+        query = sa.select(signal).where(signal.c.customer_id == customer_id)
+        if after is not None:
+            query = query.where(signal.c.id < after)
+        return list((await self._session.execute(query.order_by(signal.c.id.desc()).limit(limit))).all())
+
+    async def counts(self) -> dict[str, int]:
+        """How many customers each signal holds for."""
+        query = sa.select(signal.c.signal, sa.func.count()).where(signal.c.cleared_at.is_(None)).group_by(signal.c.signal)
+        return {row[0]: row[1] for row in await self._session.execute(query)}

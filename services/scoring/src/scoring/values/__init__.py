@@ -1,0 +1,1 @@
+"""What customers bought, paid and cost, by day, and what it makes them worth."""

@@ -1,0 +1,61 @@
+"""The worker's composition root: what is consumed, which timers wake whom, and how values are told again."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from common.bus.delivery import Consumer
+from common.company import Company
+from common.events import Event
+from common.service import Runtime
+from common.timers import Timer
+from common.worker import TimerHandler, TimerLoop
+from scoring.appraisals.use_cases import LOOK, look_again, republish_values
+from scoring.classes.use_cases import RANK, WAVE, rank, wave
+from scoring.consumers import CONSUMER, TOPICS, consume
+from scoring.uow import ScoringUnitOfWork
+from scoring.values.domain import Books
+
+TIMERS: dict[str, Callable[..., Awaitable[None]]] = {LOOK: look_again, RANK: rank, WAVE: wave}
+
+
+def books_of(company: Company) -> Books:
+    """The company's books as its file says."""
+    month, day = map(int, company.fiscal_year_start.split("-"))
+    return Books(
+        currency=company.currency,
+        rate=company.in_base_currency,
+        day_of=company.local_date,
+        start_of=company.start_of_day,
+        fiscal_year_starts=(month, day),
+    )
+
+
+def unit_of_work(runtime: Runtime, *, reading: bool = False) -> ScoringUnitOfWork:
+    return ScoringUnitOfWork(runtime.database, books=books_of(runtime.company), reading=reading)
+
+
+def create_consumer(runtime: Runtime) -> Consumer:
+    async def handle(events: Sequence[Event]) -> None:
+        await consume(events, uow=unit_of_work(runtime), clock=runtime.clock)
+
+    return Consumer(CONSUMER, TOPICS, handle)
+
+
+def create_timers(runtime: Runtime) -> TimerLoop:
+    def bound(handler: Callable[..., Awaitable[None]]) -> TimerHandler:
+        async def handle(due: Sequence[Timer], uow: Any) -> None:
+            await handler(due, uow=uow, clock=runtime.clock)
+
+        return handle
+
+    return TimerLoop(
+        runtime.database,
+        {name: bound(handler) for name, handler in TIMERS.items()},
+        unit_of_work=lambda: unit_of_work(runtime),
+        clock=runtime.clock,
+    )
+
+
+async def republish(runtime: Runtime) -> int:
+    """Tell all values anew, for whoever builds a projection from nothing."""
+    return await republish_values(uow=unit_of_work(runtime))

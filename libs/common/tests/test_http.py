@@ -1,6 +1,7 @@
 """The manners of every service: correlation, limits, documents, health, figures, scopes."""
 
 import json
+import random
 import re
 from typing import Annotated, Any
 from uuid import UUID
@@ -8,7 +9,7 @@ from uuid import UUID
 import httpx
 import pytest
 import structlog
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from jsonschema import Draft202012Validator
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,7 +20,7 @@ from common.auth import Principal, dev_token, needs, undeclared_routes
 from common.contracts import scoring
 from common.db import Database
 from common.health import NotReady
-from common.http import ClockOf, DatabaseOf, create_service
+from common.http import ClockOf, DatabaseOf, create_service, threaded_dependencies
 from common.idempotency import AttemptOf, recall, remember
 from common.openapi import openapi_gaps
 from common.pagination import Page, Paging
@@ -196,6 +197,25 @@ def test_a_route_without_a_scope_is_found():
     assert undeclared_routes(make_app(routers=[routes(), unkempt_routes()])) == ["['GET'] /demo/v1/open"]
 
 
+def test_nothing_on_the_way_of_a_request_waits_for_a_thread():
+    assert threaded_dependencies(make_app()) == []
+
+
+def test_a_dependency_that_would_wait_for_a_thread_is_found():
+    def slow() -> int:
+        return 1
+
+    router = APIRouter(prefix="/demo/v1/slow")
+
+    @router.get("")
+    async def route(one: Annotated[int, Depends(slow)]) -> int:
+        return one
+
+    assert [found.partition(": ")[0] for found in threaded_dependencies(make_app(routers=[router]))] == [
+        "/demo/v1/slow"
+    ]
+
+
 def test_a_scope_that_does_not_exist_cannot_be_asked_for():
     with pytest.raises(ValueError, match="no scope"):
         needs("notes:read")
@@ -266,6 +286,49 @@ async def test_a_body_of_exactly_the_limit_passes(bare):
 async def test_an_absurd_length_is_refused(bare):
     answer = await bare.post("/demo/v1/notes/raw", content=b"x", headers={"content-length": "9" * 5000})
     assert answer.status_code == 413
+
+
+async def test_no_bytes_that_are_sent_make_a_fault_of_ours(client):
+    chance = random.Random(20261122)
+    seeds = [
+        b'{"text": "Buenas"}',
+        b'{"text": "\\ud800"}',
+        b'[{"a": 1e999}]',
+        b'{"text": "\\u0000", "text": null}',
+        b"",
+    ]
+    for _ in range(400):
+        body = bytearray(chance.choice(seeds))
+        for _ in range(chance.randrange(4)):
+            body[chance.randrange(len(body) + 1) : chance.randrange(len(body) + 1)] = chance.randbytes(
+                chance.randrange(3)
+            )
+        kind = chance.choice(
+            [
+                "application/json",
+                "application/json; charset=latin-1",
+                "text/plain",
+                "",
+                "a/b/c;=",
+                "multipart/form-data",
+            ]
+        )
+        path = chance.choice(["", "/%00", "/%ff%fe", "?limit=%ff", "?cursor=%00", "/..%2f", f"/{UUID(int=1)}"])
+        method = chance.choice(["POST", "PUT", "GET"])
+        answer = await client.request(
+            method, f"/demo/v1/notes{path}", content=bytes(body), headers={"content-type": kind}
+        )
+        assert answer.status_code < 500, (method, path, kind, bytes(body))
+        if answer.status_code >= 400:
+            assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "value", [b"Bearer \xff\xfe", b"Bearer hilo_\xc3\xb1_x", b"Basic abc", b"Bearer", b"Bearer  a.b.c", b"\x80"]
+)
+async def test_an_odd_authorization_is_refused_and_no_fault(bare, value):
+    answer = await bare.get("/demo/v1/notes", headers={"Authorization": value})
+    assert answer.status_code == 401
 
 
 # --- pages, versions, idempotency

@@ -76,7 +76,7 @@ class PageQuery:
 def paging(*, default: int = 50, most: int = 200) -> Any:
     """A dependency that reads `?cursor=&limit=` with a list's own limits."""
 
-    def page_query(
+    async def page_query(
         cursor: Annotated[str | None, Query(description="`next` of the page before", max_length=LONGEST_CURSOR)] = None,
         limit: Annotated[int, Query(ge=1, le=most, description="Items a page")] = default,
     ) -> PageQuery:

@@ -5,20 +5,24 @@ A value is a template over the columns (`"{full_name}"`) or the dotted paths of 
 names the field and keeps it, so that there is one place where refused rows are found.
 """
 
+import codecs
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _PLACE = re.compile(r"\{([^{}]+)\}")
 _PRODUCT = re.compile(r"^\s*\{([^{}]+)\}\s*\*\s*\{([^{}]+)\}\s*$")
 _MOMENTS = ("occurred_at", "due_at", "answered_at", "ends_at", "starts_at")
 _SECTIONS = {"id", "group", "touchpoint", "profile", "payload", "line", "read", "values"}
+_TABLES = {"touchpoint", "profile", "payload", "line", "read", "values"}
+
+_DIGITS = 18  # more are no amount
 
 Row = Mapping[str, Any]
 
@@ -50,10 +54,8 @@ class FileMap:
             document = tomllib.loads(path.read_text("utf-8"))
         except (OSError, tomllib.TOMLDecodeError) as error:
             raise BadMap(f"{path}: {error}") from error
-        if unknown := sorted(set(document) - _SECTIONS):
-            raise BadMap(f"{path}: unknown entries {', '.join(unknown)}; known are {', '.join(sorted(_SECTIONS))}")
-        if not isinstance(document.get("id"), str) or not isinstance(document.get("touchpoint"), dict):
-            raise BadMap(f"{path}: a map needs `id` and a [touchpoint] section")
+        for wrong in _wrongs_in(document):
+            raise BadMap(f"{path}: {wrong}")
         read = document.get("read", {})
         return cls(
             id=document["id"],
@@ -120,6 +122,36 @@ class FileMap:
         return moment.isoformat()
 
 
+def _wrongs_in(document: Mapping[str, Any]) -> Iterator[str]:
+    """Why this is no map. It is told before the first row is read, not by a million refusals."""
+    if unknown := sorted(set(document) - _SECTIONS):
+        yield f"unknown entries {', '.join(unknown)}; known are {', '.join(sorted(_SECTIONS))}"
+    if not isinstance(document.get("id"), str) or not isinstance(document.get("touchpoint"), dict):
+        yield "a map needs `id` and a [touchpoint] section"
+    if not isinstance(document.get("group", ""), str):
+        yield "`group` is a template"
+    for name in sorted(_TABLES & document.keys()):
+        if not isinstance(document[name], dict):
+            yield f"[{name}] is a section"
+    for name, words in document.get("values", {}).items():
+        if not isinstance(words, dict):
+            yield f"[values.{name}] is a section: column's word = ours"
+    if not isinstance(document["touchpoint"].get("identifiers", []), list):
+        yield "identifiers is a list of templates"
+    yield from _wrongs_in_reading(document.get("read", {}))
+
+
+def _wrongs_in_reading(read: Mapping[str, Any]) -> Iterator[str]:
+    try:
+        ZoneInfo(read.get("time_zone", "UTC"))
+    except (ValueError, TypeError, OSError, ZoneInfoNotFoundError):
+        yield f"no such time_zone: {read['time_zone']}"
+    try:
+        codecs.lookup(read.get("encoding", "utf-8"))
+    except (LookupError, TypeError):
+        yield f"no such encoding: {read['encoding']}"
+
+
 def _translated(words: Mapping[str, Any], text: str) -> Any:
     """Our word for the column's; `"*"` is for all others, and without it the column's word stays."""
     return words.get(text, words.get("*", text or None))
@@ -146,7 +178,10 @@ def _sum_of_products(rows: Iterable[Row], left: str, right: str) -> str | None:
     for row in rows:
         a, b = _column(row, left), _column(row, right)
         try:
-            total += Decimal(a) * Decimal(b)
+            product = Decimal(a) * Decimal(b)
         except InvalidOperation:
             return f"{a} * {b}"
+        if not product.is_finite() or product.adjusted() > _DIGITS:
+            return f"{a} * {b}"
+        total += product
     return str(total.quantize(Decimal("0.01")))

@@ -1,0 +1,229 @@
+"""The map engine: templates over columns and dotted paths become touchpoints as the API takes them."""
+
+from pathlib import Path
+
+import pytest
+
+from hilo.mapping import BadMap, FileMap
+
+MAPS = Path(__file__).parents[1] / "maps"
+
+CRM = """
+id = "{record_id}"
+[touchpoint]
+source = "legacy-crm"
+kind = "note"
+channel = "{channel}"
+occurred_at = "{date}"
+identifiers = ["phone:{phone}", "email:{email}", "document:co-{doc_type}:{doc_number}"]
+backfill = true
+[profile]
+full_name = "{full_name}"
+address = "{address}"
+[read]
+time_zone = "America/Bogota"
+date_format = "%m/%d/%Y %H:%M"
+[values.channel]
+"Web" = "web"
+"""
+
+INVOICES = """
+id = "{InvoiceNo}"
+group = "{InvoiceNo}"
+[touchpoint]
+kind = "purchase"
+channel = "web"
+occurred_at = "{InvoiceDate}"
+identifiers = ["account:shop:{CustomerID}"]
+[payload]
+amount = "{Quantity} * {UnitPrice}"
+currency = "GBP"
+[line]
+offering = "{StockCode}"
+quantity = "{Quantity}"
+"""
+
+
+@pytest.fixture
+def map_of(tmp_path):
+    def write(text: str) -> FileMap:
+        (tmp_path / "map.toml").write_text(text)
+        return FileMap.load(tmp_path / "map.toml")
+
+    return write
+
+
+def row(**columns: str) -> dict[str, object]:
+    return {
+        "record_id": "r1",
+        "channel": "Web",
+        "date": "11/20/2026 15:04",
+        "phone": "300 123 4567",
+        "email": "",
+        "doc_type": "CC",
+        "doc_number": "52.123.456",
+        "full_name": "ANA LOPEZ",
+        "address": "",
+        "row": 1,
+        **columns,
+    }
+
+
+def test_a_row_becomes_a_touchpoint(map_of):
+    assert map_of(CRM).touchpoint_of([row()]) == {
+        "external_id": "r1",
+        "source": "legacy-crm",
+        "kind": "note",
+        "channel": "web",
+        "occurred_at": "2026-11-20T15:04:00-05:00",
+        "identifiers": ["phone:300 123 4567", "document:co-CC:52.123.456"],
+        "backfill": True,
+        "profile": {"full_name": "ANA LOPEZ"},
+    }
+
+
+@pytest.mark.parametrize("missing", ["phone", "doc_type", "doc_number"])
+def test_an_identifier_with_an_empty_column_is_left_out(map_of, missing):
+    identifiers = map_of(CRM).touchpoint_of([row(**{missing: " "})])["identifiers"]
+    assert len(identifiers) == 1
+    assert missing.partition("_")[0] not in identifiers[0].partition(":")[0]
+
+
+def test_columns_that_the_file_does_not_have_are_empty(map_of):
+    body = map_of(CRM).touchpoint_of([{"record_id": "r1", "channel": "Web", "date": None, "row": 1}])
+    assert body["identifiers"] == []
+    assert "occurred_at" not in body
+    assert "profile" not in body
+
+
+def test_a_word_that_no_list_translates_stays(map_of):
+    assert map_of(CRM).touchpoint_of([row(channel="Kiosk")])["channel"] == "Kiosk"
+
+
+def test_a_star_translates_all_other_words(map_of):
+    starred = map_of(CRM + '"*" = "unknown"\n')
+    assert [starred.touchpoint_of([row(channel=c)])["channel"] for c in ("Web", "Fax", "")] == [
+        "web",
+        "unknown",
+        "unknown",
+    ]
+
+
+def test_words_become_values_of_any_type(map_of):
+    judged = map_of(
+        'id = "{row}"\n[touchpoint]\nkind = "note"\n[payload]\nin_time = "{ok}"\n[values.in_time]\n"Yes" = true\n"No" = false\n'
+    )
+    assert [judged.touchpoint_of([{"row": 1, "ok": ok}])["payload"] for ok in ("Yes", "No")] == [
+        {"in_time": True},
+        {"in_time": False},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("format_line", "text", "moment"),
+    [
+        ('date_format = "%m/%d/%Y"', "7/29/2013", "2013-07-29T00:00:00-05:00"),
+        ('date_format = "%Y-%b-%d"', "2010-oct-19", "2010-10-19T00:00:00-05:00"),
+        ('date_format = "%Y-%m-%dT%H:%M:%S%z"', "2013-07-29T10:00:00+02:00", "2013-07-29T10:00:00+02:00"),
+        ("", "2013-07-29", "2013-07-29T00:00:00-05:00"),
+        ("", "2013-07-29T10:00:00Z", "2013-07-29T10:00:00+00:00"),
+        ('date_format = "%m/%d/%Y"', "29/7/2013", "29/7/2013"),
+        ("", "yesterday", "yesterday"),
+    ],
+)
+def test_a_date_is_read_in_the_files_form_and_zone_and_passed_on_where_it_cannot_be(map_of, format_line, text, moment):
+    dated = map_of(
+        f'id = "{{row}}"\n[touchpoint]\noccurred_at = "{{when}}"\n[read]\ntime_zone = "America/Bogota"\n{format_line}\n'
+    )
+    assert dated.touchpoint_of([{"row": 1, "when": text}])["occurred_at"] == moment
+
+
+def test_a_date_without_zone_anywhere_is_utc(map_of):
+    dated = map_of('id = "{row}"\n[touchpoint]\noccurred_at = "{when}"\n')
+    assert dated.touchpoint_of([{"row": 1, "when": "2013-07-29"}])["occurred_at"] == "2013-07-29T00:00:00+00:00"
+
+
+def line(code: str, quantity: str, price: str, **more: str) -> dict[str, object]:
+    return {
+        "InvoiceNo": "536365", "StockCode": code, "Quantity": quantity, "UnitPrice": price, "CustomerID": "17850",
+        "InvoiceDate": "2010-12-01 08:26", **more,
+    }  # fmt: skip
+
+
+def test_the_products_of_an_invoice_are_summed_to_the_cent_and_each_row_is_a_line(map_of):
+    body = map_of(INVOICES).touchpoint_of([line("A", "6", "2.55"), line("B", "-1", "0.005"), line("C", "3", "0.335")])
+    assert body["payload"] == {
+        "amount": "16.30",  # 15.30 - 0.005 + 1.005
+        "currency": "GBP",
+        "lines": [
+            {"offering": "A", "quantity": "6"},
+            {"offering": "B", "quantity": "-1"},
+            {"offering": "C", "quantity": "3"},
+        ],
+    }
+    assert body["external_id"] == "536365"
+    assert body["identifiers"] == ["account:shop:17850"]
+
+
+@pytest.mark.parametrize("price", ["", "free", "1,50", "Infinity", "NaN", "1e999999"])
+def test_a_product_that_is_no_number_is_passed_on_for_the_api_to_refuse(map_of, price):
+    amount = map_of(INVOICES).touchpoint_of([line("A", "6", price)])["payload"]["amount"]
+    assert amount == f"6 * {price}"
+
+
+def test_dotted_paths_reach_into_documents(map_of):
+    webhook = map_of(
+        'id = "{message.id}"\n[touchpoint]\nkind = "message"\ncontent = "{message.text}"\nidentifiers = ["phone:{from.phone}"]\n'
+        '[payload]\nscore = "{flow.answers.score}"\n'
+    )
+    document = {"message": {"id": 7, "text": "Hola"}, "from": {"phone": "300"}, "flow": None, "row": 1}
+    assert webhook.touchpoint_of([document]) == {
+        "external_id": "7",
+        "kind": "message",
+        "content": "Hola",
+        "identifiers": ["phone:300"],
+    }
+
+
+def test_a_column_with_a_dot_in_its_name_wins_over_a_path(map_of):
+    dotted = map_of('id = "{a.b}"\n[touchpoint]\nkind = "note"\n')
+    assert dotted.touchpoint_of([{"a.b": "column", "a": {"b": "path"}}])["external_id"] == "column"
+
+
+def test_nested_tables_and_lists_are_rendered_too(map_of):
+    nested = map_of(
+        'id = "{row}"\n[touchpoint]\nkind = "note"\nactor = { kind = "staff", id = "{agent}" }\nreferences = ["order:{order}", "{missing}"]\n'
+    )
+    body = nested.touchpoint_of([{"row": 1, "agent": "", "order": "9"}])
+    assert body["actor"] == {"kind": "staff"}
+    assert body["references"] == ["order:9"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("id = ", "map.toml"),
+        ('id = "{row}"\n', r"\[touchpoint\]"),
+        ("[touchpoint]\n", "needs `id`"),
+        ('id = "{row}"\nchanel = "x"\n[touchpoint]\n', "chanel"),
+        ('id = "{row}"\n[touchpoint]\n[read]\ntime_zone = "America/Macondo"\n', "America/Macondo"),
+        ('id = "{row}"\n[touchpoint]\n[read]\nencoding = "utf-99"\n', "utf-99"),
+        ('id = "{row}"\nread = "all"\n[touchpoint]\n', "read"),
+        ('id = "{row}"\nvalues = 7\n[touchpoint]\n', "values"),
+        ('id = "{row}"\n[touchpoint]\n[values]\nchannel = "web"\n', "channel"),
+        ('id = "{row}"\n[touchpoint]\nidentifiers = "phone:{phone}"\n', "identifiers"),
+    ],
+)
+def test_what_is_no_map_is_refused_with_the_reason(map_of, text, words):
+    with pytest.raises(BadMap, match=words):
+        map_of(text)
+
+
+def test_a_map_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(BadMap, match="none"):
+        FileMap.load(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("path", sorted(MAPS.glob("*.toml")), ids=lambda path: path.stem)
+def test_the_shipped_maps_are_maps(path):
+    assert FileMap.load(path).touchpoint["backfill"] is True

@@ -404,3 +404,9 @@ def test_the_order_of_the_evidence_does_not_move_a_touchpoint(values, shuffle, n
         trace_of(order, name=name, source="s", external_id="1", secret=SECRET) for order in (identifiers, shuffled)
     )
     assert one == other
+
+
+@pytest.mark.parametrize("given", ["phone:ana", "phone:123", "whatsapp:none", "email:ana.example.com", "document:co-cc:none"])
+def test_what_is_no_misspelling_but_another_thing_is_refused(given: str) -> None:
+    with pytest.raises(InvalidIdentifier):
+        read_identifiers([given], default_region="CO")

@@ -33,6 +33,7 @@ SHARED = frozenset({"phone", "device"})  # families and offices share them; acco
 
 LONGEST = 256  # characters of a value
 
+FEWEST_PHONE_DIGITS = 7  # fewer are no misspelt phone but something else
 _UNREAD = "~"  # in front of a value that is kept although it has no normal form
 _MISREAD = frozenset({"not-a-phone", "not-an-email", "no-document-type", "not-a-document", "wrong-check-digit"})
 
@@ -132,7 +133,8 @@ def read_identifiers(
     As `parse_identifiers`, but a value of a known scheme that has no normal form (a digit too many, a wrong check digit,
     two dots in an e-mail) is kept folded as `scheme:~value`, not `readable`, with a warning: it is found again when it is
     asked for in the same spelling, proves nothing by itself, and names a trace only where nothing better does.
-    Raises InvalidIdentifier for what says nothing at all: an unknown scheme, nothing after it, control characters.
+    Raises InvalidIdentifier for what says nothing at all: an unknown scheme, nothing after it, control characters, a word in
+    the place of a number, an e-mail without its @.
     """
     found, misread, hopeless = _read_all(given, default_region, source, pointer)
     if hopeless:
@@ -152,13 +154,22 @@ def _read_all(
             identifier = parse_identifier(text, default_region=region, source=source)
         except InvalidIdentifier as refusal:
             error = FieldError(f"{pointer}/{place}", refusal.reason, refusal.detail)
-            if refusal.reason not in _MISREAD:
+            if refusal.reason not in _MISREAD or not _looks_like_one(text):
                 hopeless.append(error)
                 continue
             misread.append(error)
             identifier = _as_written(text)
         found.setdefault(identifier.text, identifier)
     return tuple(found.values()), misread, hopeless
+
+
+def _looks_like_one(given: str) -> bool:
+    """Whether it may be a misspelt one: a word in the place of a number is a channel's mistake, and it should hear of it."""
+    word, _, raw = given.partition(":")
+    scheme, digits = _scheme(word), sum(character.isdigit() for character in raw)
+    if scheme == "email":
+        return "@" in raw.strip("@ ")
+    return digits >= (FEWEST_PHONE_DIGITS if scheme in _ON_PHONES or scheme == "phone" else 1)
 
 
 def _as_written(given: str) -> Identifier:

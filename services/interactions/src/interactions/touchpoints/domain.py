@@ -9,7 +9,7 @@ from uuid import UUID
 from common.company import Company
 from common.contracts.interactions import Money, TouchpointFigures
 from common.errors import Conflict, Forbidden, Invalid, NotFound, Refusal
-from common.identifiers import Identifier, Trace, blocked, identifier_id, parse_identifiers, trace_of
+from common.identifiers import Identifier, Reading, Trace, blocked, identifier_id, read_identifiers, trace_of
 from common.names import compatible, fold
 
 NOT_MINTED = UUID(int=0)
@@ -229,8 +229,9 @@ def accept(draft: Draft, *, now: datetime, company: Company, secret: bytes) -> T
     """The draft with its identifiers normalised and its trace computed, from its own content alone. Raises Invalid."""
     if draft.occurred_at > now + FUTURE_TOLERANCE:
         raise OccurredInFuture("It lies more than five minutes ahead of our clock", pointer="/occurred_at")
-    given = parse_identifiers(draft.identifiers, default_region=company.phone_region, source=draft.source)
-    kept = [identifier for identifier in given if not blocked(identifier, company)]
+    # One wrong digit must not lose the contact: what cannot be read is kept as it is spelt, and proves nothing.
+    reading = read_identifiers(draft.identifiers, default_region=company.phone_region, source=draft.source)
+    kept = [identifier for identifier in reading.identifiers if not blocked(identifier, company)]
     trace = trace_of(
         kept,
         name=name_of(draft.profile),
@@ -246,7 +247,7 @@ def accept(draft: Draft, *, now: datetime, company: Company, secret: bytes) -> T
         seen=tuple(_seen(i, draft.speaker, secret) for i in sorted(kept, key=lambda i: i.text != trace.text)),
         recorded_at=now,
         topic=company.topic_of(draft.topic) or draft.topic,
-        warnings=_warnings(draft, blocked_some=len(kept) < len(given), company=company),
+        warnings=_warnings(draft, reading, blocked_some=len(kept) < len(reading.identifiers), company=company),
     )
 
 
@@ -254,10 +255,11 @@ def _seen(identifier: Identifier, speaker: Speaker, secret: bytes) -> Seen:
     return Seen(identifier_id(identifier.text, secret), identifier, speaker.attests_scheme(identifier.scheme))
 
 
-def _warnings(draft: Draft, *, blocked_some: bool, company: Company) -> tuple[str, ...]:
+def _warnings(draft: Draft, reading: Reading, *, blocked_some: bool, company: Company) -> tuple[str, ...]:
     talks = draft.kind in {"message", "call", "visit"} and draft.direction != "internal" and not draft.backfill
     found = {
         "blocked-identifier": blocked_some,
+        "unreadable-identifier": bool(reading.warnings),
         "unknown-channel": draft.channel not in company.channels,
         "unknown-topic": draft.topic is not None and company.topic_of(draft.topic) is None,
         "no-stop-point": talks and draft.stop_point is None and draft.actor_kind == "staff",

@@ -213,6 +213,7 @@ def test_what_says_nothing_at_all_is_refused_even_on_record():
     with pytest.raises(InvalidIdentifier) as refused:
         read_identifiers(["phone:12", "colour:red", "email:"], default_region="CO", pointer="/who")
     assert [(error.pointer, error.code) for error in refused.value.errors] == [
+        ("/who/0", "not-a-phone"),
         ("/who/1", "unknown-scheme"),
         ("/who/2", "empty"),
     ]
@@ -406,7 +407,9 @@ def test_the_order_of_the_evidence_does_not_move_a_touchpoint(values, shuffle, n
     assert one == other
 
 
-@pytest.mark.parametrize("given", ["phone:ana", "phone:123", "whatsapp:none", "email:ana.example.com", "document:co-cc:none"])
+@pytest.mark.parametrize(
+    "given", ["phone:ana", "phone:123", "whatsapp:none", "email:ana.example.com", "document:co-cc:none"]
+)
 def test_what_is_no_misspelling_but_another_thing_is_refused(given: str) -> None:
     with pytest.raises(InvalidIdentifier):
         read_identifiers([given], default_region="CO")

@@ -34,6 +34,10 @@ SHARED = frozenset({"phone", "device"})  # families and offices share them; acco
 LONGEST = 256  # characters of a value
 
 FEWEST_PHONE_DIGITS = 7  # fewer are no misspelt phone but something else
+# what exchanges put in the place of a number that the caller keeps to himself
+_WITHHELD = frozenset(
+    {"anonymous", "unknown", "private", "restricted", "unavailable", "withheld", "desconocido", "privado", "oculto"}
+)
 _UNREAD = "~"  # in front of a value that is kept although it has no normal form
 _MISREAD = frozenset({"not-a-phone", "not-an-email", "no-document-type", "not-a-document", "wrong-check-digit"})
 
@@ -169,7 +173,9 @@ def _looks_like_one(given: str) -> bool:
     scheme, digits = _scheme(word), sum(character.isdigit() for character in raw)
     if scheme == "email":
         return "@" in raw.strip("@ ")
-    return digits >= (FEWEST_PHONE_DIGITS if scheme in _ON_PHONES or scheme == "phone" else 1)
+    if scheme in _ON_PHONES or scheme == "phone":
+        return digits >= FEWEST_PHONE_DIGITS or _folded(raw).strip() in _WITHHELD
+    return digits > 0
 
 
 def _as_written(given: str) -> Identifier:

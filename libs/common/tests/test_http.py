@@ -15,7 +15,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic import BaseModel, ConfigDict, Field
 
 from common import events
-from common import http as http_module
 from common.auth import Principal, dev_token, needs, undeclared_routes
 from common.contracts import scoring
 from common.db import Database
@@ -154,9 +153,7 @@ def lines(monkeypatch):
     """What is logged, whatever level the tests are run at."""
     capture = structlog.testing.LogCapture()
     every_level = structlog.make_filtering_bound_logger(0)
-    monkeypatch.setattr(
-        http_module, "log", structlog.wrap_logger(None, processors=[capture], wrapper_class=every_level)
-    )
+    monkeypatch.setattr(manners, "log", structlog.wrap_logger(None, processors=[capture], wrapper_class=every_level))
     return capture.entries
 
 

@@ -2,51 +2,30 @@
 
 import asyncio
 import inspect
-import re
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from html import escape
 from importlib.metadata import version
-from pathlib import Path
 from typing import Annotated, Any
-from uuid import uuid4
 
 import structlog
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from fastapi.routing import APIRoute, iter_route_contexts
-from starlette.datastructures import Headers
-from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from common import events, problems
+from common import problems
 from common.access import AccessKeys
-from common.asyncapi import asyncapi, event_schema
 from common.auth import Authenticator
 from common.clock import Clock, utc_now
 from common.company import Company
 from common.db import Database
-from common.errors import NotFound
+from common.documents import documents_router
 from common.health import PATIENCE_SECONDS, Alive, Readiness, Readings, database_answers, outbox_moves, take_figures
+from common.manners import Manners
 from common.openapi import described
 from common.settings import Settings
-from common.telemetry import Metrics, failure_of
+from common.telemetry import Metrics
 
-STATIC = Path(__file__).with_name("static")
-_SHIPPED = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css", "docs.js": "text/javascript"}
-_CORRELATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,99}")
-_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-_PAGE_POLICY = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-_ANSWER_HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-    # asks again with its ETag; what was said of a customer is in no shared cache
-    (b"cache-control", b"private, no-cache"),
-)
 _EXPOSED = ["ETag", "Retry-After", "X-Correlation-ID", "Location", "Deprecation"]
 
 log = structlog.get_logger()
@@ -111,7 +90,7 @@ def create_service(
         app.include_router(router)
     open_routers = [_operations(name)]
     if settings.docs:
-        open_routers.append(_documents(app, name, publishes=publishes, consumes=consumes))
+        open_routers.append(documents_router(app, name, publishes=publishes, consumes=consumes))
     for router in open_routers:
         app.include_router(router)
     own = {route.path for router in open_routers for route in router.routes if isinstance(route, APIRoute)}
@@ -261,159 +240,3 @@ _PROMETHEUS = {
     "description": "Prometheus' text format",
     "content": {"text/plain": {"schema": {"type": "string"}, "example": 'hilo_parked{kind="touchpoint"} 0.0\n'}},
 }
-
-
-def _documents(app: FastAPI, name: str, *, publishes: Sequence[str], consumes: Sequence[str]) -> APIRouter:
-    router = APIRouter(prefix=f"/{name}", include_in_schema=False)
-    schemas = {f"{e.type}.{events.VERSION}.json": e for e in events.registered({*publishes, *consumes})}
-
-    @router.get("/docs")
-    async def docs() -> HTMLResponse:
-        return HTMLResponse(_docs_page(name, app.title), headers={"Content-Security-Policy": _PAGE_POLICY})
-
-    @router.get("/static/{file}")
-    async def static(file: str) -> FileResponse:
-        if file not in _SHIPPED:
-            raise NotFound
-        return FileResponse(STATIC / file, media_type=_SHIPPED[file], headers={"Cache-Control": "public, max-age=3600"})
-
-    @router.get("/asyncapi.json")
-    async def events_document() -> JSONResponse:
-        return JSONResponse(asyncapi_of(app, name, publishes=publishes, consumes=consumes))
-
-    @router.get("/schemas/{file}")
-    async def schema(file: str) -> JSONResponse:
-        if file not in schemas:
-            raise NotFound
-        return JSONResponse(event_schema(schemas[file]), media_type="application/schema+json")
-
-    return router
-
-
-def asyncapi_of(app: FastAPI, name: str, *, publishes: Sequence[str], consumes: Sequence[str]) -> dict[str, Any]:
-    """The AsyncAPI document of an application made by `create_service`."""
-    return asyncapi(
-        name=name,
-        title=f"{app.title}: events",
-        description=app.description,
-        version=app.version,
-        publishes=publishes,
-        consumes=consumes,
-    )
-
-
-def _docs_page(name: str, title: str) -> str:
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)}</title>
-<link rel="icon" href="data:,">
-<link rel="stylesheet" href="/{name}/static/swagger-ui.css">
-<script src="/{name}/static/swagger-ui-bundle.js" defer></script>
-<script src="/{name}/static/docs.js" defer></script>
-</head>
-<body><div id="swagger-ui" data-openapi="/{name}/openapi.json"></div></body>
-</html>
-"""
-
-
-# --- the manners of every answer --------------------------------------------------------------------------------------
-
-
-class Manners:
-    """Around every request: correlation id, limit of the body, headers, figures, one line of log, and the last resort."""
-
-    def __init__(self, app: ASGIApp, *, service: str, max_body_bytes: int, metrics: Metrics) -> None:
-        self._app = app
-        self._service = service
-        self._max_body_bytes = max_body_bytes
-        self._metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        headers = Headers(scope=scope)
-        events.correlation_id.set(_given(_CORRELATION, headers.get("x-correlation-id")) or str(uuid4()))
-        events.traceparent.set(_given(_TRACEPARENT, headers.get("traceparent")))
-        answer = _Answer(send)
-        started = time.perf_counter()
-        try:
-            await self._handle(scope, _limited(receive, self._max_body_bytes), answer, headers)
-        finally:
-            self._tell(scope, answer.status, time.perf_counter() - started)
-
-    async def _handle(self, scope: Scope, receive: Receive, answer: "_Answer", headers: Headers) -> None:
-        declared = headers.get("content-length", "")
-        if declared.isdigit() and (len(declared) > 18 or int(declared) > self._max_body_bytes):
-            await problems.problem_response(problems.TooLarge())(scope, receive, answer)
-            return
-        try:
-            await self._app(scope, receive, answer)
-        except Exception as error:
-            log.error(  # noqa: TRY400 - a trace would show values
-                "request_failed",
-                service=self._service,
-                method=scope["method"],
-                route=_route(scope),
-                **failure_of(error),
-            )
-            if answer.status is not None:
-                raise  # half of the answer is out: the server closes the connection, and the client sees that it broke
-            await problems.unexpected_response()(scope, receive, answer)
-
-    def _tell(self, scope: Scope, status: int | None, seconds: float) -> None:
-        route, method = _route(scope), scope["method"]
-        self._metrics.http.labels(method if route else "*", route or "unmatched", str(status or 0)).observe(seconds)
-        log.info(
-            "request_answered",
-            service=self._service,
-            method=method,
-            route=route,
-            status=status,
-            ms=round(seconds * 1000, 1),
-            who=scope.get("hilo_who"),
-        )
-
-
-class _Answer:
-    """Sends on, with the headers of every answer, and remembers the status."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.status: int | None = None
-
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            headers = message["headers"] = list(message.get("headers", ()))
-            own = {name for name, _ in headers}
-            headers += [header for header in _ANSWER_HEADERS if header[0] not in own]
-            headers.append((b"x-correlation-id", (events.correlation_id.get() or "").encode()))
-        await self._send(message)
-
-
-def _limited(receive: Receive, most: int) -> Receive:
-    taken = 0
-
-    async def limited() -> Message:
-        nonlocal taken
-        message = await receive()
-        taken += len(message.get("body", b""))
-        if taken > most:
-            # the one kind of exception that FastAPI passes on while it reads a body
-            raise HTTPException(413)
-        return message
-
-    return limited
-
-
-def _given(pattern: re.Pattern[str], value: str | None) -> str | None:
-    return value if value is not None and pattern.fullmatch(value) else None
-
-
-def _route(scope: Scope) -> str | None:
-    """The route's template; paths hold ids, and their number would have no end."""
-    path: str | None = getattr(scope.get("route"), "path", None)
-    return path

@@ -1,0 +1,123 @@
+"""The manners that every answer keeps: correlation id, limit of the body, headers, figures, one line of log, the last resort."""
+
+import re
+import time
+from uuid import uuid4
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from common import events, problems
+from common.telemetry import Metrics, failure_of
+
+_CORRELATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,99}")
+_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_ANSWER_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    # asks again with its ETag; what was said of a customer is in no shared cache
+    (b"cache-control", b"private, no-cache"),
+)
+
+log = structlog.get_logger()
+
+
+class Manners:
+    """Around every request: correlation id, limit of the body, headers, figures, one line of log, and the last resort."""
+
+    def __init__(self, app: ASGIApp, *, service: str, max_body_bytes: int, metrics: Metrics) -> None:
+        self._app = app
+        self._service = service
+        self._max_body_bytes = max_body_bytes
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        events.correlation_id.set(_given(_CORRELATION, headers.get("x-correlation-id")) or str(uuid4()))
+        events.traceparent.set(_given(_TRACEPARENT, headers.get("traceparent")))
+        answer = _Answer(send)
+        started = time.perf_counter()
+        try:
+            await self._handle(scope, _limited(receive, self._max_body_bytes), answer, headers)
+        finally:
+            self._tell(scope, answer.status, time.perf_counter() - started)
+
+    async def _handle(self, scope: Scope, receive: Receive, answer: "_Answer", headers: Headers) -> None:
+        declared = headers.get("content-length", "")
+        if declared.isdigit() and (len(declared) > 18 or int(declared) > self._max_body_bytes):
+            await problems.problem_response(problems.TooLarge())(scope, receive, answer)
+            return
+        try:
+            await self._app(scope, receive, answer)
+        except Exception as error:
+            log.error(  # noqa: TRY400 - a trace would show values
+                "request_failed",
+                service=self._service,
+                method=scope["method"],
+                route=_route(scope),
+                **failure_of(error),
+            )
+            if answer.status is not None:
+                raise  # half of the answer is out: the server closes the connection, and the client sees that it broke
+            await problems.unexpected_response()(scope, receive, answer)
+
+    def _tell(self, scope: Scope, status: int | None, seconds: float) -> None:
+        route, method = _route(scope), scope["method"]
+        self._metrics.http.labels(method if route else "*", route or "unmatched", str(status or 0)).observe(seconds)
+        log.info(
+            "request_answered",
+            service=self._service,
+            method=method,
+            route=route,
+            status=status,
+            ms=round(seconds * 1000, 1),
+            who=scope.get("hilo_who"),
+        )
+
+
+class _Answer:
+    """Sends on, with the headers of every answer, and remembers the status."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.status: int | None = None
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = message["headers"] = list(message.get("headers", ()))
+            own = {name for name, _ in headers}
+            headers += [header for header in _ANSWER_HEADERS if header[0] not in own]
+            headers.append((b"x-correlation-id", (events.correlation_id.get() or "").encode()))
+        await self._send(message)
+
+
+def _limited(receive: Receive, most: int) -> Receive:
+    taken = 0
+
+    async def limited() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > most:
+            # the one kind of exception that FastAPI passes on while it reads a body
+            raise HTTPException(413)
+        return message
+
+    return limited
+
+
+def _given(pattern: re.Pattern[str], value: str | None) -> str | None:
+    return value if value is not None and pattern.fullmatch(value) else None
+
+
+def _route(scope: Scope) -> str | None:
+    """The route's template; paths hold ids, and their number would have no end."""
+    path: str | None = getattr(scope.get("route"), "path", None)
+    return path

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import BaseModel, ConfigDict, Field
 
-from common import events
+from common import events, manners
 from common.auth import Principal, dev_token, needs, undeclared_routes
 from common.contracts import scoring
 from common.db import Database

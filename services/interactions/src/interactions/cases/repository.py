@@ -13,7 +13,7 @@ from common.db import insert_rows
 from interactions.cases.domain import CaseFile, Step, UnknownCase, number_of
 from interactions.cases.models import case_counter, case_file, case_step
 from interactions.conversations.models import conversation_entry
-from interactions.touchpoints.models import trace
+from interactions.touchpoints.models import touchpoint, trace
 
 CHUNK = 1_000
 
@@ -102,12 +102,14 @@ class CaseRepository:
         *,
         customer_id: UUID | None,
         proven: bool,
+        partner: str | None,
+        customer_visible: bool,
         states: Collection[str],
         kind: str | None,
         after: tuple[datetime, str] | None,
         limit: int,
     ) -> list[CaseFile]:
-        """The cases, the latest opened first. `proven`: only of traces that open a customer's own view."""
+        """The cases, the latest opened first. `proven`: only of traces that open a customer's own view; `partner`: only what came through him."""
         c = case_file.c
         query = select(*_COLUMNS).order_by(c.opened_at.desc(), c.number.desc()).limit(limit)
         query = query.where(c.state.in_(states)) if states else query.where(c.state != "retracted")
@@ -115,6 +117,11 @@ class CaseRepository:
             query = query.join(trace, trace.c.trace_id == c.trace_id).where(trace.c.customer_id == customer_id)
             if proven:
                 query = query.where(trace.c.proof.in_(("attested", "person")))
+        if customer_visible:
+            query = query.join(touchpoint, touchpoint.c.touchpoint_id == c.touchpoint_id)
+            query = query.where(touchpoint.c.visibility == "customer")
+            if partner is not None:
+                query = query.where(touchpoint.c.partner == partner)
         if kind is not None:
             query = query.where(c.kind == kind)
         if after is not None:

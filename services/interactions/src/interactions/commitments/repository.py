@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from common.db import insert_rows
 from interactions.commitments.domain import Commitment, UnknownCommitment
 from interactions.commitments.models import commitment
-from interactions.touchpoints.models import trace
+from interactions.touchpoints.models import touchpoint, trace
 
 CHUNK = 1_000
 
@@ -55,12 +55,13 @@ class CommitmentRepository:
         state: str | None,
         by: str | None,
         proven: bool,
+        partner: str | None,
         visibility: str | None,
         now: datetime,
         after: tuple[datetime, UUID] | None,
         limit: int,
     ) -> list[Commitment]:
-        """The promises, the latest made first. `proven`: only of traces that open a customer's own view."""
+        """The promises, the latest made first. `proven`: only of traces that open a customer's own view; `partner`: only what came through him."""
         c = commitment.c
         query = select(*_COLUMNS).order_by(c.made_at.desc(), c.commitment_id.desc()).limit(limit)
         query = query.where(c.state != "retracted", *_in_state(state, now))
@@ -70,6 +71,9 @@ class CommitmentRepository:
                 query = query.where(trace.c.proof.in_(("attested", "person")))
         if by is not None:
             query = query.where(c.by == by)
+        if partner is not None:
+            query = query.join(touchpoint, touchpoint.c.touchpoint_id == c.touchpoint_id)
+            query = query.where(touchpoint.c.partner == partner)
         if visibility is not None:
             query = query.where(c.visibility == visibility)
         if after is not None:

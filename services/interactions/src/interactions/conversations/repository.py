@@ -1,18 +1,18 @@
 """Every query of the threads. Takes and gives domain values; never commits."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.db import insert_rows
 from interactions.commitments.models import commitment
 from interactions.conversations.domain import Act, Entry, Placed, Thread, Threads, UnknownConversation, state_of
 from interactions.conversations.models import conversation, conversation_act, conversation_entry, conversation_reference
-from interactions.touchpoints.models import touchpoint
+from interactions.touchpoints.models import touchpoint, trace
 
 CHUNK = 1_000
 OWED = ("open", "late")
@@ -29,6 +29,10 @@ class ConversationRepository:
         c = conversation_entry.c
         rows = await self._in(select(c.touchpoint_id, c.conversation_id, c.party_id), c.touchpoint_id, touchpoint_ids)
         return {row.touchpoint_id: (row.conversation_id, row.party_id) for row in rows}
+
+    async def matched_by(self, touchpoint_id: UUID) -> str | None:
+        c = conversation_entry.c
+        return await self._session.scalar(select(c.matched_by).where(c.touchpoint_id == touchpoint_id))
 
     async def threads(self, entries: Mapping[UUID, Sequence[Entry]], *, window: timedelta) -> dict[UUID, Threads]:
         """What each party's entries may join: its open threads, those of their topics, and those that they name."""
@@ -106,6 +110,11 @@ class ConversationRepository:
                     update(conversation).where(c.conversation_id == row.conversation_id).values(state=state)
                 )
 
+    async def spoken(self, trace_ids: Collection[UUID]) -> set[UUID]:
+        """Those of the traces that have touchpoints."""
+        c = touchpoint.c
+        return {row.trace_id for row in await self._in(select(c.trace_id).distinct(), c.trace_id, trace_ids)}
+
     async def history(self, trace_ids: Collection[UUID]) -> tuple[list[Entry], list[Act]]:
         """All touchpoints of the traces, as the fold sees them, and all that people did to their threads."""
         entries = [_entry(row) for row in await self._in(select(*_FOLDED), touchpoint.c.trace_id, trace_ids)]
@@ -143,6 +152,21 @@ class ConversationRepository:
                 return row
             at = later
         raise UnknownConversation
+
+    async def entries(self, conversation_id: UUID, *, after: tuple[datetime, UUID] | None, limit: int) -> list[Any]:
+        """The touchpoints of a thread with the rule by which each joined, the latest first."""
+        e, t = conversation_entry.c, touchpoint.c
+        query = (
+            select(touchpoint, e.matched_by, trace.c.customer_id, trace.c.proof)
+            .join(conversation_entry, e.touchpoint_id == t.touchpoint_id)
+            .outerjoin(trace, trace.c.trace_id == t.trace_id)
+            .where(e.conversation_id == conversation_id, t.state == "live")
+            .order_by(t.occurred_at.desc(), t.touchpoint_id.desc())
+            .limit(limit)
+        )
+        if after is not None:
+            query = query.where(tuple_(t.occurred_at, t.touchpoint_id) < tuple_(*after))
+        return list((await self._session.execute(query)).mappings().all())
 
     async def _row(self, conversation_id: UUID) -> Any:
         query = select(conversation).where(conversation.c.conversation_id == conversation_id)

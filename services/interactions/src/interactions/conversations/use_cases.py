@@ -16,7 +16,6 @@ from interactions.conversations.domain import (
     Entry,
     Placed,
     Thread,
-    UnknownConversation,
     replay,
 )
 from interactions.uow import PARTIES, TRACES, InteractionsUnitOfWork
@@ -111,10 +110,26 @@ async def act_on_conversation(
     return found
 
 
-async def must_be_his(conversation_id: UUID, *, customer_id: UUID | None, uow: InteractionsUnitOfWork) -> None:
-    """A customer's own credential reaches his own threads only; a foreign one and an absent one answer alike."""
-    if customer_id is None:
-        return
-    row = await uow.conversations.get(conversation_id)
-    if row["party_id"] != customer_id:
-        raise UnknownConversation
+async def follow(changed: Mapping[UUID, tuple[UUID, UUID]], *, uow: InteractionsUnitOfWork, window: timedelta) -> None:
+    """Traces went from one party to another (trace -> (old, new)): threads are as if they had always been there."""
+    spoken = await uow.conversations.spoken(changed.keys())  # a trace without touchpoints moves nothing
+    moved = {trace: pair for trace, pair in changed.items() if trace in spoken}
+    parties = {party for pair in moved.values() for party in pair}
+    holding = await uow.traces.ids_of(parties)
+    anew = set(parties)
+    for new in {pair[1] for pair in moved.values()}:
+        olds = {pair[0] for pair in moved.values() if pair[1] == new}
+        came = {trace for trace, pair in moved.items() if pair[1] == new}
+        if len(olds) == 1 and _nothing_else(came, holding, old := next(iter(olds)), new, spoken):
+            await uow.conversations.rename(old, new)
+            anew -= {old, new}
+    if anew:
+        await recompute(anew, uow=uow, window=window)
+
+
+def _nothing_else(
+    came: set[UUID], holding: Mapping[UUID, Sequence[UUID]], old: UUID, new: UUID, spoken: Collection[UUID]
+) -> bool:
+    """Whether one party simply became another, whole: the commonest case, a new customer's first trace."""
+    left = [trace for trace in holding[old] if trace not in came]
+    return not left and set(holding[new]) == came and came <= set(spoken)

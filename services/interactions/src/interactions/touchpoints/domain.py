@@ -87,6 +87,16 @@ class Speaker:
     def attests_scheme(self, scheme: str) -> bool:
         return "*" in self.attests or scheme in self.attests
 
+    def as_row(self) -> dict[str, Any]:
+        """To be parked with what he sent."""
+        customer_id = str(self.customer_id) if self.customer_id else None
+        return {**vars(self), "attests": sorted(self.attests), "customer_id": customer_id}
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> "Speaker":
+        customer_id = UUID(row["customer_id"]) if row["customer_id"] else None
+        return cls(**{**row, "attests": frozenset(row["attests"]), "customer_id": customer_id})
+
 
 @dataclass(frozen=True)
 class Promise:
@@ -144,6 +154,7 @@ class Unreadable:
     origin: str
     body: str
     refusal: Refusal
+    speaker: Speaker  # kept with it: whoever sends it again later does not speak for himself
 
 
 @dataclass(frozen=True)
@@ -206,7 +217,8 @@ class Touchpoint:
     @property
     def customer_named(self) -> UUID | None:
         """The customer that it was addressed to by id (`customer:<id>`)."""
-        return next((UUID(s.identifier.value) for s in self.seen if s.identifier.scheme == "customer"), None)
+        named = (s.identifier for s in self.seen if s.identifier.scheme == "customer" and s.identifier.readable)
+        return next((UUID(identifier.value) for identifier in named), None)
 
 
 @dataclass(frozen=True)
@@ -252,7 +264,8 @@ def accept(draft: Draft, *, now: datetime, company: Company, secret: bytes) -> T
 
 
 def _seen(identifier: Identifier, speaker: Speaker, secret: bytes) -> Seen:
-    return Seen(identifier_id(identifier.text, secret), identifier, speaker.attests_scheme(identifier.scheme))
+    attested = identifier.readable and speaker.attests_scheme(identifier.scheme)
+    return Seen(identifier_id(identifier.text, secret), identifier, attested)
 
 
 def _warnings(draft: Draft, reading: Reading, *, blocked_some: bool, company: Company) -> tuple[str, ...]:
@@ -286,7 +299,7 @@ def provisional_customer(
     """
     found: set[UUID] = set()
     for seen in touchpoint.seen:
-        if seen.identifier.scheme != "device":
+        if seen.identifier.scheme != "device" and seen.identifier.readable:
             found.update(reached.get(seen.identifier_id, ()))
     if len(found) != 1:
         return None

@@ -4,7 +4,7 @@ import re
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 Code = Annotated[str, Field(min_length=1, max_length=200)]
 Details = Annotated[
@@ -65,24 +65,12 @@ class Purchase(_Money):
     offering: Code | None = None
     cost_of_goods: Amount | None = None
 
-    @model_validator(mode="after")
-    def _has_amount(self) -> "Purchase":
-        if self.total is None:
-            raise ValueError("A purchase has an amount, or lines with amounts")
-        return self
-
 
 class Payment(_Money):
     """Money received (pago)."""
 
     method: Code | None = None
     against: Code | None = Field(None, description="What was paid, such as invoice:F-2210")
-
-    @model_validator(mode="after")
-    def _has_amount(self) -> "Payment":
-        if self.total is None:
-            raise ValueError("A payment has an amount")
-        return self
 
 
 class Quote(_Money):
@@ -149,6 +137,7 @@ class Contact(_OpenPayload):
     duration_s: float | None = Field(None, ge=0, allow_inf_nan=False)
 
 
+PAID = frozenset({"purchase", "payment"})  # they say how much
 CASE_KINDS = frozenset({"complaint", "claim", "petition", "suggestion", "compliment"})
 PAYLOADS: dict[str, type[BaseModel]] = {
     "message": Contact,

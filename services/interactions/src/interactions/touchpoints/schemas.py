@@ -9,6 +9,7 @@ from uuid import UUID
 import orjson
 from pydantic import (
     AfterValidator,
+    AliasChoices,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -22,8 +23,8 @@ from common.contracts.interactions import Money
 from common.errors import FieldError, Invalid, Refusal
 from common.money import InvalidMoney, to_minor
 from common.problems import Malformed, field_errors_of
-from interactions.touchpoints.domain import Draft, ForeignSource, Promise, Speaker, Unreadable
-from interactions.touchpoints.payloads import PAYLOADS, countable
+from interactions.touchpoints.domain import Draft, ForeignSource, KnownTrace, Promise, Speaker, Unreadable
+from interactions.touchpoints.payloads import PAID, PAYLOADS, countable
 
 Kind = Literal[
     "message", "call", "visit", "web", "purchase", "payment", "quote", "complaint", "claim", "petition", "suggestion",
@@ -53,6 +54,28 @@ EXAMPLE: dict[str, Any] = {
     "facts": [{"key": "best_hour", "value": "after 18:00", "confidence": 0.9}],
     "commitments": [{"by": "company", "text": "Send one corrected invoice", "due_at": "2026-11-22T17:00:00-05:00"}],
     "payload": {},
+}
+
+
+READ_EXAMPLE: dict[str, Any] = {
+    **{key: EXAMPLE[key] for key in EXAMPLE if key not in {"commitments", "identifiers"}},
+    "touchpoint_id": "0198f6c2-7d1e-7c3a-9a51-4b1f0f5f8d10",
+    "version": 1,
+    "state": "live",
+    "corrects": None,
+    "corrected_by": None,
+    "occurred_at": "2026-11-20T20:04:05Z",
+    "recorded_at": "2026-11-20T20:04:06Z",
+    "identifiers": [{"given": "phone:300 123 4567", "normalised": "phone:+573001234567", "attested": True}],
+    "actor": {"kind": "customer", "id": None, "name": None},
+    "visibility": "customer",
+    "backfill": False,
+    "case_number": None,
+    "conversation_id": "0198f6c2-7d1e-7c3a-9a51-4b1f0f5f8d10",
+    "matched_by": "new",
+    "customer_id": None,
+    "retraction": None,
+    "redacted": [],
 }
 
 
@@ -223,7 +246,7 @@ class ReasonBody(_Body):
         extra="forbid", json_schema_extra={"example": {"reason": "Sent by a test of the gateway"}}
     )
 
-    reason: str = Field(min_length=1, max_length=500)
+    reason: str = Field(min_length=1, max_length=500, validation_alias=AliasChoices("reason", "text"))
 
 
 class RedactBody(_Body):
@@ -234,11 +257,13 @@ class RedactBody(_Body):
     )
 
     pointers: list[Annotated[str, Field(pattern=r"^/", max_length=200)]] = Field(min_length=1, max_length=50)
-    reason: str = Field(min_length=1, max_length=500)
+    reason: str = Field(min_length=1, max_length=500, validation_alias=AliasChoices("reason", "text"))
 
 
 class TouchpointRead(BaseModel):
     """One touchpoint with all that is on record of it."""
+
+    model_config = ConfigDict(json_schema_extra={"example": READ_EXAMPLE})
 
     touchpoint_id: UUID
     version: int
@@ -276,13 +301,80 @@ class TouchpointRead(BaseModel):
     redacted: list[dict[str, Any]]
 
 
+def _inlined(schema: Any, definitions: Mapping[str, Any]) -> Any:
+    """The schema with what it refers to in its place: bodies that we read ourselves are not among the components."""
+    if isinstance(schema, dict):
+        if "$ref" in schema:
+            return _inlined(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+        return {key: _inlined(value, definitions) for key, value in schema.items() if key != "$defs"}
+    return [_inlined(item, definitions) for item in schema] if isinstance(schema, list) else schema
+
+
+def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    schema = model.model_json_schema()
+    inlined: dict[str, Any] = _inlined(schema, schema.get("$defs", {}))
+    return inlined
+
+
+def _touchpoint_schema() -> dict[str, Any]:
+    schema = _schema_of(TouchpointCreate)
+    kinds: dict[type[BaseModel], list[str]] = {}
+    for kind, model in PAYLOADS.items():
+        kinds.setdefault(model, []).append(kind)
+    schema["properties"]["payload"] = {
+        "description": "Typed by kind",
+        "default": {},
+        "anyOf": [_schema_of(model) | {"title": " | ".join(names)} for model, names in kinds.items()],
+    }
+    return schema
+
+
+_SCHEMA = _touchpoint_schema()
+TOUCHPOINT_BODY: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": _SCHEMA, "example": EXAMPLE}}}
+}
+_ROWS = {"type": "array", "maxItems": 1000, "items": {**_SCHEMA, "example": EXAMPLE}}
+BATCH_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": _ROWS, "example": [EXAMPLE]},
+            "application/x-ndjson": {"schema": {"type": "string"}, "example": orjson.dumps(EXAMPLE).decode()},
+        },
+    }
+}
+
+
+def shown(
+    row: Any, *, trace: KnownTrace | None, conversation_id: UUID | None, matched_by: str | None
+) -> TouchpointRead:
+    """The body for a row of the log."""
+    names = (
+        "touchpoint_id", "version", "state", "corrects", "corrected_by", "source", "external_id", "kind", "channel",
+        "direction", "site", "occurred_at", "recorded_at", "profile", "topic", "content", "language", "summary",
+        "stop_point", "next_step", "outcome", "visibility", "references", "facts", "payload", "backfill", "case_number",
+        "redacted",
+    )  # fmt: skip
+    actor = {"kind": row["actor_kind"], "id": row["actor_id"], "name": row["actor_name"]} if row["actor_kind"] else None
+    taken_back = {"at": row["retracted_at"], "by": row["retracted_by"], "reason": row["retracted_reason"]}
+    return TouchpointRead(
+        **{name: row[name] for name in names},
+        identifiers=[{key: one[key] for key in ("given", "normalised", "attested")} for one in row["identifiers"]],
+        actor=actor,
+        conversation_id=conversation_id,
+        matched_by=matched_by,
+        customer_id=trace.customer_id if trace else None,
+        retraction=taken_back if row["retracted_at"] else None,
+    )
+
+
 def read_body(raw: bytes | str, *, speaker: Speaker, company: Company) -> Draft | Unreadable:
     """One touchpoint from its JSON text. What cannot be read is no exception: it is parked like all that is refused."""
     try:
         document = orjson.loads(raw)
     except orjson.JSONDecodeError:
         text = raw if isinstance(raw, str) else raw.decode(errors="replace")
-        return Unreadable(speaker.source or speaker.by, text, Malformed("The body is no JSON.", pointer=""))
+        return Unreadable(speaker.source or speaker.by, text, Malformed("The body is no JSON.", pointer=""), speaker)
     return read_document(document, speaker=speaker, company=company)
 
 
@@ -291,11 +383,13 @@ def read_document(document: object, *, speaker: Speaker, company: Company) -> Dr
     try:
         body = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
     except TypeError:  # nested deeper than can be written again
-        return Unreadable(_origin(document, speaker), "null", Malformed("The body is nested too deeply.", pointer=""))
+        return Unreadable(
+            _origin(document, speaker), "null", Malformed("The body is nested too deeply.", pointer=""), speaker
+        )
     try:
         return _draft(document, body, speaker=speaker, company=company)
     except Refusal as refusal:
-        return Unreadable(_origin(document, speaker), body.decode(), refusal)
+        return Unreadable(_origin(document, speaker), body.decode(), refusal, speaker)
 
 
 def _draft(document: object, body: bytes, *, speaker: Speaker, company: Company) -> Draft:
@@ -373,9 +467,14 @@ def _visibility(given: TouchpointCreate, speaker: Speaker) -> str:
 
 def _payload(given: TouchpointCreate, document: Mapping[str, Any]) -> BaseModel:
     try:
-        return PAYLOADS[given.kind].model_validate(given.payload)
+        payload = PAYLOADS[given.kind].model_validate(given.payload)
     except ValidationError as error:
         raise Invalid("See errors.", errors=field_errors_of(_in_body(error, "payload"), document)) from None
+    if given.kind in PAID and getattr(payload, "total", None) is None:
+        raise Invalid(
+            "See errors.", errors=[FieldError("/payload/amount", "missing", "Say how much, or give lines with amounts")]
+        )
+    return payload
 
 
 def _in_body(error: ValidationError, *under: str) -> list[dict[str, Any]]:

@@ -102,7 +102,11 @@ async def record_touchpoints(given: Sequence[Draft | Unreadable], *, desk: Desk,
 
 
 def _unstorable(one: Draft | Unreadable) -> Unreadable:
-    return one if isinstance(one, Unreadable) else Unreadable(one.source, one.body, Unstorable())
+    return one if isinstance(one, Unreadable) else Unreadable(one.source, one.body, Unstorable(), one.speaker)
+
+
+def _refused(one: Touchpoint, refusal: Refusal) -> Unreadable:
+    return Unreadable(one.draft.source, one.draft.body, refusal, one.draft.speaker)
 
 
 async def _record(given: Sequence[Draft | Unreadable], *, desk: Desk, park: bool) -> list[Outcome]:
@@ -137,7 +141,7 @@ def _accept(
         try:
             accepted[place] = domain.accept(one, now=now, company=desk.company, secret=desk.secret)
         except Refusal as refusal:
-            outcomes[place] = Unreadable(one.source, one.body, refusal)
+            outcomes[place] = Unreadable(one.source, one.body, refusal, one.speaker)
     return accepted
 
 
@@ -160,7 +164,7 @@ async def _unknown(
             fresh[place] = one
         elif body_hash != one.draft.body_hash:
             hashes = f"on record {body_hash[:16]}, sent {one.draft.body_hash[:16]}"
-            outcomes[place] = Unreadable(one.draft.source, one.draft.body, DifferentBody(f"Another body ({hashes})."))
+            outcomes[place] = _refused(one, DifferentBody(f"Another body ({hashes})."))
         elif receipt:
             outcomes[place] = Recorded("duplicate", receipt.answer)
         else:
@@ -229,7 +233,7 @@ async def _checked(
         try:
             kept[place] = replace(one, continues=_continued(one, traces[one.trace_id].party_id, known, held, named))
         except Refusal as refusal:
-            outcomes[place] = Unreadable(one.draft.source, one.draft.body, refusal)
+            outcomes[place] = _refused(one, refusal)
     return kept, named
 
 
@@ -453,7 +457,7 @@ async def _park(one: Unreadable, *, now: datetime, uow: InteractionsUnitOfWork) 
         origin=one.origin,
         body=one.body,
         code=one.refusal.code,
-        problem=problem_of(one.refusal),
+        problem={**problem_of(one.refusal), "speaker": one.speaker.as_row()},
         at=now,
     )
 

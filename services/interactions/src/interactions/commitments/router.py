@@ -1,0 +1,115 @@
+"""HTTP in, HTTP out: promises listed, kept, waived."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from common.auth import Principal, needs
+from common.clock import Clock
+from common.http import ClockOf, DatabaseOf
+from common.pagination import Page, Paging
+from common.problems import problems_of
+from interactions.commitments import use_cases
+from interactions.commitments.domain import Commitment, CommitmentSettled, UnknownCommitment
+from interactions.commitments.schemas import CommitmentRead, CommitmentReason
+from interactions.readers import reader_of
+from interactions.touchpoints.router import reader_sees
+from interactions.uow import InteractionsUnitOfWork
+
+router = APIRouter(prefix="/interactions/v1/commitments", tags=["commitments (compromisos)"])
+
+CanRead = Annotated[Principal, needs("timeline:read")]
+CanWrite = Annotated[Principal, needs("commitments:write")]
+
+
+@router.get("", summary="List promises")
+async def list_commitments(
+    who: CanRead,
+    database: DatabaseOf,
+    clock: ClockOf,
+    page: Paging,
+    customer_id: Annotated[UUID | None, Query(description="Of this customer only")] = None,
+    state: Annotated[Literal["open", "late", "kept", "broken", "waived"] | None, Query()] = None,
+    by: Annotated[Literal["company", "customer"] | None, Query(description="Who promised")] = None,
+) -> Page[CommitmentRead]:
+    """Who promised what by when (compromisos), the latest first. One whose time has passed is late by itself."""
+    reader = reader_of(who, None)
+    if reader.view == "customer" and customer_id not in (None, reader.customer_id):
+        return Page(items=[], next=None)
+    async with InteractionsUnitOfWork(database, reading=True) as uow:
+        found = await uow.commitments.page(
+            customer_id=reader.customer_id if reader.view == "customer" else customer_id,
+            state=state,
+            by=by,
+            proven=reader.view == "customer",
+            partner=reader.partner if reader.view == "partner" else None,
+            visibility=None if reader.view == "agent" else "customer",
+            now=clock(),
+            after=page.after(datetime, UUID),
+            limit=page.fetch,
+        )
+    rows, following = page.cut(found, lambda one: (one.made_at, one.commitment_id))
+    return Page(items=[_read(one, clock=clock) for one in rows], next=following)
+
+
+@router.post(
+    "/{commitment_id}:keep",
+    summary="Say that a promise was kept",
+    responses=problems_of(UnknownCommitment, CommitmentSettled),
+)
+async def keep_commitment(
+    commitment_id: UUID, body: CommitmentReason, who: CanWrite, database: DatabaseOf, clock: ClockOf
+) -> CommitmentRead:
+    """It was done (cumplido), in time or late."""
+    return await _settle(commitment_id, "keep", body, who, database, clock)
+
+
+@router.post(
+    "/{commitment_id}:waive",
+    summary="Say that a promise need not be kept",
+    responses=problems_of(UnknownCommitment, CommitmentSettled),
+)
+async def waive_commitment(
+    commitment_id: UUID, body: CommitmentReason, who: CanWrite, database: DatabaseOf, clock: ClockOf
+) -> CommitmentRead:
+    """Whoever it was promised to does without (dispensado)."""
+    return await _settle(commitment_id, "waive", body, who, database, clock)
+
+
+async def _settle(
+    commitment_id: UUID,
+    act: Literal["keep", "waive"],
+    body: CommitmentReason,
+    who: Principal,
+    database: DatabaseOf,
+    clock: Clock,
+) -> CommitmentRead:
+    await _must_reach(commitment_id, who, database)
+    after = await use_cases.settle(
+        commitment_id,
+        act,
+        reason=body.reason,
+        by=who.name or who.key_id,
+        uow=InteractionsUnitOfWork(database),
+        clock=clock,
+    )
+    return _read(after, clock=clock)
+
+
+async def _must_reach(commitment_id: UUID, who: Principal, database: DatabaseOf) -> None:
+    reader = reader_of(who, None)
+    async with InteractionsUnitOfWork(database, reading=True) as uow:
+        found = await uow.commitments.get(commitment_id)
+        row = await uow.touchpoints.get(found.touchpoint_id)
+        trace = (await uow.traces.known([found.trace_id])).get(found.trace_id)
+    if not reader_sees(reader, row, trace):
+        raise UnknownCommitment
+
+
+def _read(one: Commitment, *, clock: Clock) -> CommitmentRead:
+    names = [name for name in CommitmentRead.model_fields if name != "state"]
+    return CommitmentRead.model_validate(
+        {name: getattr(one, name) for name in names} | {"state": one.state_at(clock())}
+    )

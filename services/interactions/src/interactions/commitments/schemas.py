@@ -1,0 +1,54 @@
+"""The bodies of the promises."""
+
+from typing import Literal
+from uuid import UUID
+
+from pydantic import AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field
+
+
+class CommitmentRead(BaseModel):
+    """A promise of ours or of the customer's (compromiso)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "commitment_id": "0198f6c2-7d1e-7c3a-9a51-4b1f0f5f8d11",
+                "by": "company",
+                "text": "Send one corrected invoice",
+                "owner": "agent-7",
+                "owner_name": "Luisa",
+                "due_at": "2026-11-22T22:00:00Z",
+                "state": "late",
+                "made_at": "2026-11-20T20:04:05Z",
+                "moved_at": "2026-11-22T22:00:00Z",
+                "reason": None,
+                "case_number": None,
+                "touchpoint_id": "0198f6c2-7d1e-7c3a-9a51-4b1f0f5f8d10",
+                "channel": "whatsapp",
+            }
+        }
+    )
+
+    commitment_id: UUID
+    by: Literal["company", "customer"]
+    text: str
+    owner: str | None
+    owner_name: str | None
+    due_at: AwareDatetime | None
+    state: Literal["open", "late", "kept", "broken", "waived", "retracted"]
+    made_at: AwareDatetime
+    moved_at: AwareDatetime
+    reason: str | None
+    case_number: str | None
+    touchpoint_id: UUID
+    channel: str
+
+
+class CommitmentReason(BaseModel):
+    """How it was kept, or why it need not be."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"reason": "The invoice went out by e-mail"}}
+    )
+
+    reason: str = Field(min_length=1, max_length=500, validation_alias=AliasChoices("reason", "text"))

@@ -1,0 +1,82 @@
+"""What interactions does when something happens elsewhere, and when time has passed."""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from common.access import apply_access
+from common.clock import Clock
+from common.contracts import identity, scoring, service_audit
+from common.contracts.identity import CustomerChanged, LinksChanged, Move
+from common.events import Event
+from interactions.conversations.use_cases import follow
+from interactions.parts.use_cases import apply_parts
+from interactions.touchpoints.domain import KnownTrace
+from interactions.uow import PARTIES, TRACES, InteractionsUnitOfWork
+
+CONSUMER = "interactions"
+TOPICS = (identity.TOPIC, identity.PEOPLE, scoring.TOPIC, service_audit.TOPIC)
+
+
+async def consume(events: Sequence[Event], *, uow: InteractionsUnitOfWork, clock: Clock, window: timedelta) -> None:
+    """Follow identity's links, customers and credentials; keep what the others say of customers, ready for the resume."""
+    async with uow:
+        decided = latest_moves(event.data.moves for event in events if isinstance(event.data, LinksChanged))
+        await _lock(decided, uow=uow)
+        fresh = await uow.inbox.claim(events, consumer=CONSUMER)
+        moves = latest_moves(event.data.moves for event in fresh if isinstance(event.data, LinksChanged))
+        await uow.traces.save_customers(_customers(fresh))
+        await link(list(moves.values()), uow=uow, window=window)
+        await apply_access(fresh, uow.session)
+        await apply_parts(fresh, uow=uow, now=clock())
+        await uow.commit()
+
+
+async def link(moves: Sequence[Move], *, uow: InteractionsUnitOfWork, window: timedelta) -> None:
+    """Give traces to customers, the highest revision of each; threads follow. Commitments and cases need nothing: they are keyed by trace."""
+    before = await uow.traces.known([move.trace_id for move in moves])
+    newer = [move for move in moves if _is_newer(move, before.get(move.trace_id))]
+    await uow.traces.assign([move.model_dump() for move in newer])
+    changed = {
+        move.trace_id: (_party(before.get(move.trace_id), move.trace_id), move.customer_id or move.trace_id)
+        for move in newer
+    }
+    await follow({trace: pair for trace, pair in changed.items() if pair[0] != pair[1]}, uow=uow, window=window)
+
+
+def latest_moves(some: Iterable[Iterable[Move]]) -> dict[UUID, Move]:
+    """The latest decision on each trace."""
+    latest: dict[UUID, Move] = {}
+    for moves in some:
+        for move in moves:
+            known = latest.get(move.trace_id)
+            if known is None or move.revision > known.revision:
+                latest[move.trace_id] = move
+    return latest
+
+
+async def _lock(moves: dict[UUID, Move], *, uow: InteractionsUnitOfWork) -> None:
+    """Before the first write: the traces, then all parties that lose or win them."""
+    await uow.lock(moves.keys(), space=TRACES)
+    known = await uow.traces.known(moves.keys())
+    losing = {_party(known.get(trace_id), trace_id) for trace_id in moves}
+    await uow.lock(losing | {move.customer_id or move.trace_id for move in moves.values()}, space=PARTIES)
+
+
+def _party(known: KnownTrace | None, trace_id: UUID) -> UUID:
+    return known.party_id if known is not None else trace_id
+
+
+def _is_newer(move: Move, known: KnownTrace | None) -> bool:
+    return known is None or move.revision > known.revision
+
+
+def _customers(events: Sequence[Event]) -> list[dict[str, object]]:
+    latest: dict[UUID, CustomerChanged] = {}
+    for event in events:
+        data = event.data
+        if isinstance(data, CustomerChanged):
+            known = latest.get(data.customer_id)
+            if known is None or data.revision > known.revision:
+                latest[data.customer_id] = data
+    return [one.model_dump(exclude={"kind"}) for one in latest.values()]

@@ -1,0 +1,268 @@
+"""HTTP in, HTTP out: touchpoints taken one by one and in batches, read, corrected, retracted, redacted."""
+
+from collections import Counter
+from typing import Annotated, Any
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, Depends, Request, Response
+
+from common.auth import Principal, needs
+from common.errors import Forbidden, Invalid
+from common.http import ClockOf, CompanyOf, DatabaseOf, metrics_of
+from common.identifiers import InvalidIdentifier
+from common.problems import MEDIA_TYPE, Malformed, problem_of, problems_of
+from interactions.readers import reader_of
+from interactions.settings import InteractionsSettings
+from interactions.touchpoints import use_cases
+from interactions.touchpoints.domain import (
+    AnotherExternalId,
+    DifferentBody,
+    ForeignSource,
+    NotRedactable,
+    OccurredInFuture,
+    Speaker,
+    TouchpointNotLive,
+    UnknownCaseNumber,
+    UnknownPromise,
+    UnknownThread,
+    UnknownTouchpoint,
+    Unreadable,
+)
+from interactions.touchpoints.schemas import (
+    BATCH_BODY,
+    TOUCHPOINT_BODY,
+    BatchRead,
+    ReasonBody,
+    RedactBody,
+    TouchpointRead,
+    TouchpointRecordedRead,
+    read_body,
+    read_document,
+    shown,
+)
+from interactions.touchpoints.use_cases import Desk, Outcome, Recorder, Refused
+from interactions.uow import InteractionsUnitOfWork
+
+MOST_ROWS = 1_000
+NDJSON = "application/x-ndjson"
+
+router = APIRouter(prefix="/interactions/v1/touchpoints", tags=["touchpoints (puntos de contacto)"])
+
+CanRecord = Annotated[Principal, needs("touchpoints:write")]
+CanRead = Annotated[Principal, needs("touchpoints:read")]
+
+
+class BatchTooLarge(Invalid):
+    code = "batch-too-large"
+    title = f"A batch has at most {MOST_ROWS} rows"
+
+
+class StaffOnly(Forbidden):
+    code = "staff-only"
+    title = "A customer's or a partner's credential cannot change the log"
+
+
+def desk_of(request: Request, database: DatabaseOf, clock: ClockOf, company: CompanyOf) -> Desk:
+    """What recording needs, from the application."""
+    settings: InteractionsSettings = request.app.state.settings
+    return Desk(database, clock, company, settings.identifier_secret)
+
+
+DeskOf = Annotated[Desk, Depends(desk_of)]
+
+
+def recorder_of(request: Request, desk: DeskOf) -> Recorder:
+    """The application's group commit, made when it is first needed."""
+    state = request.app.state
+    if not hasattr(state, "recorder"):
+        state.recorder = Recorder(desk)
+    recorder: Recorder = state.recorder
+    return recorder
+
+
+RecorderOf = Annotated[Recorder, Depends(recorder_of)]
+
+
+def speaker_of(who: Principal) -> Speaker:
+    """Whoever may do everything may speak for any source; others for their own, where they have one."""
+    return Speaker(
+        by=who.name or who.key_id,
+        source=who.source,
+        bound=who.source is not None and not who.may("*"),
+        attests=who.attests,
+        customer_id=who.customer_id,
+        partner=who.partner,
+    )
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Record a touchpoint",
+    response_model=TouchpointRecordedRead,
+    openapi_extra=TOUCHPOINT_BODY,
+    responses={
+        200: {"model": TouchpointRecordedRead, "description": "It was known already: the first answer again"},
+        **problems_of(
+            Malformed,
+            Invalid,
+            InvalidIdentifier,
+            OccurredInFuture,
+            UnknownThread,
+            UnknownCaseNumber,
+            UnknownPromise,
+            ForeignSource,
+            DifferentBody,
+        ),
+    },
+)
+async def record_touchpoint(request: Request, who: CanRecord, company: CompanyOf, recorder: RecorderOf) -> Response:
+    """Take one contact (registrar un punto de contacto): it is in the resume when this has answered.
+
+    Resend blindly: the same source and external id count once and get the first answer. What is refused is kept in the
+    parked store under `parked_id`.
+    """
+    given = read_body(await request.body(), speaker=speaker_of(who), company=company)
+    outcome = await recorder.record(given)
+    _count(request, [outcome])
+    return _answered(outcome)
+
+
+@router.post(
+    ":batch",
+    summary="Record up to 1,000 touchpoints",
+    response_model=BatchRead,
+    openapi_extra=BATCH_BODY,
+    responses=problems_of(Malformed, BatchTooLarge),
+)
+async def record_batch(request: Request, who: CanRecord, company: CompanyOf, desk: DeskOf) -> Response:
+    """Take a JSON array, or lines of JSON (application/x-ndjson). One bad row is refused alone; the others are recorded."""
+    speaker = speaker_of(who)
+    read = read_body if _is_lines(request) else read_document
+    rows = _lines(await request.body()) if _is_lines(request) else _array(await request.body())
+    if len(rows) > MOST_ROWS:
+        raise BatchTooLarge(pointer="")
+    given = [read(row, speaker=speaker, company=company) for row in rows]
+    outcomes = await use_cases.record_touchpoints(given, desk=desk)
+    return _batch_answered(outcomes, _count(request, outcomes))
+
+
+@router.get("/{touchpoint_id}", summary="Read a touchpoint", responses=problems_of(UnknownTouchpoint))
+async def read_touchpoint(touchpoint_id: UUID, who: CanRead, database: DatabaseOf) -> TouchpointRead:
+    """One touchpoint as it stands: its version, its thread, what was taken back or emptied and why."""
+    reader = reader_of(who, None)
+    async with InteractionsUnitOfWork(database, reading=True) as uow:
+        row = await uow.touchpoints.get(touchpoint_id)
+        held = (await uow.conversations.holding([touchpoint_id])).get(touchpoint_id)
+        matched_by = await uow.conversations.matched_by(touchpoint_id)
+        trace = (await uow.traces.known([row["trace_id"]])).get(row["trace_id"])
+    if not reader_sees(reader, row, trace):
+        raise UnknownTouchpoint
+    return shown(row, trace=trace, conversation_id=held[0] if held else None, matched_by=matched_by)
+
+
+@router.post(
+    "/{touchpoint_id}:retract",
+    summary="Take a touchpoint's effects back",
+    responses=problems_of(UnknownTouchpoint, TouchpointNotLive, StaffOnly),
+)
+async def retract_touchpoint(touchpoint_id: UUID, body: ReasonBody, who: CanRecord, desk: DeskOf) -> TouchpointRead:
+    """It was recorded wrongly (retractar): value, threads, promises and cases become as if it had not been; it stays in the log, marked."""
+    await _only_staff(who, touchpoint_id, desk)
+    await use_cases.retract(touchpoint_id, reason=body.reason, by=who.name or who.key_id, desk=desk)
+    return await read_touchpoint(touchpoint_id, who, desk.database)
+
+
+@router.post(
+    "/{touchpoint_id}:redact",
+    summary="Empty some of it for good",
+    responses=problems_of(UnknownTouchpoint, NotRedactable, StaffOnly),
+)
+async def redact_touchpoint(touchpoint_id: UUID, body: RedactBody, who: CanRecord, desk: DeskOf) -> TouchpointRead:
+    """What the pointers name is gone for good (suprimir contenido), in the log, in threads and in parked bodies; that it was, stays."""
+    await _only_staff(who, touchpoint_id, desk)
+    by = who.name or who.key_id
+    await use_cases.redact(touchpoint_id, body.pointers, reason=body.reason, by=by, desk=desk)
+    return await read_touchpoint(touchpoint_id, who, desk.database)
+
+
+@router.post(
+    "/{touchpoint_id}:correct",
+    summary="Put a corrected version beside it",
+    status_code=201,
+    response_model=TouchpointRecordedRead,
+    openapi_extra=TOUCHPOINT_BODY,
+    responses=problems_of(UnknownTouchpoint, TouchpointNotLive, AnotherExternalId, Invalid, Malformed, StaffOnly),
+)
+async def correct_touchpoint(
+    touchpoint_id: UUID, request: Request, who: CanRecord, company: CompanyOf, desk: DeskOf, reason: str = "corrected"
+) -> dict[str, Any]:
+    """The whole new body, with the same source and external id (corregir). The old version's effects are taken back."""
+    await _only_staff(who, touchpoint_id, desk)
+    given = read_body(await request.body(), speaker=speaker_of(who), company=company)
+    if isinstance(given, Unreadable):
+        raise given.refusal
+    by = who.name or who.key_id
+    return (await use_cases.correct(touchpoint_id, given, by=by, reason=reason, desk=desk)).as_body()
+
+
+def reader_sees(reader: Any, row: Any, trace: Any) -> bool:
+    """An agent all; a customer what proven traces of his own hold; a partner what came through himself. Neither what is internal."""
+    if reader.view == "agent":
+        return True
+    if row["visibility"] == "internal" or row["state"] != "live":
+        return False
+    if reader.view == "partner":
+        return bool(reader.partner) and row["partner"] == reader.partner
+    return trace is not None and trace.customer_id == reader.customer_id and trace.proof in {"attested", "person"}
+
+
+async def _only_staff(who: Principal, touchpoint_id: UUID, desk: Desk) -> None:
+    if who.subject is None:
+        return
+    await read_touchpoint(touchpoint_id, who, desk.database)  # a foreign one is unknown to him
+    raise StaffOnly
+
+
+def _is_lines(request: Request) -> bool:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower() == NDJSON
+
+
+def _lines(body: bytes) -> list[Any]:
+    return [line for line in body.splitlines() if line.strip()]
+
+
+def _array(body: bytes) -> list[Any]:
+    try:
+        rows = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise Malformed("The body is no JSON.", pointer="") from None
+    if not isinstance(rows, list):
+        raise Invalid("A batch is a JSON array.", pointer="")
+    return rows
+
+
+def _answered(outcome: Outcome) -> Response:
+    if isinstance(outcome, Refused):
+        document = problem_of(outcome.refusal) | {"parked_id": outcome.parked_id}
+        return Response(orjson.dumps(document), status_code=document["status"], media_type=MEDIA_TYPE)
+    status = 201 if outcome.status == "recorded" else 200
+    return Response(orjson.dumps(outcome.as_body()), status_code=status, media_type="application/json")
+
+
+def _batch_answered(outcomes: list[Outcome], counts: Counter[str]) -> Response:
+    body = {
+        "recorded": counts["recorded"],
+        "duplicate": counts["duplicate"],
+        "refused": counts["refused"],
+        "results": [{"index": place, **outcome.as_body()} for place, outcome in enumerate(outcomes)],
+    }
+    return Response(orjson.dumps(body), media_type="application/json")
+
+
+def _count(request: Request, outcomes: list[Outcome]) -> Counter[str]:
+    counts = Counter("refused" if isinstance(one, Refused) else one.status for one in outcomes)
+    for outcome, count in counts.items():
+        metrics_of(request).ingested.labels(outcome, "http").inc(count)
+    return counts

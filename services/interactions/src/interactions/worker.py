@@ -1,0 +1,66 @@
+"""The worker's composition root: what consumes, what takes touchpoints from the channels' topic, and what wakes."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from common.bus.delivery import Consumer, Record
+from common.events import Event
+from common.service import CHANNELS_TOPIC, Runtime
+from common.timers import Timer
+from common.worker import TimerLoop
+from interactions.cases import use_cases as cases
+from interactions.cases.domain import EXPIRY, SETTLED
+from interactions.commitments import use_cases as commitments
+from interactions.commitments.domain import DUE
+from interactions.consumers import CONSUMER, TOPICS, consume
+from interactions.settings import InteractionsSettings
+from interactions.touchpoints.domain import Speaker
+from interactions.touchpoints.schemas import read_body
+from interactions.touchpoints.use_cases import Desk, record_touchpoints
+from interactions.uow import InteractionsUnitOfWork
+
+
+def desk_of(runtime: Runtime) -> Desk:
+    settings = runtime.settings
+    assert isinstance(settings, InteractionsSettings)  # noqa: S101 - the service makes its own settings
+    return Desk(runtime.database, runtime.clock, runtime.company, settings.identifier_secret)
+
+
+def channel_speaker(settings: InteractionsSettings) -> Speaker:
+    """Who speaks on the channels' topic: whoever the broker lets produce; records name their source themselves."""
+    return Speaker(by=CHANNELS_TOPIC, source=None, attests=frozenset(settings.kafka_attests))
+
+
+def create_consumer(runtime: Runtime) -> Consumer:
+    desk = desk_of(runtime)
+    settings = runtime.settings
+    assert isinstance(settings, InteractionsSettings)  # noqa: S101 - the service makes its own settings
+    speaker = channel_speaker(settings)
+
+    async def handle(events: Sequence[Event]) -> None:
+        window = timedelta(hours=runtime.company.conversation_window_hours)
+        await consume(events, uow=InteractionsUnitOfWork(runtime.database), clock=runtime.clock, window=window)
+
+    async def consume_channel(records: Sequence[Record]) -> None:
+        given = [read_body(record.body, speaker=speaker, company=runtime.company) for record in records]
+        await record_touchpoints(given, desk=desk)
+
+    return Consumer(CONSUMER, TOPICS, handle, {CHANNELS_TOPIC: consume_channel})
+
+
+def create_timers(runtime: Runtime) -> TimerLoop:
+    async def promise_due(due: Sequence[Timer], uow: InteractionsUnitOfWork) -> None:
+        await commitments.fall_due(due, uow=uow, clock=runtime.clock)
+
+    async def case_settled(due: Sequence[Timer], uow: InteractionsUnitOfWork) -> None:
+        await cases.settle(due, uow=uow, clock=runtime.clock, company=runtime.company)
+
+    async def case_expired(due: Sequence[Timer], uow: InteractionsUnitOfWork) -> None:
+        await cases.expire(due, uow=uow, clock=runtime.clock, company=runtime.company)
+
+    return TimerLoop(
+        runtime.database,
+        {DUE: promise_due, SETTLED: case_settled, EXPIRY: case_expired},
+        unit_of_work=lambda: InteractionsUnitOfWork(runtime.database),
+        clock=runtime.clock,
+    )

@@ -1,13 +1,22 @@
 """The bus between machines: the relay ships a service's outbox to Kafka, the reader feeds its consumer from Kafka."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, TopicAlreadyExistsError
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalStateError,
+    KafkaError,
+    NoError,
+    RequestTimedOutError,
+    TopicAlreadyExistsError,
+    for_code,
+)
 from sqlalchemy import text
 
 from common.bus.delivery import Consumer, ConsumerStopped, Delivery, Record
@@ -29,19 +38,41 @@ BACK_OFF = (0.05, 0.2, 1.0, 5.0)
 _TRY_LEAD = text("SELECT pg_try_advisory_lock(hashtext('hilo-relay'))")
 
 
-async def ensure_topics(bootstrap: str, topics: Sequence[str], *, partitions: int = 6, replication: int = 1) -> None:
-    """Create the topics that are not there yet. A group that subscribes to a missing topic may never get its share."""
+async def ensure_topics(
+    bootstrap: str, topics: Sequence[str], *, partitions: int = 6, replication: int = 1, within: float = 30.0
+) -> None:
+    """Create the topics that are not there yet, and return when all are to be seen.
+
+    A group that subscribes to a missing topic may never get its share. The broker answers a refusal as data, and one whose
+    heartbeat was late for a moment refuses: it is asked again until `within` seconds have passed, then its reason is raised.
+    """
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        missing = sorted(set(topics) - set(await admin.list_topics()))
-        for topic in missing:
-            try:
-                await admin.create_topics([NewTopic(topic, partitions, replication)])
-            except TopicAlreadyExistsError:
-                continue  # another process was quicker
+        deadline = time.monotonic() + within
+        while absent := await _absent(admin, topics):
+            refusal = await _create(admin, [NewTopic(topic, partitions, replication) for topic in absent])
+            if time.monotonic() > deadline:
+                raise refusal or RequestTimedOutError(f"not to be seen: {', '.join(absent)}")
+            await asyncio.sleep(0.1)
     finally:
         await admin.close()
+
+
+async def _absent(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> list[str]:
+    described = await admin.describe_topics(sorted(set(topics)))
+    return [topic["topic"] for topic in described if not topic["partitions"]]
+
+
+async def _create(admin: AIOKafkaAdminClient, topics: list[NewTopic]) -> KafkaError | None:
+    """The first refusal, if any; that another process was quicker is none."""
+    answer = await admin.create_topics(topics)
+    for topic, code, reason in answer.topic_errors:
+        if code not in (NoError.errno, TopicAlreadyExistsError.errno):
+            log.warning("topic_refused", topic=topic, reason=reason)
+            refusal: KafkaError = for_code(code)(f"{topic}: {reason}")
+            return refusal
+    return None
 
 
 class KafkaRelay:

@@ -64,7 +64,7 @@ def count_of(path: Path, file_map: FileMap) -> int:
     """How many touchpoints a file holds, for the progress bar."""
     if file_map.group is None:
         return sum(1 for _ in _rows(path, file_map))
-    return len({file_map.group_of(row) for row in _rows(path, file_map)})
+    return len({file_map.group_of(row) or row["row"] for row in _rows(path, file_map)})
 
 
 def load(
@@ -74,14 +74,15 @@ def load(
 
     `progress` remembers how many were answered for, so that `resume` starts behind them.
     """
-    done = _done(progress) if resume else 0
+    version = _version(path)
+    done = _done(progress, version) if resume else 0
     tally = Tally()
     total = count_of(path, file_map)
     with tqdm(total=total, initial=min(done, total), unit=" touchpoints", disable=quiet) as bar:
         for batch in _batches(touchpoints_of(path, file_map), skip=done):
             tally.add(_post(client, batch))
             done += len(batch)
-            _remember(progress, done)
+            _remember(progress, done, version)
             bar.update(len(batch))
     progress.unlink(missing_ok=True)
     return tally
@@ -94,13 +95,25 @@ def progress_file(var: Path, path: Path, map_path: Path, to: str) -> Path:
 
 
 def _rows(path: Path, file_map: FileMap) -> Iterator[Row]:
-    with _opened(path, file_map.encoding) as file:
-        if _is_ndjson(path):
-            documents = (json.loads(line) for line in file if line.strip())
-            yield from ({**document, "row": number} for number, document in enumerate(documents, start=1))
-        else:
-            reader = csv.DictReader(file, delimiter=file_map.delimiter)
-            yield from ({**row, "row": number} for number, row in enumerate(reader, start=1))
+    try:
+        with _opened(path, file_map.encoding) as file:
+            rows = _documents(file) if _is_ndjson(path) else csv.DictReader(file, delimiter=file_map.delimiter)
+            yield from ({**row, "row": number} for number, row in enumerate(rows, start=1))
+    except UnicodeDecodeError as error:
+        raise LoadStopped(f"{path.name} is not in the encoding {file_map.encoding}: name its own in [read]") from error
+    except (csv.Error, OSError, EOFError) as error:
+        raise LoadStopped(f"{path.name} cannot be read: {error}") from error
+
+
+def _documents(file: Iterable[str]) -> Iterator[Row]:
+    """A document a line. A line that is none stays a row, an empty one: the API refuses it, and the others are not held up."""
+    for line in file:
+        if line.strip():
+            try:
+                document = json.loads(line)
+            except ValueError:
+                document = None
+            yield document if isinstance(document, dict) else {}
 
 
 def _is_ndjson(path: Path) -> bool:
@@ -123,7 +136,9 @@ def _grouped(rows: Iterable[Row], file_map: FileMap) -> Iterator[Sequence[Row]]:
     with tempfile.NamedTemporaryFile(suffix=".sqlite") as scratch, sqlite3.connect(scratch.name) as database:
         database.executescript("PRAGMA synchronous=OFF; CREATE TABLE line (place TEXT, nr INTEGER, body TEXT);")
         database.executemany(
-            "INSERT INTO line VALUES (?, ?, ?)", ((file_map.group_of(row), row["row"], json.dumps(row)) for row in rows)
+            "INSERT INTO line VALUES (?, ?, ?)",
+            # a row without a group is one of its own
+            ((file_map.group_of(row) or f"row {row['row']}", row["row"], json.dumps(row)) for row in rows),
         )
         database.execute("CREATE INDEX by_place ON line (place, nr)")
         places = database.execute("SELECT place, min(nr) AS first FROM line GROUP BY place ORDER BY first")
@@ -173,12 +188,19 @@ def _pause(answer: httpx.Response) -> float:
     return float(given) if given.isdigit() else 1.0
 
 
-def _done(progress: Path) -> int:
-    return int(json.loads(progress.read_text())["done"]) if progress.exists() else 0
+def _version(path: Path) -> list[int]:
+    """Tells the file from what it is after it was changed: the place where a load stopped is no place in another file."""
+    told = path.stat()
+    return [told.st_size, told.st_mtime_ns]
 
 
-def _remember(progress: Path, done: int) -> None:
+def _done(progress: Path, version: list[int]) -> int:
+    noted = json.loads(progress.read_text()) if progress.exists() else {}
+    return int(noted["done"]) if noted.get("version") == version else 0
+
+
+def _remember(progress: Path, done: int, version: list[int]) -> None:
     progress.parent.mkdir(parents=True, exist_ok=True)
     draft = progress.with_suffix(".new")
-    draft.write_text(json.dumps({"done": done}))
+    draft.write_text(json.dumps({"done": done, "version": version}))
     draft.replace(progress)

@@ -1,0 +1,361 @@
+"""`hilo load`: every row of a file is posted once, in its order, whatever is between; real files give the known sums."""
+
+import csv
+import gzip
+import json
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+
+import httpx
+import pytest
+
+from hilo.load import BATCH, LoadStopped, Tally, count_of, load, progress_file, touchpoints_of
+from hilo.mapping import FileMap
+from interactions.touchpoints.payloads import PAYLOADS
+from interactions.touchpoints.schemas import TouchpointCreate
+
+ROOT = Path(__file__).parents[2]
+MAPS = ROOT / "deploy" / "maps"
+DATA = ROOT.parent / "shared" / "data"
+
+PLAIN = (
+    'id = "{id}"\n[touchpoint]\nkind = "note"\nchannel = "web"\noccurred_at = "{at}"\nidentifiers = ["phone:{phone}"]\n'
+)
+GROUPED = """
+id = "{invoice}"
+group = "{invoice}"
+[touchpoint]
+kind = "purchase"
+occurred_at = "{at}"
+identifiers = ["account:shop:{who}"]
+[payload]
+amount = "{n} * {price}"
+[line]
+offering = "{code}"
+"""
+
+
+class Api:
+    """Stands in for the batch API: remembers what was recorded, refuses what has no moment, is busy when told to."""
+
+    def __init__(self) -> None:
+        self.recorded: dict[str, dict] = {}
+        self.order: list[str] = []
+        self.sizes: list[int] = []
+        self.troubles: list[httpx.Response | Exception] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        assert request.url.path == "/interactions/v1/touchpoints:batch"
+        if self.troubles and (trouble := self.troubles.pop(0)):
+            if isinstance(trouble, Exception):
+                raise trouble
+            return trouble
+        results = [self._take(index, body) for index, body in enumerate(json.loads(request.content))]
+        self.sizes.append(len(results))
+        counts = Counter(result["status"] for result in results)
+        answer = {status: counts[status] for status in ("recorded", "duplicate", "refused")}
+        return httpx.Response(200, json={**answer, "results": results})
+
+    def _take(self, index: int, body: dict) -> dict:
+        if "occurred_at" not in body:
+            problem = {"code": "invalid", "errors": [{"pointer": "/occurred_at", "code": "missing"}]}
+            return {"index": index, "status": "refused", "parked_id": f"p{index}", "problem": problem}
+        key = body["external_id"]
+        status = "duplicate" if key in self.recorded else "recorded"
+        self.recorded[key] = body
+        self.order.append(key)
+        return {"index": index, "status": status, "touchpoint_id": "t"}
+
+
+@pytest.fixture
+def api() -> Api:
+    return Api()
+
+
+@pytest.fixture
+def client(api):
+    with httpx.Client(transport=httpx.MockTransport(api), base_url="http://test") as client:
+        yield client
+
+
+@pytest.fixture
+def files(tmp_path):
+    return tmp_path
+
+
+def map_of(folder: Path, text: str = PLAIN) -> FileMap:
+    (folder / "map.toml").write_text(text)
+    return FileMap.load(folder / "map.toml")
+
+
+def written(path: Path, lines: list[str]) -> Path:
+    text = "\n".join(lines) + "\n"
+    if path.suffix == ".gz":
+        path.write_bytes(gzip.compress(text.encode()))
+    else:
+        path.write_text(text)
+    return path
+
+
+def plain_csv(folder: Path, count: int) -> Path:
+    rows = [f"r{n},2026-11-20,300000{n:04}" for n in range(count)]
+    return written(folder / "rows.csv", ["id,at,phone", *rows])
+
+
+def send(client, files, path, text=PLAIN, *, resume=False) -> Tally:
+    return load(path, map_of(files, text), client=client, progress=files / "progress.json", resume=resume, quiet=True)
+
+
+def test_every_row_is_posted_once_in_order_in_batches(api, client, files):
+    tally = send(client, files, plain_csv(files, 2 * BATCH + 1))
+    assert (tally.recorded, tally.duplicate, tally.refused) == (2 * BATCH + 1, 0, 0)
+    assert api.order == [f"r{n}" for n in range(2 * BATCH + 1)]
+    assert api.sizes == [BATCH, BATCH, 1]
+    assert not (files / "progress.json").exists()
+
+
+def test_a_second_load_finds_duplicates_only(client, files):
+    path = plain_csv(files, 3)
+    send(client, files, path)
+    tally = send(client, files, path)
+    assert (tally.recorded, tally.duplicate, tally.refused) == (0, 3, 0)
+
+
+def test_a_large_batch_is_cut_by_its_bytes(api, client, files):
+    big = "x" * 900_000
+    path = written(files / "big.ndjson", [json.dumps({"id": n, "at": "2026-11-20", "text": big}) for n in range(4)])
+    send(client, files, path, PLAIN + 'content = "{text}"\n')
+    assert api.sizes == [2, 2]
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.csv.gz"])
+def test_csv_is_read_plain_and_compressed_with_or_without_byte_order_mark(api, client, files, name):
+    path = written(files / name, ["\ufeffid,at,phone", 'r1,2026-11-20,"300 123\n4567"', "r2,2026-11-20,"])
+    send(client, files, path)
+    assert api.recorded["r1"]["identifiers"] == ["phone:300 123\n4567"]
+    assert api.recorded["r2"]["identifiers"] == []
+
+
+@pytest.mark.parametrize("name", ["rows.ndjson", "rows.jsonl", "rows.ndjson.gz"])
+def test_ndjson_is_read_with_dotted_paths_and_blank_lines_are_nothing(api, client, files, name):
+    lines = [json.dumps({"m": {"id": 7}, "when": {"at": "2026-11-20"}}), "", json.dumps({"m": {"id": 8}, "when": {}})]
+    tally = send(
+        client, files, written(files / name, lines), PLAIN.replace("{id}", "{m.id}").replace("{at}", "{when.at}")
+    )
+    assert list(api.recorded) == ["7"]
+    assert (tally.recorded, tally.refused) == (1, 1)
+
+
+def test_a_line_that_is_no_object_is_refused_by_the_api_and_stops_no_other(client, files):
+    lines = ['{"id": 1, "at": "2026-11-20"}', "{broken", "[1, 2]", '{"id": 2, "at": "2026-11-20"}']
+    tally = send(client, files, written(files / "rows.ndjson", lines))
+    assert (tally.recorded, tally.refused) == (2, 2)
+
+
+def test_a_row_with_too_many_or_too_few_columns_is_still_a_row(api, client, files):
+    path = written(files / "rows.csv", ["id,at,phone", "r1,2026-11-20,300,extra,more", "r2,2026-11-20", "r3"])
+    tally = send(client, files, path)
+    assert set(api.recorded) == {"r1", "r2"}
+    assert tally.refused == 1
+
+
+def test_rows_of_a_group_are_one_touchpoint_wherever_they_stand(api, client, files):
+    lines = [
+        "invoice,at,who,code,n,price",
+        "A,2026-11-20,7,x,2,1.50",
+        "B,2026-11-20,8,y,1,9.99",
+        "A,2026-11-20,7,z,1,0.50",
+        "C,2026-11-20,,x,-1,1.50",
+        "B,2026-11-20,8,x,2,1.50",
+    ]
+    path = written(files / "invoices.csv", lines)
+    tally = send(client, files, path, GROUPED)
+    assert tally.recorded == count_of(path, map_of(files, GROUPED)) == 3
+    assert api.order == ["A", "B", "C"]
+    assert {key: body["payload"]["amount"] for key, body in api.recorded.items()} == {
+        "A": "3.50",
+        "B": "12.99",
+        "C": "-1.50",
+    }
+    assert [line["offering"] for line in api.recorded["A"]["payload"]["lines"]] == ["x", "z"]
+    assert api.recorded["C"]["identifiers"] == []
+
+
+def test_rows_with_an_empty_group_are_not_taken_together(api, client, files):
+    lines = ["invoice,at,who,code,n,price", ",2026-11-20,7,x,1,1", "A,2026-11-20,7,x,1,1", ",2026-11-20,8,x,1,1"]
+    path = written(files / "invoices.csv", lines)
+    send(client, files, path, GROUPED.replace('id = "{invoice}"', 'id = "{invoice}#{row}"'))
+    assert api.order == ["#1", "A#2", "#3"]
+    assert count_of(path, map_of(files, GROUPED)) == 3
+
+
+def test_refused_rows_are_counted_and_a_few_are_shown(client, files):
+    path = written(files / "rows.csv", ["id,at,phone", *(f"r{n},,300" for n in range(9)), "good,2026-11-20,300"])
+    tally = send(client, files, path)
+    assert (tally.recorded, tally.refused) == (1, 9)
+    assert tally.examples[0] == "invalid at /occurred_at (parked as p0)"
+    assert len(tally.examples) == 5
+
+
+def test_after_an_interruption_a_resumed_load_sends_only_the_rest(api, client, files):
+    path = plain_csv(files, 3 * BATCH)
+    api.troubles = [None, httpx.Response(500, text="broken")]
+    with pytest.raises(LoadStopped, match="500"):
+        send(client, files, path)
+    assert len(api.recorded) == BATCH
+    tally = send(client, files, path, resume=True)
+    assert (tally.recorded, tally.duplicate) == (2 * BATCH, 0)
+    assert api.order == [f"r{n}" for n in range(3 * BATCH)]
+
+
+def test_without_resume_an_interrupted_load_starts_anew_and_counts_duplicates(api, client, files):
+    path = plain_csv(files, 2 * BATCH)
+    api.troubles = [None, httpx.Response(403, text="forbidden")]
+    with pytest.raises(LoadStopped):
+        send(client, files, path)
+    tally = send(client, files, path)
+    assert (tally.recorded, tally.duplicate) == (BATCH, BATCH)
+
+
+def test_grouped_rows_are_resumed_by_touchpoint_not_by_row(api, client, files):
+    lines = [f"i{n % (2 * BATCH)},2026-11-20,7,x,1,1" for n in range(4 * BATCH)]
+    path = written(files / "invoices.csv", ["invoice,at,who,code,n,price", *lines])
+    api.troubles = [None, httpx.Response(500)]
+    with pytest.raises(LoadStopped):
+        send(client, files, path, GROUPED)
+    tally = send(client, files, path, GROUPED, resume=True)
+    assert (tally.recorded, tally.duplicate) == (BATCH, 0)
+    assert {body["payload"]["amount"] for body in api.recorded.values()} == {"2.00"}
+
+
+def test_a_changed_file_is_not_resumed_at_the_old_place(api, client, files):
+    path = plain_csv(files, 2 * BATCH)
+    api.troubles = [None, httpx.Response(500)]
+    with pytest.raises(LoadStopped):
+        send(client, files, path)
+    written(path, ["id,at,phone", *(f"s{n},2026-11-20,300" for n in range(3))])
+    send(client, files, path, resume=True)
+    assert {"s0", "s1", "s2"} <= set(api.recorded)
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_while_the_server_is_busy_the_same_batch_is_sent_again(api, client, files, status):
+    api.troubles = [httpx.Response(status, headers={"Retry-After": "0"})] * 2
+    assert send(client, files, plain_csv(files, 2)).recorded == 2
+
+
+def test_while_the_server_is_away_the_same_batch_is_sent_again(api, client, files):
+    api.troubles = [httpx.ConnectError("refused")]
+    assert send(client, files, plain_csv(files, 2)).recorded == 2
+
+
+def test_bytes_that_are_not_in_the_maps_encoding_stop_the_load_with_a_word(client, files):
+    path = files / "rows.csv"
+    path.write_bytes("id,at,phone\nñandú,2026-11-20,300\n".encode("latin-1"))
+    with pytest.raises(LoadStopped, match="encoding"):
+        send(client, files, path)
+    assert send(client, files, path, PLAIN + '[read]\nencoding = "latin-1"\n').recorded == 1
+
+
+def test_progress_is_kept_apart_for_each_file_map_and_address(files):
+    names = {
+        progress_file(files, files / file, files / map_file, to)
+        for file in ("a.csv", "b.csv")
+        for map_file in ("m.toml", "n.toml")
+        for to in ("http://one", "http://two")
+    }
+    assert len(names) == 8
+
+
+def assert_taken(body: dict) -> None:
+    """The API's own schemas take it."""
+    given = TouchpointCreate.model_validate(body)
+    PAYLOADS[given.kind].model_validate(given.payload)
+
+
+# --- real files -------------------------------------------------------------------------------------------------------
+
+
+def shipped(data: str, name: str):
+    path = DATA / data
+    if not path.exists():
+        pytest.skip(f"the data set {data} is not here")
+    return path, FileMap.load(MAPS / f"{name}.toml")
+
+
+def test_online_retail_gives_one_purchase_an_invoice_and_the_known_revenue():
+    path, file_map = shipped("online_retail/online_retail.csv.gz", "online-retail")
+    total, known, customers = Decimal(0), Decimal(0), set()
+    purchases = cancellations = lines = anonymous_lines = 0
+    for body in touchpoints_of(path, file_map):
+        assert_taken(body)
+        amount = Decimal(body["payload"]["amount"])
+        purchases += 1
+        lines += len(body["payload"]["lines"])
+        cancellations += body["external_id"].startswith("C")
+        total += amount
+        if body["identifiers"]:
+            known += amount
+            customers.update(body["identifiers"])
+        else:
+            anonymous_lines += len(body["payload"]["lines"])
+    assert (purchases, cancellations, lines) == (25_900, 3_836, 541_909)
+    assert anonymous_lines == 135_080
+    assert len(customers) == 4_372
+    assert (total, known) == (Decimal("9747747.93"), Decimal("8300065.81"))
+
+
+def test_the_known_revenue_is_that_of_an_independent_sum():
+    path, _ = shipped("online_retail/online_retail.csv.gz", "online-retail")
+    with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as file:
+        rows = [
+            (row["CustomerID"], Decimal(row["Quantity"]) * Decimal(row["UnitPrice"])) for row in csv.DictReader(file)
+        ]
+    assert round(sum(amount for _, amount in rows), 2) == Decimal("9747747.93")
+    assert round(sum(amount for customer, amount in rows if customer), 2) == Decimal("8300065.81")
+
+
+def test_cfpb_gives_complaints_by_channel_and_those_answered_in_time():
+    path, file_map = shipped("cfpb/cfpb_half.csv.gz", "cfpb-complaints")
+    bodies = list(touchpoints_of(path, file_map))
+    assert len(bodies) == len({body["external_id"] for body in bodies}) == 1_582
+    assert Counter(body["channel"] for body in bodies) == {
+        "web": 1_110,
+        "referral": 262,
+        "phone": 102,
+        "mail": 81,
+        "fax": 27,
+    }
+    assert sum(body["payload"]["timely"] is True for body in bodies) == 1_538
+    assert all(body["identifiers"] == [] for body in bodies)
+
+
+def test_the_bank_campaign_gives_its_answers_by_channel():
+    path, file_map = shipped("bank_marketing/bank.csv.gz", "bank-campaign")
+    bodies = list(touchpoints_of(path, file_map))
+    assert len(bodies) == len({body["external_id"] for body in bodies}) == 4_521
+    accepted = Counter(body["channel"] for body in bodies if body["payload"]["answer"] == "accepted")
+    assert accepted == {"mobile": 416, "phone": 44, "unknown": 61}
+
+
+def test_the_colombian_records_give_a_note_each_on_seven_channels():
+    path, file_map = shipped("colombian_identity/synthetic_co_customers.csv.gz", "colombian-records")
+    bodies = list(touchpoints_of(path, file_map))
+    assert len(bodies) == len({body["external_id"] for body in bodies}) == 4_204
+    assert len({body["channel"] for body in bodies}) == 7
+    assert all(body["profile"]["full_name"] for body in bodies)
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        ("cfpb/cfpb_half.csv.gz", "cfpb-complaints"),
+        ("bank_marketing/bank.csv.gz", "bank-campaign"),
+        ("colombian_identity/synthetic_co_customers.csv.gz", "colombian-records"),
+    ],
+)
+def test_every_row_of_the_real_files_is_what_the_api_takes(data, name):
+    path, file_map = shipped(data, name)
+    for body in touchpoints_of(path, file_map):
+        assert_taken(body)

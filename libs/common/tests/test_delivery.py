@@ -76,7 +76,9 @@ async def test_an_event_on_which_the_handler_fails_is_parked_alone(database: Dat
     assert await parked_codes(database) == ["handler-failed"]
 
 
-async def test_when_the_database_is_away_nothing_is_parked_and_the_same_records_are_tried_again(database: Database) -> None:
+async def test_when_the_database_is_away_nothing_is_parked_and_the_same_records_are_tried_again(
+    database: Database,
+) -> None:
     handler = Handler(database)
     handler.away = 1
     records = [record(s) for s in "ab"]

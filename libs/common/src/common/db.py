@@ -20,8 +20,8 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    Uuid,
     TextClause,
+    Uuid,
     bindparam,
     event,
     text,
@@ -30,9 +30,9 @@ from sqlalchemy import column as sql_column
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.engine import Connection, Dialect
-from sqlalchemy.sql.base import Executable
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.sql.base import Executable
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 COMMON = MetaData()
@@ -219,7 +219,7 @@ async def insert_rows(
     tail = _conflict(on_conflict, keys or [c.name for c in table.primary_key.columns])
     if returning:
         tail += f" RETURNING {', '.join(returning)}"
-    head = f'INSERT INTO "{table.name}" ({", ".join(_quoted(columns))})'  # noqa: S608 - names from our own tables
+    head = f'INSERT INTO "{table.name}" ({", ".join(_quoted(columns))})'
     if dialect == "postgresql":
         return await _insert_unnest(session, table, rows, columns, head, tail, returning)
     return await _insert_values(session, table, rows, columns, head, tail, returning)

@@ -1,7 +1,9 @@
 """The inbox: an event's id is claimed in the transaction of its effect, so a redelivered event has no second one."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
+from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.clock import utc_now
@@ -27,3 +29,7 @@ class Inbox:
         written = await insert_rows(self._session, inbox_table, rows, on_conflict="nothing", returning=["event_id"])
         fresh = {row.event_id for row in written}
         return [event for event_id, event in by_id.items() if event_id in fresh]
+
+    async def forget_before(self, moment: datetime) -> None:
+        """Retention. Kept longer than any outbox, so that a replay still finds what it once claimed."""
+        await self._session.execute(delete(inbox_table).where(inbox_table.c.at < moment))

@@ -50,7 +50,7 @@ class Parked:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def park(  # noqa: D417
+    async def park(
         self, *, kind: Kind, origin: str, body: str, code: str, problem: Mapping[str, Any], at: datetime
     ) -> UUID:
         """Keep what could not be handled; gives the id under which it is found again.

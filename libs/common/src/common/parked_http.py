@@ -4,18 +4,19 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from common.auth import Principal, needs
 from common.db import is_transient
-from common.errors import Conflict, Refusal, Unavailable, VersionMissing
+from common.errors import Conflict, Refusal, Stale, Unavailable, VersionMissing
 from common.events import Unreadable
 from common.http import ClockOf, DatabaseOf
 from common.pagination import Paging
 from common.parked import AlreadyMoved, ParkedItem, UnknownParked
 from common.problems import problems_of
 from common.uow import UnitOfWork
+from common.versions import ExpectedVersion, etag_of
 
 # Handles one parked body again: raises a Refusal, Unreadable or whatever its handler raises when it still cannot be handled.
 Replay = Callable[[ParkedItem, Principal], Awaitable[Any]]
@@ -26,26 +27,25 @@ class StillRefused(Conflict):
     title = "It still cannot be handled; repair it first"
 
 
+_EXAMPLE: dict[str, Any] = {
+    "id": "0192f0c1-2222-7000-8000-000000000001",
+    "kind": "touchpoint",
+    "origin": "whatsapp-gateway",
+    "code": "invalid-identifier",
+    "problem": {"errors": [{"pointer": "/identifiers/0", "code": "invalid-identifier"}]},
+    "state": "parked",
+    "parked_at": "2026-11-20T20:04:05Z",
+    "moved_at": None,
+    "moved_by": None,
+    "reason": None,
+    "version": 1,
+}
+
+
 class ParkedRead(BaseModel):
     """One parked thing without its body."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "id": "0192f0c1-2222-7000-8000-000000000001",
-                "kind": "touchpoint",
-                "origin": "whatsapp-gateway",
-                "code": "invalid-identifier",
-                "problem": {"errors": [{"pointer": "/identifiers/0", "code": "invalid-identifier"}]},
-                "state": "parked",
-                "parked_at": "2026-11-20T20:04:05Z",
-                "moved_at": None,
-                "moved_by": None,
-                "reason": None,
-                "version": 1,
-            }
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
 
     id: UUID
     kind: Literal["touchpoint", "event"]
@@ -63,10 +63,14 @@ class ParkedRead(BaseModel):
 class ParkedBodyRead(ParkedRead):
     """One parked thing with its body as it came."""
 
+    model_config = ConfigDict(json_schema_extra={"example": {**_EXAMPLE, "body": '{"external_id": "wamid.0001"}'}})
+
     body: str
 
 
 class ParkedPage(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [_EXAMPLE], "next": None}})
+
     items: list[ParkedRead]
     next: str | None
 
@@ -89,14 +93,18 @@ def parked_router(service: str, replays: Mapping[str, Replay]) -> APIRouter:
     """The routes `/{service}/v1/parked...`. `replays` says, by kind (touchpoint, event), how a body is handled again."""
     router = APIRouter(prefix=f"/{service}/v1/parked", tags=["parked (apartados)"])
 
-    @router.get("", summary="List what could not be handled", response_model=ParkedPage)
+    @router.get("", summary="List what could not be handled")
     async def list_parked(
         who: Annotated[Principal, needs("parked:read")],  # noqa: ARG001
         database: DatabaseOf,
         page: Paging,
-        state: Annotated[Literal["parked", "replayed", "dropped"] | None, Query()] = "parked",
-        kind: Annotated[Literal["touchpoint", "event"] | None, Query()] = None,
-        code: Annotated[str | None, Query(max_length=60)] = None,
+        state: Annotated[Literal["parked", "replayed", "dropped"], Query(description="What became of it")] = "parked",
+        kind: Annotated[
+            Literal["touchpoint", "event"] | None, Query(description="Refused touchpoints or unhandled events only")
+        ] = None,
+        code: Annotated[
+            str | None, Query(max_length=60, description="One reason only, such as invalid-identifier")
+        ] = None,
     ) -> ParkedPage:
         """Refused touchpoints and events that no handler could take (apartados), the newest first, each with its reason."""
         after = page.after(UUID)
@@ -109,33 +117,41 @@ def parked_router(service: str, replays: Mapping[str, Replay]) -> APIRouter:
 
     @router.get("/{parked_id}", summary="Look at one", responses=problems_of(UnknownParked))
     async def read_parked(
-        parked_id: UUID, who: Annotated[Principal, needs("parked:read")], database: DatabaseOf, response: Response  # noqa: ARG001
+        parked_id: UUID,
+        who: Annotated[Principal, needs("parked:read")],  # noqa: ARG001
+        database: DatabaseOf,
+        response: Response,
     ) -> ParkedBodyRead:
         """The body as it came, why it was refused, and what became of it. The ETag is its version."""
         async with UnitOfWork(database, reading=True) as uow:
             item = await uow.parked.get(parked_id)
-        response.headers["ETag"] = f'"{item.version}"'
+        response.headers["ETag"] = etag_of(item.version)
         return ParkedBodyRead(**_head(item), body=item.body)
 
-    @router.put("/{parked_id}", summary="Repair one", responses=problems_of(UnknownParked, AlreadyMoved, VersionMissing))
+    @router.put(
+        "/{parked_id}", summary="Repair one", responses=problems_of(UnknownParked, AlreadyMoved, Stale, VersionMissing)
+    )
     async def repair_parked(
         parked_id: UUID,
         repair: ParkedRepair,
-        request: Request,
+        version: ExpectedVersion,
         who: Annotated[Principal, needs("parked:write")],
         database: DatabaseOf,
         clock: ClockOf,
         response: Response,
     ) -> ParkedBodyRead:
         """Put a mended body in the place of the old one; send If-Match with the version that was read. Then replay it."""
-        version = _version(request)
         async with UnitOfWork(database) as uow:
-            item = await uow.parked.repair(parked_id, body=repair.body, version=version, by=who.name, at=clock())
+            item = await uow.parked.repair(parked_id, body=repair.body, version=version, by=who.log_name, at=clock())
             await uow.commit()
-        response.headers["ETag"] = f'"{item.version}"'
+        response.headers["ETag"] = etag_of(item.version)
         return ParkedBodyRead(**_head(item), body=item.body)
 
-    @router.post("/{parked_id}:replay", summary="Send one again", responses=problems_of(UnknownParked, AlreadyMoved, StillRefused))
+    @router.post(
+        "/{parked_id}:replay",
+        summary="Send one again",
+        responses=problems_of(UnknownParked, AlreadyMoved, StillRefused),
+    )
     async def replay_parked(
         parked_id: UUID, who: Annotated[Principal, needs("parked:write")], database: DatabaseOf, clock: ClockOf
     ) -> ParkedRead:
@@ -146,11 +162,13 @@ def parked_router(service: str, replays: Mapping[str, Replay]) -> APIRouter:
             raise AlreadyMoved
         await _again(replays[item.kind], item, who)
         async with UnitOfWork(database) as uow:
-            item = await uow.parked.settle(parked_id, state="replayed", by=who.name, reason=None, at=clock())
+            item = await uow.parked.settle(parked_id, state="replayed", by=who.log_name, reason=None, at=clock())
             await uow.commit()
         return ParkedRead(**_head(item))
 
-    @router.post("/{parked_id}:drop", summary="Drop one with a reason", responses=problems_of(UnknownParked, AlreadyMoved))
+    @router.post(
+        "/{parked_id}:drop", summary="Drop one with a reason", responses=problems_of(UnknownParked, AlreadyMoved)
+    )
     async def drop_parked(
         parked_id: UUID,
         body: ParkedReason,
@@ -160,7 +178,7 @@ def parked_router(service: str, replays: Mapping[str, Replay]) -> APIRouter:
     ) -> ParkedRead:
         """It will not be handled: kept in the list of dropped ones with the reason and who decided."""
         async with UnitOfWork(database) as uow:
-            item = await uow.parked.settle(parked_id, state="dropped", by=who.name, reason=body.reason, at=clock())
+            item = await uow.parked.settle(parked_id, state="dropped", by=who.log_name, reason=body.reason, at=clock())
             await uow.commit()
         return ParkedRead(**_head(item))
 
@@ -182,10 +200,3 @@ async def _again(replay: Replay, item: ParkedItem, who: Principal) -> None:
 
 def _head(item: ParkedItem) -> dict[str, Any]:
     return {name: getattr(item, name) for name in ParkedRead.model_fields}
-
-
-def _version(request: Request) -> int:
-    given = request.headers.get("if-match", "").removeprefix("W/").strip('"')
-    if not given.isdigit():
-        raise VersionMissing
-    return int(given)

@@ -146,7 +146,9 @@ def install(app: FastAPI) -> None:
     for away in (Transient, ConnectionError, TimeoutError, database_errors.TimeoutError):
         app.add_exception_handler(away, _on_something_away)
     app.add_exception_handler(database_errors.DBAPIError, _on_database_error)
-    app.add_exception_handler(OverflowError, _on_unstorable)  # a number too long for SQLite, a moment before the year 1 in UTC
+    app.add_exception_handler(
+        OverflowError, _on_unstorable
+    )  # a number too long for SQLite, a moment before the year 1 in UTC
 
 
 async def _on_refusal(_: Request, error: Exception) -> Response:

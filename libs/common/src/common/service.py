@@ -1,6 +1,6 @@
 """A service as one value: how its API, its consumer and its timers are made; and the commands that run it.
 
-    python -m <package> api [--port N] | worker | migrate | republish KIND
+python -m <package> api [--port N] | worker | migrate | republish KIND
 """
 
 import argparse
@@ -8,10 +8,9 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from collections.abc import AsyncIterator
 
 import structlog
 import uvicorn
@@ -27,6 +26,7 @@ from common.migrations import migrate
 from common.settings import Settings
 from common.telemetry import configure_logging
 from common.worker import Retention, Runs, TimerLoop, Worker
+from common.worker_http import door_of, worker_app
 
 log = structlog.get_logger()
 
@@ -77,7 +77,12 @@ def shared_parts(service: Service, runtime: Runtime) -> list[Runs]:
     settings = runtime.settings
     return [
         service.create_timers(runtime),
-        Retention(runtime.database, clock=runtime.clock, days=settings.outbox_retention_days),
+        Retention(
+            runtime.database,
+            clock=runtime.clock,
+            outbox_days=settings.outbox_retention_days,
+            inbox_days=settings.inbox_retention_days,
+        ),
     ]
 
 
@@ -104,7 +109,9 @@ def run(service: Service, argv: Sequence[str] | None = None) -> None:
     api = commands.add_parser("api", help="serve HTTP")
     api.add_argument("--host")
     api.add_argument("--port", type=int)
-    commands.add_parser("worker", help="ship the outbox, consume, wake timers")
+    work = commands.add_parser("worker", help="ship the outbox, consume, wake timers")
+    work.add_argument("--host")
+    work.add_argument("--port", type=int, help="serve the worker's health and figures there")
     commands.add_parser("migrate", help="bring the database to the newest version")
     republish = commands.add_parser("republish", help="tell current state anew, as events")
     republish.add_argument("kind", choices=sorted(service.republish) or ["nothing"])
@@ -115,14 +122,16 @@ def run(service: Service, argv: Sequence[str] | None = None) -> None:
         case "api":
             serve(service.create_app(runtime), runtime.settings, host=arguments.host, port=arguments.port)
         case "worker":
-            asyncio.run(_work(service, runtime))
+            asyncio.run(_work(service, runtime, host=arguments.host, port=arguments.port))
         case "migrate":
             asyncio.run(_migrate(service, runtime))
         case "republish":
             asyncio.run(_republish(service, runtime, arguments.kind))
 
 
-def serve(app: FastAPI | Callable[..., Awaitable[None]], settings: Settings, *, host: str | None, port: int | None) -> None:
+def serve(
+    app: FastAPI | Callable[..., Awaitable[None]], settings: Settings, *, host: str | None, port: int | None
+) -> None:
     """Serve an application until SIGTERM or Ctrl-C; requests under way are finished first, for ten seconds at most."""
     uvicorn.run(
         app,
@@ -157,20 +166,36 @@ async def stopping() -> AsyncIterator[asyncio.Event]:
             loop.remove_signal_handler(number)
 
 
-async def _work(service: Service, runtime: Runtime) -> None:
+async def _work(service: Service, runtime: Runtime, *, host: str | None, port: int | None) -> None:
     settings = runtime.settings
     await ensure_topics(_bootstrap(runtime), all_topics(), partitions=settings.kafka_partitions)
     worker = kafka_worker(service, runtime)
+    state = {"database": runtime.database, "clock": runtime.clock, "company": runtime.company}
+    door = (
+        None
+        if port is None
+        else door_of(worker_app(service.name, settings, worker, state), host=host or settings.host, port=port)
+    )
     tune_garbage_collection()
     log.info("worker_started", service=service.name)
     try:
-        async with stopping() as stop:
-            await worker.run(stop)
+        async with stopping() as stop, asyncio.TaskGroup() as group:
+            if door is not None:
+                group.create_task(door.run_beside(stop))
+            group.create_task(_until_stopped(worker, stop))
     finally:
         await runtime.database.dispose()
     if worker.stopped:
         sys.exit("; ".join(worker.stopped))
     log.info("worker_stopped", service=service.name)
+
+
+async def _until_stopped(worker: Worker, stop: asyncio.Event) -> None:
+    """A worker whose consumer stopped itself goes on shipping and waking, and says so at its door."""
+    try:
+        await worker.run(stop)
+    finally:
+        stop.set()
 
 
 async def _migrate(service: Service, runtime: Runtime) -> None:

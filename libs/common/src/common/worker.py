@@ -11,6 +11,7 @@ from common.bus.waiting import nap
 from common.clock import Clock
 from common.db import Database, is_transient
 from common.errors import Transient
+from common.idempotency import forget_before
 from common.outbox import drop_before
 from common.timers import Timer, next_due
 from common.uow import UnitOfWork
@@ -22,6 +23,7 @@ TimerHandler = Callable[[Sequence[Timer], Any], Awaitable[None]]
 LONGEST_NAP = 1.0
 RETRY_AFTER = timedelta(minutes=5)
 RETENTION_ROUND = 3600.0
+IDEMPOTENCY_KEPT = timedelta(days=2)
 TIMERS_AT_ONCE = 100
 
 
@@ -126,25 +128,30 @@ class TimerLoop:
 
 
 class Retention:
-    """Drops what the kept outbox no longer needs, never past a cursor."""
+    """Drops what is kept for a time only: outbox entries (never past a cursor), claims of the inbox, answers to repeated POSTs."""
 
-    def __init__(self, database: Database, *, clock: Clock, days: int) -> None:
+    def __init__(self, database: Database, *, clock: Clock, outbox_days: int, inbox_days: int) -> None:
         self._database = database
         self._clock = clock
-        self._days = days
+        self._outbox_days = outbox_days
+        self._inbox_days = inbox_days
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
-                async with UnitOfWork(self._database) as uow:
-                    dropped = await drop_before(uow.session, self._clock() - timedelta(days=self._days))
-                    await uow.commit()
-                if dropped:
-                    log.info("outbox_shortened", entries=dropped)
+                await self.shorten()
             except Exception as error:
                 if not is_transient(error):
                     raise
             await nap(stop, RETENTION_ROUND)
+
+    async def shorten(self) -> None:
+        now = self._clock()
+        async with UnitOfWork(self._database) as uow:
+            await drop_before(uow.session, now - timedelta(days=self._outbox_days))
+            await uow.inbox.forget_before(now - timedelta(days=self._inbox_days))
+            await forget_before(uow.session, now - IDEMPOTENCY_KEPT)
+            await uow.commit()
 
 
 class Worker:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ from common.db import Database, is_transient
 from common.errors import Transient
 from common.events import CONTENT_TYPE
 from common.outbox import Entry, Position, agrees, move_cursor, position_of, read
+from common.telemetry import Metrics
 from common.uow import UnitOfWork
 
 log = structlog.get_logger()
@@ -179,7 +181,7 @@ class KafkaReader:
 
     def __init__(self, consumer: Consumer, database: Database, bootstrap: str, *, clock: Clock = utc_now) -> None:
         self.stopped: str | None = None
-        self.lag: dict[str, int] = {}
+        self._metrics: Metrics | None = None
         self._delivery = Delivery(consumer, database, clock=clock)
         self._bootstrap = bootstrap
         self._busy = asyncio.Lock()
@@ -251,8 +253,21 @@ class KafkaReader:
             log.warning(
                 "offsets_not_committed", consumer=self._delivery.consumer.name
             )  # redelivered; the inbox knows them
-        for partition in records:
-            if (end := consumer.highwater(partition)) is not None and partition in consumer.assignment():
-                name = f"{partition.topic}-{partition.partition}"
-                self.lag[name] = max(0, end - records[partition][-1].offset - 1)
+        self._report(consumer, records)
         return True
+
+    def report_to(self, metrics: Metrics) -> None:
+        """Tell lag and fate of events to these figures from now on."""
+        self._metrics = metrics
+
+    def _report(self, consumer: AIOKafkaConsumer, records: dict[TopicPartition, list[Any]]) -> None:
+        if self._metrics is None:
+            return
+        name = self._delivery.consumer.name
+        self._metrics.consumed.labels(name, "delivered").inc(sum(map(len, records.values())))
+        lag: Counter[str] = Counter()
+        for partition, batch in records.items():
+            if (end := consumer.highwater(partition)) is not None:
+                lag[partition.topic] += max(0, end - batch[-1].offset - 1)
+        for topic, behind in lag.items():
+            self._metrics.consumer_lag.labels(name, topic).set(behind)

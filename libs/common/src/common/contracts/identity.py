@@ -65,10 +65,14 @@ class ContactChanged(EventData):
     ranking: list[str] = []  # channels, the preferred one first
     max_contacts: int | None = None
     per_days: int | None = None
-    quiet_times: list[dict[str, Any]] = []  # {"days": [1..7], "from": "21:00", "to": "07:00"} in the customer's time zone
+    quiet_times: list[
+        dict[str, Any]
+    ] = []  # {"days": [1..7], "from": "21:00", "to": "07:00"} in the customer's time zone
     time_zone: str | None = None
     do_not_contact: bool = False
-    consents: list[dict[str, Any]] = []  # {"purpose", "channel" ("*" for all), "granted": bool, "at"}: the latest of each
+    consents: list[
+        dict[str, Any]
+    ] = []  # {"purpose", "channel" ("*" for all), "granted": bool, "at"}: the latest of each
 
     def key(self) -> str:
         return str(self.customer_id)
@@ -89,7 +93,9 @@ class CustomerProfiled(EventData):
     display_name: str | None = None
     preferred_name: str | None = None
     form_of_address: str | None = None
-    known: list[dict[str, Any]] = []  # {"key","value","as_of","source","confidence","expires_at","sensitivity": public|internal}
+    known: list[
+        dict[str, Any]
+    ] = []  # {"key","value","as_of","source","confidence","expires_at","sensitivity": public|internal}
     ask: list[dict[str, Any]] = []  # the next questions, best first: {"question_id","key","text","channels"}
     accounts: list[str] = []  # identifiers of scheme account, normalised text
     people: list[dict[str, Any]] = []  # {"role": "account_owner"|..., "staff_id","name","since","handover_note"}

@@ -89,7 +89,9 @@ class PersonSeen(EventData):
     channel: str
     occurred_at: AwareDatetime
     backfill: bool = False
-    identifiers: list[dict[str, Any]] = []  # {"id","scheme","value" (normalised, without the scheme),"attested": bool}; the strongest first
+    identifiers: list[
+        dict[str, Any]
+    ] = []  # {"id","scheme","value" (normalised, without the scheme),"attested": bool}; the strongest first
     profile: dict[str, Any] = {}  # api.md's `profile`, raw
     facts: list[dict[str, Any]] = []  # {"key","value","confidence","question_id"?}
     has_open_case: bool = False  # no drip question, no referral request while one is open
@@ -167,7 +169,9 @@ class CaseMoved(EventData):
     touchpoint_id: UUID | None = None
     kind: Literal["complaint", "claim", "petition", "suggestion", "compliment"]
     severity: str
-    move: Literal["opened", "contacted", "answered", "resolved", "verified", "reopened", "closed", "expired", "retracted"]
+    move: Literal[
+        "opened", "contacted", "answered", "resolved", "verified", "reopened", "closed", "expired", "retracted"
+    ]
     channel: str | None = None
     about: str | None = None
     occurred_at: AwareDatetime  # when the customer complained
@@ -183,4 +187,6 @@ class CaseMoved(EventData):
         return str(self.trace_id)
 
 
-register(TouchpointRecorded, TouchpointRetracted, PersonSeen, PersonUnseen, ConversationMoved, CommitmentMoved, CaseMoved)
+register(
+    TouchpointRecorded, TouchpointRetracted, PersonSeen, PersonUnseen, ConversationMoved, CommitmentMoved, CaseMoved
+)

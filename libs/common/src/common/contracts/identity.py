@@ -17,7 +17,7 @@ class Move(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     trace_id: UUID
-    customer_id: UUID | None  # None: the trace belongs to nobody (any more)
+    customer_id: UUID | None = None  # None: the trace belongs to nobody (any more)
     revision: int  # per trace; the highest wins
     proof: Literal["attested", "claimed", "person"] = "claimed"
 

@@ -161,7 +161,12 @@ def _candidate(candidate: Candidate) -> Packet:
 def resume_point(contacts: Sequence[Touchpoint]) -> Touchpoint | None:
     """The latest talk over all channels; where there never was one, the latest contact of any kind."""
     talks = [contact for contact in contacts if contact.kind not in SILENT or contact.stop_point or contact.next_step]
-    return max(talks or contacts, key=lambda contact: (contact.occurred_at, contact.recorded_at), default=None)
+    return max(talks or contacts, key=in_time, default=None)
+
+
+def in_time(contact: Touchpoint) -> tuple[datetime, datetime, UUID]:
+    """When it happened; of two at once the one recorded later comes later."""
+    return contact.occurred_at, contact.recorded_at, contact.touchpoint_id
 
 
 def _resume_point(scene: Scene) -> Packet | None:
@@ -350,7 +355,7 @@ def known(scene: Scene) -> list[Packet]:
 
 
 def _learned(contacts: Iterable[Touchpoint], profile: Part | None, company: Company) -> Iterable[Packet]:
-    for contact in sorted(contacts, key=lambda contact: contact.occurred_at):
+    for contact in sorted(contacts, key=in_time):
         if profile is not None and contact.recorded_at <= profile.as_of - NOT_YET_TOLD:
             continue
         for fact in contact.facts:
@@ -507,7 +512,7 @@ def _offers(contacts: Iterable[Touchpoint]) -> list[Packet]:
     """R19: campaigns sent and what he answered, quotes and how they stand. The newest first."""
     campaigns: dict[str, Packet] = {}
     quotes: list[Packet] = []
-    for contact in sorted(contacts, key=lambda contact: contact.occurred_at):
+    for contact in sorted(contacts, key=in_time):
         if contact.kind == "quote":
             quotes.append(_quote(contact))
         code = contact.payload.get("campaign")
@@ -592,6 +597,11 @@ def _freshness(part: Part) -> Packet:
     return {"source": part.source, "as_of": part.as_of, "lag_seconds": round(lag, 3)}
 
 
+def as_json(content: object, *, option: int = 0) -> bytes:
+    """The bytes of the answer. asyncpg's own kind of UUID is written as any other."""
+    return orjson.dumps(content, default=str, option=option | orjson.OPT_UTC_Z)
+
+
 def _lasting(packet: Packet) -> Packet:
     """The packet without what changes by the mere passing of time."""
     passing = {"age_hours", "hours_open"}
@@ -603,11 +613,11 @@ def _lasting(packet: Packet) -> Packet:
 
 
 def _hash(content: object) -> str:
-    return hashlib.blake2b(orjson.dumps(content, option=orjson.OPT_SORT_KEYS), digest_size=10).hexdigest()
+    return hashlib.blake2b(as_json(content, option=orjson.OPT_SORT_KEYS), digest_size=10).hexdigest()
 
 
 def _latest_first(contacts: Iterable[Touchpoint]) -> list[Touchpoint]:
-    return sorted(contacts, key=lambda contact: (contact.occurred_at, contact.recorded_at), reverse=True)
+    return sorted(contacts, key=in_time, reverse=True)
 
 
 def _hours(since: datetime, now: datetime) -> float:

@@ -4,6 +4,7 @@ The second asks for each section by a scalar subquery that gives JSON, so that o
 compiled once for each shape; a statement built anew at every reading would cost more than the database takes to answer it.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
@@ -194,6 +195,7 @@ def _carrying(identifier: UUID, reader: Reader) -> Any:
             trace.c.proof,
             customer.c.merged_into,
         )
+        .select_from(trace_identifier)
         .join(trace, trace.c.trace_id == trace_identifier.c.trace_id)
         .outerjoin(customer, customer.c.customer_id == trace.c.customer_id)
         .where(trace_identifier.c.identifier_id == identifier)
@@ -293,12 +295,25 @@ def _candidate_reading(shape: Shape) -> Reading:
     return _compiled(shape, {"touchpoints": _latest(shape, limit=1), "parts": _parts()})
 
 
+_GIVEN: dict[str, Any] = {
+    "customer": sa.Uuid(),
+    "partner": sa.String(),
+    "source": sa.String(),
+    "since": UtcDateTime(),
+    "remembered": UtcDateTime(),
+}
+_TRACES: dict[Dialect, Any] = {"postgresql": postgresql.ARRAY(sa.Uuid()), "sqlite": sa.Text()}
+
+
+def _given(name: str) -> Any:
+    """A value that each reading brings; everything else is part of the statement's text."""
+    return sa.literal_column(f":{name}")
+
+
 def _mine(shape: Shape) -> sa.Subquery:
     """The traces that count for this reading."""
     if shape.scope == "customer":
-        mine = sa.select(trace.c.trace_id, trace.c.proof).where(
-            trace.c.customer_id == sa.bindparam("customer", type_=sa.Uuid)
-        )
+        mine = sa.select(trace.c.trace_id, trace.c.proof).where(trace.c.customer_id == _given("customer"))
     else:
         named = _named_traces(shape.dialect)
         mine = sa.select(trace.c.trace_id, trace.c.proof).where(trace.c.trace_id.in_(named))
@@ -309,9 +324,9 @@ def _mine(shape: Shape) -> sa.Subquery:
 
 def _named_traces(dialect: Dialect) -> Any:
     if dialect == "postgresql":
-        array = sa.bindparam("traces", type_=postgresql.ARRAY(sa.Uuid))
-        return sa.select(sa.func.unnest(array).table_valued("trace_id").c.trace_id)
-    return sa.select(sa.func.json_each(sa.bindparam("traces", type_=sa.Text)).table_valued("value").c.value)
+        array = _given("traces")
+        return sa.select(sa.func.unnest(array).table_valued("trace_id").render_derived().c.trace_id)
+    return sa.select(sa.func.json_each(_given("traces")).table_valued("value").c.value)
 
 
 _TOUCHPOINT = [touchpoint.c[field.name] for field in fields(Touchpoint) if field.name != "conversation_id"]
@@ -340,6 +355,7 @@ def _latest(shape: Shape, *, limit: int, kinds: tuple[str, ...] = ()) -> Any:
     found = newest.subquery("found")
     return (
         sa.select(*found.c, conversation_entry.c.conversation_id)
+        .select_from(found)
         .outerjoin(conversation_entry, conversation_entry.c.touchpoint_id == found.c.touchpoint_id)
         .order_by(found.c.occurred_at.desc(), found.c.recorded_at.desc())
     )
@@ -356,8 +372,8 @@ def _shown(shape: Shape, table: sa.Table) -> list[Any]:
 
 def _through(table: sa.Table) -> Any:
     # A null parameter equals nothing: a partner without a source is known by his name alone.
-    unnamed = sa.and_(table.c.partner.is_(None), table.c.source == sa.bindparam("source", type_=sa.String))
-    return sa.or_(table.c.partner == sa.bindparam("partner", type_=sa.String), unnamed)
+    unnamed = sa.and_(table.c.partner.is_(None), table.c.source == _given("source"))
+    return sa.or_(table.c.partner == _given("partner"), unnamed)
 
 
 def _traces(shape: Shape) -> Any:
@@ -368,7 +384,7 @@ def _traces(shape: Shape) -> Any:
 
 def _parties(shape: Shape) -> Any:
     if shape.scope == "customer":
-        return conversation.c.party_id == sa.bindparam("customer", type_=sa.Uuid)
+        return conversation.c.party_id == _given("customer")
     return conversation.c.party_id.in_(_named_traces(shape.dialect))
 
 
@@ -395,6 +411,7 @@ def _last_shown(shape: Shape) -> Any:
     def last(*conditions: Any) -> Any:
         return (
             sa.select(touchpoint.c.touchpoint_id)
+            .select_from(touchpoint)
             .join(entry, entry.c.touchpoint_id == touchpoint.c.touchpoint_id)
             .where(entry.c.conversation_id == open_threads.c.conversation_id, touchpoint.c.state == "live")
             .where(touchpoint.c.trace_id.in_(sa.select(mine.c.trace_id)), *_shown(shape, touchpoint), *conditions)
@@ -408,7 +425,8 @@ def _last_shown(shape: Shape) -> Any:
         sa.select(open_threads.c.conversation_id, last().label("touchpoint_id")),
         sa.select(open_threads.c.conversation_id, last(told).label("touchpoint_id")),
     ).subquery("ids")
-    return sa.select(*_TOUCHPOINT, ids.c.conversation_id).join(ids, ids.c.touchpoint_id == touchpoint.c.touchpoint_id)
+    shown = touchpoint.join(ids, ids.c.touchpoint_id == touchpoint.c.touchpoint_id)
+    return sa.select(*_TOUCHPOINT, ids.c.conversation_id).select_from(shown)
 
 
 def _commitments(shape: Shape) -> Any:
@@ -419,7 +437,7 @@ def _commitments(shape: Shape) -> Any:
             touchpoint.c.partner,
             touchpoint.c.source,
         )
-        .join(touchpoint, touchpoint.c.touchpoint_id == commitment.c.touchpoint_id)
+        .select_from(commitment.join(touchpoint, touchpoint.c.touchpoint_id == commitment.c.touchpoint_id))
         .where(commitment.c.trace_id.in_(sa.select(mine.c.trace_id)), commitment.c.state.in_(OWED))
         .order_by(commitment.c.due_at)
         .limit(MOST_OWED)
@@ -446,7 +464,7 @@ def _cases(shape: Shape) -> Any:
             step.c.by.label("step_by"),
             step.c.text.label("step_text"),
         )
-        .outerjoin(step, step.c.step_id == last)
+        .select_from(case_file.outerjoin(step, step.c.step_id == last))
         .where(case_file.c.trace_id.in_(sa.select(mine.c.trace_id)), case_file.c.state.in_(OPEN_CASE))
         .order_by(case_file.c.occurred_at)
         .limit(MOST_OWED)
@@ -459,7 +477,7 @@ def _outbound(shape: Shape) -> Any:
         sa.select(touchpoint.c.occurred_at)
         .where(
             touchpoint.c.trace_id.in_(sa.select(mine.c.trace_id)),
-            touchpoint.c.occurred_at > sa.bindparam("since", type_=UtcDateTime),
+            touchpoint.c.occurred_at > _given("since"),
             touchpoint.c.direction == "outbound",
             touchpoint.c.kind.in_(CONTACTS),
             touchpoint.c.state == "live",
@@ -470,15 +488,11 @@ def _outbound(shape: Shape) -> Any:
 
 
 def _parts() -> Any:
-    return sa.select(*(part.c[field.name] for field in fields(Part))).where(
-        part.c.customer_id == sa.bindparam("customer", type_=sa.Uuid)
-    )
+    return sa.select(*(part.c[field.name] for field in fields(Part))).where(part.c.customer_id == _given("customer"))
 
 
 def _customers() -> Any:
-    return sa.select(customer.c.key_account, customer.c.since).where(
-        customer.c.customer_id == sa.bindparam("customer", type_=sa.Uuid)
-    )
+    return sa.select(customer.c.key_account, customer.c.since).where(customer.c.customer_id == _given("customer"))
 
 
 def _moments(shape: Shape) -> Any:
@@ -487,7 +501,7 @@ def _moments(shape: Shape) -> Any:
         sa.select(*(failed_moment.c[field.name] for field in fields(FailedMoment)))
         .where(
             failed_moment.c.trace_id.in_(sa.select(mine.c.trace_id)),
-            failed_moment.c.at > sa.bindparam("remembered", type_=UtcDateTime),
+            failed_moment.c.at > _given("remembered"),
             ~failed_moment.c.taken_back,
         )
         .order_by(failed_moment.c.at.desc())
@@ -500,17 +514,11 @@ def _moments(shape: Shape) -> Any:
 
 def _compiled(shape: Shape, sections: Mapping[str, Any]) -> Reading:
     columns = [_as_json(shape.dialect, selected, name).label(name) for name, selected in sections.items()]
-    made: Any = postgresql.dialect if shape.dialect == "postgresql" else sqlite.dialect
-    dialect = made(paramstyle="named")
-    compiled = sa.select(*columns).compile(
-        dialect=dialect, compile_kwargs={"render_postcompile": True, "literal_binds": False}
-    )
-    given = {"customer", "traces", "partner", "source", "since", "remembered"}
-    constants = {name: value for name, value in compiled.params.items() if name not in given}
-    statement = sa.text(str(compiled)).bindparams(
-        *(sa.bindparam(name, type_=compiled.binds[name].type) for name in compiled.params if name in given),
-        *(sa.bindparam(name, value) for name, value in constants.items()),
-    )
+    made: Any = postgresql.dialect() if shape.dialect == "postgresql" else sqlite.dialect()
+    written = str(sa.select(*columns).compile(dialect=made, compile_kwargs={"literal_binds": True}))
+    types = _GIVEN | {"traces": _TRACES[shape.dialect]}
+    used = [name for name in types if re.search(rf"(?<!:):{name}\b", written)]
+    statement = sa.text(written).bindparams(*(sa.bindparam(name, type_=types[name]) for name in used))
     readers = {
         name: {column.name: _reader_of(column.type) for column in selected.selected_columns}
         for name, selected in sections.items()

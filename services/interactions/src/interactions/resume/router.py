@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
-import orjson
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from uuid_utils.compat import uuid7
 
@@ -16,10 +15,12 @@ from common.http import ClockOf, CompanyOf, DatabaseOf, metrics_of, settings_of
 from common.identifiers import InvalidIdentifier, blocked, identifier_id, read_identifiers
 from common.problems import problems_of
 from common.uow import UnitOfWork
+from common.versions import etag_of, is_known
 from interactions.journal import Journal, journal_of, keeping_journal
 from interactions.readers import reader_of
 from interactions.resume.domain import Question, Reader, View, ViewForbidden
 from interactions.resume.models import resume_read
+from interactions.resume.packet import as_json
 from interactions.resume.schemas import EXAMPLE, ResumeQuestion, ResumeRead
 from interactions.resume.use_cases import Resumed, read_resume
 
@@ -102,7 +103,7 @@ async def get_resume(
     partner: Annotated[
         str | None, Query(max_length=100, description="With view=partner, for staff: as this partner sees it")
     ] = None,
-    if_none_match: Annotated[str | None, Header(description="The ETag of the packet that you have")] = None,
+    if_none_match: Annotated[str | None, Header(description="The ETag of the packet that you have")] = None,  # noqa: ARG001 - `is_known` reads it; OpenAPI tells of it here
 ) -> Response:
     """The resume (retomar el hilo): all that is needed to go on where the last talk stopped, on whatever channel that was.
 
@@ -117,7 +118,7 @@ async def get_resume(
     started = time.perf_counter()
     uow = UnitOfWork(database, reading=True)
     resumed = await read_resume(question, reader, uow=uow, clock=clock, company=company, secret=secret)
-    unchanged = _matches(if_none_match, resumed.composed.etag)
+    unchanged = is_known(request, _etag(resumed))
     _note(journal, resumed, who, reader, question, unchanged=unchanged)
     response = _answer(resumed, unchanged=unchanged)
     metrics_of(request).resume.observe(time.perf_counter() - started)
@@ -150,19 +151,17 @@ async def ask_resume(
 
 
 def _answer(resumed: Resumed, *, unchanged: bool) -> Response:
-    headers = {"ETag": f'W/"{resumed.composed.etag}"'}
+    headers = {"ETag": _etag(resumed)}
     if unchanged:
         return Response(status_code=304, headers=headers)
     # the packet is plain data already: a response model would parse and write it again, for three times the cost
-    content = orjson.dumps(resumed.composed.packet, option=orjson.OPT_UTC_Z)
+    content = as_json(resumed.composed.packet)
     return Response(content, media_type="application/json", headers=headers)
 
 
-def _matches(if_none_match: str | None, etag: str) -> bool:
-    if if_none_match is None:
-        return False
-    tags = {tag.strip().removeprefix("W/").strip('"') for tag in if_none_match.split(",")}
-    return etag in tags or "*" in tags
+def _etag(resumed: Resumed) -> str:
+    """Weak: hours go by without a new version."""
+    return f"W/{etag_of(resumed.composed.etag)}"
 
 
 def _note(

@@ -58,6 +58,7 @@ class TimelineRepository:
         found = newest.subquery("found")
         joined = (
             sa.select(found, conversation_entry.c.conversation_id)
+            .select_from(found)
             .outerjoin(conversation_entry, conversation_entry.c.touchpoint_id == found.c.touchpoint_id)
             .order_by(found.c.occurred_at.desc(), found.c.touchpoint_id.desc())
         )

@@ -1,0 +1,445 @@
+"""The resume as callers get it: who may see what, and that it is never stale."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from common.contracts.identity import ContactChanged, CustomerProfiled
+from common.contracts.scoring import ValueChanged
+from common.contracts.service_audit import MomentFailed
+from interactions.resume.models import resume_read
+from interactions.resume.schemas import ResumeRead
+from interactions.touchpoints.models import touchpoint
+
+URL = "/interactions/v1/resume"
+PHONE = "phone:300 123 4567"
+AGENT_ONLY = {"value", "treatment", "alerts", "ask"}
+EVERY_KEY = {
+    "who", "resume_point", "threads", "recap", "work_in_progress", "commitments", "cases", "suggestions", "known", "ask",
+    "contact", "value", "treatment", "holdings", "offers", "alerts", "people", "continuity",
+}  # fmt: skip
+
+
+async def resume(world: Any, claims: dict[str, Any] | None = None, **params: Any) -> dict[str, Any]:
+    async with world.client(**(claims or {})) as client:
+        answer = await client.get(URL, params=params)
+        assert answer.status_code == 200, answer.text
+        packet: dict[str, Any] = answer.json()
+        ResumeRead.model_validate(packet)
+        return packet
+
+
+def of_customer(customer: Any) -> dict[str, Any]:
+    return {"hilo_subject": f"customer:{customer}"}
+
+
+def of_partner(name: str = "acme", **claims: Any) -> dict[str, Any]:
+    return {"hilo_subject": f"partner:{name}", **claims}
+
+
+async def test_a_call_picks_up_where_the_chat_stopped(world):
+    said = await world.record(
+        identifiers=[PHONE],
+        topic="factura",
+        summary="October invoice received twice",
+        stop_point="He will send both invoices",
+        next_step="We compare them",
+        outcome="pending",
+        site="bogota-chapinero",
+        profile={"full_name": "Ana López Ruiz"},
+        facts=[{"key": "best_hour", "value": "after 18:00", "confidence": 0.9}],
+        commitments=[{"by": "company", "text": "Send one corrected invoice"}],
+    )
+    customer = await world.link(PHONE)
+    packet = await resume(world, identifier=PHONE, channel="call")
+    assert set(packet) == EVERY_KEY
+    assert packet["who"]["recognised"] == "customer"
+    assert packet["who"]["customer_id"] == str(customer)
+    assert packet["who"]["preferred_name"] == "Ana"
+    point = packet["resume_point"]
+    assert point["touchpoint_id"] == said["touchpoint_id"]
+    assert (point["channel"], point["topic"], point["stop_point"]) == ("whatsapp", "billing", "He will send both invoices")
+    (thread,) = packet["threads"]
+    assert thread["suggested"]
+    assert thread["state"] == "waiting-us"
+    assert packet["continuity"]["conversation_id"] == said["conversation_id"]
+    assert [fact["key"] for fact in packet["known"]] == ["best_hour"]
+    assert [promise["text"] for promise in packet["commitments"]] == ["Send one corrected invoice"]
+    assert packet["continuity"]["missing"] == ["identity", "scoring"]
+
+
+async def test_a_touchpoint_is_in_the_resume_as_soon_as_it_is_recorded(world):
+    await world.record(identifiers=[PHONE], summary="First")
+    await world.link(PHONE)
+    second = await world.record(
+        identifiers=[PHONE], kind="call", channel="call", summary="Second", facts=[{"key": "hobby", "value": "chess"}]
+    )
+    packet = await resume(world, identifier=PHONE)
+    assert packet["resume_point"]["touchpoint_id"] == second["touchpoint_id"]
+    assert packet["recap"][-1]["summary"] == "Second"
+    assert {"hobby": "chess"} == {fact["key"]: fact["value"] for fact in packet["known"]}
+
+
+async def test_what_arrives_late_does_not_move_the_resume_point(world):
+    latest = await world.record(identifiers=[PHONE], summary="Today")
+    await world.record(identifiers=[PHONE], summary="Last week", ago=timedelta(days=7))
+    await world.link(PHONE)
+    packet = await resume(world, identifier=PHONE)
+    assert packet["resume_point"]["touchpoint_id"] == latest["touchpoint_id"]
+    assert [line["summary"] for line in packet["recap"]] == ["Last week", "Today"]
+
+
+async def test_the_packet_is_the_same_whichever_channel_asks(world):
+    await world.record(identifiers=[PHONE], topic="factura")
+    await world.link(PHONE)
+    by_call = await resume(world, identifier=PHONE, channel="call")
+    by_shop = await resume(world, identifier=PHONE, channel="shop", topic="entrega")
+    assert by_call["continuity"]["version"] == by_shop["continuity"]["version"]
+
+
+async def test_asking_by_body_gives_the_same_packet(world):
+    await world.record(identifiers=[PHONE], topic="factura")
+    await world.link(PHONE)
+    by_query = await resume(world, identifier=PHONE)
+    async with world.client() as client:
+        answer = await client.post(URL, json={"identifiers": [PHONE]})
+    assert answer.status_code == 200
+    assert answer.headers["etag"].startswith('W/"')
+    assert answer.json()["continuity"]["version"] == by_query["continuity"]["version"]
+    assert answer.json()["who"]["asked"] == [{"given": PHONE, "normalised": "phone:+573001234567"}]
+
+
+async def test_who_has_the_newest_packet_is_answered_304_until_something_happens(world):
+    await world.record(identifiers=[PHONE], topic="factura")
+    await world.link(PHONE)
+    async with world.client() as client:
+        first = await client.get(URL, params={"identifier": PHONE})
+        world.clock.advance(timedelta(minutes=10))
+        again = await client.get(URL, params={"identifier": PHONE}, headers={"If-None-Match": first.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
+        await world.record(identifiers=[PHONE], topic="factura", summary="New")
+        changed = await client.get(URL, params={"identifier": PHONE}, headers={"If-None-Match": first.headers["etag"]})
+        assert changed.status_code == 200
+
+
+async def test_somebody_unknown_gets_an_empty_and_complete_packet(world):
+    packet = await resume(world, identifier="phone:300 765 4321")
+    assert set(packet) == EVERY_KEY
+    assert packet["who"]["recognised"] == "unknown"
+    assert packet["resume_point"] is None
+    assert (await resume(world, customer_id=str(uuid4())))["who"]["recognised"] == "unknown"
+
+
+async def test_a_visitor_has_an_anonymous_history(world):
+    await world.record(identifiers=["device:9f31"], kind="web", channel="web", topic="precio", summary="Looked at prices")
+    packet = await resume(world, identifier="device:9f31")
+    assert packet["who"]["recognised"] == "anonymous"
+    assert [line["summary"] for line in packet["recap"]] == ["Looked at prices"]
+
+
+async def test_a_family_that_shares_a_phone_is_a_choice_for_agents(world):
+    await world.record(identifiers=[PHONE], profile={"full_name": "Ana López"}, topic="factura")
+    ana = await world.link(PHONE)
+    await world.say(CustomerProfiled(customer_id=ana, revision=1, preferred_name="Ana", display_name="Ana López"))
+    await world.record(identifiers=[PHONE, "document:co-cc:79456123"], profile={"full_name": "Pedro Gómez"})
+    pedro = await world.link("document:co-cc:79456123")
+    packet = await resume(world, identifier=PHONE)
+    assert packet["who"]["recognised"] == "candidates"
+    assert {candidate["customer_id"] for candidate in packet["who"]["candidates"]} == {str(ana), str(pedro)}
+    hint = next(c for c in packet["who"]["candidates"] if c["customer_id"] == str(ana))
+    assert (hint["preferred_name"], hint["last_contact"]["topic"]) == ("Ana", "billing")
+    assert packet["recap"] == []
+    chosen = await resume(world, identifier=[PHONE, f"customer:{ana}"])
+    assert chosen["who"]["customer_id"] == str(ana)
+    both = await resume(world, identifier=[PHONE, "document:co-cc:79456123"])
+    assert both["who"]["customer_id"] == str(pedro)
+    as_seen_by_him = await resume(world, identifier=PHONE, view="customer")
+    assert as_seen_by_him["who"]["recognised"] == "unknown"
+    assert "candidates" not in as_seen_by_him["who"]
+
+
+async def test_whoever_was_absorbed_is_found_under_either_id(world):
+    await world.record(identifiers=[PHONE], topic="factura")
+    await world.record(identifiers=["email:ana@example.com"], topic="entrega", channel="email")
+    ana, other = await world.link(PHONE), await world.link("email:ana@example.com")
+    await world.merge(ana, other)
+    for params in ({"customer_id": str(other)}, {"customer_id": str(ana)}, {"identifier": "email:ana@example.com"}):
+        packet = await resume(world, **params)
+        assert packet["who"]["customer_id"] == str(ana)
+        assert {thread["topic"] for thread in packet["threads"]} == {"billing", "delivery"}
+
+
+@pytest.mark.parametrize("view", ["partner", "customer"])
+async def test_other_views_lack_what_is_for_agents(world, view):
+    await world.record(identifiers=[PHONE], topic="factura", summary="Said")
+    await world.record(identifiers=[PHONE], kind="note", channel="call", summary="He is difficult", stop_point="Beware")
+    await world.record(identifiers=[PHONE], kind="complaint", channel="web", payload={"severity": "high"})
+    customer = await world.link(PHONE)
+    await world.say(
+        ValueChanged(customer_id=customer, revision=1, as_of=world.clock(), value={"tier": "MVC"}, alerts=[{"signal": "x"}]),
+        CustomerProfiled(
+            customer_id=customer,
+            revision=1,
+            known=[
+                {"key": "best_hour", "value": "18", "sensitivity": "public"},
+                {"key": "other_suppliers", "value": "Rival", "sensitivity": "internal"},
+            ],
+            people=[{"role": "account_owner", "name": "Carlos"}, {"role": "backup", "name": "Luisa"}],
+        ),
+    )
+    packet = await resume(world, identifier=PHONE, view=view)
+    assert not AGENT_ONLY & set(packet)
+    assert ("cases" in packet) is (view == "customer")
+    assert "candidates" not in packet["who"]
+    assert "difficult" not in str(packet)
+    assert "Beware" not in str(packet)
+    assert "Rival" not in str(packet)
+    assert "MVC" not in str(packet)
+    assert [person["name"] for person in packet["people"]] == ["Carlos"]
+    agent = await resume(world, identifier=PHONE)
+    assert agent["resume_point"]["summary"] != packet["resume_point"]["summary"] or agent["alerts"]
+    assert agent["value"]["tier"] == "MVC"
+    assert agent["ask"] == []
+
+
+async def test_a_customer_sees_himself_and_nobody_else(world):
+    await world.record(identifiers=[PHONE], topic="factura", summary="Mine")
+    await world.record(identifiers=["email:other@example.com"], summary="Not mine")
+    me, other = await world.link(PHONE), await world.link("email:other@example.com")
+    mine = await resume(world, of_customer(me))
+    assert mine["who"]["customer_id"] == str(me)
+    assert mine["resume_point"]["summary"] == "Mine"
+    assert (await resume(world, of_customer(me), identifier=PHONE))["who"]["recognised"] == "customer"
+    foreign = await resume(world, of_customer(me), customer_id=str(other))
+    by_foreign_address = await resume(world, of_customer(me), identifier="email:other@example.com")
+    absent = await resume(world, of_customer(me), customer_id=str(uuid4()))
+    nobodys = await resume(world, of_customer(me), identifier="email:nobody@example.com")
+    assert foreign == by_foreign_address == absent == nobodys
+    assert absent["who"]["recognised"] == "unknown"
+
+
+async def test_a_customer_does_not_see_what_somebody_merely_claimed(world):
+    await world.record(identifiers=[PHONE], summary="Proven")
+    me = await world.link(PHONE)
+    await world.record(identifiers=["email:typed@example.com"], summary="A stranger's", topic="entrega")
+    await world.link("email:typed@example.com", customer=me, proof="claimed", revision=2)
+    mine = await resume(world, of_customer(me))
+    assert "A stranger's" not in str(mine)
+    assert [thread["topic"] for thread in mine["threads"]] == [None]
+    assert (await resume(world, of_customer(me), identifier="email:typed@example.com"))["who"]["recognised"] == "unknown"
+    assert "A stranger's" in str(await resume(world, customer_id=str(me)))
+
+
+async def test_of_accounts_a_customer_sees_those_that_are_proven(world):
+    await world.record(identifiers=["account:billing:A-1"])
+    me = await world.link("account:billing:A-1")
+    await world.record(identifiers=["account:billing:B-2"])
+    await world.link("account:billing:B-2", customer=me, proof="claimed", revision=2)
+    accounts = ["account:billing:A-1", "account:billing:B-2"]
+    await world.say(CustomerProfiled(customer_id=me, revision=1, accounts=accounts))
+    assert (await resume(world, customer_id=str(me)))["holdings"]["accounts"] == accounts
+    assert (await resume(world, of_customer(me)))["holdings"]["accounts"] == ["account:billing:A-1"]
+
+
+async def test_a_partner_sees_what_came_through_himself(world):
+    partner = world_partner("acme")
+    await world.record(identifiers=[PHONE], topic="pedido", summary="Ordered at Acme", source="acme", speaker=partner)
+    await world.record(identifiers=[PHONE], topic="factura", summary="Told us directly")
+    await world.record(identifiers=["email:direct@example.com"], summary="Never at Acme")
+    customer, direct = await world.link(PHONE), await world.link("email:direct@example.com")
+    packet = await resume(world, of_partner(source="acme"), identifier=PHONE)
+    assert packet["who"]["customer_id"] == str(customer)
+    assert [line["summary"] for line in packet["recap"]] == ["Ordered at Acme"]
+    assert [thread["topic"] for thread in packet["threads"]] == ["order"]
+    foreign = await resume(world, of_partner(source="acme"), customer_id=str(direct))
+    absent = await resume(world, of_partner(source="acme"), customer_id=str(uuid4()))
+    by_address = await resume(world, of_partner(source="acme"), identifier="email:direct@example.com")
+    assert foreign == absent == by_address
+    assert (await resume(world, of_partner("rival", source="rival"), identifier=PHONE))["who"]["recognised"] == "unknown"
+    as_staff = await resume(world, identifier=PHONE, view="partner", partner="acme")
+    assert [line["summary"] for line in as_staff["recap"]] == ["Ordered at Acme"]
+
+
+def world_partner(name: str) -> Any:
+    from interactions.touchpoints.domain import Speaker
+
+    return Speaker(by=name, source=name, bound=True, partner=name, attests=frozenset({"phone"}))
+
+
+@pytest.mark.parametrize("claims", [of_customer(uuid4()), of_partner()])
+async def test_a_bound_credential_cannot_ask_for_another_view(world, claims):
+    async with world.client(**claims) as client:
+        answer = await client.get(URL, params={"identifier": PHONE, "view": "agent"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "view-forbidden")
+
+
+async def test_without_a_credential_or_without_its_scope_nothing_is_read(world):
+    async with world.client() as client:
+        del client.headers["Authorization"]
+        assert (await client.get(URL, params={"identifier": PHONE})).status_code == 401
+    async with world.client(scopes=["timeline:read"]) as client:
+        assert (await client.get(URL, params={"identifier": PHONE})).status_code == 403
+
+
+async def test_nobody_named_and_no_identifier_at_all_are_refused_without_an_echo(world):
+    async with world.client() as client:
+        nobody = await client.get(URL)
+        assert (nobody.status_code, nobody.json()["code"]) == (422, "nobody-named")
+        wrong = await client.post(URL, json={"identifiers": ["shoe-size:42"]})
+        assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (422, "/identifiers/0")
+        assert "42" not in wrong.text.replace("422", "")
+
+
+async def test_promises_are_late_by_the_clock_and_come_first(world):
+    due = world.clock() + timedelta(hours=2)
+    promises = [
+        {"by": "company", "text": "Some day"},
+        {"by": "customer", "text": "Send papers", "due_at": (due + timedelta(days=1)).isoformat()},
+        {"by": "company", "text": "Call back", "due_at": due.isoformat()},
+    ]
+    await world.record(identifiers=[PHONE], commitments=promises)
+    await world.link(PHONE)
+    world.clock.advance(timedelta(hours=3))
+    packet = await resume(world, identifier=PHONE)
+    assert [(p["text"], p["state"]) for p in packet["commitments"]] == [
+        ("Call back", "late"),
+        ("Send papers", "open"),
+        ("Some day", "open"),
+    ]
+    assert [alert["signal"] for alert in packet["alerts"]] == ["promise-broken"]
+
+
+async def test_an_open_complaint_counts_its_days_and_stops_all_questions(world):
+    await world.record(identifiers=[PHONE])
+    customer = await world.link(PHONE)
+    ask = [{"question_id": f"q-{n}", "key": f"k{n}", "text": "?", "channels": ["call"] if n == 0 else []} for n in range(4)]
+    await world.say(CustomerProfiled(customer_id=customer, revision=1, ask=ask))
+    asked = await resume(world, identifier=PHONE, channel="whatsapp")
+    assert [question["question_id"] for question in asked["ask"]] == ["q-1", "q-2"]
+    complaint = await world.record(
+        identifiers=[PHONE], kind="complaint", channel="web", payload={"severity": "high", "about": "double-charge"}, ago=timedelta(hours=30)
+    )
+    packet = await resume(world, identifier=PHONE, channel="whatsapp")
+    (case,) = packet["cases"]
+    assert case["number"] == complaint["case_number"]
+    assert (case["severity"], case["hours_open"], case["days_left"]) == ("high", 30.0, 29)
+    assert packet["ask"] == []
+
+
+async def test_suggestions_are_kept_apart_from_complaints(world):
+    await world.record(identifiers=[PHONE], kind="suggestion", channel="web", payload={"about": "Open on Sundays"})
+    await world.link(PHONE)
+    packet = await resume(world, identifier=PHONE)
+    assert packet["cases"] == []
+    assert [case["about"] for case in packet["suggestions"]] == ["Open on Sundays"]
+
+
+async def test_a_purchase_does_not_hide_where_the_talk_stopped(world):
+    await world.record(identifiers=[PHONE], stop_point="He will send both invoices", ago=timedelta(hours=5))
+    bought = await world.record(
+        identifiers=[PHONE], kind="purchase", channel="shop", payload={"amount": "129900.00", "currency": "COP", "offering": "coffee-500g"}
+    )
+    await world.link(PHONE)
+    packet = await resume(world, identifier=PHONE)
+    assert packet["resume_point"]["stop_point"] == "He will send both invoices"
+    (purchase,) = packet["holdings"]["last_purchases"]
+    assert purchase["touchpoint_id"] == bought["touchpoint_id"]
+    assert purchase["amount"] == {"amount": "129900.00", "currency": "COP"}
+    assert [line["kind"] for line in packet["recap"]] == ["message", "purchase"]
+
+
+async def test_behind_a_long_history_purchases_and_quotes_are_still_found(world):
+    await world.record(
+        identifiers=[PHONE], kind="purchase", channel="shop", payload={"amount": "10.00"}, ago=timedelta(days=200)
+    )
+    await world.record(
+        identifiers=[PHONE], kind="quote", channel="email", payload={"amount": "99.00", "offering": "plan"}, ago=timedelta(days=190)
+    )
+    for hours in range(70):
+        await world.record(identifiers=[PHONE], ago=timedelta(hours=hours))
+    await world.link(PHONE)
+    packet = await resume(world, identifier=PHONE)
+    assert len(packet["holdings"]["last_purchases"]) == 1
+    assert [(offer["kind"], offer["answer"]) for offer in packet["offers"]] == [("quote", "open")]
+
+
+async def test_an_unfinished_form_is_offered_with_what_was_filled_in(world):
+    await world.record(
+        identifiers=[PHONE], kind="web", channel="web", outcome="abandoned", payload={"form": "refund", "step": 2, "draft": {"iban": "x"}}
+    )
+    await world.link(PHONE)
+    packet = await resume(world, identifier=PHONE)
+    assert [(w["form"], w["step"], w["draft"]) for w in packet["work_in_progress"]] == [("refund", 2, {"iban": "x"})]
+
+
+async def test_campaigns_tell_what_he_answered(world):
+    await world.record(identifiers=[PHONE], kind="campaign_send", channel="email", payload={"campaign": "XMAS26"}, ago=timedelta(days=2))
+    await world.record(
+        identifiers=[PHONE], kind="campaign_response", channel="web", payload={"campaign": "XMAS26", "answer": "interested"}
+    )
+    await world.link(PHONE)
+    (offer,) = (await resume(world, identifier=PHONE))["offers"]
+    assert (offer["campaign"], offer["answer"], offer["channel"]) == ("XMAS26", "interested", "email")
+
+
+async def test_what_other_services_say_is_in_the_packet_with_its_freshness(world):
+    await world.record(identifiers=[PHONE])
+    customer = await world.link(PHONE)
+    now = world.clock()
+    await world.say(
+        ValueChanged(
+            customer_id=customer,
+            revision=3,
+            as_of=now - timedelta(seconds=2),
+            value={"tier": "MVC", "abc": "A", "tenure_months": 31},
+            treatment={"service_level": "priority", "reasons": ["tier"]},
+            holdings={"usual_amount": {"amount": "10.00", "currency": "COP"}},
+            alerts=[{"signal": "drop-warning", "level": "warning", "since": now.isoformat(), "evidence": {}}],
+        ),
+        CustomerProfiled(customer_id=customer, revision=1, preferred_name="Anita"),
+        ContactChanged(customer_id=customer, revision=1, ranking=["whatsapp"], max_contacts=3, per_days=30),
+    )
+    packet = await resume(world, identifier=PHONE)
+    assert packet["who"]["preferred_name"] == "Anita"
+    assert (packet["value"]["tier"], packet["treatment"]["service_level"]) == ("MVC", "priority")
+    assert packet["holdings"]["usual_amount"] == {"amount": "10.00", "currency": "COP"}
+    assert [alert["signal"] for alert in packet["alerts"]] == ["drop-warning"]
+    assert (packet["contact"]["ranking"], packet["contact"]["quota_left"]) == (["whatsapp"], 3)
+    assert {source["source"]: source["lag_seconds"] for source in packet["continuity"]["sources"]}["scoring"] == 2.0
+    assert packet["continuity"]["missing"] == []
+
+
+async def test_a_failed_moment_of_truth_is_an_alert_until_it_is_taken_back(world):
+    said = await world.record(identifiers=[PHONE])
+    await world.link(PHONE)
+    (recorded,) = await world.rows(touchpoint)
+    failed = MomentFailed(
+        evidence_id=uuid4(), trace_id=recorded["trace_id"], cycle="complaint", moment="answer", name="Answered in a day",
+        critical=True, at=world.clock(),
+    )  # fmt: skip
+    await world.say(failed)
+    assert [a["evidence"]["name"] for a in (await resume(world, identifier=PHONE))["alerts"]] == ["Answered in a day"]
+    await world.say(failed.model_copy(update={"taken_back": True}), at=world.clock() + timedelta(seconds=1))
+    assert (await resume(world, identifier=PHONE))["alerts"] == []
+    assert said["touchpoint_id"]
+
+
+async def test_every_reading_is_written_down(world):
+    await world.record(identifiers=[PHONE])
+    customer = await world.link(PHONE)
+    async with world.client(scopes=["resume:read"], name="Marta, call centre") as client:
+        first = await client.get(URL, params={"identifier": PHONE, "channel": "call"})
+        await client.get(URL, params={"identifier": PHONE}, headers={"If-None-Match": first.headers["etag"]})
+    (read, again) = sorted(await world.rows(resume_read), key=lambda row: row["read_id"])
+    assert (read["reader"], read["customer_id"], read["view"], read["channel"]) == ("Marta, call centre", customer, "agent", "call")
+    assert read["version"] == first.json()["continuity"]["version"]
+    assert (read["unchanged"], again["unchanged"]) == (False, True)
+
+
+async def test_the_latency_of_a_resume_is_measured(world):
+    async with world.client() as client:
+        await client.get(URL, params={"identifier": PHONE})
+        figures = (await client.get("/interactions/metrics")).text
+    assert "hilo_resume_seconds_count 1.0" in figures

@@ -108,6 +108,12 @@ def test_a_fetch_that_fails_leaves_nothing_behind_and_says_why(monkeypatch, tmp_
     assert [path.suffix for path in (tmp_path / "cache" / "hilo").iterdir()] == [".lock"]
 
 
+def test_a_cluster_id_is_never_taken_for_an_option():
+    ids = {kafka._cluster_id() for _ in range(1000)}
+    assert len(ids) == 1000
+    assert all(len(cluster) == 22 and not cluster.startswith("-") for cluster in ids)
+
+
 @pytest.mark.real
 def test_nothing_is_left_behind():
     with real_kafka() as server:

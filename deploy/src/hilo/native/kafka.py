@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -10,7 +11,6 @@ import string
 import struct
 import subprocess
 import tempfile
-import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -119,8 +119,7 @@ class KafkaServer:
         ports = {"PORT": str(self.port), "CONTROLLER_PORT": str(free_port())}
         self.settings.write_text(template.substitute(ports, LOG=str(data)))
         if not (data / "meta.properties").exists():
-            cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-            self._java("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self.settings))
+            self._java("kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(self.settings))
 
     def start(self) -> Process:
         """Starts the broker and returns once it has registered with its controller and answers."""
@@ -155,6 +154,11 @@ class KafkaServer:
         done = subprocess.run(command, cwd=self.home, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise NativeError(f"{arguments[0]} failed: {(done.stderr or done.stdout).strip()[-2000:]}")
+
+
+def _cluster_id() -> str:
+    """16 bytes in URL-safe base64. The first is a letter's: one id in 64 would begin with a dash, and be read as an option."""
+    return urlsafe_b64encode(b"hilo" + secrets.token_bytes(12)).decode().rstrip("=")
 
 
 def _brokers_known_to(port: int) -> int:

@@ -1,0 +1,131 @@
+"""When a touchpoint is taken, and whose it may be."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from common.company import Company
+from common.identifiers import InvalidIdentifier
+from interactions.touchpoints import domain
+from interactions.touchpoints.domain import Draft, KnownTrace, Speaker, Touchpoint
+
+COMPANY = Company.load()
+SECRET = b"s" * 32
+NOW = datetime(2026, 11, 20, 20, 0, tzinfo=UTC)
+
+
+def accept(*identifiers: str, attests: str = "*", **said: Any) -> Touchpoint:
+    draft = Draft(
+        speaker=Speaker(by="test", attests=frozenset({attests})),
+        source="test",
+        external_id=said.pop("external_id", "1"),
+        kind=said.pop("kind", "message"),
+        channel=said.pop("channel", "call"),
+        direction="inbound",
+        occurred_at=said.pop("occurred_at", NOW),
+        body="{}",
+        body_hash="0",
+        identifiers=identifiers,
+        **said,
+    )
+    return domain.accept(draft, now=NOW, company=COMPANY, secret=SECRET)
+
+
+def test_clocks_of_channels_may_go_ahead_five_minutes_and_no_more() -> None:
+    accept(occurred_at=NOW + timedelta(minutes=5))
+    with pytest.raises(domain.OccurredInFuture) as refusal:
+        accept(occurred_at=NOW + timedelta(minutes=5, seconds=1))
+    assert refusal.value.errors[0].pointer == "/occurred_at"
+
+
+def test_the_strongest_identifier_names_the_trace_and_comes_first() -> None:
+    one = accept("phone:300 123 4567", "email:Ana@Example.com", profile={"full_name": "Ana"})
+    other = accept("email:ana@example.com", external_id="2")
+    assert one.trace_id == other.trace_id
+    assert [seen.identifier.text for seen in one.seen] == ["email:ana@example.com", "phone:+573001234567"]
+
+
+def test_a_cash_sale_has_a_trace_of_its_own() -> None:
+    one, other = accept(), accept(external_id="2")
+    assert one.anonymous
+    assert one.trace_id != other.trace_id
+
+
+def test_what_is_nobodys_is_dropped_with_a_warning() -> None:
+    one = accept("email:noreply@example.com", "phone:300 123 4567")
+    assert [seen.identifier.scheme for seen in one.seen] == ["phone"]
+    assert "blocked-identifier" in one.warnings
+
+
+def test_an_unknown_scheme_is_refused_with_its_place() -> None:
+    with pytest.raises(InvalidIdentifier) as refusal:
+        accept("phone:300 123 4567", "horoscope:leo")
+    assert refusal.value.errors[0].pointer == "/identifiers/1"
+
+
+def test_a_source_attests_what_its_credential_says() -> None:
+    one = accept("email:ana@example.com", "phone:300 123 4567", attests="email")
+    assert {seen.identifier.scheme: seen.attested for seen in one.seen} == {"email": True, "phone": False}
+
+
+def test_topics_are_the_companys_words_and_unknown_ones_are_kept() -> None:
+    assert accept(topic="Facturación").topic == "billing"
+    strange = accept(topic="astrology", channel="smoke-signals")
+    assert strange.topic == "astrology"
+    assert set(strange.warnings) == {"unknown-topic", "unknown-channel"}
+
+
+ANA = uuid4()
+
+
+def reaching(one: Touchpoint, *customers: UUID) -> dict[UUID, set[UUID]]:
+    return {one.seen[0].identifier_id: set(customers)}
+
+
+def trace(**known: Any) -> KnownTrace:
+    return KnownTrace(uuid4(), ANA, **known)
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ([], ANA),
+        ([trace(folded_name="ana lopez ruiz")], ANA),
+        ([trace(folded_name="pedro gomez")], None),
+        ([trace(documents=("document:co-cc:52123456",))], ANA),
+        ([trace(documents=("document:co-cc:1010",))], None),
+        ([trace(documents=("document:co-pp:AB123",))], ANA),  # a passport beside an identity card
+    ],
+)
+def test_an_identifier_that_reaches_one_customer_links_unless_something_contradicts(
+    known: list[KnownTrace], expected: UUID | None
+) -> None:
+    one = accept("document:co-cc:52.123.456", "phone:3001234567", profile={"full_name": "Ana Lopez"})
+    assert domain.provisional_customer(one, reached=reaching(one, ANA), traces_of={ANA: known}) == expected
+
+
+def test_an_identifier_that_several_share_links_nobody() -> None:
+    one = accept("phone:3001234567")
+    assert domain.provisional_customer(one, reached=reaching(one, ANA, uuid4()), traces_of={}) is None
+
+
+def test_a_device_alone_proves_nothing() -> None:
+    one = accept("device:9f31")
+    assert domain.provisional_customer(one, reached=reaching(one, ANA), traces_of={}) is None
+
+
+def test_redaction_empties_what_is_named_and_nothing_else() -> None:
+    row = {"content": "4111", "payload": {"a": {"b": 1, "c": 2}}, "facts": [{"value": "x"}], "profile": {}}
+    assert domain.redacted(row, ["/content", "/payload/a/b", "/payload/a/c", "/facts/0/value"]) == {
+        "content": None,
+        "payload": {"a": {"b": None, "c": None}},
+        "facts": [{"value": None}],
+    }
+
+
+@pytest.mark.parametrize("pointer", ["/kind", "/payload/missing", "/occurred_at", "/facts/3"])
+def test_the_skeleton_of_the_log_is_not_redactable(pointer: str) -> None:
+    with pytest.raises(domain.NotRedactable):
+        domain.redacted({"payload": {}, "facts": []}, [pointer])

@@ -180,6 +180,7 @@ class CaseMoved(EventData):
     contacts: int | None = None  # customer contacts on it so far
     first_contact: bool | None = None  # on resolved: no further contact on it on any channel within seven days
     recovered: bool | None = None  # on verified and closed
+    timely: bool | None = None  # on answered: whether it was in time, where the source itself says so
     recovery_deadline: AwareDatetime | None = None
     backfill: bool = False
 

@@ -22,9 +22,9 @@ router = APIRouter(prefix="/service-audit/v1/actions", tags=["actions (acciones 
 async def list_actions(
     uow: Reading,
     page: Paging,
-    state: Annotated[Literal["open", "closed"] | None, Query()] = None,
-    cycle: Annotated[str | None, Query(max_length=60)] = None,
-    moment: Annotated[str | None, Query(max_length=60)] = None,
+    state: Annotated[Literal["open", "closed"] | None, Query(description="Left out: both")] = None,
+    cycle: Annotated[str | None, Query(max_length=60, description="Of one service cycle only")] = None,
+    moment: Annotated[str | None, Query(max_length=60, description="Of one moment of truth only")] = None,
     customer_id: Annotated[UUID | None, Query(description="Actions that this customer's moments opened")] = None,
 ) -> ActionPage:
     """Improvement actions (acciones de mejora), the newest first: opened by failed critical moments, or by hand."""

@@ -23,8 +23,8 @@ def _filter(
     company: CompanyOf,
     met: Annotated[bool | None, Query(description="true: met; false: failed; left out: all states")] = None,
     state: Annotated[State | None, Query(description="More exactly than `met`")] = None,
-    cycle: Annotated[str | None, Query(max_length=60)] = None,
-    moment: Annotated[str | None, Query(max_length=60)] = None,
+    cycle: Annotated[str | None, Query(max_length=60, description="Of one service cycle only")] = None,
+    moment: Annotated[str | None, Query(max_length=60, description="Of one moment of truth only")] = None,
     period: Annotated[
         str | None, Query(max_length=10, description="2026-11, 2026-Q4 or 2026", examples=["2026-11"])
     ] = None,

@@ -51,7 +51,6 @@ FIELDS: Mapping[Source, Mapping[str, type]] = {
         "channel": str,
         "previous_channel": str,
         "other_channel": bool,
-        "picked_up": bool,
         "gap_hours": float,
     },
     "commitment-moved": {"move": str, "by": str, "channel": str, "late": bool, "late_hours": float, "has_due": bool},
@@ -65,6 +64,7 @@ FIELDS: Mapping[Source, Mapping[str, type]] = {
         "contacts": int,
         "first_contact": bool,
         "recovered": bool,
+        "timely": bool,
     },
 }
 SUBJECTS: Mapping[Source, frozenset[SubjectKind]] = {
@@ -105,14 +105,17 @@ class Observation:
     def depends_on(self) -> tuple[str, ...]:
         """The keys of the withdrawals that would take this observation back."""
         keys = [self.subject("touchpoint"), self.subject("commitment"), self.subject("case")]
-        if self.source in ("touchpoint-recorded", "conversation-moved"):
-            keys.append(f"version:{self.touchpoint_id}")
+        if self.source == "commitment-moved" and self.fields["move"] in ("kept", "waived"):
+            keys.append(f"owed:{self.commitment_id}")
         return tuple(key for key in keys if key is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """What was told of `key` before `told` is not so: a touchpoint, a commitment or a case was retracted."""
+    """What was told of `key` before `told` is not so: a touchpoint, a commitment or a case was retracted.
+
+    `owed:<commitment>`: it is owed (again), so that it was not kept before.
+    """
 
     key: str
     told: UUID
@@ -133,11 +136,12 @@ def observation_of(event: Event, *, noted_at: datetime) -> Observation | None:
 
 
 def withdrawal_of(event: Event) -> Withdrawal | None:
-    """What the event takes back. A corrected touchpoint takes back its old version only, not the case that it opened."""
+    """What the event takes back; a corrected touchpoint is told again under another id."""
     match event.data:
         case TouchpointRetracted() as data:
-            kind = "touchpoint" if data.reason_code == "retracted" else "version"
-            return Withdrawal(f"{kind}:{data.touchpoint_id}", event.id)
+            return Withdrawal(f"touchpoint:{data.touchpoint_id}", event.id)
+        case CommitmentMoved() as data if data.move == "made":
+            return Withdrawal(f"owed:{data.commitment_id}", event.id)
         case CommitmentMoved() as data if data.move == "retracted":
             return Withdrawal(f"commitment:{data.commitment_id}", event.id)
         case CaseMoved() as data if data.move == "retracted":
@@ -192,7 +196,6 @@ def _conversation(data: ConversationMoved, told: UUID, noted_at: datetime) -> Ob
     }
     if entering and data.previous_channel is not None:
         fields["other_channel"] = data.previous_channel != data.channel
-        fields["picked_up"] = data.move != "opened"
     return Observation(
         key=f"conversation:{which}:{what}",
         source="conversation-moved",

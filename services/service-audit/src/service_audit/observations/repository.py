@@ -72,7 +72,7 @@ class Observations:
         wanted: dict[SubjectKind, set[str]] = defaultdict(set)
         for key in withdrawn:
             kind, _, value = key.partition(":")
-            wanted["touchpoint" if kind == "version" else kind].add(value)  # type: ignore[index]
+            wanted["commitment" if kind == "owed" else kind].add(value)  # type: ignore[index]
         found = [one for kind in sorted(wanted) for one in await self._of_subjects(kind, sorted(wanted[kind]))]
         return list({one.key: one for one in found}.values())
 

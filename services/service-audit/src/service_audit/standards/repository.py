@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+import orjson
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -11,7 +12,7 @@ from common.db import insert_rows
 from service_audit.standards.domain import Document, DocumentKind, DocumentStale, Moment, moments_of
 from service_audit.standards.models import document, document_version
 
-_compiled: dict[tuple[str, int, str], tuple[Moment, ...]] = {}
+_compiled: dict[tuple[str, int, bytes], tuple[Moment, ...]] = {}
 MOST_COMPILED = 500
 
 
@@ -70,7 +71,7 @@ class Standards:
 
 
 def _moments(cycle: Document) -> tuple[Moment, ...]:
-    key = (cycle.code, cycle.version, cycle.written_at.isoformat())
+    key = (cycle.code, cycle.version, orjson.dumps(cycle.body))
     if key not in _compiled:
         if len(_compiled) >= MOST_COMPILED:
             _compiled.clear()

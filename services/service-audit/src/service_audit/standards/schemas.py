@@ -178,19 +178,19 @@ class AttributesRead(Versioned, Attributes):
     )
 
 
+_CYCLE: dict[str, Any] = {
+    "code": "complaint-care",
+    "version": 1,
+    "written_at": "2026-11-01T05:00:00Z",
+    "written_by": "hilo",
+    **shipped("complaint-care"),
+}
+
+
 class CycleRead(Versioned, CycleBody):
+    model_config = ConfigDict(json_schema_extra={"example": _CYCLE})
+
     code: str
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "code": "complaint-care",
-                "version": 1,
-                "written_at": "2026-11-01T05:00:00Z",
-                "written_by": "hilo",
-                **shipped("complaint-care"),
-            }
-        }
-    )
 
 
 class CycleSummary(Versioned):
@@ -230,6 +230,8 @@ class CyclePage(BaseModel):
 
 class VersionPage(BaseModel):
     """Versions of one cycle, the newest first."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [_CYCLE], "next": None}})
 
     items: list[CycleRead]
     next: str | None

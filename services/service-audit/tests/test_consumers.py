@@ -1,0 +1,243 @@
+"""The consumer: redelivered, out of order, unreadable; and what follows from what it hears."""
+
+from datetime import timedelta
+from itertools import permutations
+from uuid import uuid4
+
+import pytest
+
+from common.bus.delivery import Delivery, Record
+from common.contracts.service_audit import ActionMoved, EvidenceRecorded, MomentFailed
+from common.events import encode
+from common.parked import Parked
+from service_audit.actions.repository import ActionFilter
+from service_audit.worker import create_consumer
+
+ANSWERED = "complaint-answered"
+
+
+async def open_actions(audit):
+    async with audit.uow(reading=True) as uow:
+        return await uow.actions.page(ActionFilter(state="open"), after=None, limit=100)
+
+
+async def test_a_redelivered_event_counts_once(audit, telling):
+    events = [telling.told(telling.survey(2)), telling.told(telling.case("opened"))]
+    await audit.hears(*events)
+    await audit.hears(*events)
+    assert await audit.states("satisfied-after-contact") == ["failed"]
+    assert await audit.states(ANSWERED) == ["waiting"]
+    assert len(await audit.says(MomentFailed)) == 1
+
+
+async def test_an_event_that_is_told_anew_under_another_id_counts_once(audit, telling):
+    rated = telling.survey(5)
+    await audit.hears(rated)
+    await audit.hears(rated)
+    assert await audit.states("satisfied-after-contact") == ["met"]
+    assert len(await audit.says(EvidenceRecorded)) == 1
+
+
+async def test_the_order_of_arrival_does_not_matter(audit, telling):
+    for at, order in enumerate(permutations(("opened", "contacted", "answered"))):
+        hours = {"opened": 0, "contacted": 1, "answered": 2}
+        for move in order:
+            await audit.hears(telling.case(move, hours=hours[move], number=f"PQR-{at}"))
+    assert [e.value for e in await audit.evidence(ANSWERED)] == [2.0] * 6
+
+
+async def test_a_retraction_may_come_before_what_it_retracts(audit, telling):
+    rated = telling.survey(1)
+    # The recording was told first, whatever the bus made of it.
+    recorded, gone = telling.told(rated), telling.told(telling.retracted(rated))
+    await audit.hears(gone)
+    await audit.hears(recorded)
+    assert await audit.evidence() == []
+
+
+async def test_a_retraction_takes_evidence_and_its_failure_back(audit, telling):
+    rated = telling.survey(1)
+    await audit.hears(rated)
+    await audit.hears(telling.retracted(rated))
+    assert await audit.evidence() == []
+    assert [(m.moment, m.taken_back) for m in await audit.says(MomentFailed)] == [
+        ("satisfied-after-contact", False),
+        ("satisfied-after-contact", True),
+    ]
+    assert [e.taken_back for e in await audit.says(EvidenceRecorded)] == [False, True]
+
+
+async def test_a_retracted_case_leaves_no_evidence(audit, telling):
+    await audit.hears(telling.case("opened"))
+    await audit.passes(hours=25)
+    assert await audit.states(ANSWERED) == ["failed"]
+    await audit.hears(telling.case("retracted", hours=26))
+    assert await audit.evidence() == []
+    assert await open_actions(audit) == []
+
+
+async def test_an_unreadable_event_is_parked_and_the_others_count(audit, telling):
+    consumer = create_consumer(audit.runtime)
+    delivery = Delivery(consumer, audit.runtime.database, clock=audit.clock)
+    _, good = encode(telling.survey(5), at=telling.start)
+    bad = good.replace(b'"kind":"survey_response"', b'"kind":null')
+    records = [
+        Record("interactions.v1", "k", b"{no json"),
+        Record("interactions.v1", "k", bad),
+        Record("interactions.v1", "k", good),
+    ]
+    await delivery.deliver(records)
+    async with audit.uow(reading=True) as uow:
+        assert await Parked(uow.session).count() == 2
+    assert await audit.states("satisfied-after-contact") == ["met"]
+
+
+async def test_a_deadline_that_passes_in_silence_fails_the_moment(audit, telling):
+    await audit.hears(telling.case("opened"))
+    await audit.passes(hours=23)
+    assert await audit.states(ANSWERED) == ["waiting"]
+    assert await audit.says(MomentFailed) == []
+    await audit.passes(hours=2)
+    [failed] = await audit.says(MomentFailed)
+    assert (failed.moment, failed.critical, failed.at) == (ANSWERED, True, telling.start + timedelta(hours=24))
+    assert failed.detail["case_number"] == "PQR-1"
+    [action] = await open_actions(audit)
+    assert (action.moment, action.owner, action.trace_id) == (ANSWERED, "customer-care", telling.trace)
+
+
+async def test_an_answer_before_the_deadline_lets_its_timer_wake_for_nothing(audit, telling):
+    await audit.hears(telling.case("opened"))
+    await audit.hears(telling.case("answered", hours=3))
+    await audit.passes(hours=48)
+    assert await audit.states(ANSWERED) == ["met"]
+    assert await audit.says(MomentFailed) == []
+
+
+async def test_an_answer_in_time_that_is_told_late_takes_the_failure_back(audit, telling):
+    await audit.hears(telling.case("opened"))
+    await audit.passes(hours=30)
+    await audit.hears(telling.case("answered", hours=20))
+    assert [(e.state, e.value) for e in await audit.evidence(ANSWERED)] == [("met", 20.0)]
+    assert [m.taken_back for m in await audit.says(MomentFailed)] == [False, True]
+    assert await open_actions(audit) == []
+    assert [a.move for a in await audit.says(ActionMoved)] == ["opened", "closed"]
+
+
+async def test_a_late_answer_stays_a_failure_and_says_how_late(audit, telling):
+    await audit.hears(telling.case("opened"))
+    await audit.passes(hours=30)
+    await audit.hears(telling.case("answered", hours=30))
+    [evidence] = await audit.evidence(ANSWERED)
+    assert (evidence.state, evidence.value, evidence.at) == ("failed", 30.0, telling.start + timedelta(hours=24))
+    assert len(await audit.says(MomentFailed)) == 1
+    assert len(await open_actions(audit)) == 1
+
+
+async def test_one_open_action_for_all_failures_of_a_moment_and_a_trace(audit, telling):
+    await audit.hears(*(telling.case("opened", number=f"PQR-{at}") for at in range(3)))
+    await audit.hears(telling.case("opened", number="PQR-9", trace_id=uuid4()))
+    await audit.passes(hours=25)
+    assert len(await audit.says(MomentFailed)) == 4
+    assert len(await open_actions(audit)) == 2
+
+
+async def test_an_action_stays_while_another_failure_of_it_stands(audit, telling):
+    await audit.hears(telling.case("opened", number="PQR-1"), telling.case("opened", number="PQR-2"))
+    await audit.passes(hours=25)
+    await audit.hears(telling.case("answered", hours=1, number="PQR-1"))
+    assert len(await open_actions(audit)) == 1
+    await audit.hears(telling.case("answered", hours=1, number="PQR-2"))
+    assert await open_actions(audit) == []
+
+
+async def test_a_failure_that_is_not_critical_opens_no_action(audit, telling):
+    await audit.hears(telling.survey(1))
+    assert [m.critical for m in await audit.says(MomentFailed)] == [False]
+    assert await open_actions(audit) == []
+
+
+async def test_history_counts_as_of_its_time_and_sets_nothing_off(audit, telling):
+    long_ago = telling.start - timedelta(days=400)
+    opened = telling.case("opened", occurred_at=long_ago, at=long_ago, backfill=True)
+    promise = telling.commitment("broken", at=long_ago, made_at=long_ago, due_at=long_ago, backfill=True)
+    await audit.hears(opened, promise, telling.survey(1, occurred_at=long_ago, backfill=True))
+    await audit.passes(hours=1)
+    assert await audit.states(ANSWERED) == ["failed"]
+    assert [e.at for e in await audit.evidence(ANSWERED)] == [long_ago + timedelta(hours=24)]
+    assert await audit.states("promise-kept") == ["failed"]
+    assert len(await audit.says(EvidenceRecorded)) == 4  # with the recovery, 30 days later
+    assert await audit.says(MomentFailed) == []
+    assert await open_actions(audit) == []
+
+
+async def test_what_falls_due_after_it_was_recorded_sets_off_even_in_history(audit, telling):
+    yesterday = telling.start - timedelta(hours=20)
+    await audit.hears(telling.case("opened", occurred_at=yesterday, at=yesterday, backfill=True))
+    assert await audit.states(ANSWERED) == ["waiting"]
+    await audit.passes(hours=5)
+    assert [m.moment for m in await audit.says(MomentFailed)] == [ANSWERED]
+    assert len(await open_actions(audit)) == 1
+
+
+async def test_an_answer_before_the_question_is_an_error_of_the_data_and_stops_the_clock(audit, telling):
+    await audit.hears(telling.case("answered", hours=-3), telling.case("opened"))
+    await audit.passes(hours=48)
+    [evidence] = await audit.evidence(ANSWERED)
+    assert (evidence.state, evidence.reason) == ("excluded", "answered-before-asked")
+    assert ANSWERED not in {m.moment for m in await audit.says(MomentFailed)}
+
+
+async def test_a_first_contact_resolution_that_becomes_known_later_counts_then(audit, telling):
+    await audit.hears(telling.case("resolved", hours=2))
+    assert await audit.states("solved-at-first-contact") == []
+    await audit.hears(telling.case("resolved", hours=2, first_contact=True))
+    assert await audit.states("solved-at-first-contact") == ["met"]
+
+
+async def test_who_comes_back_on_another_channel_is_answered_there(audit, telling):
+    moved = telling.conversation("continued", previous_channel="whatsapp", matched_by="topic")
+    await audit.hears(moved)
+    assert await audit.states("answered-where-he-came-back") == ["waiting"]
+    call = {"channel": "call", "conversation_id": moved.conversation_id, "touchpoint_id": moved.touchpoint_id}
+    await audit.hears(telling.touchpoint(outcome="resolved", **call))
+    assert await audit.states("answered-where-he-came-back") == ["met"]
+
+
+async def test_a_thread_that_is_told_anew_replaces_what_was_told(audit, telling):
+    entered = telling.conversation("continued", previous_channel="whatsapp")
+    await audit.hears(entered)
+    assert await audit.states("not-sent-round") == ["waiting"]
+    await audit.hears(entered.model_copy(update={"previous_channel": "call"}))
+    assert await audit.evidence() == []
+
+
+async def test_a_promise_that_is_owed_again_was_not_kept(audit, telling):
+    await audit.hears(telling.commitment("made"), telling.commitment("kept"))
+    assert await audit.states("promise-kept") == ["met"]
+    await audit.hears(telling.commitment("made", at=audit.clock.now))
+    assert await audit.states("promise-kept") == []
+    await audit.hears(telling.commitment("broken"))
+    assert await audit.states("promise-kept") == ["failed"]
+
+
+async def test_an_answer_that_was_retracted_leaves_the_question_open(audit, telling):
+    call = telling.touchpoint(kind="call")
+    answered = telling.case("answered", hours=1, touchpoint_id=call.touchpoint_id)
+    await audit.hears(telling.case("opened"), call, answered)
+    assert await audit.states(ANSWERED) == ["met"]
+    await audit.hears(telling.retracted(call))
+    assert await audit.states(ANSWERED) == ["waiting"]
+    await audit.passes(hours=25)
+    assert await audit.states(ANSWERED) == ["failed"]
+
+
+@pytest.mark.parametrize("in_one_batch", [True, False])
+async def test_a_large_batch_is_judged_in_few_statements(audit, telling, in_one_batch):
+    opened = [telling.case("opened", number=f"PQR-{at}", trace_id=uuid4()) for at in range(250)]
+    answered = [telling.case("answered", hours=1, number=f"PQR-{at}") for at in range(250)]
+    if in_one_batch:
+        await audit.hears(*answered, *opened)
+    else:
+        await audit.hears(*answered)
+        await audit.hears(*opened)
+    assert await audit.states(ANSWERED) == ["met"] * 250

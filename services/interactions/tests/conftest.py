@@ -1,6 +1,6 @@
 """A world to read from: touchpoints recorded by the real use case, links and parts as the other services tell them."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from typing import Any
@@ -67,7 +67,9 @@ class World:
         token = dev_token(TEST_SECRET, subject="somebody", **{"scopes": SCOPES, **claims})
         return client_for(self.app(), token)
 
-    async def record(self, *, ago: timedelta = timedelta(), speaker: Speaker = ATTESTING, **said: Any) -> dict[str, Any]:
+    async def record(
+        self, *, ago: timedelta = timedelta(), speaker: Speaker = ATTESTING, **said: Any
+    ) -> dict[str, Any]:
         """Record one touchpoint; a WhatsApp message of just now where nothing else is said."""
         document = {
             "source": "test",
@@ -88,9 +90,13 @@ class World:
         """Identity decides: every trace that carries one of the identifiers is the customer's."""
         customer = customer or uuid4()
         async with InteractionsUnitOfWork(self.database) as uow:
-            carrying = sa.select(trace_identifier.c.trace_id).where(trace_identifier.c.identifier_id.in_(self.ids(identifiers)))
+            carrying = sa.select(trace_identifier.c.trace_id).where(
+                trace_identifier.c.identifier_id.in_(self.ids(identifiers))
+            )
             traces = set((await uow.session.scalars(carrying)).all())
-            owners = sa.select(trace.c.customer_id).where(trace.c.trace_id.in_(traces), trace.c.customer_id.is_not(None))
+            owners = sa.select(trace.c.customer_id).where(
+                trace.c.trace_id.in_(traces), trace.c.customer_id.is_not(None)
+            )
             before = set((await uow.session.scalars(owners)).all())
             await uow.traces.assign(
                 [{"trace_id": t, "customer_id": customer, "revision": revision, "proof": proof} for t in traces]
@@ -124,7 +130,9 @@ class World:
 
     def ids(self, identifiers: Iterable[str]) -> list[UUID]:
         region, secret = self.company.phone_region, self.settings.identifier_secret
-        return [identifier_id(parse_identifier(i, default_region=region, source="test").text, secret) for i in identifiers]
+        return [
+            identifier_id(parse_identifier(i, default_region=region, source="test").text, secret) for i in identifiers
+        ]
 
     async def rows(self, table: sa.Table) -> list[sa.RowMapping]:
         async with InteractionsUnitOfWork(self.database, reading=True) as uow:
@@ -143,6 +151,6 @@ def _customer(customer_id: UUID, revision: int, merged_into: UUID | None = None)
 
 
 @pytest.fixture
-async def world(make_database: Callable[[str], Awaitable[Database]]) -> AsyncIterator[World]:
+async def world(make_database: Callable[[str], Awaitable[Database]]) -> World:
     # tokens of development are checked against the machine's time, so the world starts at it
-    yield World(await make_database("interactions"), FakeClock(utc_now().replace(microsecond=0)))
+    return World(await make_database("interactions"), FakeClock(utc_now().replace(microsecond=0)))

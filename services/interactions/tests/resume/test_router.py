@@ -60,7 +60,11 @@ async def test_a_call_picks_up_where_the_chat_stopped(world):
     assert packet["who"]["preferred_name"] == "Ana"
     point = packet["resume_point"]
     assert point["touchpoint_id"] == said["touchpoint_id"]
-    assert (point["channel"], point["topic"], point["stop_point"]) == ("whatsapp", "billing", "He will send both invoices")
+    assert (point["channel"], point["topic"], point["stop_point"]) == (
+        "whatsapp",
+        "billing",
+        "He will send both invoices",
+    )
     (thread,) = packet["threads"]
     assert thread["suggested"]
     assert thread["state"] == "waiting-us"
@@ -79,7 +83,7 @@ async def test_a_touchpoint_is_in_the_resume_as_soon_as_it_is_recorded(world):
     packet = await resume(world, identifier=PHONE)
     assert packet["resume_point"]["touchpoint_id"] == second["touchpoint_id"]
     assert packet["recap"][-1]["summary"] == "Second"
-    assert {"hobby": "chess"} == {fact["key"]: fact["value"] for fact in packet["known"]}
+    assert {fact["key"]: fact["value"] for fact in packet["known"]} == {"hobby": "chess"}
 
 
 async def test_what_arrives_late_does_not_move_the_resume_point(world):
@@ -133,7 +137,9 @@ async def test_somebody_unknown_gets_an_empty_and_complete_packet(world):
 
 
 async def test_a_visitor_has_an_anonymous_history(world):
-    await world.record(identifiers=["device:9f31"], kind="web", channel="web", topic="precio", summary="Looked at prices")
+    await world.record(
+        identifiers=["device:9f31"], kind="web", channel="web", topic="precio", summary="Looked at prices"
+    )
     packet = await resume(world, identifier="device:9f31")
     assert packet["who"]["recognised"] == "anonymous"
     assert [line["summary"] for line in packet["recap"]] == ["Looked at prices"]
@@ -178,7 +184,9 @@ async def test_other_views_lack_what_is_for_agents(world, view):
     await world.record(identifiers=[PHONE], kind="complaint", channel="web", payload={"severity": "high"})
     customer = await world.link(PHONE)
     await world.say(
-        ValueChanged(customer_id=customer, revision=1, as_of=world.clock(), value={"tier": "MVC"}, alerts=[{"signal": "x"}]),
+        ValueChanged(
+            customer_id=customer, revision=1, as_of=world.clock(), value={"tier": "MVC"}, alerts=[{"signal": "x"}]
+        ),
         CustomerProfiled(
             customer_id=customer,
             revision=1,
@@ -228,7 +236,9 @@ async def test_a_customer_does_not_see_what_somebody_merely_claimed(world):
     mine = await resume(world, of_customer(me))
     assert "A stranger's" not in str(mine)
     assert [thread["topic"] for thread in mine["threads"]] == [None]
-    assert (await resume(world, of_customer(me), identifier="email:typed@example.com"))["who"]["recognised"] == "unknown"
+    assert (await resume(world, of_customer(me), identifier="email:typed@example.com"))["who"][
+        "recognised"
+    ] == "unknown"
     assert "A stranger's" in str(await resume(world, customer_id=str(me)))
 
 
@@ -257,7 +267,9 @@ async def test_a_partner_sees_what_came_through_himself(world):
     absent = await resume(world, of_partner(source="acme"), customer_id=str(uuid4()))
     by_address = await resume(world, of_partner(source="acme"), identifier="email:direct@example.com")
     assert foreign == absent == by_address
-    assert (await resume(world, of_partner("rival", source="rival"), identifier=PHONE))["who"]["recognised"] == "unknown"
+    assert (await resume(world, of_partner("rival", source="rival"), identifier=PHONE))["who"][
+        "recognised"
+    ] == "unknown"
     as_staff = await resume(world, identifier=PHONE, view="partner", partner="acme")
     assert [line["summary"] for line in as_staff["recap"]] == ["Ordered at Acme"]
 
@@ -314,12 +326,18 @@ async def test_promises_are_late_by_the_clock_and_come_first(world):
 async def test_an_open_complaint_counts_its_days_and_stops_all_questions(world):
     await world.record(identifiers=[PHONE])
     customer = await world.link(PHONE)
-    ask = [{"question_id": f"q-{n}", "key": f"k{n}", "text": "?", "channels": ["call"] if n == 0 else []} for n in range(4)]
+    ask = [
+        {"question_id": f"q-{n}", "key": f"k{n}", "text": "?", "channels": ["call"] if n == 0 else []} for n in range(4)
+    ]
     await world.say(CustomerProfiled(customer_id=customer, revision=1, ask=ask))
     asked = await resume(world, identifier=PHONE, channel="whatsapp")
     assert [question["question_id"] for question in asked["ask"]] == ["q-1", "q-2"]
     complaint = await world.record(
-        identifiers=[PHONE], kind="complaint", channel="web", payload={"severity": "high", "about": "double-charge"}, ago=timedelta(hours=30)
+        identifiers=[PHONE],
+        kind="complaint",
+        channel="web",
+        payload={"severity": "high", "about": "double-charge"},
+        ago=timedelta(hours=30),
     )
     packet = await resume(world, identifier=PHONE, channel="whatsapp")
     (case,) = packet["cases"]
@@ -339,7 +357,10 @@ async def test_suggestions_are_kept_apart_from_complaints(world):
 async def test_a_purchase_does_not_hide_where_the_talk_stopped(world):
     await world.record(identifiers=[PHONE], stop_point="He will send both invoices", ago=timedelta(hours=5))
     bought = await world.record(
-        identifiers=[PHONE], kind="purchase", channel="shop", payload={"amount": "129900.00", "currency": "COP", "offering": "coffee-500g"}
+        identifiers=[PHONE],
+        kind="purchase",
+        channel="shop",
+        payload={"amount": "129900.00", "currency": "COP", "offering": "coffee-500g"},
     )
     await world.link(PHONE)
     packet = await resume(world, identifier=PHONE)
@@ -355,7 +376,11 @@ async def test_behind_a_long_history_purchases_and_quotes_are_still_found(world)
         identifiers=[PHONE], kind="purchase", channel="shop", payload={"amount": "10.00"}, ago=timedelta(days=200)
     )
     await world.record(
-        identifiers=[PHONE], kind="quote", channel="email", payload={"amount": "99.00", "offering": "plan"}, ago=timedelta(days=190)
+        identifiers=[PHONE],
+        kind="quote",
+        channel="email",
+        payload={"amount": "99.00", "offering": "plan"},
+        ago=timedelta(days=190),
     )
     for hours in range(70):
         await world.record(identifiers=[PHONE], ago=timedelta(hours=hours))
@@ -367,7 +392,11 @@ async def test_behind_a_long_history_purchases_and_quotes_are_still_found(world)
 
 async def test_an_unfinished_form_is_offered_with_what_was_filled_in(world):
     await world.record(
-        identifiers=[PHONE], kind="web", channel="web", outcome="abandoned", payload={"form": "refund", "step": 2, "draft": {"iban": "x"}}
+        identifiers=[PHONE],
+        kind="web",
+        channel="web",
+        outcome="abandoned",
+        payload={"form": "refund", "step": 2, "draft": {"iban": "x"}},
     )
     await world.link(PHONE)
     packet = await resume(world, identifier=PHONE)
@@ -375,9 +404,18 @@ async def test_an_unfinished_form_is_offered_with_what_was_filled_in(world):
 
 
 async def test_campaigns_tell_what_he_answered(world):
-    await world.record(identifiers=[PHONE], kind="campaign_send", channel="email", payload={"campaign": "XMAS26"}, ago=timedelta(days=2))
     await world.record(
-        identifiers=[PHONE], kind="campaign_response", channel="web", payload={"campaign": "XMAS26", "answer": "interested"}
+        identifiers=[PHONE],
+        kind="campaign_send",
+        channel="email",
+        payload={"campaign": "XMAS26"},
+        ago=timedelta(days=2),
+    )
+    await world.record(
+        identifiers=[PHONE],
+        kind="campaign_response",
+        channel="web",
+        payload={"campaign": "XMAS26", "answer": "interested"},
     )
     await world.link(PHONE)
     (offer,) = (await resume(world, identifier=PHONE))["offers"]
@@ -433,7 +471,12 @@ async def test_every_reading_is_written_down(world):
         first = await client.get(URL, params={"identifier": PHONE, "channel": "call"})
         await client.get(URL, params={"identifier": PHONE}, headers={"If-None-Match": first.headers["etag"]})
     (read, again) = sorted(await world.rows(resume_read), key=lambda row: row["read_id"])
-    assert (read["reader"], read["customer_id"], read["view"], read["channel"]) == ("Marta, call centre", customer, "agent", "call")
+    assert (read["reader"], read["customer_id"], read["view"], read["channel"]) == (
+        "Marta, call centre",
+        customer,
+        "agent",
+        "call",
+    )
     assert read["version"] == first.json()["continuity"]["version"]
     assert (read["unchanged"], again["unchanged"]) == (False, True)
 

@@ -54,7 +54,7 @@ def environment():
 @pytest.fixture(scope="module")
 def stack(environment, postgres_server, kafka_server):
     """The session's servers are asked for only so that their absence skips these tests, with the reason."""
-    stack = Stack(environment / "var", services=[standin(environment)])
+    stack = Stack(environment / "var", services=[standin(environment)], fleeting=True)
     stack.up()
     yield stack
     stack.down()
@@ -139,7 +139,7 @@ def test_after_down_and_up_the_data_and_the_credential_are_found_again(stack):
     credential = stack.credential.read_text()
     assert stack.down() == []
     assert not any(pids(stack).values())
-    again = Stack(stack.var, services=stack.services)
+    again = Stack(stack.var, services=stack.services, fleeting=True)
     again.up()
     assert again.postgres.query("select id from thread", database="standin") == "7"
     assert again.credential.read_text() == credential
@@ -151,7 +151,7 @@ def test_a_migration_that_fails_is_told_with_its_reason(stack, environment):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(environment / "broken"))
         with pytest.raises(NativeError, match="no such column"):
-            Stack(stack.var, services=[broken]).up()
+            Stack(stack.var, services=[broken], fleeting=True).up()
 
 
 @pytest.mark.real

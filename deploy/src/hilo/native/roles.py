@@ -5,12 +5,12 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hilo.native.ports import LOOPBACK
-from hilo.native.processes import Process, launch, wait_for
+from hilo.native.processes import Process, wait_for
 
 READY_WITHIN = 90.0
 # A worker has no port: it counts as started when it is still there after this long.
@@ -53,7 +53,11 @@ class Role:
     stop_signal: signal.Signals = signal.SIGTERM
 
 
-def api_role(service: Service, *, logs: Path, environment: Callable[[], Mapping[str, str]]) -> Role:
+# Starts a command of a service, with its environment, and writes what it says to a log.
+Start = Callable[[Sequence[str], Path], Process]
+
+
+def api_role(service: Service, *, start: Start, logs: Path) -> Role:
     name = f"{service.name}-api"
     log = logs / f"{name}.log"
     base = f"http://{LOOPBACK}:{service.port}/{service.name}"
@@ -61,21 +65,21 @@ def api_role(service: Service, *, logs: Path, environment: Callable[[], Mapping[
         name=name,
         where=f"{base}/docs",
         log=log,
-        launch=lambda: launch(service.command("api", "--port", str(service.port)), log=log, environment=environment()),
+        launch=lambda: start(["api", "--port", str(service.port)], log),
         until_ready=lambda process: wait_for(
             process, lambda: is_ready(f"{base}/readyz"), name=name, log=log, within=READY_WITHIN
         ),
     )
 
 
-def worker_role(service: Service, *, logs: Path, environment: Callable[[], Mapping[str, str]]) -> Role:
+def worker_role(service: Service, *, start: Start, logs: Path) -> Role:
     name = f"{service.name}-worker"
     log = logs / f"{name}.log"
     return Role(
         name=name,
         where="relay, consumers and timers",
         log=log,
-        launch=lambda: launch(service.command("worker"), log=log, environment=environment()),
+        launch=lambda: start(["worker"], log),
         until_ready=lambda process: stays(process, name=name, log=log),
     )
 

@@ -20,7 +20,7 @@ from hilo.native.errors import NativeError
 from hilo.native.kafka import KafkaServer
 from hilo.native.ports import free_port
 from hilo.native.postgres import PostgresServer
-from hilo.native.processes import Process, recall, remember
+from hilo.native.processes import Process, launch, recall, remember
 from hilo.native.roles import SERVICES, Role, Service, api_role, worker_role
 
 PREFERRED_PORTS = {"postgres": 25_432, "kafka": 29_092}
@@ -36,9 +36,13 @@ class Standing:
 
 
 class Stack:
-    """Everything lives under `var`: data, secrets, logs, and a note of each process that runs."""
+    """Everything lives under `var`: data, secrets, logs, and a note of each process that runs.
 
-    def __init__(self, var: Path, *, services: Sequence[Service] = SERVICES) -> None:
+    `fleeting` is for tests: no fsync, a fast start before throughput, and all ends with the process that has started it.
+    """
+
+    def __init__(self, var: Path, *, services: Sequence[Service] = SERVICES, fleeting: bool = False) -> None:
+        self.fleeting = fleeting
         self.var = var.resolve()
         self.services = services
         self.logs = self.var / "log"
@@ -92,18 +96,16 @@ class Stack:
         roles = [self._postgres_role(), self._kafka_role()]
         for build in (api_role, worker_role):
             # The environment is asked for at the start: ports and secrets are known by then.
-            roles += [
-                build(each, logs=self.logs, environment=partial(self.environment, each)) for each in self.services
-            ]
+            roles += [build(each, start=partial(self._start_command, each), logs=self.logs) for each in self.services]
         return {role.name: role for role in roles}
 
     @cached_property
     def postgres(self) -> PostgresServer:
-        return PostgresServer(home=self.var / "postgres", port=self._port("postgres"))
+        return PostgresServer(home=self.var / "postgres", port=self._port("postgres"), fast=self.fleeting)
 
     @cached_property
     def kafka(self) -> KafkaServer:
-        return KafkaServer(home=self.var / "kafka", port=self._port("kafka"))
+        return KafkaServer(home=self.var / "kafka", port=self._port("kafka"), quick=self.fleeting)
 
     @property
     def credential(self) -> Path:
@@ -141,6 +143,11 @@ class Stack:
             launch=lambda: self.kafka.start(),  # noqa: PLW0108
             until_ready=lambda _: None,
         )
+
+    def _start_command(self, service: Service, arguments: Sequence[str], log: Path) -> Process:
+        orphaned = signal.SIGTERM if self.fleeting else None
+        command = service.command(*arguments)
+        return launch(command, log=log, environment=self.environment(service), when_orphaned=orphaned)
 
     def _groups(self) -> Iterator[list[str]]:
         names = list(self.roles)
@@ -205,7 +212,7 @@ class Stack:
         """The same port at every start, so that what runs finds a server that was started again."""
         ports: dict[str, int] = json.loads(self._ports.read_text()) if self._ports.exists() else {}
         if name not in ports:
-            ports[name] = free_port(PREFERRED_PORTS[name])
+            ports[name] = free_port(None if self.fleeting else PREFERRED_PORTS[name])
             self._ports.parent.mkdir(parents=True, exist_ok=True)
             self._ports.write_text(json.dumps(ports))
         return ports[name]

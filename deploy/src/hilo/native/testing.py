@@ -2,12 +2,16 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from hilo.native.kafka import KafkaServer
+from hilo.native.ports import free_port
 from hilo.native.postgres import PostgresServer
+from hilo.native.roles import SERVICES, Service
+from hilo.native.stack import Stack
 
 
 @contextmanager
@@ -32,6 +36,19 @@ def real_kafka() -> Iterator[KafkaServer]:
             yield server
         finally:
             server.stop()
+
+
+@contextmanager
+def real_stack(*, services: Sequence[Service] = SERVICES) -> Iterator[Stack]:
+    """The whole distributed stack in a temporary directory, on ports of its own: `stack.services` tells the APIs' ports."""
+    own = [replace(service, port=free_port()) for service in services]
+    with scratch("hilo-stack-") as directory:
+        stack = Stack(directory / "var", services=own, fleeting=True)
+        try:
+            stack.up()
+            yield stack
+        finally:
+            stack.down()
 
 
 @contextmanager

@@ -14,6 +14,7 @@ Recognised = Literal["customer", "candidates", "anonymous", "unknown"]
 
 MOST_TRACES = 200  # looked at for one identifier; a switchboard's number reaches thousands
 MOST_CANDIDATES = 20
+EXCERPT = 200  # characters of what was said, where nobody summed it up
 PERSONAL = frozenset({"document", "account", "email", "partner"})
 PROVEN = frozenset({"attested", "person"})
 PROVISIONAL = 0.9  # identity has not spoken yet: our own guess counts a little less

@@ -19,6 +19,7 @@ from common.names import greeting_name
 from interactions.contact.domain import Wishes, wishes_of
 from interactions.parts.domain import CONTACT, PROFILE, VALUE, Part
 from interactions.resume.domain import (
+    EXCERPT,
     MOST_CANDIDATES,
     MOST_TRACES,
     Candidate,
@@ -37,7 +38,6 @@ Packet = dict[str, Any]
 RECAP = 10
 LAST_PURCHASES = 5
 MOST_QUESTIONS = 2  # "un par de preguntas" (S0-44)
-EXCERPT = 200
 # What is no talk: it moves no resume point unless it says itself where things stopped.
 SILENT = frozenset({"purchase", "payment", "campaign_send", "survey_response"})
 UNFINISHED = frozenset({"abandoned", "pending"})

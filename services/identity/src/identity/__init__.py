@@ -1,0 +1,1 @@
+"""Identity: who he is, whose traces are his, what we know of him, and which credentials are valid."""

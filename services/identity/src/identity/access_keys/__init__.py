@@ -1,0 +1,1 @@
+"""Access keys: who may call, and how far."""

@@ -1,0 +1,117 @@
+"""Making and revoking credentials: nobody gives out more than he has, and the key itself is kept nowhere."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from common.access import access_key_table, apply_access
+from common.auth import SCOPES, Principal, checked_subject, make_key
+from common.clock import Clock
+from common.contracts.identity import AccessChanged
+from common.errors import Forbidden, Invalid, NotFound
+from common.identifiers import RANK
+from common.uow import UnitOfWork
+from identity.linking.domain import next_revision
+
+
+class ScopeBeyondOwn(Forbidden):
+    code = "scope-beyond-own"
+    title = "Nobody gives out a scope, or the attestation of a scheme, that he does not have himself"
+
+
+class UnknownScope(Invalid):
+    code = "unknown-scope"
+    title = "There is no such scope"
+
+
+class UnknownScheme(Invalid):
+    code = "unknown-scheme"
+    title = "There is no such scheme of identifiers"
+
+
+class WrongSubject(Invalid):
+    code = "wrong-subject"
+    title = "A subject is customer:<id> or partner:<name>"
+
+
+class UnknownKey(NotFound):
+    code = "unknown-access-key"
+    title = "There is no such access key"
+
+
+async def make_access_key(
+    *,
+    name: str,
+    scopes: Sequence[str],
+    source: str | None,
+    attests: Sequence[str],
+    subject: str | None,
+    who: Principal,
+    secret: str,
+    uow: UnitOfWork,
+    clock: Clock,
+) -> tuple[str, AccessChanged]:
+    """A new key, which is shown this once, and what is kept of it."""
+    _within_own(scopes, attests, who)
+    try:
+        subject = checked_subject(subject) if subject is not None else None
+    except ValueError:
+        raise WrongSubject(pointer="/subject") from None
+    key_id, key, digest = make_key(secret)
+    now = clock()
+    change = AccessChanged(
+        key_id=key_id, revision=next_revision(0, now), hash=digest, scopes=sorted(set(scopes)), source=source,
+        attests=sorted(set(attests)), subject=subject, name=name,
+    )  # fmt: skip
+    async with uow:
+        await apply_access([change], uow.session)
+        uow.outbox.add(change, at=now)
+        await uow.commit()
+    return key, change
+
+
+def _within_own(scopes: Sequence[str], attests: Sequence[str], who: Principal) -> None:
+    for place, scope in enumerate(scopes):
+        if scope not in SCOPES:
+            raise UnknownScope(pointer=f"/scopes/{place}")
+        if not who.may(scope):
+            raise ScopeBeyondOwn
+    for place, scheme in enumerate(attests):
+        if scheme != "*" and scheme not in RANK:
+            raise UnknownScheme(pointer=f"/attests/{place}")
+        if not who.attests_scheme(scheme):
+            raise ScopeBeyondOwn
+
+
+async def revoke_access_key(*, key_id: str, uow: UnitOfWork, clock: Clock) -> None:
+    """The key stops working everywhere within seconds. Revoking twice is no mistake."""
+    now = clock()
+    async with uow:
+        found = await get_access_key(key_id, uow)
+        if not found.revoked:
+            change = found.model_copy(update={"revoked": True, "revision": next_revision(found.revision, now)})
+            await apply_access([change], uow.session)
+            uow.outbox.add(change, at=now)
+            await uow.commit()
+
+
+async def get_access_key(key_id: str, uow: UnitOfWork) -> AccessChanged:
+    query = sa.select(access_key_table).where(access_key_table.c.key_id == key_id)
+    row = (await uow.session.execute(query)).one_or_none()
+    if row is None:
+        raise UnknownKey
+    return _read(row)
+
+
+async def list_access_keys(uow: UnitOfWork, *, after: str | None, limit: int) -> list[AccessChanged]:
+    """By id, revoked ones included."""
+    c = access_key_table.c
+    query = sa.select(access_key_table).order_by(c.key_id).limit(limit)
+    if after is not None:
+        query = query.where(c.key_id > after)
+    return [_read(row) for row in (await uow.session.execute(query)).all()]
+
+
+def _read(row: Any) -> AccessChanged:
+    return AccessChanged(**row._mapping)  # noqa: SLF001 - SQLAlchemy's documented access

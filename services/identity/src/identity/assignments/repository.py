@@ -1,0 +1,27 @@
+"""Every query on who looks after whom."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
+
+from common.db import insert_rows
+from identity.assignments.models import assignment
+from identity.customers.domain import Assigned
+from identity.queries import among
+
+
+class Assignments:
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def add(self, assigned: Assigned) -> None:
+        await insert_rows(self._session, assignment, [{"assignment_id": uuid7(), **vars(assigned)}])
+
+    async def of(self, traces: Collection[UUID]) -> list[Assigned]:
+        c = assignment.c
+        query = sa.select(c.trace_id, c.role, c.staff_id, c.name, c.since, c.handover_note, c.by, c.at)
+        rows = (await self._session.execute(query.where(among(self._session, c.trace_id, traces)))).all()
+        return [Assigned(*row) for row in rows]

@@ -1,0 +1,32 @@
+"""Bodies and answers about who looks after a customer."""
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from identity.customers.schemas import PersonAround
+
+
+class Assign(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "role": "account_owner", "staff_id": "s-17", "name": "Marta Gil",
+                "handover_note": "Prefers to be visited in the morning",
+            }
+        },
+    )  # fmt: skip
+
+    role: str = Field(
+        min_length=1, max_length=40, pattern=r"^[a-z_]+$",
+        description="account_owner, nanny (niñera), executive_counterpart, division_contact ...",
+    )  # fmt: skip
+    staff_id: str | None = Field(min_length=1, max_length=100, description="Null: nobody has the role any more")
+    name: str | None = Field(None, min_length=1, max_length=200)
+    since: AwareDatetime | None = Field(None, description="Now, where left out")
+    handover_note: str | None = Field(None, min_length=1, max_length=2000)
+
+
+class PeopleAround(BaseModel):
+    """Who looks after him by now."""
+
+    items: list[PersonAround]

@@ -1,0 +1,40 @@
+"""Somebody takes a role towards a customer, with a hand-over note for whoever comes next."""
+
+from datetime import datetime
+from uuid import UUID
+
+from common.auth import Principal
+from common.clock import Clock
+from common.company import Company
+from identity.customers.domain import Assigned, people_around
+from identity.customers.telling import tell_profiles
+from identity.customers.use_cases import own_trace
+from identity.reach import held, name_of
+from identity.uow import IdentityUnitOfWork
+
+
+async def assign(
+    *,
+    customer_id: UUID,
+    role: str,
+    staff_id: str | None,
+    name: str | None,
+    since: datetime | None,
+    handover_note: str | None,
+    who: Principal,
+    uow: IdentityUnitOfWork,
+    clock: Clock,
+    company: Company,
+    secret: bytes,
+) -> list[Assigned]:
+    """Gives who looks after him by now. No staff: nobody has the role any more."""
+    now = clock()
+    async with uow:
+        customer = await held(customer_id, who, uow)
+        own = await own_trace(customer, uow=uow, secret=secret, by=name_of(who), now=now)
+        await uow.assignments.add(Assigned(own, role, staff_id, name, since or now, handover_note, name_of(who), now))
+        await tell_profiles([customer.customer_id], uow=uow, company=company, now=now)
+        infos = await uow.customers.traces_of([customer.customer_id])
+        found = await uow.assignments.of([info.trace_id for info in infos])
+        await uow.commit()
+    return people_around(found)

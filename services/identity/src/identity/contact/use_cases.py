@@ -1,0 +1,55 @@
+"""What a caller can ask for about contact: record a consent, say how he wants to be contacted."""
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from common.auth import Principal
+from common.clock import Clock
+from common.idempotency import Attempt, recall, remember
+from identity.contact.domain import Consent, Preference
+from identity.customers.telling import tell_contact
+from identity.customers.use_cases import own_trace
+from identity.reach import held, name_of
+from identity.uow import IdentityUnitOfWork
+
+
+async def record_consent(
+    *,
+    customer_id: UUID,
+    entry: Consent,
+    who: Principal,
+    attempt: Attempt | None,
+    uow: IdentityUnitOfWork,
+    clock: Clock,
+    secret: bytes,
+) -> Consent:
+    """One more entry of the ledger; nothing in it is ever changed."""
+    now = clock()
+    async with uow:
+        known = await recall(uow, attempt, who)
+        customer = await held(customer_id, who, uow)
+        own = await own_trace(customer, uow=uow, secret=secret, by=name_of(who), now=now)
+        consent_id = UUID(known["consent_id"]) if known else uuid7()
+        entry = replace(entry, consent_id=consent_id, trace_id=own, recorded_at=now, by=name_of(who))
+        if known is None:
+            await uow.contact.add_consent(entry)
+            await tell_contact([customer.customer_id], uow=uow, now=now)
+            await remember(uow, attempt, who, {"consent_id": str(consent_id)}, at=now)
+        await uow.commit()
+    return entry
+
+
+async def prefer(
+    *, customer_id: UUID, body: dict[str, Any], who: Principal, uow: IdentityUnitOfWork, clock: Clock, secret: bytes
+) -> None:
+    """How he wants to be contacted from now on, whole; what he wanted before stays on record."""
+    now = clock()
+    async with uow:
+        customer = await held(customer_id, who, uow)
+        own = await own_trace(customer, uow=uow, secret=secret, by=name_of(who), now=now)
+        await uow.contact.add_preference(Preference(own, body, now, name_of(who)))
+        await tell_contact([customer.customer_id], uow=uow, now=now)
+        await uow.commit()

@@ -1,0 +1,259 @@
+"""The golden record: which of many values stands, where each came from, and what a customer's channels are told of him."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from common.company import Company
+from common.errors import Conflict, Invalid, NotFound
+from common.identifiers import RANK
+from common.names import greeting_name
+from identity.knowledge.domain import Fact, Put, current_facts, next_questions, quiet_until
+from identity.sightings.domain import ProfileValue
+
+# Profile values that are facts to whoever talks with him: not to be asked again.
+KNOWN_VALUES = ("birth_date", "address", "city", "region", "postcode", "country", "organisation")
+ASKED_AHEAD = 6  # questions kept ready, so that two suit whichever channel comes
+
+
+class UnknownCustomer(NotFound):
+    code = "unknown-customer"
+    title = "There is no such customer"
+
+
+class CustomerGone(Conflict):
+    code = "customer-merged"
+    title = "The customer was merged into another one"
+
+
+class IdentifierTaken(Conflict):
+    code = "identifier-taken"
+    title = "The identifier is another customer's; merge the two if they are one"
+
+
+class NothingToSearch(Invalid):
+    code = "nothing-to-search"
+    title = "Give an identifier, or a name of at least two letters"
+
+
+@dataclass(frozen=True)
+class Customer:
+    """That he exists, what he is, where he went."""
+
+    customer_id: UUID
+    kind: Literal["person", "organisation", "household"]
+    state: Literal["active", "merged", "archived"]
+    merged_into: UUID | None
+    key_account: bool
+    since: datetime
+    created_by: str
+    revision: int = 0
+    profiled: int = 0
+    profile_digest: str | None = None
+    contacted: int = 0
+    contact_digest: str | None = None
+
+
+@dataclass(frozen=True)
+class TraceInfo:
+    """One of his traces, and on what ground it is his."""
+
+    trace_id: UUID
+    customer_id: UUID
+    scheme: str
+    proof: Literal["attested", "claimed", "person"]
+    via: UUID | None
+    first_seen: datetime
+    last_seen: datetime
+    open_case: bool
+
+    @property
+    def proven(self) -> bool:
+        return self.proof != "claimed"
+
+
+@dataclass(frozen=True)
+class CarriedIdentifier:
+    """An identifier of a customer, as one of his traces carries it."""
+
+    trace_id: UUID
+    identifier_id: UUID
+    scheme: str
+    value: str
+    shared: bool
+    attested: bool
+    source: str
+    first_seen: datetime
+    last_seen: datetime
+
+    @property
+    def text(self) -> str:
+        return f"{self.scheme}:{self.value}"
+
+
+@dataclass(frozen=True)
+class Assigned:
+    """Somebody of ours looks after him. No staff: nobody does any more."""
+
+    trace_id: UUID
+    role: str
+    staff_id: str | None
+    name: str | None
+    since: datetime
+    handover_note: str | None
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Dossier:
+    """Everything on record about one customer, as his traces reach it."""
+
+    customer: Customer
+    traces: Sequence[TraceInfo] = ()
+    values: Sequence[ProfileValue] = ()
+    identifiers: Sequence[CarriedIdentifier] = ()
+    facts: Sequence[Fact] = ()
+    puts: Sequence[Put] = ()
+    assigned: Sequence[Assigned] = ()
+    proven: frozenset[UUID] = field(default_factory=frozenset)
+
+    @property
+    def open_case(self) -> bool:
+        return any(trace.open_case for trace in self.traces)
+
+    def of_proven_traces(self) -> "Dossier":
+        """What the customer himself may see: a stranger who typed his e-mail must not read on, nor be read."""
+        return Dossier(
+            self.customer,
+            [t for t in self.traces if t.proven],
+            [v for v in self.values if v.trace_id in self.proven],
+            [i for i in self.identifiers if i.trace_id in self.proven],
+            [f for f in self.facts if f.trace_id in self.proven],
+            [p for p in self.puts if p.trace_id in self.proven],
+            [a for a in self.assigned if a.trace_id in self.proven],
+            self.proven,
+        )
+
+
+def survivors(values: Iterable[ProfileValue]) -> dict[str, ProfileValue]:
+    """The value that stands for each key: what staff verified before what a channel saw; of those the most recent."""
+    best: dict[str, ProfileValue] = {}
+    for value in sorted(values, key=_standing):
+        best[value.key] = value
+    return {key: value for key, value in best.items() if value.value is not None}
+
+
+def _standing(value: ProfileValue) -> tuple[bool, datetime, str, str, str]:
+    return (value.verified, value.last_seen, value.source, value.value or "", str(value.trace_id))
+
+
+def display_name(values: Mapping[str, ProfileValue]) -> str | None:
+    for key in ("full_name", "organisation", "preferred_name"):
+        if key in values:
+            return values[key].value
+    return None
+
+
+def preferred_name(values: Mapping[str, ProfileValue], facts: Mapping[str, Fact], kind: str) -> str | None:
+    """How he wants to be called: as he said; else his first name."""
+    if "preferred_name" in values:
+        return values["preferred_name"].value
+    if "preferred_name" in facts:
+        return str(facts["preferred_name"].value)
+    if kind != "person" or "full_name" not in values:
+        return None
+    return greeting_name(values["full_name"].value)
+
+
+def one_of_each(identifiers: Iterable[CarriedIdentifier]) -> list[CarriedIdentifier]:
+    """Each identifier once, the strongest scheme first: attested if any trace carries it so, first seen where it was first."""
+    best: dict[str, CarriedIdentifier] = {}
+    for each in sorted(identifiers, key=lambda i: (not i.attested, i.first_seen, str(i.trace_id))):
+        best.setdefault(each.text, each)
+    return sorted(best.values(), key=lambda i: (RANK.get(i.scheme, 9), i.first_seen, i.value))
+
+
+def people_around(assigned: Iterable[Assigned]) -> list[Assigned]:
+    """Who has each role at present, and who had it before where there is a note from him."""
+    latest: dict[str, Assigned] = {}
+    for each in sorted(assigned, key=lambda a: (a.at, a.since)):
+        latest[each.role] = each
+    return [latest[role] for role in sorted(latest) if latest[role].staff_id is not None]
+
+
+def known_keys(dossier: Dossier, values: Mapping[str, ProfileValue]) -> set[str]:
+    """Keys that need no question because they are known otherwise than as facts."""
+    known = {"preferred_name"} if "preferred_name" in values else set()
+    if "birth_date" in values:
+        known.add("birthday")
+    if any(i.scheme == "email" for i in dossier.identifiers):
+        known.add("email_address")
+    return known
+
+
+def profile_of(dossier: Dossier, company: Company, *, now: datetime) -> dict[str, Any]:
+    """The content of CustomerProfiled: names, what is known, what to ask next, accounts, people around him."""
+    values, facts = survivors(dossier.values), current_facts(dossier.facts)
+    kind = dossier.customer.kind
+    questions = [] if dossier.open_case else next_questions(
+        company.questions_for(None), facts, dossier.puts, known=known_keys(dossier, values), now=now, limit=ASKED_AHEAD
+    )  # fmt: skip
+    founding = {t.trace_id for t in dossier.traces if t.proven or t.via is None}
+    accounts = [i for i in dossier.identifiers if i.scheme == "account" and i.trace_id in founding]
+    return {
+        "kind": kind,
+        "display_name": display_name(values),
+        "preferred_name": preferred_name(values, facts, kind),
+        "form_of_address": values["form_of_address"].value if "form_of_address" in values else None,
+        "known": _known(dossier, values, facts, company),
+        "ask": [
+            {"question_id": q.id, "key": q.key, "text": q.text, "channels": sorted(q.channels)} for q in questions
+        ],
+        "accounts": [i.text for i in one_of_each(accounts)],
+        "people": [
+            {
+                "role": a.role, "staff_id": a.staff_id, "name": a.name, "since": a.since.isoformat(),
+                "handover_note": a.handover_note,
+            }
+            for a in people_around(dossier.assigned)
+        ],
+    }  # fmt: skip
+
+
+def _known(
+    dossier: Dossier, values: Mapping[str, ProfileValue], facts: Mapping[str, Fact], company: Company
+) -> list[dict[str, Any]]:
+    known: list[dict[str, Any]] = []
+    for key, fact in sorted(facts.items()):
+        definition = company.fact(key)
+        if definition is not None and definition.sensitivity == "restricted":
+            continue  # it does not leave this service
+        public = definition is not None and definition.public and fact.trace_id in dossier.proven
+        known.append(
+            {
+                "key": key, "value": fact.value, "as_of": fact.observed_at.isoformat(), "source": fact.source,
+                "confidence": fact.confidence, "sensitivity": "public" if public else "internal",
+                "expires_at": fact.expires_at.isoformat() if fact.expires_at else None,
+            }
+        )  # fmt: skip
+    for key in KNOWN_VALUES:
+        if (value := values.get(key)) is not None:
+            public = value.trace_id in dossier.proven
+            known.append(
+                {
+                    "key": key, "value": value.value, "as_of": value.first_seen.isoformat(), "source": value.source,
+                    "confidence": 1.0 if value.verified else 0.8, "sensitivity": "public" if public else "internal",
+                    "expires_at": None,
+                }
+            )  # fmt: skip
+    return known
+
+
+def changes_by_itself_at(dossier: Dossier, *, now: datetime) -> datetime | None:
+    """When what we tell of him changes without anything happening: a fact goes stale, a question may be put again."""
+    moments: Collection[datetime] = [f.expires_at for f in current_facts(dossier.facts).values() if f.expires_at]
+    moments = [*moments, *(quiet_until(put) for put in dossier.puts)]
+    return min((moment for moment in moments if moment > now), default=None)

@@ -1,0 +1,83 @@
+"""What the other services are told of customers: state events, each with everything, only when something changed."""
+
+import hashlib
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from common.company import Company
+from common.contracts.identity import ContactChanged, CustomerChanged, CustomerProfiled
+from common.timers import Timer
+from identity.contact.domain import contact_of
+from identity.customers.domain import Customer, changes_by_itself_at, profile_of
+from identity.linking.domain import next_revision
+from identity.uow import IdentityUnitOfWork
+
+PROFILE_STALE = "profile-stale"
+
+
+def changed(customer: Customer) -> CustomerChanged:
+    return CustomerChanged(
+        customer_id=customer.customer_id, revision=customer.revision, kind=customer.kind, state=customer.state,
+        merged_into=customer.merged_into, since=customer.since, key_account=customer.key_account,
+    )  # fmt: skip
+
+
+async def tell_profiles(
+    customers: Collection[UUID], *, uow: IdentityUnitOfWork, company: Company, now: datetime, anew: bool = False
+) -> int:
+    """Tell how the customers are known by now. `anew`: even where nothing changed. Gives how many were told."""
+    if not customers:
+        return 0
+    told: list[tuple[UUID, int, str]] = []
+    timers: list[Timer] = []
+    for customer_id, dossier in sorted((await uow.customers.dossiers(customers)).items()):
+        if dossier.customer.state != "active":
+            continue
+        content = profile_of(dossier, company, now=now)
+        digest = _digest(content)
+        if (again_at := changes_by_itself_at(dossier, now=now)) is not None:
+            timers.append(Timer(PROFILE_STALE, str(customer_id), again_at, {}))
+        if digest == dossier.customer.profile_digest and not anew:
+            continue
+        revision = next_revision(dossier.customer.profiled, now)
+        told.append((customer_id, revision, digest))
+        uow.outbox.add(CustomerProfiled(customer_id=customer_id, revision=revision, **content), at=now)
+    await uow.customers.told(told, revision="profiled", digest="profile_digest")
+    await uow.timers.set_all(timers)
+    return len(told)
+
+
+async def tell_contact(
+    customers: Collection[UUID], *, uow: IdentityUnitOfWork, now: datetime, anew: bool = False
+) -> int:
+    """Tell how the customers may be contacted by now. Gives how many were told."""
+    found = await uow.customers.get_all(customers)
+    infos = await uow.customers.traces_of(found.keys()) if found else []
+    owner = {info.trace_id: info.customer_id for info in infos}
+    preferences = await uow.contact.preferences_of(owner) if owner else []
+    consents = await uow.contact.consents_of(owner) if owner else []
+    merged_at = {each.survivor: each.at for each in await uow.links.standing_merges_into(found.keys())}
+    told: list[tuple[UUID, int, str]] = []
+    for customer_id, customer in sorted(found.items()):
+        content = contact_of(
+            [p for p in preferences if owner[p.trace_id] == customer_id],
+            [c for c in consents if owner[c.trace_id] == customer_id],
+            merged_at=merged_at.get(customer_id),
+        )
+        digest = _digest(content)
+        never = customer.contact_digest is None and not preferences and not consents
+        if customer.state != "active" or ((digest == customer.contact_digest or never) and not anew):
+            continue
+        revision = next_revision(customer.contacted, now)
+        told.append((customer_id, revision, digest))
+        uow.outbox.add(ContactChanged(customer_id=customer_id, revision=revision, **content), at=now)
+    await uow.customers.told(told, revision="contacted", digest="contact_digest")
+    return len(told)
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -1,0 +1,213 @@
+"""What a caller can ask for about customers: make one, put values on record, link an identifier by hand."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from common.auth import Principal
+from common.clock import Clock
+from common.company import Company
+from common.contracts.identity import Move
+from common.errors import Invalid, Stale
+from common.idempotency import Attempt, recall, remember
+from common.identifiers import Identifier, customer_trace, identifier_id, is_shared, parse_identifier
+from identity.customers.domain import Customer, IdentifierTaken
+from identity.customers.golden import Golden, golden_of
+from identity.customers.telling import changed, tell_profiles
+from identity.linking.domain import Carried, Trail, next_revision
+from identity.linking.repository import Decision
+from identity.linking.use_cases import tell_moves
+from identity.reach import held, name_of
+from identity.uow import IdentityUnitOfWork
+
+STAFF = "staff"
+
+
+class NotByHand(Invalid):
+    code = "not-by-hand"
+    title = "A customer's id is not linked by hand; merge the two customers"
+
+
+async def own_trace(customer: Customer, *, uow: IdentityUnitOfWork, secret: bytes, by: str, now: datetime) -> UUID:
+    """The trace of `customer:<id>`, under which all that is written to him is kept, so that merge and undo move it along."""
+    trace_id = customer_trace(customer.customer_id, secret)
+    if trace_id in await uow.links.owners_of_traces([trace_id]):
+        return trace_id
+    decision = Decision(uuid7(), "link", by, "named by his id", now)
+    revision = next_revision(0, now)
+    row = {
+        "trace_id": trace_id, "customer_id": customer.customer_id, "revision": revision, "proof": "person", "via": None,
+        "scheme": "customer", "names": [], "decision_id": decision.decision_id, "came_at": now, "first_seen": now,
+        "last_seen": now, "open_case": False,
+    }  # fmt: skip
+    await uow.links.save([row])
+    text = f"customer:{customer.customer_id}"
+    named = Carried(identifier_id(text, secret), "customer", str(customer.customer_id), attested=True)
+    await uow.sightings.carry(trace_id, named, source=STAFF, at=now)
+    await uow.links.record([decision])
+    move = Move(trace_id=trace_id, customer_id=customer.customer_id, revision=revision, proof="person")
+    tell_moves(decision.decision_id, "link", [move], uow=uow, now=now)
+    return trace_id
+
+
+async def create_customer(
+    *,
+    kind: str,
+    profile: Mapping[str, str],
+    identifiers: Sequence[str],
+    key_account: bool,
+    reason: str,
+    who: Principal,
+    attempt: Attempt | None,
+    uow: IdentityUnitOfWork,
+    clock: Clock,
+    company: Company,
+    secret: bytes,
+) -> UUID:
+    """A customer whom staff enters. Raises IdentifierTaken where somebody else is known by one of the identifiers."""
+    async with uow:
+        if (answer := await recall(uow, attempt, who)) is not None:
+            return UUID(answer["customer_id"])
+        await uow.lock_decisions()
+        now, by = clock(), name_of(who)
+        customer = Customer(uuid7(), kind, "active", None, key_account, now, by, next_revision(0, now))  # type: ignore[arg-type]
+        await uow.customers.add([customer])
+        uow.outbox.add(changed(customer), at=now)
+        own = await own_trace(customer, uow=uow, secret=secret, by=by, now=now)
+        await _write_profile(own, profile, uow=uow, source=STAFF, now=now)
+        for place, text in enumerate(identifiers):
+            identifier = parse_identifier(text, default_region=company.phone_region, source=who.source)
+            await _link(
+                customer, identifier, own, reason=reason, by=by, pointer=f"/identifiers/{place}", uow=uow,
+                company=company, secret=secret, now=now,
+            )  # fmt: skip
+        await tell_profiles([customer.customer_id], uow=uow, company=company, now=now)
+        await remember(uow, attempt, who, {"customer_id": str(customer.customer_id)}, at=now)
+        await uow.commit()
+    return customer.customer_id
+
+
+async def _write_profile(
+    trace_id: UUID, profile: Mapping[str, str | None], *, uow: IdentityUnitOfWork, source: str, now: datetime
+) -> None:
+    if not profile:
+        return
+    await uow.sightings.write_profile(trace_id, profile, source=source, at=now)
+
+
+async def patch_customer(
+    *,
+    customer_id: UUID,
+    version: int,
+    profile: Mapping[str, str | None],
+    flags: Mapping[str, Any],
+    who: Principal,
+    uow: IdentityUnitOfWork,
+    clock: Clock,
+    company: Company,
+    secret: bytes,
+) -> Golden:
+    """Put verified values on record beside what the channels saw. Null takes a value away. Raises Stale."""
+    async with uow:
+        customer = await held(customer_id, who, uow)
+        dossier = (await uow.customers.dossiers([customer.customer_id]))[customer.customer_id]
+        if golden_of(dossier, who).version != version:
+            raise Stale
+        now, by = clock(), name_of(who)
+        if flags:
+            customer = replace(customer, **flags, revision=next_revision(customer.revision, now))
+            await uow.customers.change(customer.customer_id, **flags, revision=customer.revision)
+            uow.outbox.add(changed(customer), at=now)
+        if profile:
+            own = await own_trace(customer, uow=uow, secret=secret, by=by, now=now)
+            source = "customer" if who.customer_id is not None else STAFF
+            await _write_profile(own, profile, uow=uow, source=source, now=now)
+        await tell_profiles([customer.customer_id], uow=uow, company=company, now=now)
+        dossier = (await uow.customers.dossiers([customer.customer_id]))[customer.customer_id]
+        await uow.commit()
+    return golden_of(dossier, who)
+
+
+async def link_identifier(
+    *,
+    customer_id: UUID,
+    given: str,
+    reason: str,
+    who: Principal,
+    attempt: Attempt | None,
+    uow: IdentityUnitOfWork,
+    clock: Clock,
+    company: Company,
+    secret: bytes,
+) -> Identifier:
+    """A person has verified that the customer is known by the identifier. Raises IdentifierTaken."""
+    identifier = parse_identifier(given, default_region=company.phone_region, source=who.source)
+    if identifier.scheme == "customer":
+        raise NotByHand(pointer="/identifier")
+    async with uow:
+        if await recall(uow, attempt, who) is not None:
+            return identifier
+        await uow.lock_decisions()
+        customer = await held(customer_id, who, uow)
+        now, by = clock(), name_of(who)
+        own = await own_trace(customer, uow=uow, secret=secret, by=by, now=now)
+        await _link(
+            customer, identifier, own, reason=reason, by=by, pointer="/identifier", uow=uow, company=company,
+            secret=secret, now=now,
+        )  # fmt: skip
+        await tell_profiles([customer.customer_id], uow=uow, company=company, now=now)
+        await remember(uow, attempt, who, {"identifier": identifier.text}, at=now)
+        await uow.commit()
+    return identifier
+
+
+async def _link(
+    customer: Customer,
+    identifier: Identifier,
+    own: UUID,
+    *,
+    reason: str,
+    by: str,
+    pointer: str,
+    uow: IdentityUnitOfWork,
+    company: Company,
+    secret: bytes,
+    now: datetime,
+) -> None:
+    carried = Carried(identifier_id(identifier.text, secret), identifier.scheme, identifier.value, attested=True)
+    trails = await uow.links.carriers(carried.identifier_id)
+    others = {t.customer_id for t in trails} - {None, customer.customer_id}
+    if others and not is_shared(identifier, company.identifiers.shared_account_issuers):
+        raise IdentifierTaken(pointer=pointer)
+    await uow.sightings.carry(own, carried, source=STAFF, at=now)
+    await _take(customer, trails, carried, reason=reason, by=by, uow=uow, now=now)
+
+
+async def _take(
+    customer: Customer,
+    trails: Sequence[Trail],
+    carried: Carried,
+    *,
+    reason: str,
+    by: str,
+    uow: IdentityUnitOfWork,
+    now: datetime,
+) -> None:
+    """Traces of nobody that carry the identifier become his; those that are his by a claim are proved by this."""
+    taken = [
+        replace(
+            trail, customer_id=customer.customer_id, proof="person", revision=next_revision(trail.revision, now), via=None
+        )
+        for trail in trails
+        if trail.customer_id is None
+        or (trail.customer_id == customer.customer_id and trail.proof == "claimed" and trail.scheme == carried.scheme)
+    ]  # fmt: skip
+    decision = Decision(uuid7(), "link", by, reason, now, customer.customer_id)
+    await uow.links.record([decision])
+    await uow.links.move(taken, decision_id=decision.decision_id)
+    moves = [Move(trace_id=t.trace_id, customer_id=t.customer_id, revision=t.revision, proof=t.proof) for t in taken]
+    tell_moves(decision.decision_id, "link", moves, uow=uow, now=now)

@@ -1,0 +1,1 @@
+"""Facts about customers, and the questions that would bring more."""

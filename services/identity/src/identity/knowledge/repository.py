@@ -1,0 +1,59 @@
+"""Every query on facts and questions."""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+from uuid_utils.compat import uuid7
+
+from common.db import insert_rows
+from identity.knowledge.domain import Fact, Put
+from identity.knowledge.models import fact, question_put
+from identity.queries import among
+
+
+class Knowledge:
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def add(self, facts: Iterable[Fact]) -> None:
+        await insert_rows(self._session, fact, [vars(each) for each in facts])
+
+    async def facts_of(self, traces: Collection[UUID]) -> list[Fact]:
+        rows = (await self._session.execute(sa.select(fact).where(among(self._session, fact.c.trace_id, traces)))).all()
+        return [Fact(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's documented access
+
+    async def put(self, puts: Iterable[tuple[Put, UUID | None]]) -> None:
+        """Questions that were put or declined, each with the touchpoint in which it happened, where there was one."""
+        rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for each, touchpoint_id in puts:
+            row = {**vars(each), "put_id": touchpoint_id or uuid7()}
+            rows[(each.trace_id, each.question_id, row["put_id"])] = row
+        await insert_rows(self._session, question_put, list(rows.values()), on_conflict="nothing")
+
+    async def puts_of(self, traces: Collection[UUID]) -> list[Put]:
+        c = question_put.c
+        query = sa.select(c.trace_id, c.question_id, c.state, c.at)
+        rows = (await self._session.execute(query.where(among(self._session, c.trace_id, traces)))).all()
+        return [Put(*row) for row in rows]
+
+    async def forget(self, touchpoint_id: UUID) -> None:
+        """What one touchpoint taught and asked goes."""
+        await self._session.execute(sa.delete(fact).where(fact.c.touchpoint_id == touchpoint_id))
+        await self._session.execute(sa.delete(question_put).where(question_put.c.put_id == touchpoint_id))
+
+    async def series(
+        self, traces: Collection[UUID], *, key: str | None, after: tuple[datetime, UUID] | None, limit: int
+    ) -> list[Fact]:
+        """The dated series, the newest first."""
+        c = fact.c
+        query = sa.select(fact).where(among(self._session, c.trace_id, traces))
+        if key is not None:
+            query = query.where(c.key == key)
+        if after is not None:
+            query = query.where(sa.tuple_(c.observed_at, c.fact_id) < sa.tuple_(*after))
+        rows = (await self._session.execute(query.order_by(c.observed_at.desc(), c.fact_id.desc()).limit(limit))).all()
+        return [Fact(**row._mapping) for row in rows]  # noqa: SLF001

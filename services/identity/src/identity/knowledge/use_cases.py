@@ -1,0 +1,83 @@
+"""What a caller can ask for about facts and questions: learn a fact, note that he would not answer."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from common.auth import Principal
+from common.clock import Clock
+from common.company import Company
+from common.idempotency import Attempt, recall, remember
+from identity.customers.telling import tell_profiles
+from identity.customers.use_cases import STAFF, own_trace
+from identity.knowledge.domain import Fact, FactExpiresBeforeItWasObserved, Put, UnknownQuestion
+from identity.reach import held, name_of
+from identity.uow import IdentityUnitOfWork
+
+
+async def learn_fact(
+    *,
+    customer_id: UUID,
+    key: str,
+    value: Any,
+    confidence: float,
+    observed_at: datetime | None,
+    expires_at: datetime | None,
+    source: str | None,
+    question_id: str | None,
+    who: Principal,
+    attempt: Attempt | None,
+    uow: IdentityUnitOfWork,
+    clock: Clock,
+    company: Company,
+    secret: bytes,
+) -> Fact:
+    """One more entry of the series; without an expiry it holds as long as the company says facts of its key do."""
+    now = clock()
+    observed = observed_at or now
+    definition = company.fact(key)
+    if expires_at is None and definition is not None and definition.validity_days is not None:
+        expires_at = observed + timedelta(days=definition.validity_days)
+    if expires_at is not None and expires_at <= observed:
+        raise FactExpiresBeforeItWasObserved(pointer="/expires_at")
+    if question_id is not None and company.question(question_id) is None:
+        raise UnknownQuestion(pointer="/question_id")
+    async with uow:
+        known = await recall(uow, attempt, who)
+        customer = await held(customer_id, who, uow)
+        own = await own_trace(customer, uow=uow, secret=secret, by=name_of(who), now=now)
+        fact = Fact(
+            UUID(known["fact_id"]) if known else uuid7(), own, key, value,
+            "customer" if who.customer_id is not None else source or who.source or STAFF, confidence, observed,
+            expires_at, None, question_id, name_of(who),
+        )  # fmt: skip
+        if known is None:
+            await uow.knowledge.add([fact])
+            await tell_profiles([customer.customer_id], uow=uow, company=company, now=now)
+            await remember(uow, attempt, who, {"fact_id": str(fact.fact_id)}, at=now)
+        await uow.commit()
+    return fact
+
+
+async def decline_question(
+    *,
+    customer_id: UUID,
+    question_id: str,
+    who: Principal,
+    uow: IdentityUnitOfWork,
+    clock: Clock,
+    company: Company,
+    secret: bytes,
+) -> None:
+    """He would rather not say: the question rests for half a year."""
+    if company.question(question_id) is None:
+        raise UnknownQuestion
+    now = clock()
+    async with uow:
+        customer = await held(customer_id, who, uow)
+        own = await own_trace(customer, uow=uow, secret=secret, by=name_of(who), now=now)
+        await uow.knowledge.put([(Put(own, question_id, "declined", now), None)])
+        await tell_profiles([customer.customer_id], uow=uow, company=company, now=now)
+        await uow.commit()

@@ -1,0 +1,1 @@
+"""Decisions on whose trace is whose, by rules."""

@@ -1,0 +1,409 @@
+"""Whose trace is this? The rules by which trails become customers: pure functions over a small neighbourhood."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from rapidfuzz.distance import OSA
+
+from common.identifiers import PERSONAL, RANK
+from common.names import compatible, tokens
+
+Proof = Literal["attested", "claimed", "person"]
+FOUNDING = PERSONAL | {"phone"}
+
+
+@dataclass(frozen=True)
+class Carried:
+    """An identifier on a trace. Attested only where its source attests it and the trace's own identifier in one touchpoint:
+    a caller who proves his phone and types a stranger's e-mail proves nothing about the stranger.
+    """
+
+    identifier_id: UUID
+    scheme: str
+    value: str
+    attested: bool = False
+
+
+@dataclass(frozen=True)
+class Trail:
+    """What is known of one trace: its strongest scheme, the names it goes by, what it carries, and whose it is."""
+
+    trace_id: UUID
+    scheme: str
+    names: tuple[str, ...] = ()  # folded, each that it has gone by; shorter forms of another left out
+    carried: Mapping[UUID, Carried] = field(default_factory=dict)
+    customer_id: UUID | None = None
+    proof: Proof = "claimed"
+    via: UUID | None = None  # the identifier that led it to its customer; None: it founded him, or a person decided
+    revision: int = 0  # of the link
+
+    @property
+    def strongest(self) -> Carried | None:
+        return min(self.carried.values(), key=lambda c: RANK.get(c.scheme, 9), default=None)
+
+
+@dataclass(frozen=True)
+class Persona:
+    """The side of a comparison: all names and documents that stand for one customer, or for one trace alone."""
+
+    names: frozenset[str] = frozenset()
+    documents: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)  # type -> number -> attested
+    traces: frozenset[UUID] = frozenset()
+    proven: bool = False  # something is his by proof: whoever is merged with him reads it
+
+    def __or__(self, other: "Persona") -> "Persona":
+        documents = {kind: dict(numbers) for kind, numbers in self.documents.items()}
+        for kind, numbers in other.documents.items():
+            mine = documents.setdefault(kind, {})
+            for number, attested in numbers.items():
+                mine[number] = mine.get(number, False) or attested
+        return Persona(self.names | other.names, documents, self.traces | other.traces, self.proven or other.proven)
+
+
+def persona_of(trails: Iterable[Trail]) -> Persona:
+    names: set[str] = set()
+    documents: dict[str, dict[str, bool]] = {}
+    traces: set[UUID] = set()
+    proven = False
+    for trail in trails:
+        traces.add(trail.trace_id)
+        proven = proven or (trail.customer_id is not None and trail.proof != "claimed")
+        names.update(trail.names)
+        for carried in trail.carried.values():
+            if carried.scheme == "document":
+                kind, _, number = carried.value.rpartition(":")
+                numbers = documents.setdefault(kind, {})
+                numbers[number] = numbers.get(number, False) or carried.attested
+    return Persona(frozenset(names), documents, frozenset(traces), proven)
+
+
+class World:
+    """The neighbourhood of a batch: the trails in question and all trails of every customer they reach."""
+
+    def __init__(self) -> None:
+        self.trails: dict[UUID, Trail] = {}
+        self.since: dict[UUID, datetime] = {}
+        self.merged_into: dict[UUID, UUID] = {}
+        self.apart: set[tuple[UUID, UUID]] = set()
+        self.barred: set[UUID] = set()  # blocked, or shared by too many: they prove contact, not identity
+        self._carriers: defaultdict[UUID, set[UUID]] = defaultdict(set)
+        self._members: defaultdict[UUID, set[UUID]] = defaultdict(set)
+
+    def put(self, trail: Trail) -> None:
+        known = self.trails.get(trail.trace_id)
+        if known is not None:
+            for identifier_id in known.carried:
+                self._carriers[identifier_id].discard(trail.trace_id)
+            if known.customer_id is not None:
+                self._members[known.customer_id].discard(trail.trace_id)
+        self.trails[trail.trace_id] = trail
+        for identifier_id in trail.carried:
+            self._carriers[identifier_id].add(trail.trace_id)
+        if trail.customer_id is not None:
+            self._members[trail.customer_id].add(trail.trace_id)
+
+    def members(self, customer_id: UUID) -> list[Trail]:
+        return [self.trails[trace_id] for trace_id in sorted(self._members[customer_id])]
+
+    def carriers(self, identifier_id: UUID) -> list[Trail]:
+        return [self.trails[trace_id] for trace_id in sorted(self._carriers[identifier_id])]
+
+    def owners(self, identifier_id: UUID) -> set[UUID]:
+        return {trail.customer_id for trail in self.carriers(identifier_id) if trail.customer_id is not None}
+
+    def persona(self, customer_id: UUID) -> Persona:
+        return persona_of(self.members(customer_id))
+
+    def resolve(self, customer_id: UUID) -> UUID | None:
+        """Where a customer went; None for an id that was never given out."""
+        while customer_id in self.merged_into:
+            customer_id = self.merged_into[customer_id]
+        return customer_id if customer_id in self.since else None
+
+    def keep_apart(self, one: UUID, other: UUID) -> None:
+        self.apart.add((min(one, other), max(one, other)))
+
+    def are_kept_apart(self, some: Iterable[UUID], others: Iterable[UUID]) -> bool:
+        theirs = set(others)
+        mine = set(some)
+        return any((a in mine and b in theirs) or (b in mine and a in theirs) for a, b in self.apart)
+
+
+@dataclass(frozen=True)
+class Merge:
+    """Two customers proved to be one. `left` and `right` are the two traces that the decision concerns."""
+
+    survivor: UUID
+    absorbed: UUID
+    left: UUID
+    right: UUID
+    over: UUID  # the identifier that both carry
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Two traces that may be one person's: for a person to decide."""
+
+    left: UUID
+    right: UUID
+    scheme: str
+    identifier_id: UUID
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whose the trace is, why, and what else was found on the way."""
+
+    trace_id: UUID
+    customer_id: UUID | None
+    proof: Proof = "claimed"
+    via: UUID | None = None
+    founded: bool = False
+    merges: tuple[Merge, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+
+
+@dataclass(frozen=True)
+class Link:
+    """A way from a trace to a customer: over which identifier, and over which of his traces."""
+
+    customer_id: UUID
+    via: Carried
+    other: UUID
+    proven: bool
+
+    @property
+    def rank(self) -> tuple[int, bool]:
+        return (RANK.get(self.via.scheme, 9), not self.proven)
+
+
+# --- comparing --------------------------------------------------------------------------------------------------------
+
+
+def compare_documents(a: Persona, b: Persona) -> Literal["none", "same", "slip", "unclear", "differ"]:
+    """same: one number on both sides. differ: attested on both, for one person each. slip: one digit off. unclear: the rest."""
+    worst: Literal["none", "same", "slip", "unclear", "differ"] = "none"
+    severity = {"none": 0, "same": 1, "slip": 2, "unclear": 3, "differ": 4}
+    for kind in a.documents.keys() & b.documents.keys():
+        found = _compare_numbers(a.documents[kind], b.documents[kind])
+        worst = max(worst, found, key=severity.__getitem__)
+    return worst
+
+
+def _compare_numbers(a: Mapping[str, bool], b: Mapping[str, bool]) -> Literal["same", "slip", "unclear", "differ"]:
+    mine = {number for number, attested in a.items() if attested}
+    theirs = {number for number, attested in b.items() if attested}
+    if mine and theirs and not mine & theirs:
+        return "differ"
+    if a.keys() & b.keys():
+        return "same"
+    return "slip" if any(OSA.distance(x, y) <= 1 for x in a for y in b) else "unclear"
+
+
+def compare_names(a: Persona, b: Persona) -> Literal["unknown", "other", "compatible", "full"]:
+    """full: compatible, and both give at least two words. A common first name alone is no evidence."""
+    if not a.names or not b.names:
+        return "unknown"
+    fitting = [(x, y) for x in a.names for y in b.names if compatible(x, y)]
+    if not fitting:
+        return "other"
+    return "full" if any(len(tokens(x)) > 1 and len(tokens(y)) > 1 for x, y in fitting) else "compatible"
+
+
+def judge(a: Persona, b: Persona, scheme: str, world: World) -> tuple[Literal["one", "doubt", "two"], tuple[str, ...]]:
+    """Whether two sides that share an identifier of `scheme` are one person, and what speaks against it.
+
+    A phone is shared by families: what contradicts there is no riddle. A document typed wrong by one digit is evidence.
+    """
+    if world.are_kept_apart(a.traces, b.traces):
+        return "two", ("cannot-link",)
+    personal = scheme in PERSONAL
+    documents, names = compare_documents(a, b), compare_names(a, b)
+    if documents == "differ":
+        return ("doubt" if personal else "two"), ("other-document",)
+    if names == "other":
+        return ("doubt" if personal else "two"), ("other-name",)
+    if documents == "unclear":
+        return ("doubt" if personal or names == "full" else "two"), ("unclear-document",)
+    if documents == "slip" and names != "full":
+        return "doubt", ("document-one-digit-off",)
+    return "one", ()
+
+
+# --- deciding ---------------------------------------------------------------------------------------------------------
+
+
+def decide(trail: Trail, world: World, *, mint: Callable[[], UUID]) -> Verdict:
+    """Whose trail this is. `trail` is in `world`; nothing is changed (see `settle`). `mint` makes a new customer's id."""
+    if not FOUNDING & {carried.scheme for carried in trail.carried.values()}:
+        return Verdict(trail.trace_id, trail.customer_id, trail.proof, trail.via)
+    named = _named(trail, world)
+    candidates, doubts = _candidates(trail, world, base=named or trail.customer_id)
+    if named is not None:
+        proof: Proof = "person" if trail.proof == "person" else "attested" if _names_attested(trail) else "claimed"
+        return _with_merges(trail, named, proof, None, candidates, doubts, world)
+    if trail.customer_id is not None:
+        return _with_merges(trail, trail.customer_id, _proof_of(trail, world), trail.via, candidates, doubts, world)
+    if trail.scheme == "customer" and len(trail.carried) == 1:
+        return Verdict(trail.trace_id, None)  # an id that was never given out
+    return _newcomer(trail, candidates, doubts, world, mint=mint)
+
+
+def _named(trail: Trail, world: World) -> UUID | None:
+    """The customer whom the trace names by his id: his, or of whoever absorbed him."""
+    for carried in trail.carried.values():
+        if carried.scheme == "customer":
+            try:
+                return world.resolve(UUID(carried.value))
+            except ValueError:
+                return None
+    return None
+
+
+def _names_attested(trail: Trail) -> bool:
+    return any(carried.scheme == "customer" and carried.attested for carried in trail.carried.values())
+
+
+def _proof_of(trail: Trail, world: World) -> Proof:
+    """A trace that was linked by a claim is proved once its source attests it."""
+    if trail.proof != "claimed" or trail.customer_id is None:
+        return trail.proof
+    strongest = trail.strongest
+    founded = trail.via is None and strongest is not None and strongest.attested
+    proven = any(link.proven for link in reach(trail, world) if link.customer_id == trail.customer_id)
+    return "attested" if founded or proven else "claimed"
+
+
+def reach(trail: Trail, world: World) -> list[Link]:
+    """Every way from the trace to a customer, the strongest first. Devices prove no identity, nor does what is barred."""
+    links = [
+        Link(other.customer_id, carried, other.trace_id, _proven(carried, other))
+        for carried in trail.carried.values()
+        if carried.scheme not in ("device", "customer") and carried.identifier_id not in world.barred
+        for other in world.carriers(carried.identifier_id)
+        if other.trace_id != trail.trace_id and other.customer_id is not None
+    ]
+    return sorted(links, key=lambda link: (link.rank, world.since[link.customer_id], link.customer_id, link.other))
+
+
+def _proven(carried: Carried, other: Trail) -> bool:
+    there = other.carried[carried.identifier_id]
+    return carried.attested and there.attested and other.proof in ("attested", "person")
+
+
+def _candidates(trail: Trail, world: World, *, base: UUID | None) -> tuple[list[Link], list[Doubt]]:
+    """The customers, `base` excepted, that the trace may belong to (best link each), and those who are in doubt."""
+    best: dict[UUID, Link] = {}
+    for link in reach(trail, world):
+        best.setdefault(link.customer_id, link)
+    mine = persona_of([trail]) | (world.persona(base) if base else Persona())
+    candidates, doubts = [], []
+    for customer_id, link in best.items():
+        if customer_id == base:
+            continue
+        answer, reasons = judge(mine, world.persona(customer_id), link.via.scheme, world)
+        if answer == "one":
+            candidates.append(link)
+        elif answer == "doubt":
+            doubts.append(_doubt(trail, link, reasons))
+    return candidates, doubts
+
+
+def _doubt(trail: Trail, link: Link, reasons: tuple[str, ...]) -> Doubt:
+    return Doubt(trail.trace_id, link.other, link.via.scheme, link.via.identifier_id, reasons)
+
+
+def _newcomer(
+    trail: Trail, candidates: list[Link], doubts: list[Doubt], world: World, *, mint: Callable[[], UUID]
+) -> Verdict:
+    if not candidates:
+        return _founder(trail, doubts, mint=mint)
+    best, *others = candidates
+    tied = [link for link in others if link.via.scheme == best.via.scheme and link.proven == best.proven]
+    verdict = _with_merges(
+        trail, best.customer_id, "attested" if best.proven else "claimed", best.via.identifier_id, others, doubts, world,
+        known_by=best.via.scheme,
+    )  # fmt: skip
+    joined = {merge.survivor for merge in verdict.merges} | {merge.absorbed for merge in verdict.merges}
+    if any(link.customer_id not in joined for link in tied):
+        # nothing tells which of them he is: he stays himself, and a person decides
+        undecided = [_doubt(trail, link, ("several-customers",)) for link in candidates]
+        return _founder(trail, [*doubts, *undecided], mint=mint)
+    return verdict
+
+
+def _founder(trail: Trail, doubts: list[Doubt], *, mint: Callable[[], UUID]) -> Verdict:
+    strongest = trail.strongest
+    proof: Proof = "attested" if strongest is not None and strongest.attested else "claimed"
+    return Verdict(trail.trace_id, mint(), proof, None, founded=True, doubts=tuple(doubts))
+
+
+def _with_merges(
+    trail: Trail,
+    target: UUID,
+    proof: Proof,
+    via: UUID | None,
+    others: list[Link],
+    doubts: list[Doubt],
+    world: World,
+    *,
+    known_by: str = "customer",
+) -> Verdict:
+    """The trace is `target`'s; each other customer whom it reaches is merged with him or goes to review."""
+    evidence = persona_of([trail])
+    survivor, persona = target, world.persona(target) | evidence
+    if known_by in PERSONAL:
+        evidence = persona
+    merges: list[Merge] = []
+    in_doubt = list(doubts)
+    for link in others:
+        theirs = world.persona(link.customer_id)
+        answer, reasons = judge(persona, theirs, link.via.scheme, world)
+        certain = link.via.scheme in PERSONAL or compare_names(evidence, theirs) == "full"
+        certain = certain and (known_by in PERSONAL or compare_names(evidence, world.persona(target)) == "full")
+        if answer == "one" and persona.proven and theirs.proven and not (link.proven and proof != "claimed"):
+            # two people with a view of their own are never joined on a claim: one would read the other's history
+            in_doubt.append(_doubt(trail, link, ("claimed-only",)))
+        elif answer == "one" and certain:
+            elder, younger = sorted((survivor, link.customer_id), key=lambda c: (world.since[c], c))
+            merges.append(
+                Merge(elder, younger, trail.trace_id, link.other, link.via.identifier_id, (f"same-{link.via.scheme}",))
+            )
+            survivor, persona = elder, persona | theirs
+        elif answer != "two":
+            in_doubt.append(_doubt(trail, link, reasons or ("weak-evidence",)))
+    return Verdict(trail.trace_id, survivor, proof, via, merges=tuple(merges), doubts=tuple(in_doubt))
+
+
+def settle(verdict: Verdict, world: World, *, at: datetime) -> None:
+    """Let the verdict take effect in the neighbourhood, so that the next trail of the batch is decided on it."""
+    if verdict.founded and verdict.customer_id is not None:
+        world.since.setdefault(verdict.customer_id, at)
+    for merge in verdict.merges:
+        for member in world.members(merge.absorbed):
+            world.put(replace(member, customer_id=merge.survivor))
+        world.merged_into[merge.absorbed] = merge.survivor
+    trail = world.trails[verdict.trace_id]
+    world.put(replace(trail, customer_id=verdict.customer_id, proof=verdict.proof, via=verdict.via))
+
+
+def too_common(identifier: Carried, world: World, limits: Mapping[str, int], unique: frozenset[str]) -> bool:
+    """Whether an identifier reaches more customers than its scheme allows: it proves contact from now on, not identity."""
+    limit = limits.get(identifier.scheme)
+    if limit is None or identifier.scheme == "customer":
+        return False
+    carriers = world.carriers(identifier.identifier_id)
+    if identifier.scheme in unique and any(t.carried[identifier.identifier_id].attested for t in carriers):
+        return False  # attested for one person it stays his, whoever else types it
+    return len(world.owners(identifier.identifier_id)) > limit
+
+
+def next_revision(last: int, now: datetime) -> int:
+    """One more than the last, and never less than the clock in microseconds: it survives a restored backup."""
+    return max(last + 1, int(now.timestamp() * 1_000_000))

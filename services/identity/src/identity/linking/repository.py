@@ -1,0 +1,274 @@
+"""Every query on whose trace is whose."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from common.db import insert_rows
+from identity.customers.models import customer
+from identity.linking.domain import Carried, Trail, World
+from identity.linking.models import cannot_link, decision, trace
+from identity.queries import among
+from identity.sightings.models import identifier, trace_identifier
+
+_KEEP_EARLIER = "CASE WHEN excluded.first_seen < trace.first_seen THEN excluded.first_seen ELSE trace.first_seen END"
+_KEEP_LATER = "CASE WHEN excluded.last_seen > trace.last_seen THEN excluded.last_seen ELSE trace.last_seen END"
+_LATEST_CASE = "CASE WHEN excluded.last_seen >= trace.last_seen THEN excluded.open_case ELSE trace.open_case END"
+_NEWER = "CASE WHEN excluded.revision > trace.revision THEN excluded.{0} ELSE trace.{0} END"
+BY_RULES = "rules"
+_LINK = ("customer_id", "revision", "proof", "via", "decision_id")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Who decided what, why, and how it was before."""
+
+    decision_id: UUID
+    kind: str
+    by: str
+    reason: str
+    at: datetime
+    survivor: UUID | None = None
+    absorbed: UUID | None = None
+    left_trace: UUID | None = None
+    right_trace: UUID | None = None
+    before: Mapping[str, Any] | None = None
+    undone_by: UUID | None = None
+
+
+class Links:
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def trails(self, traces: Collection[UUID]) -> dict[UUID, Trail]:
+        """The traces with what they carry; those that are not known are left out."""
+        if not traces:
+            return {}
+        return await self._read_trails(among(self._session, trace.c.trace_id, traces))
+
+    async def trails_of_customers(self, customers: Collection[UUID]) -> dict[UUID, Trail]:
+        if not customers:
+            return {}
+        return await self._read_trails(among(self._session, trace.c.customer_id, customers))
+
+    async def _read_trails(self, where: sa.ColumnElement[bool]) -> dict[UUID, Trail]:
+        t, ti, i = trace.c, trace_identifier.c, identifier.c
+        query = (
+            sa.select(
+                t.trace_id, t.scheme, t.names, t.customer_id, t.proof, t.via, t.revision,
+                ti.identifier_id, i.scheme.label("carried_scheme"), i.value, ti.attested,
+            )
+            .select_from(
+                trace.outerjoin(trace_identifier, ti.trace_id == t.trace_id)
+                .outerjoin(identifier, i.identifier_id == ti.identifier_id)
+            )
+            .where(where)
+        )  # fmt: skip
+        found: dict[UUID, Trail] = {}
+        carried: dict[UUID, dict[UUID, Carried]] = {}
+        for row in (await self._session.execute(query)).all():
+            if row.trace_id not in found:
+                found[row.trace_id] = Trail(
+                    row.trace_id, row.scheme, tuple(row.names), {}, row.customer_id, row.proof, row.via, row.revision
+                )
+            if row.identifier_id is not None:
+                carried.setdefault(row.trace_id, {})[row.identifier_id] = Carried(
+                    row.identifier_id, row.carried_scheme, row.value, row.attested
+                )
+        return {trace_id: replace(trail, carried=carried.get(trace_id, {})) for trace_id, trail in found.items()}
+
+    async def world(self, trails: Iterable[Trail]) -> World:
+        """The neighbourhood in which the trails are decided: all customers they reach, with all of their traces."""
+        world, given = World(), list(trails)
+        carried = {c.identifier_id: c for trail in given for c in trail.carried.values()}
+        world.barred = await self._shared(carried.keys())
+        usable = [
+            c.identifier_id for c in carried.values()
+            if c.scheme not in ("device", "customer") and c.identifier_id not in world.barred
+        ]  # fmt: skip
+        named = {_uuid(c.value) for c in carried.values() if c.scheme == "customer"} - {None}
+        reached = await self._owners(usable) | {t.customer_id for t in given if t.customer_id}
+        await self.add_customers(world, reached | {each for each in named if each is not None})
+        for trail in given:
+            world.put(trail)
+        await self._add_apart(world)
+        return world
+
+    async def add_customers(self, world: World, customers: Collection[UUID]) -> None:
+        """Put the customers and, of those who were absorbed, the survivors into the world, with all of their traces."""
+        missing = set(customers)
+        while missing:
+            c = customer.c
+            query = sa.select(c.customer_id, c.since, c.merged_into)
+            rows = (await self._session.execute(query.where(among(self._session, c.customer_id, missing)))).all()
+            missing = set()
+            for row in rows:
+                world.since[row.customer_id] = row.since
+                if row.merged_into is not None:
+                    world.merged_into[row.customer_id] = row.merged_into
+                    if row.merged_into not in world.since:
+                        missing.add(row.merged_into)
+        present = [each for each in world.since if each not in world.merged_into]
+        for trail in (await self.trails_of_customers(present)).values():
+            world.put(trail)
+
+    async def _owners(self, identifiers: Collection[UUID]) -> set[UUID]:
+        if not identifiers:
+            return set()
+        ti = trace_identifier.c
+        query = (
+            sa.select(trace.c.customer_id)
+            .select_from(trace_identifier.join(trace, trace.c.trace_id == ti.trace_id))
+            .where(among(self._session, ti.identifier_id, identifiers), trace.c.customer_id.is_not(None))
+            .distinct()
+        )
+        return set((await self._session.scalars(query)).all())
+
+    async def _shared(self, identifiers: Collection[UUID]) -> set[UUID]:
+        if not identifiers:
+            return set()
+        query = sa.select(identifier.c.identifier_id).where(
+            among(self._session, identifier.c.identifier_id, identifiers), identifier.c.shared
+        )
+        return set((await self._session.scalars(query)).all())
+
+    async def _add_apart(self, world: World) -> None:
+        for left, right in await self.kept_apart(world.trails.keys()):
+            world.keep_apart(left, right)
+
+    async def kept_apart(self, traces: Collection[UUID]) -> list[tuple[UUID, UUID]]:
+        c = cannot_link.c
+        query = sa.select(c.left_trace, c.right_trace).where(
+            sa.or_(among(self._session, c.left_trace, traces), among(self._session, c.right_trace, traces)),
+            c.lifted_at.is_(None),
+        )
+        return [(row.left_trace, row.right_trace) for row in (await self._session.execute(query)).all()]
+
+    async def save(self, rows: Collection[Mapping[str, Any]]) -> None:
+        """Insert traces, or move the ones that are known; first and last seen widen, the fullest name is kept by the caller."""
+        changes = {name: _NEWER.format(name) for name in _LINK} | {"names": "excluded.names"}
+        changes |= {"first_seen": _KEEP_EARLIER, "last_seen": _KEEP_LATER, "open_case": _LATEST_CASE}
+        await insert_rows(self._session, trace, sorted(rows, key=lambda row: row["trace_id"]), on_conflict=changes)
+
+    async def move(self, trails: Collection[Trail], *, decision_id: UUID) -> None:
+        """Change whose the known traces are."""
+        t = trace.c
+        statement = (
+            sa.update(trace)
+            .where(t.trace_id == sa.bindparam("of"))
+            .values(
+                customer_id=sa.bindparam("owner"), revision=sa.bindparam("newer"), proof=sa.bindparam("ground"),
+                via=sa.bindparam("over"), decision_id=decision_id,
+            )
+        )  # fmt: skip
+        rows = [
+            {"of": x.trace_id, "owner": x.customer_id, "newer": x.revision, "ground": x.proof, "over": x.via}
+            for x in sorted(trails, key=lambda trail: trail.trace_id)
+        ]
+        if rows:
+            await self._session.execute(statement, rows)
+
+    async def rename(self, trace_id: UUID, names: Collection[str]) -> None:
+        await self._session.execute(sa.update(trace).where(trace.c.trace_id == trace_id).values(names=list(names)))
+
+    async def carriers(self, identifier_id: UUID) -> list[Trail]:
+        """The traces that carry the identifier."""
+        ti = trace_identifier.c
+        mine = sa.select(ti.trace_id).where(ti.identifier_id == identifier_id)
+        return list((await self._read_trails(trace.c.trace_id.in_(mine))).values())
+
+    async def in_order(self, traces: Collection[UUID]) -> list[UUID]:
+        """The traces in the order in which identity heard of them."""
+        t = trace.c
+        query = sa.select(t.trace_id).where(among(self._session, t.trace_id, traces))
+        return list((await self._session.scalars(query.order_by(t.came_at, t.first_seen, t.trace_id))).all())
+
+    async def cases_of(self, traces: Collection[UUID]) -> dict[UUID, bool]:
+        """Whether a case was open as of the latest touchpoint of each trace that is known."""
+        query = sa.select(trace.c.trace_id, trace.c.open_case).where(among(self._session, trace.c.trace_id, traces))
+        return {row.trace_id: row.open_case for row in (await self._session.execute(query)).all()}
+
+    async def owners_of_traces(self, traces: Collection[UUID]) -> dict[UUID, UUID | None]:
+        query = sa.select(trace.c.trace_id, trace.c.customer_id)
+        rows = (await self._session.execute(query.where(among(self._session, trace.c.trace_id, traces)))).all()
+        return {row.trace_id: row.customer_id for row in rows}
+
+    # --- decisions ----------------------------------------------------------------------------------------------------
+
+    async def record(self, decisions: Iterable[Decision]) -> None:
+        rows = [{**vars(each), "before": dict(each.before or {})} for each in decisions]
+        await insert_rows(self._session, decision, rows)
+
+    async def decision(self, decision_id: UUID) -> Decision | None:
+        row = (
+            await self._session.execute(sa.select(decision).where(decision.c.decision_id == decision_id))
+        ).one_or_none()
+        return None if row is None else Decision(**row._mapping)  # noqa: SLF001 - SQLAlchemy's documented access
+
+    async def mark_undone(self, decision_id: UUID, *, by: UUID) -> None:
+        await self._session.execute(
+            sa.update(decision).where(decision.c.decision_id == decision_id).values(undone_by=by)
+        )
+
+    async def merges(
+        self, *, customer_id: UUID | None, author: str | None, after: UUID | None, limit: int
+    ) -> list[Decision]:
+        """Merges, the newest first."""
+        d = decision.c
+        query = sa.select(decision).where(d.kind == "merge").order_by(d.decision_id.desc()).limit(limit)
+        if customer_id is not None:
+            query = query.where(sa.or_(d.survivor == customer_id, d.absorbed == customer_id))
+        if author is not None:
+            query = query.where(d.by == author)
+        if after is not None:
+            query = query.where(d.decision_id < after)
+        return [Decision(**row._mapping) for row in (await self._session.execute(query)).all()]  # noqa: SLF001
+
+    async def merges_on_the_word_of(self, trace_id: UUID) -> list[Decision]:
+        """Merges that the rules made because of what this trace carried, and that stand; the newest first."""
+        d = decision.c
+        query = sa.select(decision).where(
+            d.kind == "merge", d.by == BY_RULES, d.undone_by.is_(None), d.left_trace == trace_id
+        )
+        rows = (await self._session.execute(query.order_by(d.decision_id.desc()))).all()
+        return [Decision(**row._mapping) for row in rows]  # noqa: SLF001
+
+    async def standing_merges_into(self, customers: Collection[UUID]) -> list[Decision]:
+        """Merges of which one of the customers is the survivor, and that nobody undid; the oldest first."""
+        d = decision.c
+        query = sa.select(decision).where(
+            d.kind == "merge", d.undone_by.is_(None), among(self._session, d.survivor, customers)
+        )
+        rows = (await self._session.execute(query.order_by(d.decision_id))).all()
+        return [Decision(**row._mapping) for row in rows]  # noqa: SLF001
+
+    # --- pairs that are never joined ----------------------------------------------------------------------------------
+
+    async def keep_apart(self, one: UUID, other: UUID, *, decision_id: UUID, at: datetime) -> None:
+        row = {
+            "left_trace": min(one, other), "right_trace": max(one, other), "decision_id": decision_id, "at": at,
+            "lifted_at": None, "lifted_by": None, "lift_reason": None,
+        }  # fmt: skip
+        again = {name: f"excluded.{name}" for name in ("decision_id", "at", "lifted_at", "lifted_by", "lift_reason")}
+        await insert_rows(self._session, cannot_link, [row], on_conflict=again)
+
+    async def lift(self, one: UUID, other: UUID, *, by: str, reason: str, at: datetime) -> bool:
+        c = cannot_link.c
+        result = await self._session.execute(
+            sa.update(cannot_link)
+            .where(c.left_trace == min(one, other), c.right_trace == max(one, other), c.lifted_at.is_(None))
+            .values(lifted_at=at, lifted_by=by, lift_reason=reason)
+        )
+        return bool(getattr(result, "rowcount", 0))
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

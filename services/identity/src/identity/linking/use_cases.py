@@ -1,0 +1,281 @@
+"""Whose is it? One batch of trails, decided one after the other on one neighbourhood, written in a few statements."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from common.company import Company
+from common.contracts.identity import LinksChanged, Move
+from identity.customers.domain import Customer
+from identity.customers.telling import changed, tell_contact
+from identity.linking.domain import (
+    FOUNDING,
+    Doubt,
+    Merge,
+    Trail,
+    Verdict,
+    World,
+    decide,
+    next_revision,
+    settle,
+    too_common,
+)
+from identity.linking.repository import BY_RULES, Decision
+from identity.reviews.domain import Review
+from identity.sightings.domain import Sighting, kind_of, with_name
+from identity.uow import CUSTOMERS, IdentityUnitOfWork
+
+CHUNK = 1000  # moves in one event
+
+
+@dataclass
+class Desk:
+    """Where one batch is decided: the neighbourhood, what was decided on it, and what is to be written in the end."""
+
+    uow: IdentityUnitOfWork
+    company: Company
+    now: datetime
+    reason: str = "by the rules"
+    kind: str = "link"
+    decision_id: UUID = field(default_factory=uuid7)
+    by: str = BY_RULES
+
+    def __post_init__(self) -> None:
+        self.world = World()
+        self.before: dict[UUID, Trail] = {}
+        self.founded: dict[UUID, str] = {}
+        self.moved: dict[UUID, Move] = {}
+        self.merges: list[tuple[Decision, list[Move]]] = []
+        self.doubts: list[Doubt] = []
+        self.too_common: set[UUID] = set()
+        self.touched: set[UUID] = set()
+        self.news: set[UUID] = set()
+        self.case_moved: set[UUID] = set()  # traces on which a case was opened or closed
+        self._seen: dict[UUID, list[Sighting]] = {}
+
+    def owner(self, trace_id: UUID) -> UUID | None:
+        trail = self.world.trails.get(trace_id)
+        return trail.customer_id if trail else None
+
+    async def open(self, sightings: Sequence[Sighting]) -> None:
+        """Read the neighbourhood of the sightings and decide on each of their traces that something new is known of."""
+        for sighting in sightings:
+            self._seen.setdefault(sighting.trace_id, []).append(sighting)
+        self.before = await self.uow.links.trails(self._seen.keys())
+        cases = await self.uow.links.cases_of(self.before.keys())
+        self.case_moved = {
+            trace_id
+            for trace_id, seen in self._seen.items()
+            if max(seen, key=lambda s: s.occurred_at).open_case != cases.get(trace_id, False)
+        }
+        learned = {trace_id: self._learned(trace_id) for trace_id in self._seen}
+        undecided = [trail for trace_id, trail in learned.items() if self._is_news(trace_id, trail)]
+        self.news = {trail.trace_id for trail in undecided}
+        self.world = await self.uow.links.world(undecided)
+        for trace_id, trail in learned.items():
+            # one of a customer in the neighbourhood is there already, as it was before this batch
+            self.world.put(trail if trace_id in self.news or trace_id not in self.before else self.before[trace_id])
+        for trail in undecided:
+            self.decide(self.world.trails[trail.trace_id], self._profile_of(trail.trace_id))
+        owners = {self.world.trails[trace_id].customer_id for trace_id in self._seen}
+        await self._lock(self.touched | {owner for owner in owners if owner is not None})
+
+    def _learned(self, trace_id: UUID) -> Trail:
+        seen = self._seen[trace_id]
+        trail = self.before.get(trace_id) or Trail(trace_id, seen[0].scheme)
+        carried, names = dict(trail.carried), trail.names
+        for sighting in seen:
+            names = with_name(names, sighting.name)
+            for each in sighting.carried:
+                known = carried.get(each.identifier_id)
+                if known is None or (each.attested and not known.attested):
+                    carried[each.identifier_id] = each
+        return replace(trail, carried=carried, names=names)
+
+    def _is_news(self, trace_id: UUID, trail: Trail) -> bool:
+        before = self.before.get(trace_id)
+        if before is None:
+            return True
+        founds = bool(FOUNDING & {carried.scheme for carried in trail.carried.values()})
+        return before.carried != trail.carried or before.names != trail.names or (founds and before.customer_id is None)
+
+    def _profile_of(self, trace_id: UUID) -> Mapping[str, str]:
+        return {key: value for sighting in self._seen.get(trace_id, []) for key, value in sighting.profile.items()}
+
+    def decide(self, trail: Trail, profile: Mapping[str, str] | None = None) -> Verdict:
+        """Decide on one trail, let it take effect in the neighbourhood, and note what is to be written."""
+        verdict = decide(trail, self.world, mint=uuid7)
+        if verdict.founded and verdict.customer_id is not None:
+            self.founded[verdict.customer_id] = kind_of(trail.carried.values(), profile or {})
+        was = {merge: self._note_before(merge) for merge in verdict.merges}
+        settle(verdict, self.world, at=self.now)
+        for merge, (decision, members) in was.items():
+            self.merges.append((decision, [self._move(member) for member in members if member != trail.trace_id]))
+            self.touched |= {merge.survivor, merge.absorbed}
+        now_is = self.world.trails[trail.trace_id]
+        if (now_is.customer_id, now_is.proof) != (trail.customer_id, trail.proof) or verdict.founded:
+            self.moved[trail.trace_id] = self._move(trail.trace_id)
+            self.touched |= {each for each in (trail.customer_id, now_is.customer_id) if each is not None}
+        self.doubts.extend(verdict.doubts)
+        self._bar_what_is_too_common(trail)
+        return verdict
+
+    def _note_before(self, merge: Merge) -> tuple[Decision, list[UUID]]:
+        moved = self.world.members(merge.absorbed)
+        before = before_image(moved, self.world.members(merge.survivor)) | {"over": str(merge.over)}
+        decision = Decision(
+            uuid7(), "merge", self.by, f"by the rules: {', '.join(merge.reasons)}", self.now, merge.survivor,
+            merge.absorbed, merge.left, merge.right, before,
+        )  # fmt: skip
+        return decision, [member.trace_id for member in moved]
+
+    def _move(self, trace_id: UUID) -> Move:
+        trail = self.world.trails[trace_id]
+        trail = replace(trail, revision=next_revision(trail.revision, self.now))
+        self.world.put(trail)
+        return Move(trace_id=trace_id, customer_id=trail.customer_id, revision=trail.revision, proof=trail.proof)
+
+    def _bar_what_is_too_common(self, trail: Trail) -> None:
+        rules = self.company.identifiers
+        for carried in trail.carried.values():
+            if carried.identifier_id not in self.world.barred and too_common(
+                carried, self.world, rules.limits, rules.unique_once_attested
+            ):
+                self.world.barred.add(carried.identifier_id)
+                self.too_common.add(carried.identifier_id)
+
+    async def decide_anew(self, *trails: Trail) -> None:
+        """Decide on traces as if they came now, each without the customer it had, and tell of those that change hands."""
+        self.before = {trail.trace_id: trail for trail in trails}
+        stripped = [replace(trail, customer_id=None, via=None, proof="claimed") for trail in trails]
+        self.world = await self.uow.links.world(stripped)
+        for trail in stripped:
+            self.decide(self.world.trails[trail.trace_id])
+        for trail in trails:
+            now_is = self.world.trails[trail.trace_id]
+            if (now_is.customer_id, now_is.proof, now_is.via) == (trail.customer_id, trail.proof, trail.via):
+                self.moved.pop(trail.trace_id, None)
+            elif trail.trace_id not in self.moved:
+                self.moved[trail.trace_id] = self._move(trail.trace_id)
+            self.touched |= {each for each in (trail.customer_id, now_is.customer_id) if each is not None}
+        await self._lock(self.touched)
+
+    async def _lock(self, customers: Collection[UUID]) -> None:
+        # before the first write: order per customer is lost otherwise
+        await self.uow.lock(set(customers) - self.founded.keys(), space=CUSTOMERS)
+
+    # --- writing ------------------------------------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Write and tell what was decided."""
+        await self._add_founded()
+        await self._save_traces()
+        await self._record()
+        await self._tell_links()
+        if self.too_common:
+            await self.uow.sightings.share(self.too_common)
+        await self.uow.reviews.open(reviews_of(self.doubts, self.world, at=self.now))
+        await self._absorb()
+
+    async def _add_founded(self) -> None:
+        revision = next_revision(0, self.now)
+        customers = [
+            Customer(customer_id, kind, "active", None, False, self._since(customer_id), BY_RULES, revision)  # type: ignore[arg-type]
+            for customer_id, kind in self.founded.items()
+        ]
+        await self.uow.customers.add(customers)
+        self.uow.outbox.add_all(map(changed, customers), at=self.now)
+
+    def _since(self, customer_id: UUID) -> datetime:
+        """He is a customer since his first touchpoint, not since we heard of it."""
+        moments = [
+            sighting.occurred_at
+            for trace_id, seen in self._seen.items()
+            if self.owner(trace_id) == customer_id
+            for sighting in seen
+        ]
+        return min(moments, default=self.now)
+
+    async def _save_traces(self) -> None:
+        merged = {move.trace_id for _, moves in self.merges for move in moves}
+        rows = [self._row(self.world.trails[trace_id], seen) for trace_id, seen in self._seen.items()]
+        await self.uow.links.save(rows)
+        elsewhere = (merged | self.moved.keys()) - self._seen.keys()
+        await self.uow.links.move([self.world.trails[trace_id] for trace_id in elsewhere], decision_id=self.decision_id)
+
+    def _row(self, trail: Trail, seen: Sequence[Sighting]) -> dict[str, Any]:
+        latest = max(seen, key=lambda s: s.occurred_at)
+        return {
+            "trace_id": trail.trace_id, "customer_id": trail.customer_id, "revision": trail.revision,
+            "proof": trail.proof, "via": trail.via, "scheme": trail.scheme, "names": list(trail.names),
+            "decision_id": self.decision_id, "came_at": self.now,
+            "first_seen": min(s.occurred_at for s in seen), "last_seen": latest.occurred_at,
+            "open_case": latest.open_case,
+        }  # fmt: skip
+
+    async def _record(self) -> None:
+        decisions = [decision for decision, _ in self.merges]
+        if self.moved and self.kind == "link":
+            decisions.insert(0, Decision(self.decision_id, "link", self.by, self.reason, self.now))
+        await self.uow.links.record(decisions)
+
+    async def _tell_links(self) -> None:
+        tell_moves(self.decision_id, self.kind, list(self.moved.values()), uow=self.uow, now=self.now)
+        for decision, moves in self.merges:
+            tell_moves(decision.decision_id, "merge", moves, uow=self.uow, now=self.now)
+
+    async def _absorb(self) -> None:
+        for decision, _ in self.merges:
+            if decision.survivor is None or decision.absorbed is None:
+                continue
+            await absorb(decision.absorbed, decision.survivor, uow=self.uow, now=self.now)
+        if self.merges:
+            await tell_contact(
+                {decision.survivor for decision, _ in self.merges if decision.survivor}, uow=self.uow, now=self.now
+            )
+
+
+def before_image(moved: Collection[Trail], kept: Collection[Trail]) -> dict[str, Any]:
+    """What an undo needs: whose the traces were and on what ground, and which were the survivor's own."""
+    return {
+        "moved": [{"trace": str(t.trace_id), "proof": t.proof, "via": str(t.via) if t.via else None} for t in moved],
+        "kept": [str(t.trace_id) for t in kept],
+    }
+
+
+def tell_moves(decision_id: UUID, kind: Any, moves: Sequence[Move], *, uow: IdentityUnitOfWork, now: datetime) -> None:
+    """Publish a decision, in as many events as it needs."""
+    for start in range(0, len(moves), CHUNK):
+        chunk = list(moves[start : start + CHUNK])
+        uow.outbox.add(LinksChanged(decision_id=decision_id, kind=kind, moves=chunk), at=now)
+
+
+async def absorb(absorbed: UUID, survivor: UUID, *, uow: IdentityUnitOfWork, now: datetime) -> None:
+    """The absorbed customer stays addressable and says where he went."""
+    found = await uow.customers.get(absorbed)
+    if found is None:
+        return
+    gone = replace(found, state="merged", merged_into=survivor, revision=next_revision(found.revision, now))
+    await uow.customers.change(absorbed, state=gone.state, merged_into=survivor, revision=gone.revision)
+    uow.outbox.add(changed(gone), at=now)
+
+
+def reviews_of(
+    doubts: Sequence[Doubt], world: World, *, at: datetime, mint: Callable[[], UUID] = uuid7
+) -> list[Review]:
+    """A review for each pair in doubt, unless it is one customer's by now. The explanation names schemes, never values."""
+    opened = []
+    for doubt in doubts:
+        left, right = sorted((doubt.left, doubt.right))
+        owners = world.trails[left].customer_id, world.trails[right].customer_id
+        if owners[0] is not None and owners[0] == owners[1]:
+            continue
+        explanation = {
+            "shares": doubt.scheme, "identifier_id": str(doubt.identifier_id), "reasons": list(doubt.reasons),
+        }  # fmt: skip
+        opened.append(Review(mint(), left, right, explanation, "open", at))
+    return opened

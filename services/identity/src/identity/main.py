@@ -1,0 +1,62 @@
+"""The API's composition root."""
+
+from fastapi import FastAPI
+
+from common.auth import Principal
+from common.bus.delivery import replay
+from common.contracts import identity
+from common.health import database_answers
+from common.http import create_service
+from common.parked import ParkedItem
+from common.parked_http import parked_router
+from common.service import Runtime
+from identity.access_keys.router import router as access_keys
+from identity.assignments.router import router as assignments
+from identity.consumers import TOPICS
+from identity.contact.router import router as contact
+from identity.customers.router import router as customers
+from identity.customers.router import search_router as search
+from identity.knowledge.router import router as knowledge
+from identity.merges.router import router as merges
+from identity.reviews.router import router as reviews
+from identity.worker import create_consumer
+
+DESCRIPTION = """
+Who he is, what we know of him, how he wants to be treated, who looks after him. Every touchpoint belongs to one **trace**
+(rastro); which customer a trace belongs to is decided here, by rules or by people, and every decision can be undone exactly.
+"""
+TAGS = {
+    "customers (clientes)": "The golden record: names, identifiers, values, each with its source.",
+    "facts (lo que sabemos)": "Dated facts with source, confidence and expiry, and the next two questions to ask.",
+    "contact (cómo contactarlo)": "Preferences, and a ledger of consents that only grows.",
+    "people (quién lo atiende)": "Account owner, nanny, executive counterpart.",
+    "merges (fusiones)": "Merge with preview, undo exactly, and what keeps two traces apart.",
+    "reviews (revisiones)": "Pairs in doubt, explained, for people to decide.",
+    "access keys (llaves)": "Credentials for channel systems: scoped, hashed, shown once.",
+    "parked (apartados)": "Events that could not be handled: read, repair, send again.",
+}
+
+
+def create_app(runtime: Runtime) -> FastAPI:
+    """The whole API of identity."""
+    consumer = create_consumer(runtime)
+
+    async def again(item: ParkedItem, _: Principal) -> None:
+        await replay(consumer, item.body)
+
+    app = create_service(
+        name="identity",
+        title="Hilo: identity",
+        description=DESCRIPTION.strip(),
+        settings=runtime.settings,
+        routers=[
+            search, customers, knowledge, contact, assignments, merges, reviews, access_keys,
+            parked_router("identity", {"event": again}),
+        ],
+        publishes=[identity.TOPIC, identity.PEOPLE],
+        consumes=TOPICS,
+        tags=TAGS,
+        state={"database": runtime.database, "clock": runtime.clock, "company": runtime.company},
+    )  # fmt: skip
+    app.state.readings.add("database", database_answers(lambda: runtime.database))
+    return app

@@ -1,0 +1,1 @@
+"""Merge and undo, by people."""

@@ -1,0 +1,130 @@
+"""Merge and undo over HTTP."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from common.auth import Principal, needs
+from common.http import ClockOf, CompanyOf
+from common.idempotency import AttemptOf, KeyReused
+from common.pagination import InvalidCursor, Paging
+from common.problems import problems_of
+from identity.callers import Reading, Writing
+from identity.customers.domain import CustomerGone, UnknownCustomer
+from identity.merges.domain import AlreadyUndone, GuardObjects, KeptApart, NotKeptApart, SameCustomer, UnknownMerge
+from identity.merges.schemas import (
+    Lift,
+    MergeCreate,
+    MergeMade,
+    MergePage,
+    MergePair,
+    MergePreview,
+    MergeRead,
+    MergeReason,
+    MergeUndone,
+)
+from identity.merges.use_cases import lift, merge_customers, preview_merge, undo_merge
+from identity.reach import ForStaffOnly, for_staff
+
+router = APIRouter(prefix="/identity/v1", tags=["merges (fusiones)"])
+CanRead = Annotated[Principal, needs("customers:read")]
+CanMerge = Annotated[Principal, needs("merges:write")]
+_PAIR = (UnknownCustomer, CustomerGone, SameCustomer, ForStaffOnly)
+
+
+@router.post("/merges:preview", summary="See what a merge would do", responses=problems_of(*_PAIR))
+async def preview(body: MergePair, who: CanMerge, uow: Reading, clock: ClockOf) -> MergePreview:
+    """What would move, which values would win, which consents would tighten, which guards object. Changes nothing."""
+    for_staff(who)
+    return MergePreview.of(await preview_merge(survivor=body.survivor, absorbed=body.absorbed, uow=uow, clock=clock))
+
+
+@router.post(
+    "/merges",
+    status_code=201,
+    summary="Merge two customers",
+    responses=problems_of(*_PAIR, KeptApart, GuardObjects, KeyReused),
+)
+async def merge(
+    body: MergeCreate, who: CanMerge, attempt: AttemptOf, uow: Writing, clock: ClockOf, company: CompanyOf
+) -> MergeMade:
+    """All traces of the absorbed one become the survivor's (fusión). Nothing is rewritten, so it can be undone exactly.
+
+    His id stays addressable and says where he went. Of consents the more restrictive holds until he grants again.
+    """
+    for_staff(who)
+    merge_id = await merge_customers(
+        survivor=body.survivor, absorbed=body.absorbed, reason=body.reason, force=body.force, who=who, attempt=attempt,
+        uow=uow, clock=clock, company=company,
+    )  # fmt: skip
+    return MergeMade(merge_id=merge_id)
+
+
+@router.post(
+    "/merges/{merge_id}:undo",
+    summary="Undo a merge",
+    responses=problems_of(UnknownMerge, AlreadyUndone, ForStaffOnly, KeyReused),
+)
+async def undo(
+    merge_id: UUID,
+    body: MergeReason,
+    who: CanMerge,
+    attempt: AttemptOf,
+    uow: Writing,
+    clock: ClockOf,
+    company: CompanyOf,
+) -> MergeUndone:
+    """The world as if it had not been: what moved goes back; what came since is decided anew by the rules.
+
+    The two are kept apart from now on, until a person lifts that. What the rules cannot decide goes to review.
+    """
+    for_staff(who)
+    decision_id = await undo_merge(
+        merge_id=merge_id, reason=body.reason, who=who, attempt=attempt, uow=uow, clock=clock, company=company
+    )
+    return MergeUndone(merge_id=merge_id, decision_id=decision_id)
+
+
+@router.get("/merges", summary="List merges", responses=problems_of(InvalidCursor, ForStaffOnly))
+async def list_merges(
+    who: CanRead,
+    uow: Reading,
+    page: Paging,
+    customer: Annotated[UUID | None, Query(description="Survivor or absorbed")] = None,
+    author: Annotated[
+        str | None, Query(max_length=200, description="Who decided; `rules` for those made by rules")
+    ] = None,
+) -> MergePage:
+    """Who merged whom, when and why, the newest first; those that were undone included."""
+    for_staff(who)
+    after = page.after(UUID)
+    async with uow:
+        found = await uow.links.merges(
+            customer_id=customer, author=author, after=after[0] if after else None, limit=page.fetch
+        )
+    kept, following = page.cut(found, key=lambda merge: (merge.decision_id,))
+    return MergePage(items=[MergeRead.of(each) for each in kept], next=following)
+
+
+@router.get("/merges/{merge_id}", summary="Read one merge", responses=problems_of(UnknownMerge, ForStaffOnly))
+async def read_merge(merge_id: UUID, who: CanRead, uow: Reading) -> MergeRead:
+    """Who decided, why, and whether it still stands."""
+    for_staff(who)
+    async with uow:
+        found = await uow.links.decision(merge_id)
+    if found is None or found.kind != "merge":
+        raise UnknownMerge
+    return MergeRead.of(found)
+
+
+@router.post(
+    "/cannot-links:lift",
+    status_code=204,
+    summary="Let two traces be joined again",
+    responses=problems_of(NotKeptApart, ForStaffOnly),
+)
+async def lift_cannot_link(body: Lift, who: CanMerge, uow: Writing, clock: ClockOf) -> None:
+    """Takes back that two traces are two persons', which an undo or the verdict "different" left behind."""
+    for_staff(who)
+    await lift(one=body.left_trace, other=body.right_trace, reason=body.reason, who=who, uow=uow, clock=clock)

@@ -1,0 +1,147 @@
+"""Bodies and answers about merges."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from identity.customers.schemas import Reason
+from identity.linking.repository import Decision
+from identity.merges.domain import moved_by
+from identity.merges.use_cases import Preview
+
+_A, _B, _M = (f"0192f0c1-0000-7000-8000-00000000000{n}" for n in (1, 2, 3))
+_AT = "2026-11-20T20:04:05Z"
+
+
+class MergePair(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"survivor": _A, "absorbed": _B}})
+
+    survivor: UUID
+    absorbed: UUID
+
+
+class MergeCreate(MergePair):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"survivor": _A, "absorbed": _B, "reason": "He says that both numbers are his"}},
+    )
+
+    reason: Reason
+    force: bool = Field(
+        False, description="Merge although a guard objects; a pair that a person kept apart needs a lift first"
+    )
+
+
+class MergeMade(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"example": {"merge_id": _M}})
+
+    merge_id: UUID
+
+
+class MergeReason(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"reason": "Father and son"}})
+
+    reason: Reason
+
+
+class MergeUndone(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"example": {"merge_id": _M, "decision_id": _A}})
+
+    merge_id: UUID
+    decision_id: UUID
+
+
+class ValueWins(BaseModel):
+    """What would stand for a key, and what each of the two has."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "key": "city", "wins": "Bogotá", "source": "shop", "survivor_has": "Bogotá", "absorbed_has": "Cali",
+            }
+        }
+    )  # fmt: skip
+
+    key: str
+    wins: str | None
+    source: str
+    survivor_has: str | None
+    absorbed_has: str | None
+
+
+class ConsentLost(BaseModel):
+    """A consent of the survivor that would not hold any more, because the absorbed one said no."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"purpose": "marketing", "channel": "whatsapp", "refused_at": _AT}}
+    )
+
+    purpose: str
+    channel: str
+    refused_at: AwareDatetime
+
+
+class MergePreview(BaseModel):
+    """What a merge would do. `objections`: what on record says that these are two."""
+
+    survivor: UUID = Field(examples=[_A])
+    absorbed: UUID = Field(examples=[_B])
+    traces_moved: int = Field(examples=[3])
+    identifiers_gained: list[str] = Field(examples=[["email:ana@example.com"]])
+    values: list[ValueWins]
+    consents_lost: list[ConsentLost]
+    do_not_contact: bool
+    objections: list[
+        Literal["kept-apart", "other-document", "unclear-document", "document-one-digit-off", "other-name"]
+    ] = Field(examples=[["other-name"]])
+
+    @classmethod
+    def of(cls, preview: Preview) -> "MergePreview":
+        return cls(
+            survivor=preview.survivor.customer_id, absorbed=preview.absorbed.customer_id, traces_moved=preview.moves,
+            identifiers_gained=preview.identifiers, values=[ValueWins(**value) for value in preview.values],
+            consents_lost=[
+                ConsentLost(purpose=c.purpose, channel=c.channel, refused_at=c.given_at) for c in preview.consents
+            ],
+            do_not_contact=preview.do_not_contact, objections=preview.objections,
+        )  # fmt: skip
+
+
+class MergeRead(BaseModel):
+    """A merge: who decided it, why, which two traces it was about, how many traces moved, and whether it still stands."""
+
+    merge_id: UUID = Field(examples=[_M])
+    survivor: UUID | None = Field(examples=[_A])
+    absorbed: UUID | None = Field(examples=[_B])
+    by: str = Field(examples=["Marta Gil"])
+    reason: str = Field(examples=["He says that both numbers are his"])
+    at: AwareDatetime = Field(examples=[_AT])
+    left_trace: UUID | None = Field(examples=[_A])
+    right_trace: UUID | None = Field(examples=[_B])
+    traces_moved: int = Field(examples=[3])
+    undone_by: UUID | None = Field(description="The decision that undid it", examples=[None])
+
+    @classmethod
+    def of(cls, merge: Decision) -> "MergeRead":
+        told: dict[str, Any] = {
+            name: getattr(merge, name)
+            for name in ("survivor", "absorbed", "by", "reason", "at", "left_trace", "right_trace", "undone_by")
+        }
+        return cls(merge_id=merge.decision_id, traces_moved=len(moved_by(merge.before)), **told)
+
+
+class MergePage(BaseModel):
+    items: list[MergeRead]
+    next: str | None = Field(examples=[None])
+
+
+class Lift(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"left_trace": _A, "right_trace": _B, "reason": "It is one person after all"}},
+    )
+
+    left_trace: UUID
+    right_trace: UUID
+    reason: Reason

@@ -1,0 +1,351 @@
+"""Merge, preview and undo: one transaction each; a merge costs what it moves, an undo is exact."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from common.auth import Principal
+from common.clock import Clock
+from common.company import Company
+from common.contracts.identity import Move
+from common.errors import FieldError
+from common.idempotency import Attempt, recall, remember
+from identity.contact.domain import Consent, contact_of
+from identity.customers.domain import Customer, CustomerGone, Dossier, UnknownCustomer, survivors
+from identity.customers.telling import changed, tell_contact, tell_profiles
+from identity.linking.domain import Trail, World, next_revision
+from identity.linking.repository import BY_RULES, Decision
+from identity.linking.use_cases import Desk, absorb, before_image, tell_moves
+from identity.merges.domain import (
+    AlreadyUndone,
+    GuardObjects,
+    KeptApart,
+    NotKeptApart,
+    SameCustomer,
+    UnknownMerge,
+    came_later,
+    moved_by,
+    objections,
+    representative,
+)
+from identity.uow import CUSTOMERS, IdentityUnitOfWork
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a merge would do; nothing is changed by looking."""
+
+    survivor: Customer
+    absorbed: Customer
+    moves: int
+    identifiers: list[str]
+    values: list[dict[str, Any]]
+    consents: list[Consent]
+    do_not_contact: bool
+    objections: list[str]
+
+
+async def preview_merge(*, survivor: UUID, absorbed: UUID, uow: IdentityUnitOfWork, clock: Clock) -> Preview:
+    """What would move, which values would win, which consents would tighten, what objects."""
+    async with uow:
+        winner, loser = await _pair(survivor, absorbed, uow)
+        world = await _world(winner.customer_id, loser.customer_id, uow)
+        dossiers = await uow.customers.dossiers([survivor, absorbed])
+        consents, do_not_contact = await _tightened(dossiers, survivor, uow, clock())
+    return Preview(
+        winner, loser, len(world.members(absorbed)),
+        sorted({i.text for i in dossiers[absorbed].identifiers} - {i.text for i in dossiers[survivor].identifiers}),
+        _values_of(dossiers[survivor], dossiers[absorbed]), consents, do_not_contact,
+        objections(survivor, absorbed, world),
+    )  # fmt: skip
+
+
+def _values_of(winner: Dossier, loser: Dossier) -> list[dict[str, Any]]:
+    mine, theirs = survivors(winner.values), survivors(loser.values)
+    both = survivors([*winner.values, *loser.values])
+    return [
+        {
+            "key": key,
+            "wins": both[key].value,
+            "source": both[key].source,
+            "survivor_has": mine[key].value if key in mine else None,
+            "absorbed_has": theirs[key].value if key in theirs else None,
+        }
+        for key in sorted(both)
+    ]
+
+
+async def _tightened(
+    dossiers: dict[UUID, Dossier], survivor: UUID, uow: IdentityUnitOfWork, now: datetime
+) -> tuple[list[Consent], bool]:
+    """The consents that the survivor would lose until he grants again, and whether he could be contacted at all."""
+    traces = {t.trace_id: customer_id for customer_id, dossier in dossiers.items() for t in dossier.traces}
+    entries = await uow.contact.consents_of(traces)
+    preferences = await uow.contact.preferences_of(traces)
+    together = contact_of(preferences, entries, merged_at=now)
+    refused = {(c["purpose"], c["channel"]) for c in together["consents"] if not c["granted"]}
+    alone = contact_of([], [e for e in entries if traces[e.trace_id] == survivor], merged_at=None)
+    granted = {(c["purpose"], c["channel"]) for c in alone["consents"] if c["granted"]}
+    lost = [e for e in entries if (e.purpose, e.channel) in refused & granted and not e.granted]
+    return lost, bool(together["do_not_contact"])
+
+
+async def merge_customers(
+    *,
+    survivor: UUID,
+    absorbed: UUID,
+    reason: str,
+    force: bool,
+    who: Principal,
+    attempt: Attempt | None,
+    uow: IdentityUnitOfWork,
+    clock: Clock,
+    company: Company,
+) -> UUID:
+    """Make the two one, by a person's decision. Raises KeptApart, and GuardObjects unless forced."""
+    async with uow:
+        if (answer := await recall(uow, attempt, who)) is not None:
+            return UUID(answer["merge_id"])
+        await uow.lock_decisions()
+        merge_id = await merge_now(
+            survivor=survivor, absorbed=absorbed, reason=reason, force=force, by=who.name or who.key_id, uow=uow,
+            company=company, now=clock(),
+        )  # fmt: skip
+        await remember(uow, attempt, who, {"merge_id": str(merge_id)}, at=clock())
+        await uow.commit()
+    return merge_id
+
+
+async def merge_now(
+    *,
+    survivor: UUID,
+    absorbed: UUID,
+    reason: str,
+    force: bool,
+    by: str,
+    uow: IdentityUnitOfWork,
+    company: Company,
+    now: datetime,
+    pair: tuple[UUID, UUID] | None = None,
+) -> UUID:
+    """The merge itself, within a transaction that holds the decisions. `pair`: the two traces it was decided on."""
+    await _pair(survivor, absorbed, uow)
+    await uow.lock([survivor, absorbed], space=CUSTOMERS)
+    world = await _world(survivor, absorbed, uow)
+    _refuse(objections(survivor, absorbed, world), force=force)
+    moved, kept = world.members(absorbed), world.members(survivor)
+    left, right = pair or (representative(kept), representative(moved))
+    decision = Decision(uuid7(), "merge", by, reason, now, survivor, absorbed, left, right, before_image(moved, kept))
+    await uow.links.record([decision])
+    # whoever proved to be the absorbed one is, by a person's word, the survivor
+    given = [_given(t, survivor, "claimed" if t.proof == "claimed" else "person", now) for t in moved]
+    await uow.links.move(given, decision_id=decision.decision_id)
+    tell_moves(decision.decision_id, "merge", [_move(t) for t in given], uow=uow, now=now)
+    await absorb(absorbed, survivor, uow=uow, now=now)
+    traces = {t.trace_id for t in (*moved, *kept)}
+    await uow.reviews.close_within(traces, by=by, reason=reason, at=now, decision_id=decision.decision_id)
+    await tell_profiles([survivor], uow=uow, company=company, now=now)
+    await tell_contact([survivor], uow=uow, now=now)
+    return decision.decision_id
+
+
+def _refuse(found: list[str], *, force: bool) -> None:
+    if "kept-apart" in found:
+        raise KeptApart
+    if found and not force:
+        raise GuardObjects(errors=[FieldError("/absorbed", code, "The two records differ in this.") for code in found])
+
+
+async def undo_merge(
+    *,
+    merge_id: UUID,
+    reason: str,
+    who: Principal,
+    attempt: Attempt | None,
+    uow: IdentityUnitOfWork,
+    clock: Clock,
+    company: Company,
+) -> UUID:
+    """The world as if the merge had not been: what it moved goes back, what came since is decided anew, the two stay apart."""
+    async with uow:
+        if (answer := await recall(uow, attempt, who)) is not None:
+            return UUID(answer["decision_id"])
+        await uow.lock_decisions()
+        merge = await uow.links.decision(merge_id)
+        if merge is None or merge.kind != "merge":
+            raise UnknownMerge
+        if merge.undone_by is not None:
+            raise AlreadyUndone
+        undo_id, touched = await _undo(
+            merge, reason=reason, by=who.name or who.key_id, apart=True, uow=uow, company=company, now=clock()
+        )
+        await tell_profiles(touched, uow=uow, company=company, now=clock())
+        await remember(uow, attempt, who, {"decision_id": str(undo_id)}, at=clock())
+        await uow.commit()
+    return undo_id
+
+
+async def take_back(merge: Decision, *, uow: IdentityUnitOfWork, company: Company, now: datetime) -> set[UUID]:
+    """A merge by the rules has lost its ground: undone without a verdict that the two differ."""
+    _, touched = await _undo(
+        merge,
+        reason="what it was decided on was retracted",
+        by=BY_RULES,
+        apart=False,
+        uow=uow,
+        company=company,
+        now=now,
+    )
+    return touched
+
+
+async def _undo(
+    merge: Decision, *, reason: str, by: str, apart: bool, uow: IdentityUnitOfWork, company: Company, now: datetime
+) -> tuple[UUID, set[UUID]]:
+    if merge.survivor is None or merge.absorbed is None:
+        raise UnknownMerge
+    chain = await _chain(merge.survivor, uow)
+    final = chain[-1]
+    await uow.lock([final, merge.absorbed], space=CUSTOMERS)
+    present = await uow.links.trails_of_customers([final])
+    later = came_later(present, merge.before, await _brought_since(merge, chain, uow))
+    undo_id: UUID = uuid7()
+    await uow.links.record(
+        [
+            Decision(
+                undo_id, "undo", by, reason, now, merge.survivor, merge.absorbed, merge.left_trace, merge.right_trace,
+                before_image(list(present.values()), []) | {"undoes": str(merge.decision_id)},
+            )
+        ]
+    )  # fmt: skip
+    await uow.links.mark_undone(merge.decision_id, by=undo_id)
+    await _move_back(merge, present, undo_id, uow, now)
+    await _restore(merge.absorbed, uow, now)
+    await _settle_reviews(merge, undo_id, by=by, reason=reason, apart=apart, uow=uow, now=now)
+    touched = {final, merge.absorbed} | await _decide_later(later, present, undo_id, by, uow, company, now)
+    await tell_contact(touched, uow=uow, now=now)
+    return undo_id, touched
+
+
+async def _chain(customer_id: UUID, uow: IdentityUnitOfWork) -> list[UUID]:
+    """The customer, who absorbed him, who absorbed that one, ..., the one who is left."""
+    chain = [customer_id]
+    while (found := await uow.customers.get(chain[-1])) is not None and found.merged_into is not None:
+        chain.append(found.merged_into)
+    return chain
+
+
+async def _brought_since(merge: Decision, chain: list[UUID], uow: IdentityUnitOfWork) -> list[dict[str, Any]]:
+    """What other merges, later than this one and still standing, brought into the chain from outside."""
+    brought = []
+    for other in await uow.links.standing_merges_into(chain):
+        if other.decision_id <= merge.decision_id:
+            continue
+        before = other.before or {}
+        inside = other.absorbed in chain
+        brought.append({"traces": before["kept"] if inside else [each["trace"] for each in before["moved"]]})
+    return brought
+
+
+async def _move_back(
+    merge: Decision, present: dict[UUID, Trail], undo_id: UUID, uow: IdentityUnitOfWork, now: datetime
+) -> None:
+    """Those that are still where the merge put them, or where that went since; what a person moved elsewhere stays there."""
+    back = []
+    for trace_id, before in moved_by(merge.before).items():
+        if trace_id in present and merge.absorbed is not None:
+            via = UUID(before["via"]) if before["via"] else None
+            back.append(replace(_given(present[trace_id], merge.absorbed, before["proof"], now), via=via))
+    await uow.links.move(back, decision_id=undo_id)
+    tell_moves(undo_id, "undo", [_move(t) for t in back], uow=uow, now=now)
+
+
+async def _restore(customer_id: UUID, uow: IdentityUnitOfWork, now: datetime) -> None:
+    found = await uow.customers.get(customer_id)
+    if found is None:
+        raise UnknownCustomer
+    back = replace(found, state="active", merged_into=None, revision=next_revision(found.revision, now))
+    # what was last told of him is stale by now: tell it again
+    await uow.customers.change(
+        customer_id, state=back.state, merged_into=None, revision=back.revision, profile_digest=None
+    )
+    uow.outbox.add(changed(back), at=now)
+
+
+async def _settle_reviews(
+    merge: Decision, undo_id: UUID, *, by: str, reason: str, apart: bool, uow: IdentityUnitOfWork, now: datetime
+) -> None:
+    await uow.reviews.reopen(merge.decision_id)
+    if not apart or merge.left_trace is None or merge.right_trace is None:
+        return
+    await uow.links.keep_apart(merge.left_trace, merge.right_trace, decision_id=undo_id, at=now)
+    await uow.reviews.decide_pair(
+        merge.left_trace, merge.right_trace, state="different", by=by, reason=reason, at=now, decision_id=undo_id
+    )
+
+
+async def _decide_later(
+    later: Collection[UUID],
+    present: dict[UUID, Trail],
+    undo_id: UUID,
+    by: str,
+    uow: IdentityUnitOfWork,
+    company: Company,
+    now: datetime,
+) -> set[UUID]:
+    """What came while the merge stood goes where the rules send it now; what a person linked by hand stays."""
+    anew = [
+        present[trace_id]
+        for trace_id in await uow.links.in_order(later)
+        if present[trace_id].proof != "person" or present[trace_id].scheme == "customer"
+    ]
+    if not anew:
+        return set()
+    desk = Desk(uow, company, now, kind="undo", decision_id=undo_id, by=by)
+    await desk.decide_anew(*anew)
+    await desk.close()
+    return desk.touched
+
+
+async def lift(*, one: UUID, other: UUID, reason: str, who: Principal, uow: IdentityUnitOfWork, clock: Clock) -> None:
+    """The two traces may be joined again. Raises NotKeptApart."""
+    async with uow:
+        await uow.lock_decisions()
+        if not await uow.links.lift(one, other, by=who.name or who.key_id, reason=reason, at=clock()):
+            raise NotKeptApart
+        await uow.commit()
+
+
+# --- the pair ---------------------------------------------------------------------------------------------------------
+
+
+async def _pair(survivor: UUID, absorbed: UUID, uow: IdentityUnitOfWork) -> tuple[Customer, Customer]:
+    if survivor == absorbed:
+        raise SameCustomer(pointer="/absorbed")
+    found = await uow.customers.get_all([survivor, absorbed])
+    for customer_id, pointer in ((survivor, "/survivor"), (absorbed, "/absorbed")):
+        if customer_id not in found:
+            raise UnknownCustomer
+        if found[customer_id].state == "merged":
+            raise CustomerGone(pointer=pointer)
+    return found[survivor], found[absorbed]
+
+
+async def _world(one: UUID, other: UUID, uow: IdentityUnitOfWork) -> World:
+    world = World()
+    await uow.links.add_customers(world, [one, other])
+    for left, right in await uow.links.kept_apart(world.trails.keys()):
+        world.keep_apart(left, right)
+    return world
+
+
+def _given(trail: Trail, customer_id: UUID, proof: Any, now: datetime) -> Trail:
+    return replace(trail, customer_id=customer_id, proof=proof, revision=next_revision(trail.revision, now))
+
+
+def _move(trail: Trail) -> Move:
+    return Move(trace_id=trail.trace_id, customer_id=trail.customer_id, revision=trail.revision, proof=trail.proof)

@@ -1,0 +1,97 @@
+"""Telling current state anew: links, customers, contact, profiles and access keys, for projections that are built from nothing."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from uuid import UUID
+
+import sqlalchemy as sa
+from uuid_utils.compat import uuid7
+
+from common.contracts.identity import LinksChanged, Move
+from common.service import Runtime
+from identity.access_keys.use_cases import list_access_keys
+from identity.customers.domain import Customer
+from identity.customers.telling import changed, tell_contact, tell_profiles
+from identity.linking.models import trace
+from identity.uow import CUSTOMERS, IdentityUnitOfWork
+
+PAGE = 500
+
+
+async def republish_links(runtime: Runtime) -> int:
+    """Every link, under the revision it has: projections keep what they know, and learn what they miss."""
+    told, after = 0, UUID(int=0)
+    t = trace.c
+    while True:
+        async with IdentityUnitOfWork(runtime.database) as uow:
+            query = sa.select(t.trace_id, t.customer_id, t.revision, t.proof).where(t.trace_id > after, t.revision > 0)
+            rows = (await uow.session.execute(query.order_by(t.trace_id).limit(PAGE))).all()
+            if not rows:
+                return told
+            moves = [Move(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's documented access
+            event = LinksChanged(decision_id=uuid7(), kind="republish", moves=moves)
+            uow.outbox.add(event, at=runtime.clock())
+            await uow.commit()
+        told, after = told + 1, rows[-1].trace_id
+
+
+async def republish_customers(runtime: Runtime) -> int:
+    """That they exist, and where they went."""
+    told = 0
+    async for uow, page in _pages(runtime):
+        uow.outbox.add_all(map(changed, page), at=runtime.clock())
+        told += len(page)
+    return told
+
+
+async def republish_contact(runtime: Runtime) -> int:
+    """How they may be contacted."""
+    told = 0
+    async for uow, page in _pages(runtime):
+        told += await tell_contact([each.customer_id for each in page], uow=uow, now=runtime.clock(), anew=True)
+    return told
+
+
+async def republish_profiles(runtime: Runtime) -> int:
+    """How they are known; the people topic itself is never replayed."""
+    told = 0
+    async for uow, page in _pages(runtime):
+        told += await tell_profiles(
+            [each.customer_id for each in page], uow=uow, company=runtime.company, now=runtime.clock(), anew=True
+        )
+    return told
+
+
+async def republish_access(runtime: Runtime) -> int:
+    """The credentials, as hashes."""
+    told, after = 0, None
+    while True:
+        async with IdentityUnitOfWork(runtime.database) as uow:
+            page = await list_access_keys(uow, after=after, limit=PAGE)
+            if not page:
+                return told
+            uow.outbox.add_all(page, at=runtime.clock())
+            await uow.commit()
+        told, after = told + len(page), page[-1].key_id
+
+
+async def _pages(runtime: Runtime) -> AsyncIterator[tuple[IdentityUnitOfWork, list[Customer]]]:
+    """All customers, page by page, each page in a short transaction that is committed when the next is asked for."""
+    after: UUID | None = None
+    while True:
+        async with IdentityUnitOfWork(runtime.database) as uow:
+            page = await uow.customers.page(after=after, limit=PAGE)
+            if not page:
+                return
+            await uow.lock([each.customer_id for each in page], space=CUSTOMERS)
+            yield uow, page
+            await uow.commit()
+        after = page[-1].customer_id
+
+
+REPUBLISH: dict[str, Callable[[Runtime], Awaitable[int]]] = {
+    "links": republish_links,
+    "customers": republish_customers,
+    "contact": republish_contact,
+    "profiles": republish_profiles,
+    "access": republish_access,
+}

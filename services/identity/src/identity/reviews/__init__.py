@@ -1,0 +1,1 @@
+"""Pairs in doubt, for people to decide."""

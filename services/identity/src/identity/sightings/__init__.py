@@ -1,0 +1,1 @@
+"""What channels saw of people: identifiers, names and profile values, touchpoint by touchpoint."""

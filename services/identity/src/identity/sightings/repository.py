@@ -1,0 +1,203 @@
+"""Every query on what was seen."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from common.db import insert_rows
+from identity.linking.domain import Carried
+from identity.queries import among
+from identity.sightings.domain import ProfileValue, Sighting, digest_of, search_words
+from identity.sightings.models import identifier, name_token, profile_value, sighting, trace_identifier
+
+_EARLIER = "CASE WHEN excluded.{1} < {0}.{1} THEN excluded.{1} ELSE {0}.{1} END"
+_LATER = "CASE WHEN excluded.{1} > {0}.{1} THEN excluded.{1} ELSE {0}.{1} END"
+
+
+def _seen(table: str) -> dict[str, str]:
+    return {"first_seen": _EARLIER.format(table, "first_seen"), "last_seen": _LATER.format(table, "last_seen")}
+
+
+class Sightings:
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def known(self, touchpoints: Collection[UUID]) -> set[UUID]:
+        """Those that were counted already, or taken back before they came."""
+        query = sa.select(sighting.c.touchpoint_id).where(among(self._session, sighting.c.touchpoint_id, touchpoints))
+        return set((await self._session.scalars(query)).all())
+
+    async def add(self, sightings: Sequence[Sighting]) -> None:
+        """Store the sightings and what they teach: identifiers, who carries them, profile values, search words."""
+        rows = [
+            {
+                "touchpoint_id": s.touchpoint_id, "trace_id": s.trace_id, "occurred_at": s.occurred_at,
+                "source": s.source, "channel": s.channel, "profile": dict(s.profile), "unseen": False,
+                "identifiers": [{"id": str(c.identifier_id), "attested": c.attested} for c in s.carried],
+            }
+            for s in sightings
+        ]  # fmt: skip
+        await insert_rows(self._session, sighting, rows, on_conflict="nothing")
+        await self._add_lessons(sightings)
+
+    async def _add_lessons(self, sightings: Sequence[Sighting]) -> None:
+        identifiers: dict[UUID, dict[str, Any]] = {}
+        carried: dict[tuple[UUID, UUID], dict[str, Any]] = {}
+        for s in sightings:
+            for c in s.carried:
+                _merge_identifier(identifiers, c, s.occurred_at)
+                _merge_carried(carried, s.trace_id, c, s.source, s.occurred_at, by_person=False)
+        await self._write_identifiers(identifiers, carried)
+        await self._write_values(
+            (s.trace_id, key, value, s.source, False, s.occurred_at)
+            for s in sightings
+            for key, value in s.profile.items()
+        )
+        await self.add_words({(word, s.trace_id) for s in sightings for word in search_words(s.profile)})
+
+    async def _write_identifiers(
+        self, identifiers: Mapping[UUID, dict[str, Any]], carried: Mapping[tuple[UUID, UUID], dict[str, Any]]
+    ) -> None:
+        await insert_rows(
+            self._session, identifier, [identifiers[key] for key in sorted(identifiers)],
+            on_conflict={"first_seen": _EARLIER.format("identifier", "first_seen")},
+        )  # fmt: skip
+        await insert_rows(
+            self._session, trace_identifier, [carried[key] for key in sorted(carried)],
+            on_conflict=_seen("trace_identifier")
+            | {"attested": "excluded.attested OR trace_identifier.attested", "by_person": "excluded.by_person OR trace_identifier.by_person"},
+        )  # fmt: skip
+
+    async def carry(self, trace_id: UUID, carried: Carried, *, source: str, at: datetime) -> None:
+        """A person says that the trace carries the identifier."""
+        identifiers: dict[UUID, dict[str, Any]] = {}
+        rows: dict[tuple[UUID, UUID], dict[str, Any]] = {}
+        _merge_identifier(identifiers, carried, at)
+        _merge_carried(rows, trace_id, carried, source, at, by_person=True)
+        await self._write_identifiers(identifiers, rows)
+
+    async def write_profile(
+        self, trace_id: UUID, values: Mapping[str, str | None], *, source: str, at: datetime
+    ) -> None:
+        """What a person put on record: verified. Null takes a value away."""
+        await self._write_values((trace_id, key, value, source, True, at) for key, value in values.items())
+        told = {key: value for key, value in values.items() if value is not None}
+        await self.add_words({(word, trace_id) for word in search_words(told)})
+
+    async def _write_values(self, values: Iterable[tuple[UUID, str, str | None, str, bool, datetime]]) -> None:
+        rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for trace_id, key, value, source, verified, at in values:
+            row = {
+                "trace_id": trace_id, "key": key, "source": source, "digest": digest_of(value), "value": value,
+                "verified": verified, "first_seen": at, "last_seen": at,
+            }  # fmt: skip
+            place = (trace_id, key, source, row["digest"])
+            known = rows.setdefault(place, row)
+            known["first_seen"] = min(known["first_seen"], at)
+            known["last_seen"] = max(known["last_seen"], at)
+        conflict = _seen("profile_value") | {"verified": "excluded.verified OR profile_value.verified"}
+        await insert_rows(self._session, profile_value, [rows[k] for k in sorted(rows)], on_conflict=conflict)
+
+    async def add_words(self, words: Collection[tuple[str, UUID]]) -> None:
+        rows = [{"token": word, "trace_id": trace_id} for word, trace_id in sorted(words)]
+        await insert_rows(self._session, name_token, rows, on_conflict="nothing")
+
+    async def values_of(self, traces: Collection[UUID]) -> list[ProfileValue]:
+        c = profile_value.c
+        query = sa.select(c.trace_id, c.key, c.value, c.source, c.verified, c.first_seen, c.last_seen)
+        rows = (await self._session.execute(query.where(among(self._session, c.trace_id, traces)))).all()
+        return [ProfileValue(*row) for row in rows]
+
+    async def identifiers_of(self, traces: Collection[UUID]) -> list[Any]:
+        """Rows of trace_id, identifier_id, scheme, value, shared, attested, source, first_seen, last_seen."""
+        ti = trace_identifier.c
+        query = sa.select(
+            ti.trace_id, ti.identifier_id, identifier.c.scheme, identifier.c.value, identifier.c.shared, ti.attested,
+            ti.source, ti.first_seen, ti.last_seen,
+        ).join(identifier, identifier.c.identifier_id == ti.identifier_id)  # fmt: skip
+        return list((await self._session.execute(query.where(among(self._session, ti.trace_id, traces)))).all())
+
+    async def share(self, identifiers: Collection[UUID]) -> None:
+        """They reach too many customers: from now on they prove contact, not identity."""
+        where = among(self._session, identifier.c.identifier_id, identifiers)
+        await self._session.execute(sa.update(identifier).where(where).values(shared=True))
+
+    async def shared(self, identifiers: Collection[UUID]) -> set[UUID]:
+        where = among(self._session, identifier.c.identifier_id, identifiers)
+        query = sa.select(identifier.c.identifier_id).where(where, identifier.c.shared)
+        return set((await self._session.scalars(query)).all())
+
+    async def unsee(self, touchpoint_id: UUID, trace_id: UUID, *, at: datetime) -> list[Sighting]:
+        """Forget what one touchpoint taught, before or after it came; gives what the trace's other touchpoints taught.
+
+        The trace's identifiers, values and words are written anew from those that are left: exact, whatever the order.
+        """
+        row = {
+            "touchpoint_id": touchpoint_id, "trace_id": trace_id, "occurred_at": at, "source": "", "channel": "",
+            "identifiers": [], "profile": {}, "unseen": True,
+        }  # fmt: skip
+        emptied = {name: f"excluded.{name}" for name in ("identifiers", "profile", "unseen")}
+        await insert_rows(self._session, sighting, [row], on_conflict=emptied)
+        left = await self._left_of(trace_id)
+        await self._clear(trace_id)
+        await self._add_lessons(left)
+        return left
+
+    async def _left_of(self, trace_id: UUID) -> list[Sighting]:
+        known = {row.identifier_id: row for row in await self.identifiers_of([trace_id])}
+        query = sa.select(sighting).where(sighting.c.trace_id == trace_id, ~sighting.c.unseen)
+        found = []
+        for row in (await self._session.execute(query)).all():
+            carried = [
+                Carried(UUID(c["id"]), known[UUID(c["id"])].scheme, known[UUID(c["id"])].value, c["attested"])
+                for c in row.identifiers
+                if UUID(c["id"]) in known
+            ]
+            found.append(
+                Sighting(
+                    row.touchpoint_id, trace_id, row.occurred_at, row.source, row.channel, tuple(carried), row.profile
+                )
+            )
+        return found
+
+    async def _clear(self, trace_id: UUID) -> None:
+        ti = trace_identifier
+        await self._session.execute(sa.delete(ti).where(ti.c.trace_id == trace_id, ~ti.c.by_person))
+        mine = profile_value.c.trace_id == trace_id
+        await self._session.execute(sa.delete(profile_value).where(mine, ~profile_value.c.verified))
+        await self._session.execute(sa.delete(name_token).where(name_token.c.trace_id == trace_id))
+
+
+def _merge_identifier(rows: dict[UUID, dict[str, Any]], c: Carried, at: datetime) -> None:
+    row = {
+        "identifier_id": c.identifier_id,
+        "scheme": c.scheme,
+        "value": c.value[:300],
+        "shared": False,
+        "first_seen": at,
+    }
+    known = rows.setdefault(c.identifier_id, row)
+    known["first_seen"] = min(known["first_seen"], at)
+
+
+def _merge_carried(
+    rows: dict[tuple[UUID, UUID], dict[str, Any]],
+    trace_id: UUID,
+    c: Carried,
+    source: str,
+    at: datetime,
+    *,
+    by_person: bool,
+) -> None:
+    row = {
+        "trace_id": trace_id, "identifier_id": c.identifier_id, "attested": c.attested, "source": source,
+        "by_person": by_person, "first_seen": at, "last_seen": at,
+    }  # fmt: skip
+    known = rows.setdefault((trace_id, c.identifier_id), row)
+    known["attested"] = known["attested"] or c.attested
+    known["first_seen"] = min(known["first_seen"], at)
+    known["last_seen"] = max(known["last_seen"], at)

@@ -1,0 +1,116 @@
+"""Taking in what channels saw of people: store it, decide whose traces those are, tell what is known by now."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from common.clock import Clock
+from common.company import Company
+from common.contracts.interactions import PersonSeen, PersonUnseen
+from common.events import Event
+from identity.customers.telling import changed, tell_profiles
+from identity.knowledge.domain import Fact, Put
+from identity.linking.domain import next_revision
+from identity.linking.use_cases import Desk
+from identity.merges.use_cases import take_back
+from identity.sightings.domain import Sighting, sighting_of, with_name
+from identity.uow import IdentityUnitOfWork
+
+
+async def see_people(
+    events: Sequence[Event], *, uow: IdentityUnitOfWork, clock: Clock, company: Company, consumer: str
+) -> None:
+    """Take in what channels saw of people, and decide whose traces those are."""
+    async with uow:
+        await uow.lock_decisions()
+        fresh = [event.data for event in await uow.inbox.claim(events, consumer=consumer)]
+        now = clock()
+        touched = await _see([data for data in fresh if isinstance(data, PersonSeen)], uow, company, now)
+        for data in fresh:
+            if isinstance(data, PersonUnseen):
+                touched |= await _unsee(data, uow, company, now)
+        await tell_profiles(touched, uow=uow, company=company, now=now)
+        await uow.commit()
+
+
+async def _see(seen: Sequence[PersonSeen], uow: IdentityUnitOfWork, company: Company, now: datetime) -> set[UUID]:
+    sightings = await _new_sightings(seen, uow, company)
+    if not sightings:
+        return set()
+    desk = Desk(uow, company, now)
+    await desk.open([sighting for sighting, _ in sightings])
+    await uow.sightings.add([sighting for sighting, _ in sightings])
+    await uow.knowledge.add(fact for _, event in sightings for fact in facts_of(event, company))
+    await uow.knowledge.put(
+        (Put(event.trace_id, question, "asked", event.occurred_at), event.touchpoint_id)
+        for _, event in sightings
+        for question in event.asked
+    )
+    await desk.close()
+    telling = {s.trace_id for s, event in sightings if s.profile or event.facts or event.asked} | desk.news
+    owners = {desk.owner(trace_id) for trace_id in telling} | {desk.owner(t) for t in desk.case_moved}
+    return desk.touched | {owner for owner in owners if owner is not None}
+
+
+async def _new_sightings(
+    seen: Sequence[PersonSeen], uow: IdentityUnitOfWork, company: Company
+) -> list[tuple[Sighting, PersonSeen]]:
+    """Those not counted before. Where every identifier is nobody's, there is no one to know."""
+    if not seen:
+        return []
+    known = await uow.sightings.known({each.touchpoint_id for each in seen})
+    latest = {each.touchpoint_id: each for each in seen if each.touchpoint_id not in known}
+    read = [(sighting_of(each, company), each) for each in latest.values()]
+    return [(sighting, event) for sighting, event in read if sighting.carried]
+
+
+def facts_of(seen: PersonSeen, company: Company) -> Iterable[Fact]:
+    """The facts of one touchpoint, each with the validity that the company gives to its key."""
+    for each in seen.facts:
+        key = str(each["key"])[:100]
+        definition = company.fact(key)
+        question = company.question(str(each["question_id"])) if each.get("question_id") else None
+        days = (definition and definition.validity_days) or (question and question.validity_days)
+        yield Fact(
+            uuid7(), seen.trace_id, key, each.get("value"), seen.channel, float(each.get("confidence") or 1.0),
+            seen.occurred_at, seen.occurred_at + timedelta(days=days) if days else None, seen.touchpoint_id,
+            question.id if question else None,
+        )  # fmt: skip
+
+
+async def _unsee(gone: PersonUnseen, uow: IdentityUnitOfWork, company: Company, now: datetime) -> set[UUID]:
+    """A touchpoint is taken back, and with it what it alone taught: its trace, and a merge made on its word, are decided anew."""
+    left = await uow.sightings.unsee(gone.touchpoint_id, gone.trace_id, at=now)
+    await uow.knowledge.forget(gone.touchpoint_id)
+    trail = (await uow.links.trails([gone.trace_id])).get(gone.trace_id)
+    if trail is None:
+        return set()
+    names: tuple[str, ...] = ()
+    for sighting in left:
+        names = with_name(names, sighting.name)
+    await uow.links.rename(gone.trace_id, names)
+    touched = {trail.customer_id} if trail.customer_id is not None else set()
+    for merge in await uow.links.merges_on_the_word_of(gone.trace_id):
+        if UUID(str((merge.before or {}).get("over"))) not in trail.carried:
+            touched |= await take_back(merge, uow=uow, company=company, now=now)
+    trail = (await uow.links.trails([gone.trace_id]))[gone.trace_id]
+    groundless = not trail.carried or (trail.via is not None and trail.via not in trail.carried)
+    if groundless and trail.customer_id is not None and trail.proof != "person":
+        desk = Desk(uow, company, now)
+        await desk.decide_anew(trail)
+        await desk.close()
+        await _archive_if_nothing_is_left(trail.customer_id, uow, now)
+        touched |= desk.touched
+    return touched
+
+
+async def _archive_if_nothing_is_left(customer_id: UUID, uow: IdentityUnitOfWork, now: datetime) -> None:
+    found = await uow.customers.get(customer_id)
+    if found is None or found.state != "active" or await uow.customers.traces_of([customer_id]):
+        return
+    gone = replace(found, state="archived", revision=next_revision(found.revision, now))
+    await uow.customers.change(customer_id, state=gone.state, revision=gone.revision)
+    uow.outbox.add(changed(gone), at=now)

@@ -1,0 +1,32 @@
+"""The worker's composition root: what consumes, and what wakes."""
+
+from collections.abc import Sequence
+
+from common.bus.delivery import Consumer
+from common.events import Event
+from common.service import Runtime
+from common.timers import Timer
+from common.worker import TimerLoop
+from identity.consumers import CONSUMER, TOPICS, consume, profiles_stale
+from identity.customers.telling import PROFILE_STALE
+from identity.uow import IdentityUnitOfWork
+
+
+def create_consumer(runtime: Runtime) -> Consumer:
+    async def handle(events: Sequence[Event]) -> None:
+        uow = IdentityUnitOfWork(runtime.database)
+        await consume(events, uow=uow, clock=runtime.clock, company=runtime.company)
+
+    return Consumer(CONSUMER, TOPICS, handle)
+
+
+def create_timers(runtime: Runtime) -> TimerLoop:
+    async def stale(due: Sequence[Timer], uow: IdentityUnitOfWork) -> None:
+        await profiles_stale(due, uow=uow, clock=runtime.clock, company=runtime.company)
+
+    return TimerLoop(
+        runtime.database,
+        {PROFILE_STALE: stale},
+        unit_of_work=lambda: IdentityUnitOfWork(runtime.database),
+        clock=runtime.clock,
+    )

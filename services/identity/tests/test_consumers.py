@@ -1,0 +1,244 @@
+"""What identity does when a channel sees somebody: redelivered, out of order, taken back, many at once."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from common.bus.delivery import Delivery, Record
+from common.db import parked_table
+from common.events import encode
+from common.service import Runtime
+from common.testing import settings_for
+from identity.customers.models import customer
+from identity.knowledge.models import fact
+from identity.reviews.models import review
+from identity.settings import IdentitySettings
+from identity.sightings.models import identifier, profile_value, trace_identifier
+from identity.worker import create_consumer
+
+from .conftest import COMPANY, Identity, event, seen, unseen
+
+ANA = "Ana María López Ruiz"
+EARLY = datetime.fromisoformat("2026-11-01T10:00:00-05:00")
+
+
+async def test_somebody_new_becomes_a_customer_and_everybody_is_told(identity: Identity) -> None:
+    whatsapp = seen("phone:300 123 4567", name=ANA, attests=("phone",))
+    await identity.happen(whatsapp)
+    owner = await identity.owner(whatsapp)
+    assert owner is not None
+    [links] = await identity.told("links-changed")
+    assert links["kind"] == "link"
+    assert links["moves"][0]["trace_id"] == str(whatsapp.trace_id)
+    assert links["moves"][0]["customer_id"] == str(owner)
+    assert links["moves"][0]["proof"] == "attested"
+    [changed] = await identity.told("customer-changed")
+    assert (changed["customer_id"], changed["state"], changed["kind"]) == (str(owner), "active", "person")
+    [profiled] = await identity.told("customer-profiled")
+    assert (profiled["display_name"], profiled["preferred_name"]) == (ANA, "Ana")
+    assert len(profiled["ask"]) == 6
+
+
+async def test_the_second_channel_is_the_same_person(identity: Identity) -> None:
+    whatsapp = seen("phone:300 123 4567", name=ANA)
+    mail = seen("email:ana@example.com", "phone:3001234567", name="ANA LOPEZ")
+    await identity.happen(whatsapp)
+    await identity.happen(mail)
+    assert await identity.owner(whatsapp) == await identity.owner(mail)
+    assert len(await identity.rows(customer)) == 1
+
+
+async def test_a_whole_history_in_one_batch_is_decided_like_one_by_one(identity: Identity) -> None:
+    people = [seen(f"account:shop:c{n % 40}", name=f"Cliente{n % 40} Numero{n % 40}") for n in range(120)]
+    await identity.happen(*people)
+    assert len(await identity.rows(customer)) == 40
+    [links] = await identity.told("links-changed")
+    assert len(links["moves"]) == 40
+
+
+async def test_a_redelivered_event_counts_once(identity: Identity) -> None:
+    once = event(seen("phone:3001234567", name=ANA, facts=[{"key": "hobby", "value": "ajedrez"}]))
+    await identity.handle(once)
+    await identity.handle(once)
+    assert len(await identity.rows(fact)) == 1
+    assert len(await identity.told("links-changed")) == 1
+
+
+async def test_a_republished_touchpoint_teaches_nothing_twice(identity: Identity) -> None:
+    told = seen("phone:3001234567", name=ANA, facts=[{"key": "hobby", "value": "ajedrez"}])
+    await identity.happen(told)
+    await identity.happen(told)
+    assert len(await identity.rows(fact)) == 1
+
+
+async def test_out_of_order_the_most_recent_value_stands_whichever_came_last(identity: Identity) -> None:
+    await identity.happen(seen("phone:3001234567", profile={"city": "Cali"}))
+    await identity.happen(seen("phone:3001234567", profile={"city": "Pasto"}, at=EARLY))
+    assert [known["value"] for known in (await identity.told("customer-profiled"))[-1]["known"]] == ["Cali"]
+
+
+async def test_what_was_taken_back_before_it_came_teaches_nothing(identity: Identity) -> None:
+    told = seen("phone:3001234567", name=ANA)
+    await identity.happen(unseen(told))
+    await identity.happen(told)
+    assert await identity.rows(customer) == []
+
+
+async def test_a_retracted_touchpoint_takes_what_it_alone_taught(identity: Identity) -> None:
+    stays = seen("email:ana@example.com", name=ANA, profile={"city": "Cali"})
+    goes = seen(
+        "email:ana@example.com",
+        "phone:3001234567",
+        profile={"city": "Pasto"},
+        facts=[{"key": "hobby", "value": "ajedrez"}],
+    )
+    await identity.happen(stays, goes)
+    owner = await identity.owner(stays)
+    await identity.happen(unseen(goes))
+    assert await identity.owner(stays) == owner
+    assert len(await identity.rows(trace_identifier)) == 1
+    assert {row.value for row in await identity.rows(profile_value)} == {ANA, "Cali"}
+    assert await identity.rows(fact) == []
+    assert [known["value"] for known in (await identity.told("customer-profiled"))[-1]["known"]] == ["Cali"]
+
+
+async def test_a_trace_whose_connection_was_retracted_is_decided_anew(identity: Identity) -> None:
+    ana = seen("phone:3001234567", name=ANA)
+    mistyped = seen("account:shop:1", "phone:3001234567")
+    await identity.happen(ana)
+    await identity.happen(mistyped)
+    again = seen("account:shop:1")
+    await identity.happen(again)
+    assert await identity.owner(mistyped) == await identity.owner(ana)
+    await identity.happen(unseen(mistyped))
+    assert await identity.owner(again) not in {None, await identity.owner(ana)}
+
+
+async def test_a_customer_of_whom_nothing_is_left_is_archived(identity: Identity) -> None:
+    mistyped = seen("phone:3001234567", name=ANA)
+    await identity.happen(mistyped)
+    await identity.happen(unseen(mistyped))
+    assert await identity.owner(mistyped) is None
+    assert [row.state for row in await identity.rows(customer)] == ["archived"]
+    assert (await identity.told("links-changed"))[-1]["moves"][0].get("customer_id") is None
+
+
+async def test_a_merge_by_rules_falls_with_the_touchpoint_it_was_made_on(identity: Identity) -> None:
+    mail, shop = seen("email:ana@example.com", name=ANA), seen("account:shop:1", name=ANA)
+    await identity.happen(mail, shop)
+    both = seen("document:co-cc:52123456", "email:ana@example.com", "account:shop:1", name=ANA)
+    await identity.happen(both)
+    assert await identity.owner(mail) == await identity.owner(shop)
+    assert {e["kind"] for e in await identity.told("links-changed")} == {"link", "merge"}
+    await identity.happen(unseen(both))
+    assert await identity.owner(mail) != await identity.owner(shop)
+
+
+async def test_nothing_is_told_of_a_customer_of_whom_nothing_changed(identity: Identity) -> None:
+    await identity.happen(seen("phone:3001234567", name=ANA))
+    before = len(await identity.told("customer-profiled"))
+    await identity.happen(seen("phone:3001234567", name=ANA, at=EARLY + timedelta(days=30)))
+    assert len(await identity.told("customer-profiled")) == before
+    assert len(await identity.told("links-changed")) == 1
+
+
+async def test_a_blocked_identifier_is_nobody(identity: Identity) -> None:
+    await identity.happen(seen("email:noreply@example.com", name=ANA))
+    assert await identity.rows(customer) == []
+
+
+async def test_a_device_is_kept_and_stays_anonymous(identity: Identity) -> None:
+    visitor = seen("device:9f31")
+    await identity.happen(visitor)
+    assert await identity.owners() == {visitor.trace_id: None}
+    assert await identity.told("links-changed") == []
+
+
+async def test_a_phone_of_too_many_proves_contact_only_from_then_on(identity: Identity) -> None:
+    names = ["Pedro Gomez", "Lucia Vargas", "Hernan Castro", "Beatriz Molina", "Jairo Quintero"]
+    await identity.happen(*(seen("phone:6013456789", name=name) for name in names))
+    assert [row.shared for row in await identity.rows(identifier)] == [True]
+    late = seen("email:pedro@example.com", "phone:6013456789", name="Pedro Gomez")
+    await identity.happen(late)
+    owners = await identity.owners()
+    assert len(set(owners.values())) == 6
+
+
+async def test_what_is_not_certain_goes_to_review_once(identity: Identity) -> None:
+    await identity.happen(seen("email:ana@example.com", name=ANA))
+    await identity.happen(seen("account:shop:1", "email:ana@example.com", name="Luis Pérez"))
+    await identity.happen(seen("account:shop:1", "email:ana@example.com", name="Luis Alberto Pérez"))
+    [pair] = await identity.rows(review)
+    assert pair.explanation["reasons"] == ["other-name"]
+    assert "ana@example.com" not in str(pair.explanation)
+
+
+async def test_a_link_is_proved_when_its_source_attests_it_later(identity: Identity) -> None:
+    await identity.happen(seen("email:ana@example.com", name=ANA))
+    await identity.happen(seen("email:ana@example.com", name=ANA, attests=("email",)))
+    proofs = [move["proof"] for links in await identity.told("links-changed") for move in links["moves"]]
+    revisions = [move["revision"] for links in await identity.told("links-changed") for move in links["moves"]]
+    assert proofs == ["claimed", "attested"]
+    assert revisions == sorted(revisions)
+
+
+async def test_a_claim_beside_a_proof_proves_nothing(identity: Identity) -> None:
+    victim = seen("email:ana@example.com", name=ANA, attests=("email",))
+    await identity.happen(victim)
+    await identity.happen(seen("email:ana@example.com", "phone:3009998877", attests=("phone",)))
+    caller = seen("phone:3009998877", attests=("phone",))
+    await identity.happen(caller)
+    proofs = {
+        move["trace_id"]: move["proof"] for links in await identity.told("links-changed") for move in links["moves"]
+    }
+    assert proofs[str(victim.trace_id)] == "attested"
+    assert proofs[str(caller.trace_id)] == "claimed"
+
+
+async def test_no_question_while_a_complaint_is_open(identity: Identity) -> None:
+    await identity.happen(seen("phone:3001234567", name=ANA))
+    await identity.happen(seen("phone:3001234567", has_open_case=True, at=EARLY + timedelta(days=25)))
+    assert (await identity.told("customer-profiled"))[-1].get("ask", []) == []
+
+
+async def test_an_unreadable_event_is_parked_and_the_others_are_handled(identity: Identity) -> None:
+    consumer = create_consumer(Runtime(settings_for(IdentitySettings), identity.database, COMPANY, identity.clock))
+    good = seen("phone:3001234567", name=ANA)
+    bad = encode(seen("phone:3007654321"), at=identity.clock())[1].replace(b'"trace_id":"', b'"trace_id":"x')
+    records = [Record(good.topic, "1", bad), Record(good.topic, "2", encode(good, at=identity.clock())[1])]
+    await Delivery(consumer, identity.database, clock=identity.clock).deliver(records)
+    assert await identity.owner(good) is not None
+    assert [row.code for row in await identity.rows(parked_table)] == ["bad-schema"]
+
+
+async def test_a_customer_named_by_his_id_is_found_even_after_he_was_absorbed(identity: Identity) -> None:
+    mail, shop = seen("email:ana@example.com", name=ANA), seen("account:shop:1", name=ANA)
+    await identity.happen(mail)
+    await identity.happen(shop)
+    younger = await identity.owner(shop)
+    await identity.happen(seen("document:co-cc:52123456", "email:ana@example.com", "account:shop:1", name=ANA))
+    note = seen(f"customer:{younger}")
+    await identity.happen(note)
+    assert await identity.owner(note) == await identity.owner(mail)
+
+
+async def test_an_id_that_was_never_given_out_is_nobody(identity: Identity) -> None:
+    note = seen(f"customer:{UUID(int=9)}")
+    await identity.happen(note)
+    assert await identity.owner(note) is None
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+async def test_the_order_of_arrival_does_not_decide_who_is_one(identity: Identity, reverse: bool) -> None:
+    arrivals = [
+        seen("phone:3001234567", name=ANA),
+        seen("phone:3001234567", name="Luis Pérez"),
+        seen("email:ana@example.com", "phone:3001234567", name="ANA LOPEZ RUIZ"),
+        seen("document:co-cc:52123456", "email:ana@example.com", name="Ana Lopez"),
+    ]
+    for each in reversed(arrivals) if reverse else arrivals:
+        await identity.happen(each)
+    owners = [await identity.owner(each) for each in arrivals]
+    assert owners[0] == owners[2] == owners[3]
+    assert owners[1] != owners[0]

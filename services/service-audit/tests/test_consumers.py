@@ -5,6 +5,7 @@ from itertools import permutations
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import event
 
 from common.bus.delivery import Delivery, Record
 from common.contracts.service_audit import ActionMoved, EvidenceRecorded, MomentFailed
@@ -241,3 +242,23 @@ async def test_a_large_batch_is_judged_in_few_statements(audit, telling, in_one_
         await audit.hears(*answered)
         await audit.hears(*opened)
     assert await audit.states(ANSWERED) == ["met"] * 250
+
+
+async def test_the_number_of_statements_does_not_grow_with_the_batch(audit, telling):
+    statements = []
+    engine = audit.runtime.database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+
+    async def counted(size, name):
+        batch = []
+        for at in range(size):
+            known = {"number": f"PQR-{name}-{at}", "trace_id": uuid4()}
+            batch += [telling.case("opened", **known), telling.case("resolved", hours=1, first_contact=True, **known)]
+            batch += [telling.survey(at % 5 + 1, trace_id=known["trace_id"])]
+        statements.clear()
+        await audit.hears(*batch)
+        return len(statements)
+
+    few, many = await counted(5, "few"), await counted(160, "many")
+    assert many <= few + 2  # SQLite takes the claims of a large batch in two statements
+    assert many <= 30

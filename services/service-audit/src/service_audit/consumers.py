@@ -7,6 +7,7 @@ from common.clock import Clock
 from common.contracts import identity, interactions
 from common.events import Event
 from service_audit.evidence.use_cases import lock_scopes, take_note
+from service_audit.observations.domain import hear
 from service_audit.uow import AuditUnitOfWork
 
 CONSUMER = "service-audit"
@@ -18,11 +19,12 @@ async def consume(events: Sequence[Event], *, uow: AuditUnitOfWork, clock: Clock
     now = clock()
     async with uow:
         moments = await uow.standards.moments()
-        await lock_scopes(events, moments, uow=uow, now=now)
+        heard = hear(events, noted_at=now)
+        await lock_scopes(heard, moments, uow=uow)
         fresh = await uow.inbox.claim(events, consumer=CONSUMER)
         data = [event.data for event in fresh]
         await uow.customers.link(m for d in data if isinstance(d, identity.LinksChanged) for m in d.moves)
         await uow.customers.change(d for d in data if isinstance(d, identity.CustomerChanged))
         await apply_access(fresh, uow.session)
-        await take_note(fresh, moments, uow=uow, now=now)
+        await take_note(heard.among(fresh), moments, uow=uow, now=now)
         await uow.commit()

@@ -1,5 +1,6 @@
 """A changed standard, or another cycle, gives other results over everything that was seen: without a line of code."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -112,6 +113,34 @@ async def test_a_long_history_is_judged_step_by_step(audit, telling, monkeypatch
     await audit.passes(minutes=1)
     assert (await audit.states(ANSWERED)).count("met") == 1
     assert {e.version for e in await audit.evidence(cycle="complaint-care")} == {2}
+
+
+async def test_a_long_history_goes_step_by_step_with_its_cycle(audit, telling, monkeypatch):
+    await five_complaints(audit, telling)
+    monkeypatch.setattr(evidence_use_cases, "AT_ONCE", 2)
+    await write(audit, "complaint-care", shipped("complaint-care") | {"active": False}, expected=1)
+    assert await audit.evidence(cycle="complaint-care") != []
+    await audit.passes(minutes=1)
+    assert await audit.evidence(cycle="complaint-care") == []
+
+
+async def test_what_is_heard_while_a_standard_changes_is_judged_by_the_new_one(audit, telling):
+    async def heard(worker):
+        for at in range(10):
+            number = f"PQR-{worker}-{at}"
+            answered = telling.case("answered", hours=10, number=number)
+            await audit.hears(telling.case("opened", number=number))
+            await audit.hears(answered)
+
+    async def rewritten():
+        for version in range(1, 8):
+            await write(audit, "complaint-care", complaint_care(standard=within(8 + version % 2 * 8)), expected=version)
+            await asyncio.sleep(0.01)
+
+    await asyncio.gather(heard("a"), heard("b"), rewritten())
+    found = await audit.evidence(ANSWERED)
+    assert {(e.version, e.state) for e in found} == {(8, "met")}
+    assert len(found) == 20
 
 
 async def test_two_writers_do_not_overwrite_each_other(audit):

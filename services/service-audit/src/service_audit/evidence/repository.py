@@ -1,7 +1,7 @@
 """Every query on evidence."""
 
 from collections.abc import Collection, Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -44,7 +44,8 @@ class EvidenceStore:
         return await self._read(select(evidence).where(c.cycle == cycle, c.version < version).limit(limit))
 
     async def save(self, judged: Iterable[Evidence]) -> None:
-        rows = [asdict(one) for one in sorted(judged, key=lambda one: one.evidence_id)]
+        ordered = sorted(judged, key=lambda one: one.evidence_id)
+        rows = [{name: getattr(one, name) for name in _COLUMNS} for one in ordered]
         changes = {name: f"excluded.{name}" for name in _COLUMNS if name != "evidence_id"}
         await insert_rows(self._session, evidence, rows, on_conflict=changes)
 

@@ -7,12 +7,11 @@ from datetime import datetime
 from uuid import UUID
 
 from common.contracts.service_audit import ActionMoved, EvidenceRecorded, MomentFailed
-from common.events import Event
 from common.timers import Timer
 from service_audit.actions.domain import BY_ITSELF, action_for
 from service_audit.evidence.domain import Change, Evidence, UnknownCustomer, compare, judge
 from service_audit.evidence.repository import EvidenceFilter
-from service_audit.observations.domain import Observation, observation_of, standing, withdrawal_of
+from service_audit.observations.domain import Heard, Observation, standing
 from service_audit.standards.domain import Moment
 from service_audit.uow import AuditUnitOfWork
 
@@ -24,25 +23,19 @@ Moments = Mapping[tuple[str, str], Moment]
 Case = tuple[Moment, str]  # a moment and the scope in which it is to be judged
 
 
-async def lock_scopes(events: Sequence[Event], moments: Moments, *, uow: AuditUnitOfWork, now: datetime) -> None:
+async def lock_scopes(heard: Heard, moments: Moments, *, uow: AuditUnitOfWork) -> None:
     """Hold the subjects on which two transactions must not judge at once. What is seen alone is told in order anyway."""
-    seen = [one for event in events if (one := observation_of(event, noted_at=now)) is not None]
-    withdrawn = [gone.key for event in events if (gone := withdrawal_of(event)) is not None]
-    touched = [*seen, *await uow.observations.depending_on(withdrawn)]
+    touched = [*heard.seen, *await uow.observations.depending_on(one.key for one in heard.withdrawn)]
     await uow.lock(scope for _, scope in _cases(touched, moments) if not scope.startswith("observation:"))
 
 
-async def take_note(events: Sequence[Event], moments: Moments, *, uow: AuditUnitOfWork, now: datetime) -> None:
-    """Keep what the events let us see or take back, and judge what they touch. Does not commit."""
-    seen = [one for event in events if (one := observation_of(event, noted_at=now)) is not None]
-    withdrawn = [gone for event in events if (gone := withdrawal_of(event)) is not None]
-    if not seen and not withdrawn:
-        return
+async def take_note(heard: Heard, moments: Moments, *, uow: AuditUnitOfWork, now: datetime) -> None:
+    """Keep what was heard, and judge what it touches. Does not commit."""
     # What was told before of the same things: a later telling may take it out of a moment that it was in.
-    before = await uow.observations.known({one.key for one in seen})
-    await uow.observations.save(seen)
-    await uow.observations.withdraw(withdrawn)
-    touched = [*before, *seen, *await uow.observations.depending_on(one.key for one in withdrawn)]
+    before = await uow.observations.known({one.key for one in heard.seen})
+    await uow.observations.save(heard.seen)
+    await uow.observations.withdraw(heard.withdrawn)
+    touched = [*before, *heard.seen, *await uow.observations.depending_on(one.key for one in heard.withdrawn)]
     await judge_cases(_cases(touched, moments), moments, uow=uow, now=now)
 
 
@@ -71,12 +64,13 @@ async def judge_anew(
     sources = sorted({moment.trigger.source for moment in mine.values()})
     page = await uow.observations.page(sources, after=after, limit=AT_ONCE) if sources else []
     await judge_cases(_cases(page, mine), mine, uow=uow, now=now, alarms=False)
+    place = (page[-1].source, page[-1].key) if page else after or ("", "")
     if len(page) == AT_ONCE:
-        return page[-1].source, page[-1].key
-    while outdated := await uow.evidence.judged_before(cycle, version, limit=AT_ONCE):
-        gone = [Change(one, None, moments.get((one.cycle, one.moment))) for one in outdated]
-        await _keep(gone, uow=uow, now=now, alarms=False)
-    return None
+        return place
+    outdated = await uow.evidence.judged_before(cycle, version, limit=AT_ONCE)
+    gone = [Change(one, None, moments.get((one.cycle, one.moment))) for one in outdated]
+    await _keep(gone, uow=uow, now=now, alarms=False)
+    return place if len(outdated) == AT_ONCE else None
 
 
 async def go_on_judging(due: Sequence[Timer], *, uow: AuditUnitOfWork, now: datetime) -> None:
@@ -132,10 +126,14 @@ async def customers_evidence(
 
 
 def _cases(touched: Iterable[Observation], moments: Moments) -> dict[Case, None]:
+    by_source: dict[str, dict[Moment, None]] = defaultdict(dict)
+    for moment in moments.values():
+        for watch in (moment.trigger, *moment.standard.watches):
+            by_source[watch.source][moment] = None
     return {
         (moment, scope): None
         for one in touched
-        for moment in moments.values()
+        for moment in by_source[one.source]
         if (scope := moment.scope(one)) is not None
     }
 

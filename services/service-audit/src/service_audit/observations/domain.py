@@ -1,6 +1,6 @@
 """What an event of interactions lets us see: its subjects, its moment, and the fields that conditions and standards may name."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
@@ -119,6 +119,25 @@ class Withdrawal:
 
     key: str
     told: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a batch of events lets us see, and what it takes back."""
+
+    seen: Sequence[Observation]
+    withdrawn: Sequence[Withdrawal]
+
+    def among(self, events: Iterable[Event]) -> "Heard":
+        """Only what these events told."""
+        ids = {event.id for event in events}
+        return Heard([o for o in self.seen if o.told in ids], [w for w in self.withdrawn if w.told in ids])
+
+
+def hear(events: Sequence[Event], *, noted_at: datetime) -> Heard:
+    seen = (observation_of(event, noted_at=noted_at) for event in events)
+    withdrawn = (withdrawal_of(event) for event in events)
+    return Heard([one for one in seen if one is not None], [one for one in withdrawn if one is not None])
 
 
 def observation_of(event: Event, *, noted_at: datetime) -> Observation | None:

@@ -118,9 +118,9 @@ class Rating:
 Standard = AnsweredWithin | CountAtMost | Flag | Rating
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Moment:
-    """A moment of truth (momento de verdad): when it is there, whose it is, and what is good enough."""
+    """A moment of truth (momento de verdad): when it is there, whose it is, and what is good enough. Compiled once, so one is one."""
 
     cycle: str
     version: int  # of the cycle's document

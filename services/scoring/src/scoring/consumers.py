@@ -122,9 +122,7 @@ def _counted(data: Iterable[object], *, books: Books) -> Changes:
     return changes
 
 
-async def _relink(
-    data: Sequence[object], owners: dict[UUID, UUID], *, uow: ScoringUnitOfWork
-) -> dict[UUID, Cause]:
+async def _relink(data: Sequence[object], owners: dict[UUID, UUID], *, uow: ScoringUnitOfWork) -> dict[UUID, Cause]:
     """Project links, customers and cases; gives the customers concerned, those who lost a trace included."""
     moves = [move for each in data if isinstance(each, LinksChanged) for move in each.moves]
     customers = [each for each in data if isinstance(each, CustomerChanged)]

@@ -7,6 +7,7 @@ from common.contracts import identity, interactions, scoring
 from common.http import ServiceApp, create_service
 from common.parked_http import parked_router
 from common.service import Runtime
+from scoring.appraisals.reading import MadeLists
 from scoring.appraisals.router import router as customers
 from scoring.policies.router import router as policies
 from scoring.reports.router import router as reports
@@ -45,5 +46,10 @@ def create_app(runtime: Runtime) -> ServiceApp:
             "policies (políticas)": "Thresholds and treatment policy as versioned data.",
             "parked (apartados)": "Events that could not be handled: read, repaired, sent again.",
         },
-        state={"database": runtime.database, "company": runtime.company, "clock": runtime.clock},
+        state={
+            "database": runtime.database,
+            "company": runtime.company,
+            "clock": runtime.clock,
+            "made_lists": MadeLists[Any](),
+        },
     )

@@ -140,7 +140,15 @@ def appraise(
     abc = abc_of(profit.profitability, cuts) if cuts is not None and profit.sums.tally.entries > 0 else None
     lifecycle = _lifecycle(standing, found, year)
     facts = _facts(
-        subject, whole, year, classified=classified, abc=abc, lifecycle=lifecycle, found=found, tenure=tenure, books=books
+        subject,
+        whole,
+        year,
+        classified=classified,
+        abc=abc,
+        lifecycle=lifecycle,
+        found=found,
+        tenure=tenure,
+        books=books,
     )
     return Appraisal(
         subject=subject,
@@ -165,7 +173,10 @@ def appraise(
         in_best=in_best_share(ranked, cuts),
         in_worst=in_worst_share(contributed, cuts),
         next_look=next_look(
-            days, as_of=as_of, thresholds=thresholds, others=_anniversaries(began, as_of, thresholds.below_zero_min_months)
+            days,
+            as_of=as_of,
+            thresholds=thresholds,
+            others=_anniversaries(began, as_of, thresholds.below_zero_min_months),
         ),
     )
 

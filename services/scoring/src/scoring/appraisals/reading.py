@@ -1,9 +1,10 @@
 """What was true on a day: customers appraised from the rows up to it, by cut points of that day."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Annotated, ClassVar
+from time import monotonic
+from typing import Annotated, ClassVar, Generic, TypeVar
 from uuid import UUID
 
 from fastapi import Depends, Query
@@ -18,6 +19,8 @@ from scoring.classes.use_cases import compute_cut_points
 from scoring.policies.domain import RuleSet
 from scoring.uow import ScoringUnitOfWork
 from scoring.values.domain import Day
+
+Item = TypeVar("Item")
 
 
 class UnknownCustomer(NotFound):
@@ -37,6 +40,26 @@ class Ruled:
     as_of: date
     rules: RuleSet
     cuts: CutPoints | None
+
+
+class MadeLists(Generic[Item]):
+    """The last few lists of past days, so that turning the page neither makes the list anew nor shifts it."""
+
+    def __init__(self, *, most: int = 8, seconds: float = 300) -> None:
+        self._most = most
+        self._seconds = seconds
+        self._made: dict[Hashable, tuple[float, list[Item]]] = {}
+
+    def keep(self, key: Hashable, items: list[Item]) -> list[Item]:
+        self._made.pop(key, None)
+        self._made[key] = (monotonic() + self._seconds, items)
+        while len(self._made) > self._most:
+            del self._made[next(iter(self._made))]
+        return items
+
+    def find(self, key: Hashable) -> list[Item] | None:
+        until, items = self._made.get(key, (0.0, None))
+        return items if monotonic() < until else None
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,13 @@
 """HTTP in, HTTP out: what customers are worth, and why."""
 
+from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query, Request
 
 from common.auth import Principal
+from common.clock import Clock
 from common.http import ClockOf
 from common.money import MoneyBody
 from common.pagination import Paging
@@ -15,6 +17,7 @@ from scoring.appraisals.reading import (
     Appraised,
     AsOf,
     InvalidAsOf,
+    MadeLists,
     UnknownCustomer,
     appraised,
     everybody,
@@ -40,6 +43,13 @@ from scoring.values.domain import Value, total, window_of
 
 router = APIRouter(prefix="/scoring/v1/customers", tags=["value (valor)"])
 
+
+def _made(request: Request) -> MadeLists[CustomerRead]:
+    made: MadeLists[CustomerRead] = request.app.state.made_lists
+    return made
+
+
+Made = Annotated[MadeLists[CustomerRead], Depends(_made)]
 CanRead = Annotated[Principal, own_people("value:read")]
 
 
@@ -50,6 +60,7 @@ async def list_customer_values(
     clock: ClockOf,
     page: Paging,
     as_of: AsOf,
+    made: Made,
     tier: Annotated[TierName | None, Query(description="Tier (categoría de valor)")] = None,
     abc: Annotated[AbcName | None, Query(description="ABC class (clasificación ABC)")] = None,
     signal: Annotated[SignalName | None, Query(description="A signal that holds (señal)")] = None,
@@ -65,9 +76,9 @@ async def list_customer_values(
         if as_of is None:
             rows = [_of_standing(row, uow) for row in await uow.standings.page(wanted, after=after, limit=page.fetch)]
         else:
-            ruled = await ruled_on(as_of, uow=uow, clock=clock)
-            found = [_of_appraised(each, uow) async for each in everybody(ruled, uow=uow) if _shows(wanted, each)]
-            ranked = sorted(found, key=_place, reverse=True)
+            ranked = None if after is None else made.find((as_of, wanted))
+            if ranked is None:
+                ranked = made.keep((as_of, wanted), await _list_of_the_past(wanted, as_of, uow=uow, clock=clock))
             rows = [row for row in ranked if after is None or _place(row) < after][: page.fetch]
     kept, following = page.cut(rows, key=_place)
     return CustomerPage(items=list(kept), next=following)
@@ -164,6 +175,14 @@ async def read_customer_signals(customer_id: UUID, who: CanRead, uow: Reading, p
         for row in kept
     ]
     return SignalPage(items=items, next=following)
+
+
+async def _list_of_the_past(
+    wanted: ListFilter, as_of: date, *, uow: ScoringUnitOfWork, clock: Clock
+) -> list[CustomerRead]:
+    ruled = await ruled_on(as_of, uow=uow, clock=clock)
+    found = [_of_appraised(each, uow) async for each in everybody(ruled, uow=uow) if _shows(wanted, each)]
+    return sorted(found, key=_place, reverse=True)
 
 
 def _shows(wanted: ListFilter, each: Appraised) -> bool:

@@ -41,7 +41,9 @@ class FiguresRead(BaseModel):
 
     window: WindowRead
     frequency: Annotated[int, Field(description="F: purchases of a positive amount")]
-    volume: Annotated[MoneyBody | None, Field(description="V: net revenue a purchase, rounded; null without a purchase")]
+    volume: Annotated[
+        MoneyBody | None, Field(description="V: net revenue a purchase, rounded; null without a purchase")
+    ]
     revenue: Annotated[MoneyBody, Field(description="F * V, exactly: net of returns and cancellations")]
     cost_of_sales: MoneyBody
     profitability: MoneyBody
@@ -206,7 +208,9 @@ class ValueRead(FiguresRead):
     )
 
     customer_id: Annotated[UUID, Field(description="The survivor, where the one asked for was absorbed")]
-    merged_from: Annotated[list[UUID], Field(description="The one asked for, if absorbed, and all who went into this one")]
+    merged_from: Annotated[
+        list[UUID], Field(description="The one asked for, if absorbed, and all who went into this one")
+    ]
     as_of: date
     currency: str
     tier: TierName

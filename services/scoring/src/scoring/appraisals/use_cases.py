@@ -204,9 +204,7 @@ def _class_events(each: Reappraisal, now: datetime) -> Iterable[TierChanged | Tr
         )
 
 
-def _moved(
-    each: Reappraisal, signal: Raised, move: str, evidence: Mapping[str, Any], now: datetime
-) -> SignalMoved:
+def _moved(each: Reappraisal, signal: Raised, move: str, evidence: Mapping[str, Any], now: datetime) -> SignalMoved:
     return SignalMoved.model_validate(
         {"customer_id": _id(each), "signal": signal.signal, "move": move, "at": now, "evidence": dict(evidence)}
     )

@@ -70,9 +70,7 @@ class LinkRepository:
         """Project which complaints are open, in any order: the latest move of each wins."""
         latest: dict[str, CaseMoved] = {}
         for move in moves:
-            if move.kind in COMPLAINTS and (
-                move.case_number not in latest or move.at >= latest[move.case_number].at
-            ):
+            if move.kind in COMPLAINTS and (move.case_number not in latest or move.at >= latest[move.case_number].at):
                 latest[move.case_number] = move
         rows = [
             {

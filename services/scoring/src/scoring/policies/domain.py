@@ -84,7 +84,9 @@ class Treatment(BaseModel):
         MoneyBody | None, Field(description="What may be spent on goodwill without asking; null: nothing is said")
     ] = None
     modules: Annotated[list[str], Field(max_length=50, description="Service modules")] = []
-    reasons: Annotated[list[str], Field(max_length=20, description="Said to whoever attends, beside the rule's name")] = []
+    reasons: Annotated[
+        list[str], Field(max_length=20, description="Said to whoever attends, beside the rule's name")
+    ] = []
     suppress_paid_outbound: Annotated[bool, Field(description="No paid mailing, no telemarketing")] = False
 
 

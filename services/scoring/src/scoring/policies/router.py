@@ -94,7 +94,10 @@ async def replace_treatment(
 
 @router.get("/{name}/versions", summary="Every version of the rules", responses=problems_of(NotForThisView))
 async def list_policy_versions(
-    name: Literal["thresholds", "treatment"], who: CanRead, uow: Reading, page: Paging  # noqa: ARG001
+    name: Literal["thresholds", "treatment"],
+    who: CanRead,  # noqa: ARG001
+    uow: Reading,
+    page: Paging,
 ) -> PolicyVersionPage:
     """What was in force, since when and by whom, the newest first; version 0 is what was shipped."""
     after = page.after(int)

@@ -12,7 +12,12 @@ _POLICY_EXAMPLE: dict[str, Any] = {
     "rules": [
         {
             "name": "most-valuable",
-            "when": {"any": [{"field": "tier", "op": "eq", "value": "MVC"}, {"field": "key_account", "op": "eq", "value": True}]},
+            "when": {
+                "any": [
+                    {"field": "tier", "op": "eq", "value": "MVC"},
+                    {"field": "key_account", "op": "eq", "value": True},
+                ]
+            },
             "then": {
                 "service_level": "preferential",
                 "attend_by": "senior agent / account owner",
@@ -67,7 +72,9 @@ class TreatmentPolicyRead(TreatmentPolicy, _Versioned):
     """The treatment policy in force, and since when."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{**_POLICY_EXAMPLE, "version": 3, "author": "ops", "at": "2026-11-20T20:00:00Z"}]}
+        json_schema_extra={
+            "examples": [{**_POLICY_EXAMPLE, "version": 3, "author": "ops", "at": "2026-11-20T20:00:00Z"}]
+        }
     )
 
 

@@ -113,7 +113,9 @@ async def report_kpis(who: CanRead, uow: Reading, clock: ClockOf, as_of: AsOf) -
         contribution_below_zero=below,
         year=SalesRead.of(sold, uow.books),
         mean_purchase=None if mean is None else MoneyBody.of(mean, uow.books.currency),
-        purchases_per_active_customer=round(sum(each.frequency for each in active) / len(active), 3) if active else None,
+        purchases_per_active_customer=round(sum(each.frequency for each in active) / len(active), 3)
+        if active
+        else None,
     )
 
 

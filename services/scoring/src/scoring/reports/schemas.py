@@ -157,7 +157,9 @@ class ParetoReport(BaseModel):
     top_by_profit: GroupRead
     top_by_effort: GroupRead
     whole: GroupRead
-    curve: Annotated[list[dict[str, float | None]], Field(description="Cumulative profit share by tenth of the customers")]
+    curve: Annotated[
+        list[dict[str, float | None]], Field(description="Cumulative profit share by tenth of the customers")
+    ]
 
 
 class KpiReport(BaseModel):

@@ -51,13 +51,13 @@ class SignalRepository:
         statement = (
             sa.update(signal)
             .where(signal.c.id == sa.bindparam("row_id"))
-            .values(cleared_at=sa.bindparam("at"), cleared_evidence=sa.bindparam("evidence"))
+            .values(cleared_at=sa.bindparam("cleared"), cleared_evidence=sa.bindparam("because"))
         )
         if rows:
             # Core on the connection: the ORM's bulk update would ask for primary keys by name
             connection = await self._session.connection()
             await connection.execute(
-                statement, [{"row_id": row, "at": at, "evidence": dict(evidence)} for row, evidence in rows.items()]
+                statement, [{"row_id": row, "cleared": at, "because": dict(evidence)} for row, evidence in rows.items()]
             )
 
     async def page(self, customer_id: UUID, *, after: UUID | None, limit: int) -> list[Any]:
@@ -69,5 +69,7 @@ class SignalRepository:
 
     async def counts(self) -> dict[str, int]:
         """How many customers each signal holds for."""
-        query = sa.select(signal.c.signal, sa.func.count()).where(signal.c.cleared_at.is_(None)).group_by(signal.c.signal)
+        query = (
+            sa.select(signal.c.signal, sa.func.count()).where(signal.c.cleared_at.is_(None)).group_by(signal.c.signal)
+        )
         return {row[0]: row[1] for row in await self._session.execute(query)}

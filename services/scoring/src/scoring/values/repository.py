@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.db import insert_rows
 from scoring.links.models import trace_link
-from scoring.values.domain import ANONYMOUS, COUNTED, Day, Tally, Window
+from scoring.values.domain import ANONYMOUS, COUNTED, Day, Tally, Window, counts_of
 from scoring.values.models import category_value, day_value
 
 AT_ONCE = 5_000
@@ -29,8 +29,7 @@ class ValueRepository:
     async def add(self, changes: Mapping[Slot, Tally]) -> None:
         """Add tallies to their days; a negative tally takes back. In any order."""
         rows = [
-            {"trace_id": trace, "day": day, "currency": currency}
-            | {name: getattr(tally, name) for name in COUNTED}
+            {"trace_id": trace, "day": day, "currency": currency} | dict(zip(COUNTED, counts_of(tally), strict=True))
             for (trace, day, currency), tally in sorted(changes.items(), key=lambda item: item[0])
             if not tally.is_nothing
         ]

@@ -1,0 +1,322 @@
+"""What scoring makes of the others' events: redelivered, out of order, unreadable; merged, undone and retracted exactly."""
+
+import itertools
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select
+from uuid_utils.compat import uuid7
+
+from common.access import access_key_table
+from common.contracts.identity import AccessChanged
+from common.contracts.interactions import CaseMoved
+from common.db import parked_table
+from common.events import encode
+from scoring.consumers import consume
+from scoring.uow import ScoringUnitOfWork
+from scoring.values.models import day_value
+from scoring.worker import republish
+
+from .conftest import Scoring, contact, customer, event_of, linked, purchase, retraction, touchpoint
+
+ANA, LUIS = UUID(int=0xA), UUID(int=0xB)
+PHONE, MAIL, DEVICE = UUID(int=0x1), UUID(int=0x2), UUID(int=0x3)
+
+
+async def rows(scoring: Scoring) -> list[tuple[Any, ...]]:
+    """All that is counted, without the days on which nothing is left."""
+    async with scoring.uow() as uow:
+        found = (await uow.session.execute(select(day_value))).all()
+    return sorted(tuple(row) for row in found if any(row[3:]))
+
+
+async def figures(scoring: Scoring, customer_id: UUID) -> tuple[str, int] | None:
+    value = (await scoring.value(customer_id))["value"]
+    return (value["profitability"]["amount"], value["frequency"]) if value else None
+
+
+async def test_a_purchase_becomes_value_for_whoever_owns_the_trace(scoring: Scoring) -> None:
+    await scoring.hear(linked((PHONE, ANA, 1)))
+    await scoring.hear(
+        purchase(
+            PHONE, "2026-11-10", 12_990_000, cost_of_goods={"minor": 8_000_000, "currency": "COP"}, category="grocery"
+        )
+    )
+    told = await scoring.value(ANA)
+    assert told["value"]["profitability"] == {"amount": "49900.00", "currency": "COP"}
+    assert told["value"]["lifecycle"] == "ACTIVE"
+    assert told["holdings"] == {
+        "usual_amount": {"amount": "129900.00", "currency": "COP"},
+        "frequency": 1,
+        "interval_days": None,
+        "last_purchase": "2026-11-10",
+        "categories": ["grocery"],
+    }
+    assert told["treatment"]["service_level"] == "standard"
+
+
+async def test_a_purchase_that_comes_before_its_link_counts_once_it_is_linked(scoring: Scoring) -> None:
+    await scoring.hear(purchase(PHONE, "2026-11-10", 10_000))
+    assert await scoring.told("value-changed") == []
+    await scoring.hear(linked((PHONE, ANA, 1)))
+    assert await figures(scoring, ANA) == ("100.00", 1)
+
+
+async def test_redelivered_events_count_once(scoring: Scoring) -> None:
+    batch = await scoring.hear(
+        linked((PHONE, ANA, 1)), purchase(PHONE, "2026-11-10", 10_000), contact(PHONE, "2026-11-11", 500)
+    )
+    before, told = await rows(scoring), await scoring.told("value-changed")
+    await scoring.hear(*batch)
+    await scoring.hear(*reversed(batch), *batch)
+    assert await rows(scoring) == before
+    assert await scoring.told("value-changed") == told
+
+
+async def test_events_give_the_same_in_every_order(scoring: Scoring) -> None:
+    bought, returned = purchase(PHONE, "2026-11-10", 10_000), purchase(PHONE, "2026-11-12", -2_000)
+    story = [linked((PHONE, LUIS, 1)), linked((PHONE, ANA, 2)), bought, returned, retraction(bought)]
+    for nr, order in enumerate(itertools.permutations(range(len(story)))):
+        if nr % 17:
+            continue
+        ana, luis, phone = UUID(int=1000 + nr), UUID(int=2000 + nr), UUID(int=3000 + nr)
+        owners = {LUIS: luis, ANA: ana}
+        for at in order:
+            event = story[at].model_copy(update={"trace_id": phone})
+            if at < 2:
+                moves = [
+                    m.model_copy(update={"trace_id": phone, "customer_id": owners[m.customer_id]})
+                    for m in story[at].moves
+                ]  # type: ignore[attr-defined]
+                event = story[at].model_copy(update={"moves": moves})
+            await scoring.hear(event)
+        assert await figures(scoring, ana) == ("-20.00", 0), order
+        standing = await scoring.standing(luis)
+        assert standing is None or standing.is_vacant
+
+
+async def test_what_is_unreadable_is_parked_and_holds_up_nobody(scoring: Scoring) -> None:
+    good = encode(purchase(PHONE, "2026-11-10", 10_000), at=datetime(2026, 11, 20, tzinfo=UTC))[1]
+    await scoring.deliver(b"{", good.replace(b'"2026-11-10T12:00:00Z"', b'"soon"'), good, good.replace(b".v1", b".v9"))
+    async with scoring.uow() as uow:
+        codes = list((await uow.session.scalars(select(parked_table.c.code))).all())
+    assert sorted(codes) == ["bad-json", "bad-schema", "unknown-version"]
+    assert len(await rows(scoring)) == 1
+
+
+async def test_a_merge_moves_all_and_an_undo_restores_exactly(scoring: Scoring) -> None:
+    await scoring.hear(customer(ANA), customer(LUIS), linked((PHONE, ANA, 1), (MAIL, LUIS, 1)))
+    await scoring.hear(
+        purchase(PHONE, "2026-11-10", 10_000), purchase(MAIL, "2026-11-11", 3_000), contact(MAIL, "2026-11-11", 500)
+    )
+    before = [(await scoring.value(each))["value"] for each in (ANA, LUIS)]
+    await scoring.hear(
+        linked((MAIL, ANA, 2), kind="merge"), customer(LUIS, revision=2, state="merged", merged_into=ANA)
+    )
+    assert await figures(scoring, ANA) == ("130.00", 2)
+    assert (await scoring.value(LUIS))["value"] == {}
+    assert (await scoring.standing(LUIS)).is_vacant
+    await scoring.hear(linked((MAIL, LUIS, 3), kind="undo"), customer(LUIS, revision=3))
+    assert [(await scoring.value(each))["value"] for each in (ANA, LUIS)] == before
+
+
+async def test_a_purchase_during_a_merge_stays_with_its_trace(scoring: Scoring) -> None:
+    await scoring.hear(
+        linked((PHONE, ANA, 1), (MAIL, LUIS, 1)), linked((MAIL, ANA, 2)), purchase(MAIL, "2026-11-11", 3_000)
+    )
+    await scoring.hear(linked((MAIL, LUIS, 3)))
+    assert await figures(scoring, LUIS) == ("30.00", 1)
+    assert await figures(scoring, ANA) == ("0.00", 0)
+
+
+async def test_an_older_link_that_comes_late_changes_nothing(scoring: Scoring) -> None:
+    await scoring.hear(linked((PHONE, ANA, 5)), purchase(PHONE, "2026-11-11", 3_000))
+    await scoring.hear(linked((PHONE, LUIS, 4)))
+    assert await figures(scoring, ANA) == ("30.00", 1)
+    assert await scoring.standing(LUIS) is None
+
+
+async def test_a_retraction_takes_everything_back(scoring: Scoring) -> None:
+    await scoring.hear(linked((PHONE, ANA, 1)), purchase(PHONE, "2026-11-01", 500))
+    before = await rows(scoring)
+    bought = purchase(
+        PHONE, "2026-11-10", 10_000, quantity=0.1, category="grocery", cost_of_goods={"minor": 1, "currency": "USD"},
+        contact_cost={"minor": 5, "currency": "COP"},
+    )  # fmt: skip
+    await scoring.hear(bought)
+    await scoring.hear(retraction(bought))
+    assert await rows(scoring) == before
+    assert await figures(scoring, ANA) == ("5.00", 1)
+    assert (await scoring.value(ANA))["holdings"]["categories"] == []
+
+
+async def test_anonymous_sales_are_counted_and_belong_to_nobody(scoring: Scoring) -> None:
+    await scoring.hear(*(purchase(uuid7(), "2026-11-10", 100, anonymous=True) for _ in range(3)))
+    (together,) = await rows(scoring)
+    assert together[3:5] == (3, 3)
+    async with scoring.uow() as uow:
+        assert await uow.values.customer_ids(after=None, limit=10) == []
+
+
+async def test_revisions_rise_even_where_the_clock_stands_still(scoring: Scoring) -> None:
+    await scoring.hear(linked((PHONE, ANA, 1)))
+    for amount in (100, 200, 300):
+        await scoring.hear(purchase(PHONE, "2026-11-10", amount))
+    revisions = [each["revision"] for each in await scoring.told("value-changed", ANA)]
+    assert len(revisions) == 4
+    assert revisions == sorted(set(revisions))
+
+
+async def test_a_key_is_known_as_soon_as_identity_tells(scoring: Scoring) -> None:
+    await scoring.hear(AccessChanged(key_id="abc", revision=1, hash="x", scopes=["value:read"]))
+    async with scoring.uow() as uow:
+        assert (await uow.session.execute(select(access_key_table.c.key_id))).scalar_one() == "abc"
+
+
+# --- classes ----------------------------------------------------------------------------------------------------------
+
+
+async def test_the_population_is_ranked_soon_after_a_change(scoring: Scoring) -> None:
+    for number in range(1, 11):
+        trace, owner = UUID(int=100 + number), UUID(int=200 + number)
+        await scoring.hear(linked((trace, owner, 1)), purchase(trace, "2026-11-10", 1_000 * number))
+    assert (await scoring.value(UUID(int=210)))["value"]["abc"] is None
+    await scoring.wait()
+    best, worst = await scoring.value(UUID(int=210)), await scoring.value(UUID(int=201))
+    assert (best["value"]["tier"], best["value"]["abc"]) == ("MVC", "A")
+    assert best["treatment"]["service_level"] == "preferential"
+    assert (worst["value"]["tier"], worst["value"]["abc"]) == ("STANDARD", "C")
+    assert [each["new"] for each in await scoring.told("tier-changed")] == ["MVC"]
+    assert best["value"]["rules_version"] == "thresholds-0.cuts-1"
+    # and ranking again what did not change tells nothing
+    told = await scoring.told("value-changed")
+    await scoring.hear(touchpoint(UUID(int=101), "2026-11-10", kind="note"))
+    await scoring.wait()
+    assert await scoring.told("value-changed") == told
+
+
+async def test_who_costs_more_than_he_brings_is_below_zero_and_not_called(scoring: Scoring) -> None:
+    await scoring.hear(
+        linked((PHONE, ANA, 1)), purchase(PHONE, "2026-11-10", 1_000), contact(PHONE, "2026-11-11", 1_001)
+    )
+    told = await scoring.value(ANA)
+    assert told["value"]["tier"] == "BELOW_ZERO"
+    assert told["value"]["reasons"] == ["contribution_below_zero"]
+    assert told["suppress_paid_outbound"]
+
+
+async def test_courting_a_prospect_does_not_put_him_below_zero(scoring: Scoring) -> None:
+    await scoring.hear(linked((PHONE, ANA, 1)), contact(PHONE, "2026-11-11", 1_001))
+    value = (await scoring.value(ANA))["value"]
+    assert (value["tier"], value["lifecycle"]) == ("STANDARD", "POTENTIAL")
+
+
+async def test_a_valuable_customer_who_complains_is_treated_as_one(scoring: Scoring) -> None:
+    await scoring.hear(customer(ANA, key_account=True), linked((PHONE, ANA, 1)))
+    at = datetime(2026, 11, 20, tzinfo=UTC)
+    case = CaseMoved(
+        case_number="Q-1", trace_id=PHONE, kind="complaint", severity="high", move="opened", occurred_at=at, at=at
+    )
+    await scoring.hear(case)
+    assert "nanny" in (await scoring.value(ANA))["treatment"]["modules"]
+    later = at + timedelta(hours=3)
+    await scoring.hear(
+        case.model_copy(update={"move": "resolved", "at": later}), case.model_copy(update={"move": "contacted"})
+    )
+    assert "nanny" not in (await scoring.value(ANA))["treatment"]["modules"]
+
+
+# --- signals ----------------------------------------------------------------------------------------------------------
+
+HABIT = ("2025-12-15", "2026-03-10", "2026-06-05", "2026-08-10", "2026-08-30")
+
+
+async def _habit(scoring: Scoring, **more: Any) -> None:
+    await scoring.hear(linked((PHONE, ANA, 1)), *(purchase(PHONE, day, 10_000, **more) for day in HABIT))
+
+
+async def test_a_drop_happens_by_absence_and_is_told_with_its_evidence(scoring: Scoring) -> None:
+    await _habit(scoring)
+    assert await scoring.told("signal-moved") == []
+    await scoring.days(12)
+    moved = await scoring.told("signal-moved", ANA)
+    assert [(each["signal"], each["move"], each["at"][:10]) for each in moved] == [
+        ("drop-warning", "raised", "2026-11-28"),
+        ("drop-critical", "raised", "2026-11-28"),
+    ]
+    assert moved[0]["evidence"]["ratio"] == 0.0
+    assert [each["signal"] for each in (await scoring.value(ANA))["alerts"]] == ["drop-critical"]
+
+
+async def test_a_purchase_clears_the_drop_and_tells_it(scoring: Scoring) -> None:
+    await _habit(scoring)
+    await scoring.days(12)
+    await scoring.hear(purchase(PHONE, "2026-12-01", 30_000))
+    moves = [(each["signal"], each["move"]) for each in await scoring.told("signal-moved", ANA)]
+    assert sorted(moves[2:]) == [("drop-critical", "cleared"), ("drop-warning", "cleared")]
+    assert (await scoring.value(ANA))["alerts"] == []
+
+
+async def test_history_that_was_a_drop_already_becomes_state_without_an_event(scoring: Scoring) -> None:
+    await scoring.hear(linked((PHONE, ANA, 1)), *(purchase(PHONE, day, 10_000, backfill=True) for day in HABIT[:4]))
+    assert await scoring.told("signal-moved") == []
+    assert [each["signal"] for each in (await scoring.value(ANA))["alerts"]] == ["drop-critical"]
+    # what falls due later is told: a year after the last purchase, 2026-08-10
+    await scoring.wait(timedelta(days=255))
+    assert await scoring.told("signal-moved", ANA) == []
+    await scoring.days(10)
+    moves = [(each["signal"], each["move"], each["at"][:10]) for each in await scoring.told("signal-moved", ANA)]
+    assert moves == [("dormant", "raised", "2027-08-10")]
+
+
+async def test_history_for_a_customer_who_is_known_sets_nothing_off_either(scoring: Scoring) -> None:
+    await scoring.hear(linked((PHONE, ANA, 1)), contact(PHONE, "2026-11-20", 500))
+    await scoring.wait(timedelta(hours=30))
+    await scoring.hear(*(purchase(PHONE, day, 10_000, backfill=True) for day in HABIT[:4]))
+    assert await scoring.told("signal-moved") == []
+    assert (await scoring.value(ANA))["alerts"] != []
+
+
+async def test_a_retraction_that_leaves_a_drop_is_news(scoring: Scoring) -> None:
+    last = purchase(PHONE, "2026-11-15", 10_000)
+    await _habit(scoring)
+    await scoring.hear(last)
+    await scoring.days(10)
+    assert await scoring.told("signal-moved") == []
+    await scoring.hear(retraction(last), retraction(purchase(PHONE, "2026-08-30", 10_000)))
+    assert {each["signal"] for each in await scoring.told("signal-moved", ANA)} == {"drop-warning", "drop-critical"}
+
+
+async def test_an_archived_customer_raises_nothing(scoring: Scoring) -> None:
+    await _habit(scoring)
+    await scoring.hear(customer(ANA, state="archived"))
+    await scoring.days(14)
+    assert await scoring.told("signal-moved") == []
+
+
+# --- telling again ----------------------------------------------------------------------------------------------------
+
+
+async def test_values_can_be_told_again_as_they_were(scoring: Scoring) -> None:
+    await scoring.hear(linked((PHONE, ANA, 1)), purchase(PHONE, "2026-11-10", 10_000))
+    told = await scoring.value(ANA)
+    assert await republish(scoring.runtime) == 1
+    again = await scoring.told("value-changed", ANA)
+    assert again[-1] == told
+
+
+class BrokenAtTheEnd(ScoringUnitOfWork):
+    async def commit(self) -> None:
+        raise RuntimeError
+
+
+async def test_what_fails_before_the_commit_leaves_nothing_behind(scoring: Scoring) -> None:
+    event = event_of(purchase(PHONE, "2026-11-10", 10_000))
+    broken = BrokenAtTheEnd(scoring.database, books=scoring.uow().books)
+    with pytest.raises(RuntimeError):
+        await consume([event], uow=broken, clock=scoring.clock)
+    assert await rows(scoring) == []
+    await scoring.hear(event)
+    assert len(await rows(scoring)) == 1

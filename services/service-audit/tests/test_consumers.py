@@ -12,7 +12,7 @@ from common.contracts.service_audit import ActionMoved, EvidenceRecorded, Moment
 from common.events import encode
 from common.parked import Parked
 from service_audit.actions.repository import ActionFilter
-from service_audit.worker import create_consumer
+from service_audit.worker import create_consumer, republish
 
 ANSWERED = "complaint-answered"
 
@@ -262,3 +262,13 @@ async def test_the_number_of_statements_does_not_grow_with_the_batch(audit, tell
     few, many = await counted(5, "few"), await counted(160, "many")
     assert many <= few + 2  # SQLite takes the claims of a large batch in two statements
     assert many <= 30
+
+
+async def test_failures_that_stand_can_be_told_anew(audit, telling):
+    gone = telling.survey(1)
+    await audit.hears(telling.survey(2), gone, telling.survey(1, backfill=True), telling.survey(5))
+    await audit.hears(telling.retracted(gone))
+    before = await audit.says(MomentFailed)
+    assert await republish(audit.runtime) == 1
+    [anew] = (await audit.says(MomentFailed))[len(before) :]
+    assert (anew.evidence_id, anew.taken_back) == (before[0].evidence_id, False)

@@ -1,4 +1,4 @@
-"""python -m service_audit api | worker | migrate."""
+"""python -m service_audit api | worker | migrate | republish failures."""
 
 from common.service import run
 from service_audit.service import SERVICE

@@ -8,7 +8,7 @@ from common.service import Runtime
 from common.timers import Timer
 from common.worker import TimerLoop
 from service_audit.consumers import CONSUMER, TOPICS, consume
-from service_audit.evidence.use_cases import DEADLINE, REJUDGE, deadlines_passed, go_on_judging
+from service_audit.evidence.use_cases import DEADLINE, REJUDGE, deadlines_passed, go_on_judging, republish_failures
 from service_audit.scorecards.use_cases import PUBLISH, publish_due, wake_for_this_month
 from service_audit.standards.use_cases import ship_defaults
 from service_audit.uow import AuditUnitOfWork
@@ -45,3 +45,7 @@ async def prepare(runtime: Runtime) -> None:
     """What is wanted at each start: the shipped standards, where there are none, and the wake-up at the end of the month."""
     await ship_defaults(uow=AuditUnitOfWork(runtime.database), clock=runtime.clock)
     await wake_for_this_month(company=runtime.company, uow=AuditUnitOfWork(runtime.database), clock=runtime.clock)
+
+
+async def republish(runtime: Runtime) -> int:
+    return await republish_failures(uow=AuditUnitOfWork(runtime.database), now=runtime.clock())

@@ -63,6 +63,12 @@ class EvidenceStore:
         found = {(row.cycle, row.moment, row.trace_id) for row in await self._session.execute(query)}
         return found & set(occasions)
 
+    async def raised_after(self, after: UUID | None, *, limit: int) -> list[Evidence]:
+        """Failures that were told and stand, in the order of their ids."""
+        c = evidence.c
+        query = select(evidence).where(c.raised, c.state == "failed").order_by(c.evidence_id).limit(limit)
+        return await self._read(query if after is None else query.where(c.evidence_id > after))
+
     async def page(self, wanted: EvidenceFilter, *, after: tuple[datetime, UUID] | None, limit: int) -> list[Evidence]:
         """The evidence, the newest first."""
         c = evidence.c

@@ -83,6 +83,22 @@ async def go_on_judging(due: Sequence[Timer], *, uow: AuditUnitOfWork, now: date
             await uow.timers.set(REJUDGE, timer.key, now, {"version": version, "after": list(further)})
 
 
+async def republish_failures(*, uow: AuditUnitOfWork, now: datetime) -> int:
+    """Tell anew every failure that was told and still stands; gives how many. Each page is a transaction of its own."""
+    told, after = 0, None
+    while True:
+        async with uow:
+            moments = await uow.standards.moments()
+            page = await uow.evidence.raised_after(after, limit=AT_ONCE)
+            for one in page:
+                _tell_failure(one, moments.get((one.cycle, one.moment)), uow=uow, now=now)
+            await uow.commit()
+        told += len(page)
+        if len(page) < AT_ONCE:
+            return told
+        after = page[-1].evidence_id
+
+
 async def judge_cases(
     cases: Iterable[Case], moments: Moments, *, uow: AuditUnitOfWork, now: datetime, alarms: bool = True
 ) -> None:

@@ -42,7 +42,9 @@ def test_after_the_window_a_contact_without_topic_opens_a_thread_of_its_own() ->
 
 
 def test_a_topic_finds_its_open_thread_however_old_and_past_a_more_recent_one() -> None:
-    _, _, third = placed(entry(1, topic="billing"), entry(2, hours=900, topic="delivery"), entry(3, hours=901, topic="billing"))
+    _, _, third = placed(
+        entry(1, topic="billing"), entry(2, hours=900, topic="delivery"), entry(3, hours=901, topic="billing")
+    )
     assert (third.conversation_id, third.matched_by) == (UUID(int=1), "topic")
 
 
@@ -72,7 +74,8 @@ def test_any_touchpoint_of_a_thread_names_it() -> None:
 
 def test_a_shared_reference_finds_the_thread_even_of_a_purchase() -> None:
     _, second = placed(
-        entry(1, kind="purchase", references=("order:1",)), entry(2, hours=300, topic="delivery", references=("order:1",))
+        entry(1, kind="purchase", references=("order:1",)),
+        entry(2, hours=300, topic="delivery", references=("order:1",)),
     )
     assert (second.conversation_id, second.matched_by) == (UUID(int=1), "reference")
     assert state(second) == "waiting-us"
@@ -145,7 +148,9 @@ def test_an_act_counts_from_its_time_for_contacts_that_arrive_late() -> None:
 
 
 def test_a_retracted_first_contact_keeps_its_place_and_says_nothing() -> None:
-    first, second = placed(entry(1, topic="billing", live=False, summary="x"), entry(2, continues=UUID(int=1), summary="y"))
+    first, second = placed(
+        entry(1, topic="billing", live=False, summary="x"), entry(2, continues=UUID(int=1), summary="y")
+    )
     assert second.conversation_id == first.conversation_id == UUID(int=1)
     assert (second.after.entries, second.after.summary, second.before and second.before.entries) == (1, "y", 0)
     assert first.moves == ()
@@ -164,7 +169,15 @@ def test_a_name_that_leads_to_another_party_is_passed_over() -> None:
 KINDS = st.sampled_from(["message", "call", "purchase", "note", "complaint"])
 ENTRIES = st.lists(
     st.builds(
-        lambda kind, topic, hours, direction, outcome, reference, back: (kind, topic, hours, direction, outcome, reference, back),
+        lambda kind, topic, hours, direction, outcome, reference, back: (
+            kind,
+            topic,
+            hours,
+            direction,
+            outcome,
+            reference,
+            back,
+        ),
         KINDS,
         st.sampled_from([None, "billing", "delivery"]),
         st.integers(-200, 200),

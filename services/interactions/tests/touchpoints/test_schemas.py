@@ -12,7 +12,12 @@ from interactions.touchpoints.schemas import EXAMPLE, read_body, read_document
 
 COMPANY = Company.load()
 ANYBODY = Speaker(by="test")
-SHORT: dict[str, Any] = {"external_id": "1", "kind": "message", "channel": "call", "occurred_at": "2026-11-20T15:04:05-05:00"}
+SHORT: dict[str, Any] = {
+    "external_id": "1",
+    "kind": "message",
+    "channel": "call",
+    "occurred_at": "2026-11-20T15:04:05-05:00",
+}
 
 
 def read(speaker: Speaker = ANYBODY, /, **said: Any) -> Draft:
@@ -71,7 +76,9 @@ def test_a_refusal_points_at_the_field_and_does_not_repeat_the_value(said: dict[
     assert code in {"invalid", "invalid-money"}
 
 
-@pytest.mark.parametrize("raw", [b"", b"{", b"\xff\xfe", b"[1,2]", b"3", b"null", b'"text"', b"[" * 2_000 + b"]" * 2_000])
+@pytest.mark.parametrize(
+    "raw", [b"", b"{", b"\xff\xfe", b"[1,2]", b"3", b"null", b'"text"', b"[" * 2_000 + b"]" * 2_000]
+)
 def test_what_is_no_touchpoint_at_all_is_kept_too(raw: bytes) -> None:
     assert isinstance(read_body(raw, speaker=ANYBODY, company=COMPANY), Unreadable)
 
@@ -115,19 +122,31 @@ def test_a_customer_speaks_for_himself_alone() -> None:
     ("said", "counted"),
     [
         (
-            {"kind": "purchase", "payload": {"amount": "129900.00", "currency": "COP", "quantity": 3, "cost_of_goods": 80000}},
+            {
+                "kind": "purchase",
+                "payload": {"amount": "129900.00", "currency": "COP", "quantity": 3, "cost_of_goods": 80000},
+            },
             {"amount": (12_990_000, "COP"), "cost_of_goods": (8_000_000, "COP"), "quantity": 3},
         ),
         ({"kind": "purchase", "payload": {"amount": "-5.50", "currency": "GBP"}}, {"amount": (-550, "GBP")}),
-        ({"kind": "purchase", "payload": {"lines": [{"amount": "1.10"}, {"amount": "2.205"}]}}, {"amount": (330, "COP")}),
+        (
+            {"kind": "purchase", "payload": {"lines": [{"amount": "1.10"}, {"amount": "2.205"}]}},
+            {"amount": (330, "COP")},
+        ),
         ({"kind": "payment", "payload": {"amount": "7", "currency": "JPY"}}, {"amount": (7, "JPY")}),
-        ({"kind": "quote", "payload": {"amount": "9", "answer": "won"}}, {"amount": (900, "COP"), "quote_answer": "won"}),
+        (
+            {"kind": "quote", "payload": {"amount": "9", "answer": "won"}},
+            {"amount": (900, "COP"), "quote_answer": "won"},
+        ),
         (
             {"kind": "campaign_response", "payload": {"campaign": "XMAS26", "answer": "interested"}},
             {"campaign": "XMAS26", "campaign_answer": "interested"},
         ),
         (
-            {"kind": "survey_response", "payload": {"survey": "s", "answers": {"score": 2, "why": "me trataron mal", "tag": "slow"}}},
+            {
+                "kind": "survey_response",
+                "payload": {"survey": "s", "answers": {"score": 2, "why": "me trataron mal", "tag": "slow"}},
+            },
             {"survey": "s", "survey_answers": {"score": 2, "tag": "slow"}},  # his own words stay here
         ),
     ],

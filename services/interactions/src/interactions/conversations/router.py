@@ -84,9 +84,26 @@ async def _shown(conversation_id: UUID, who: Principal, page: PageQuery, databas
         owner = await uow.traces.survivors([thread["party_id"]])
     rows, following = page.cut(found, lambda row: (row["occurred_at"], row["touchpoint_id"]))
     seen = [row for row in rows if reader_sees(reader, row, known.get(row["trace_id"]))]
-    if reader.view != "agent" and not seen:
-        raise UnknownConversation
+    if reader.view != "agent":
+        if not seen:
+            raise UnknownConversation
+        thread = _as_seen(thread, seen)
     return _read(thread, seen, following, customer_id=_owner(thread, known, owner))
+
+
+def _as_seen(thread: Any, seen: list[Any]) -> dict[str, Any]:
+    """The thread as the contacts that the reader may see tell it: what others said in it does not show through."""
+    latest, names = seen[0], ("summary", "stop_point", "next_step")
+    return {
+        **thread,
+        **{name: next((row[name] for row in seen if row[name] is not None), None) for name in names},
+        "started_at": seen[-1]["occurred_at"],
+        "last_at": latest["occurred_at"],
+        "last_channel": latest["channel"],
+        "last_site": latest["site"],
+        "last_touchpoint_id": latest["touchpoint_id"],
+        "references": list(dict.fromkeys(one for row in seen for one in row["references"])),
+    }
 
 
 def _owner(thread: Any, known: dict[UUID, KnownTrace], survivors: dict[UUID, UUID]) -> UUID | None:

@@ -138,6 +138,16 @@ class TraceRepository:
             found[identifier] = {one for one in (await self._session.scalars(query)).all() if one is not None}
         return found
 
+    async def parties(self, identifier_ids: Collection[UUID]) -> dict[UUID, set[UUID]]:
+        """Identifier -> the parties it leads to, customers and traces that have none yet."""
+        ti, t = trace_identifier.c, trace.c
+        query = select(ti.identifier_id, t.trace_id, t.customer_id).join(trace, t.trace_id == ti.trace_id)
+        found: dict[UUID, set[UUID]] = defaultdict(set)
+        for identifier in identifier_ids:
+            rows = await self._session.execute(query.where(ti.identifier_id == identifier).limit(TRACES_LOOKED_AT))
+            found[identifier] = {row.customer_id or row.trace_id for row in rows.all()}
+        return found
+
     async def survivors(self, customer_ids: Collection[UUID]) -> dict[UUID, UUID]:
         """Customer -> whoever he is now, for those we know; an absorbed one leads to his survivor."""
         known: dict[UUID, UUID | None] = {}

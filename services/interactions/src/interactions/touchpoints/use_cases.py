@@ -228,18 +228,35 @@ async def _checked(
     held = await uow.conversations.holding({t.draft.conversation_id for t in some if t.draft.conversation_id})
     foreign = {c.trace_id for c in named.commitments.values()} | {c.trace_id for c in named.cases.values()}
     known = {**await uow.traces.known(foreign), **traces}
+    led_to = await uow.traces.parties({s.identifier_id for t in some if _names(t.draft) for s in t.seen})
     kept: dict[int, Touchpoint] = {}
     for place, one in fresh.items():
+        parties = _may_name(one, traces[one.trace_id].party_id, led_to)
         try:
-            kept[place] = replace(one, continues=_continued(one, traces[one.trace_id].party_id, known, held, named))
+            kept[place] = replace(one, continues=_continued(one, parties, known, held, named))
         except Refusal as refusal:
             outcomes[place] = _refused(one, refusal)
     return kept, named
 
 
+def _names(draft: Draft) -> bool:
+    return draft.conversation_id is not None or draft.case is not None or bool(draft.keeps)
+
+
+def _may_name(one: Touchpoint, party: UUID, led_to: Mapping[UUID, set[UUID]]) -> set[UUID]:
+    """Whose threads, cases and promises it may name: his own, and those that its identifiers lead to.
+
+    A contact that brings one more identifier has a trace of its own, and identity needs a moment to say that both are one
+    person. A customer's own credential may claim any e-mail, so that claim opens nothing.
+    """
+    if one.draft.speaker.customer_id is not None:
+        return {party}
+    return {party, *(other for seen in one.seen for other in led_to.get(seen.identifier_id, ()))}
+
+
 def _continued(
     one: Touchpoint,
-    party: UUID,
+    parties: set[UUID],
     known: Mapping[UUID, KnownTrace],
     held: Mapping[UUID, tuple[UUID, UUID]],
     named: Named,
@@ -247,17 +264,17 @@ def _continued(
     """The touchpoint whose thread it continues. Raises for ids that are not the customer's: foreign and absent answer alike."""
     draft, found = one.draft, []
     if draft.conversation_id is not None:
-        if draft.conversation_id not in held or held[draft.conversation_id][1] != party:
+        if draft.conversation_id not in held or held[draft.conversation_id][1] not in parties:
             raise domain.UnknownThread(pointer="/conversation_id")
         found.append(draft.conversation_id)
     if draft.case is not None:
         case = named.cases.get(draft.case)
-        if case is None or case.state == "retracted" or _party(case.trace_id, known) != party:
+        if case is None or case.state == "retracted" or _party(case.trace_id, known) not in parties:
             raise domain.UnknownCaseNumber(pointer="/case")
         found.append(case.touchpoint_id)
     for place, commitment_id in enumerate(draft.keeps):
         commitment = named.commitments.get(commitment_id)
-        if commitment is None or commitment.state == "retracted" or _party(commitment.trace_id, known) != party:
+        if commitment is None or commitment.state == "retracted" or _party(commitment.trace_id, known) not in parties:
             raise domain.UnknownPromise(pointer=f"/keeps/{place}")
         found.append(commitment.touchpoint_id)
     return found[0] if found else None

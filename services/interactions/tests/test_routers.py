@@ -1,0 +1,278 @@
+"""The whole application over HTTP: taken, read, moved, and refused to whom it is not his."""
+
+import json
+from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from common.auth import dev_token
+from common.service import Runtime
+from common.testing import FIRST_KEY, TEST_SECRET, client_for
+from interactions.main import create_app
+
+V1 = "/interactions/v1"
+SCOPES = (
+    "touchpoints:write",
+    "touchpoints:read",
+    "timeline:read",
+    "commitments:write",
+    "cases:write",
+    "conversations:write",
+)
+PHONE = ["phone:300 123 4567"]
+
+
+def app_of(world: Any) -> Any:
+    return create_app(Runtime(world.settings, world.database, world.company, world.clock))
+
+
+def client(world: Any) -> AbstractAsyncContextManager[httpx.AsyncClient]:
+    return client_for(app_of(world), FIRST_KEY)
+
+
+def bound(world: Any, subject: str | None = None, **claims: Any) -> AbstractAsyncContextManager[httpx.AsyncClient]:
+    token = dev_token(TEST_SECRET, subject="somebody", hilo_subject=subject, **{"scopes": SCOPES, **claims})
+    return client_for(app_of(world), token)
+
+
+def body(world: Any, number: object = 1, **said: Any) -> dict[str, Any]:
+    return {
+        "source": "test",
+        "external_id": f"r-{number}",
+        "kind": "message",
+        "channel": "whatsapp",
+        "occurred_at": world.clock().isoformat(),
+        "identifiers": PHONE,
+        **said,
+    }
+
+
+async def test_taken_once_and_then_known(world: Any) -> None:
+    async with client(world) as http:
+        first = await http.post(f"{V1}/touchpoints", json=body(world))
+        again = await http.post(f"{V1}/touchpoints", json=body(world))
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json() == {**first.json(), "status": "duplicate"}
+    assert set(first.json()) == {
+        "status", "touchpoint_id", "conversation_id", "matched_by", "customer_id", "case_number", "commitment_ids", "warnings",
+    }  # fmt: skip
+
+
+async def test_a_refusal_is_kept_repaired_and_sent_again(world: Any) -> None:
+    async with client(world) as http:
+        refused = await http.post(f"{V1}/touchpoints", json=body(world, kind="telepathy"))
+        assert refused.status_code == 422
+        assert refused.headers["content-type"] == "application/problem+json"
+        assert [error["pointer"] for error in refused.json()["errors"]] == ["/kind"]
+        parked = f"{V1}/parked/{refused.json()['parked_id']}"
+        assert (await http.post(f"{parked}:replay")).status_code == 409
+        mended = {"body": json.dumps(body(world))}
+        assert (await http.put(parked, json=mended, headers={"If-Match": '"1"'})).status_code == 200
+        assert (await http.post(f"{parked}:replay")).status_code == 200
+        listed = (await http.get(f"{V1}/parked")).json()
+        known = await http.post(f"{V1}/touchpoints", json=body(world))
+    assert listed["items"] == []  # what is still refused is not parked a second time
+    assert known.json()["status"] == "duplicate"
+
+
+async def test_another_body_is_a_conflict(world: Any) -> None:
+    async with client(world) as http:
+        await http.post(f"{V1}/touchpoints", json=body(world))
+        answer = await http.post(f"{V1}/touchpoints", json=body(world, content="else"))
+    assert (answer.status_code, answer.json()["code"]) == (409, "different-body")
+
+
+@pytest.mark.parametrize("lines", [False, True])
+async def test_a_batch_takes_what_is_good(world: Any, lines: bool) -> None:
+    rows = [body(world, 1), body(world, 2, kind="telepathy"), body(world, 1), body(world, 3)]
+    text = "\n".join(json.dumps(row) for row in rows) + "\n\n" if lines else json.dumps(rows)
+    kind = "application/x-ndjson" if lines else "application/json"
+    async with client(world) as http:
+        answer = await http.post(f"{V1}/touchpoints:batch", content=text, headers={"content-type": kind})
+    found = answer.json()
+    assert (answer.status_code, found["recorded"], found["duplicate"], found["refused"]) == (200, 2, 1, 1)
+    assert [row["index"] for row in found["results"]] == [0, 1, 2, 3]
+    assert found["results"][1]["problem"]["errors"][0]["pointer"] == "/kind"
+    assert found["results"][1]["parked_id"]
+    assert found["results"][2]["touchpoint_id"] == found["results"][0]["touchpoint_id"]
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "code"),
+    [("{}", 422, "invalid"), ("[", 400, "malformed"), (json.dumps([1] * 1001), 422, "batch-too-large")],
+)
+async def test_what_is_no_batch_is_refused_whole(world: Any, content: str, status: int, code: str) -> None:
+    async with client(world) as http:
+        answer = await http.post(f"{V1}/touchpoints:batch", content=content)
+        assert (answer.status_code, answer.json()["code"]) == (status, code)
+        assert (await http.get(f"{V1}/parked")).json()["items"] == []
+
+
+async def test_a_touchpoint_is_read_corrected_redacted_and_retracted(world: Any) -> None:
+    async with client(world) as http:
+        taken = (await http.post(f"{V1}/touchpoints", json=body(world, content="4111", topic="billing"))).json()
+        at = f"{V1}/touchpoints/{taken['touchpoint_id']}"
+        read = (await http.get(at)).json()
+        assert (read["content"], read["conversation_id"], read["matched_by"]) == (
+            "4111",
+            taken["conversation_id"],
+            "new",
+        )
+        redacted = await http.post(f"{at}:redact", json={"pointers": ["/content"], "reason": "a card"})
+        assert (redacted.status_code, redacted.json()["content"]) == (200, None)
+        wrong = await http.post(f"{at}:redact", json={"pointers": ["/kind"], "reason": "x"})
+        assert (wrong.status_code, wrong.json()["code"]) == (422, "not-redactable")
+        corrected = await http.post(f"{at}:correct", json=body(world, topic="delivery"))
+        assert corrected.status_code == 201
+        new = f"{V1}/touchpoints/{corrected.json()['touchpoint_id']}"
+        assert (await http.get(at)).json()["corrected_by"] == corrected.json()["touchpoint_id"]
+        retracted = await http.post(f"{new}:retract", json={"reason": "a test"})
+        assert (retracted.status_code, retracted.json()["retraction"]["reason"]) == (200, "a test")
+        assert (await http.post(f"{new}:retract", json={"reason": "a test"})).status_code == 409
+        assert (await http.get(f"{V1}/touchpoints/{uuid4()}")).status_code == 404
+
+
+async def test_a_thread_pages_parks_and_closes(world: Any) -> None:
+    async with client(world) as http:
+        ids = []
+        for number in range(5):
+            world.clock.advance(timedelta(minutes=1))
+            ids.append((await http.post(f"{V1}/touchpoints", json=body(world, number))).json()["touchpoint_id"])
+        first = (await http.get(f"{V1}/conversations/{ids[3]}", params={"limit": 3})).json()
+        rest = (await http.get(f"{V1}/conversations/{ids[0]}", params={"limit": 3, "cursor": first["next"]})).json()
+        assert [one["touchpoint_id"] for one in first["items"] + rest["items"]] == ids[::-1]
+        assert (first["state"], rest["next"]) == ("waiting-us", None)
+        parked = await http.post(f"{V1}/conversations/{ids[2]}:park", json={"reason": "the bank"})
+        assert (parked.status_code, parked.json()["state"]) == (200, "parked")
+        assert (await http.post(f"{V1}/conversations/{ids[2]}:park", json={"reason": "x"})).status_code == 409
+        closed = await http.post(f"{V1}/conversations/{ids[2]}:close", json={"reason": "done"})
+        assert (closed.status_code, closed.json()["state"]) == (200, "closed")
+        assert (await http.post(f"{V1}/conversations/{ids[2]}:close", json={"reason": "done"})).status_code == 409
+        assert (await http.get(f"{V1}/conversations/{uuid4()}")).status_code == 404
+
+
+async def test_promises_are_listed_kept_and_waived(world: Any) -> None:
+    due = (world.clock() + timedelta(hours=1)).isoformat()
+    promises = [{"by": "company", "text": "a", "due_at": due}, {"by": "customer", "text": "b"}]
+    async with client(world) as http:
+        taken = (await http.post(f"{V1}/touchpoints", json=body(world, commitments=promises))).json()
+        world.clock.advance(timedelta(hours=2))
+        late = (await http.get(f"{V1}/commitments", params={"state": "late"})).json()["items"]
+        assert [(one["commitment_id"], one["state"]) for one in late] == [(taken["commitment_ids"][0], "late")]
+        kept = await http.post(f"{V1}/commitments/{taken['commitment_ids'][0]}:keep", json={"reason": "sent"})
+        waived = await http.post(f"{V1}/commitments/{taken['commitment_ids'][1]}:waive", json={"text": "no need"})
+        assert [kept.json()["state"], waived.json()["state"]] == ["kept", "waived"]
+        page = (await http.get(f"{V1}/commitments", params={"limit": 1})).json()
+        rest = (await http.get(f"{V1}/commitments", params={"limit": 1, "cursor": page["next"]})).json()
+        assert {page["items"][0]["by"], rest["items"][0]["by"]} == {"company", "customer"}
+        assert (await http.post(f"{V1}/commitments/{uuid4()}:keep", json={"reason": "x"})).status_code == 404
+
+
+async def test_a_case_goes_its_way_over_http(world: Any) -> None:
+    async with client(world) as http:
+        taken = await http.post(
+            f"{V1}/touchpoints",
+            json=body(world, kind="complaint", payload={"severity": "high", "about": "double-charge"}),
+        )
+        at = f"{V1}/cases/{taken.json()['case_number']}"
+        assert (await http.post(f"{at}:close", json={"reason": "x"})).json()["code"] == "case-state"
+        for act, given, state in (
+            ("answer", {"text": "returned"}, "answered"),
+            ("verify", {"text": "he says so", "recovered": True}, "verified"),
+            ("reopen", {"reason": "again"}, "reopened"),
+            ("answer", {"reason": "returned again"}, "answered"),
+            ("close", {"text": "done"}, "closed"),
+        ):
+            answer = await http.post(f"{at}:{act}", json=given)
+            assert (answer.status_code, answer.json()["state"]) == (200, state), answer.text
+        read = (await http.get(at)).json()
+        assert [step["move"] for step in read["steps"]] == [
+            "opened",
+            "answered",
+            "verified",
+            "reopened",
+            "answered",
+            "closed",
+        ]
+        assert (read["severity"], read["about"]) == ("high", "double-charge")
+        listed = (await http.get(f"{V1}/cases", params={"state": ["closed", "received"]})).json()["items"]
+        assert [one["number"] for one in listed] == [read["number"]]
+        assert (await http.get(f"{V1}/cases/PQR-1999-000001")).status_code == 404
+
+
+async def test_a_customer_reaches_his_own_and_nothing_else(world: Any) -> None:
+    mine = await world.record(
+        kind="complaint", identifiers=["email:ana@example.com"], commitments=[{"by": "company", "text": "x"}]
+    )
+    ana = await world.link("email:ana@example.com")
+    his = await world.record(
+        kind="complaint", identifiers=["email:his@example.com"], commitments=[{"by": "company", "text": "y"}]
+    )
+    await world.link("email:his@example.com")
+    async with bound(world, f"customer:{ana}") as http:
+        for path in ("touchpoints/{touchpoint_id}", "conversations/{conversation_id}", "cases/{case_number}"):
+            assert (await http.get(f"{V1}/{path.format(**mine)}")).status_code == 200
+            foreign = await http.get(f"{V1}/{path.format(**his)}")
+            absent = await http.get(
+                f"{V1}/{path.format(touchpoint_id=uuid4(), conversation_id=uuid4(), case_number='PQR-1')}"
+            )
+            assert foreign.status_code == 404
+            assert {**foreign.json(), "instance": 0} == {**absent.json(), "instance": 0}
+        assert [one["text"] for one in (await http.get(f"{V1}/commitments")).json()["items"]] == ["x"]
+        assert [one["number"] for one in (await http.get(f"{V1}/cases")).json()["items"]] == [mine["case_number"]]
+        his_case = f"{V1}/cases/{his['case_number']}"
+        assert (await http.post(f"{his_case}:answer", json={"text": "x"})).status_code == 404
+        his_promise = f"{V1}/commitments/{his['commitment_ids'][0]}"
+        assert (await http.post(f"{his_promise}:keep", json={"reason": "x"})).status_code == 404
+        at = f"{V1}/touchpoints/{mine['touchpoint_id']}"
+        assert (await http.post(f"{at}:retract", json={"reason": "x"})).status_code == 403
+
+
+async def test_a_customer_cannot_claim_his_way_into_anothers_thread(world: Any) -> None:
+    his = await world.record(identifiers=["email:his@example.com"])
+    ana = uuid4()
+    async with bound(world, f"customer:{ana}") as http:
+        said = body(world, identifiers=["email:his@example.com"], conversation_id=his["conversation_id"])
+        answer = await http.post(f"{V1}/touchpoints", json=said)
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown-conversation")
+
+
+async def test_a_claimed_trace_opens_nothing_to_him(world: Any) -> None:
+    claimed = await world.record(identifiers=["email:ana@example.com"])
+    ana = await world.link("email:ana@example.com", proof="claimed")
+    async with bound(world, f"customer:{ana}") as http:
+        assert (await http.get(f"{V1}/touchpoints/{claimed['touchpoint_id']}")).status_code == 404
+
+
+async def test_a_partner_sees_what_came_through_himself(world: Any) -> None:
+    async with bound(world, "partner:acme") as http:
+        own = await http.post(f"{V1}/touchpoints", json=body(world, 1))
+        other = await world.record(identifiers=PHONE, summary="said to us alone", channel="call")
+        assert (await http.get(f"{V1}/touchpoints/{own.json()['touchpoint_id']}")).status_code == 200
+        assert (await http.get(f"{V1}/touchpoints/{other['touchpoint_id']}")).status_code == 404
+        thread = (await http.get(f"{V1}/conversations/{own.json()['conversation_id']}")).json()
+    assert [one["touchpoint_id"] for one in thread["items"]] == [own.json()["touchpoint_id"]]
+    assert (thread["summary"], thread["last_channel"]) == (None, "whatsapp")
+
+
+async def test_without_a_credential_or_its_scope_nothing_is_taken(world: Any) -> None:
+    async with client_for(app_of(world), None) as http:
+        assert (await http.post(f"{V1}/touchpoints", json=body(world))).status_code == 401
+    async with bound(world, scopes=("resume:read",)) as http:
+        assert (await http.post(f"{V1}/touchpoints", json=body(world))).status_code == 403
+    async with bound(world, source="gateway") as http:
+        foreign = await http.post(f"{V1}/touchpoints", json=body(world))
+        assert (foreign.status_code, foreign.json()["code"]) == (403, "foreign-source")
+
+
+async def test_the_document_of_the_api_shows_bodies_with_examples(world: Any) -> None:
+    async with client(world) as http:
+        document = (await http.get("/interactions/openapi.json")).json()
+    for path in (f"{V1}/touchpoints", f"{V1}/touchpoints:batch"):
+        content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+        assert content["example"]
+        assert "$ref" not in json.dumps(content["schema"])

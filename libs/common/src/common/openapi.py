@@ -27,6 +27,7 @@ def described(app: FastAPI, document: dict[str, Any]) -> dict[str, Any]:
     for path, method, operation in operations(document):
         _tell_scopes(operation, scopes.get((path, method), set()))
         _tell_refusals(operation)
+    _put_nulls_back(document)
     return document
 
 
@@ -74,6 +75,47 @@ def _merge(responses: dict[str, Any], status: str, answer: dict[str, Any]) -> No
     ours = answer["content"][problems.MEDIA_TYPE]
     media = there.setdefault("content", {}).setdefault(problems.MEDIA_TYPE, ours)
     media["examples"] = {**ours["examples"], **media.get("examples", {})}
+
+
+def _put_nulls_back(document: dict[str, Any]) -> None:
+    """FastAPI leaves nulls out of examples; where an answer has the key with null, its example shows it."""
+    media = [media for _, _, operation in operations(document) for _, _, media in _media_of(operation)]
+    pairs = [(schema, schema) for schema in document["components"]["schemas"].values()]
+    for holder, schema in [*pairs, *((each, each.get("schema", {})) for each in media)]:
+        if "example" in holder:
+            holder["example"] = _whole(holder["example"], schema, document)
+        if isinstance(holder.get("examples"), list):
+            holder["examples"] = [_whole(example, schema, document) for example in holder["examples"]]
+        elif "examples" in holder:
+            for named in holder["examples"].values():
+                named["value"] = _whole(named["value"], schema, document)
+
+
+def _whole(example: Any, schema: Any, document: dict[str, Any]) -> Any:
+    schema = _followed(schema, "object" if isinstance(example, dict) else "array", document)
+    if isinstance(example, list):
+        return [_whole(item, schema.get("items", {}), document) for item in example]
+    if not isinstance(example, dict):
+        return example
+    parts, others = schema.get("properties", {}), schema.get("additionalProperties", {})
+    absent = [name for name in schema.get("required", ()) if name not in example and _may_be_null(parts.get(name, {}))]
+    names = [name for name in parts if name in example or name in absent]
+    whole = {name: _whole(example.get(name), parts[name], document) for name in names}
+    return whole | {name: _whole(value, others, document) for name, value in example.items() if name not in parts}
+
+
+def _followed(schema: Any, kind: str, document: dict[str, Any]) -> dict[str, Any]:
+    """The schema itself, or the alternative of it that is of this kind."""
+    if not isinstance(schema, dict):
+        return {}
+    if reference := schema.get("$ref"):
+        return _followed(document["components"]["schemas"][reference.rpartition("/")[2]], kind, document)
+    found = (_followed(part, kind, document) for part in (*schema.get("anyOf", ()), *schema.get("oneOf", ())))
+    return next((part for part in found if part.get("type") == kind), schema)
+
+
+def _may_be_null(schema: dict[str, Any]) -> bool:
+    return {"type": "null"} in schema.get("anyOf", ()) or schema.get("type") == "null" or not schema.keys() - {"title"}
 
 
 def openapi_gaps(app: FastAPI) -> list[str]:

@@ -1,20 +1,7 @@
 """python -m identity api | worker | migrate | republish KIND."""
 
-from common.service import Service, run
-from identity.main import create_app
-from identity.republish import REPUBLISH
-from identity.settings import IdentitySettings
-from identity.worker import create_consumer, create_timers
-
-SERVICE = Service(
-    name="identity",
-    package="identity",
-    settings=IdentitySettings,
-    create_app=create_app,
-    create_consumer=create_consumer,
-    create_timers=create_timers,
-    republish=REPUBLISH,
-)
+from common.service import run
+from identity.service import SERVICE
 
 if __name__ == "__main__":
     run(SERVICE)

@@ -1,18 +1,7 @@
 """python -m interactions api | worker | migrate."""
 
-from common.service import Service, run
-from interactions.main import create_app
-from interactions.settings import InteractionsSettings
-from interactions.worker import create_consumer, create_timers
-
-SERVICE = Service(
-    name="interactions",
-    package="interactions",
-    settings=InteractionsSettings,
-    create_app=create_app,
-    create_consumer=create_consumer,
-    create_timers=create_timers,
-)
+from common.service import run
+from interactions.service import SERVICE
 
 if __name__ == "__main__":
     run(SERVICE)

@@ -1,0 +1,15 @@
+"""Interactions as one value: what both stacks need to know of it."""
+
+from common.service import Service
+from interactions.main import create_app
+from interactions.settings import InteractionsSettings
+from interactions.worker import create_consumer, create_timers
+
+SERVICE = Service(
+    name="interactions",
+    package="interactions",
+    settings=InteractionsSettings,
+    create_app=create_app,
+    create_consumer=create_consumer,
+    create_timers=create_timers,
+)

@@ -1,0 +1,51 @@
+"""Each thing is found where its name says, and every module can be explained by its first line."""
+
+import ast
+
+import pytest
+
+from .modules import SERVICES, Module, modules
+
+FEATURE = {"__init__", "domain", "models", "repository", "use_cases", "schemas", "router"}
+SERVICE = {"__init__", "__main__", "main", "worker", "service", "settings", "tables", "uow", "consumers"}
+# A file outside the list wants a good reason.
+REASONS: dict[str, str] = {}
+VAGUE = {"utils", "util", "helpers", "helper", "base", "core", "misc", "manager", "common_utils", "tools"}
+
+
+def ids(module: Module) -> str:
+    return module.name
+
+
+@pytest.mark.parametrize("module", list(modules()), ids=ids)
+def test_a_module_is_explained_by_its_first_line(module):
+    told = ast.get_docstring(module.tree)
+    assert told, "a module has a line that a newcomer could read aloud"
+    first = told.splitlines()[0]
+    assert first.strip().endswith((".", ":", "?")), first
+    assert len(first) <= 200, first
+
+
+@pytest.mark.parametrize("module", list(modules(*SERVICES)), ids=ids)
+def test_a_service_has_the_files_that_every_service_has(module):
+    if module.folders[:1] == ("migrations",):
+        return
+    allowed = FEATURE if module.folders else SERVICE
+    assert module.stem in allowed or module.name in REASONS
+
+
+@pytest.mark.parametrize("module", list(modules()), ids=ids)
+def test_no_file_is_named_after_nothing(module):
+    assert module.stem not in VAGUE
+    assert not VAGUE.intersection(module.folders)
+
+
+def test_every_reason_is_still_needed():
+    assert sorted(set(REASONS) - {module.name for module in modules(*SERVICES)}) == []
+    assert all(reason.endswith(".") for reason in REASONS.values())
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_service_can_be_run_and_is_one_value(service):
+    names = {module.name for module in modules(service)}
+    assert {f"{service}.{name}" for name in ("__main__", "main", "worker", "service", "settings", "uow", "consumers")} <= names

@@ -17,7 +17,7 @@ app.add_typer(keys, name="keys")
 app.add_typer(parked, name="parked")
 
 Service = Annotated[str, typer.Option(help="identity, interactions, scoring or service-audit")]
-To = Annotated[str, typer.Option("--to", help="Origin of the running system (or of the one service asked)")]
+To = Annotated[str, typer.Option("--to", help="Origin of the running system, or `up` for the stack of `make up`")]
 KeyFile = Annotated[Path, typer.Option(help="File that holds the credential")]
 ORIGIN = "http://127.0.0.1:8000"
 CREDENTIAL = Path("var/credential")

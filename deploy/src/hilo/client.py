@@ -7,13 +7,25 @@ import httpx
 import typer
 
 SERVICE_PORTS = {"identity": 8001, "interactions": 8002, "scoring": 8003, "service-audit": 8004}
+UP = "up"  # the word for the distributed stack of `make up`, where each service has a port of its own
+
+
+class _ByService(httpx.HTTPTransport):
+    """Sends each request to the port of the service that its path names, as a reverse proxy would."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        service = request.url.path.split("/", 2)[1]
+        request.url = request.url.copy_with(port=SERVICE_PORTS.get(service, request.url.port))
+        return super().handle_request(request)
 
 
 def client_to(to: str, key_file: Path) -> httpx.Client:
-    """A client with the key of `key_file`. Ends the command with a plain word where there is none."""
+    """A client of `to` (an origin, or "up") with the key of `key_file`. Ends the command with a plain word where there is none."""
     if not key_file.exists():
         raise typer.BadParameter(f"{key_file} is not there; `make run` makes it, or name one with --key-file")
     headers = {"Authorization": f"Bearer {key_file.read_text().strip()}"}
+    if to == UP:
+        return httpx.Client(base_url="http://127.0.0.1", headers=headers, timeout=60.0, transport=_ByService())
     return httpx.Client(base_url=to, headers=headers, timeout=60.0)
 
 

@@ -10,6 +10,10 @@ _STATES = {
     "open": "abierto", "late": "VENCIDO", "kept": "cumplido", "broken": "INCUMPLIDO", "waived": "dispensado",
     "received": "recibido", "answered": "respondido", "verified": "verificado", "reopened": "reabierto",
 }  # fmt: skip
+_ALERTS = {
+    "moment-failed": "momento de verdad fallido", "promise-broken": "promesa incumplida", "drop-warning": "compra menos de lo habitual",
+    "drop-critical": "compra mucho menos de lo habitual", "dormant": "inactivo", "long-dormant": "inactivo desde hace mucho",
+}  # fmt: skip
 _TIERS = {
     "MVC": "MVC (cliente más valioso)",
     "GROWING": "en crecimiento",
@@ -118,9 +122,14 @@ def _contact(p: dict[str, Any]) -> Iterator[str]:
 
 
 def _alerts(p: dict[str, Any]) -> Iterator[str]:
+    told: dict[str, int] = {}
     for alert in p.get("alerts", []):
-        words = alert.get("text") or alert.get("name") or ""
-        yield f"{alert.get('signal') or alert.get('alert')}: {words}"
+        words = _ALERTS.get(alert["signal"], alert["signal"])
+        if name := (alert.get("evidence") or {}).get("name"):
+            words = f"{words}: {name}"
+        told[words] = told.get(words, 0) + 1
+    for words, times in told.items():
+        yield words if times == 1 else f"{words} ({times} veces)"
 
 
 def _people(p: dict[str, Any]) -> Iterator[str]:

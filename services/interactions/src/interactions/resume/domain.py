@@ -203,13 +203,23 @@ class CaseFile:
 
 
 @dataclass(frozen=True)
+class LastContact:
+    """When and how we last heard of somebody."""
+
+    occurred_at: datetime
+    channel: str
+    kind: str
+    topic: str | None
+
+
+@dataclass(frozen=True)
 class Candidate:
     """One of several customers whom the identifiers may mean, with what helps an agent to choose."""
 
     customer_id: UUID
     preferred_name: str | None
     display_name: str | None
-    last_contact: Touchpoint | None
+    last_contact: LastContact | None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ The letters R1 to R29 are the elements of a resume in the requirements.
 import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -149,9 +149,7 @@ def _candidate(candidate: Candidate) -> Packet:
         "customer_id": candidate.customer_id,
         "preferred_name": candidate.preferred_name,
         "display_name": candidate.display_name,
-        "last_contact": None
-        if last is None
-        else {"occurred_at": last.occurred_at, "channel": last.channel, "kind": last.kind, "topic": last.topic},
+        "last_contact": None if last is None else asdict(last),
     }
 
 

@@ -10,13 +10,14 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from interactions.parts.domain import PROFILE, FailedMoment, Part
+from interactions.parts.models import part
 from interactions.resume.domain import (
-    MOST_CANDIDATES,
     MOST_TRACES,
     PROVEN,
     Candidate,
     CaseFile,
     Commitment,
+    LastContact,
     Memory,
     Reached,
     Reader,
@@ -26,7 +27,7 @@ from interactions.resume.domain import (
     Who,
 )
 from interactions.resume.sections import Dialect, Sections
-from interactions.resume.statements import RECENT, Shape, candidate_reading, deep_reading, reading, values_of
+from interactions.resume.statements import RECENT, Shape, deep_reading, reading, values_of
 from interactions.touchpoints.models import customer, touchpoint, trace, trace_identifier
 
 MOST_HOPS = 16  # of absorbed customers
@@ -114,13 +115,18 @@ class ResumeRepository:
 
     async def candidates(self, customer_ids: Sequence[UUID]) -> list[Candidate]:
         """What helps an agent to choose: names, and the last contact with each."""
-        shape = Shape(self._dialect, "customer", meant_for_customer=False, proven=False, through_partner=False)
-        asked = candidate_reading(shape)
-        found = []
-        for customer_id in customer_ids[:MOST_CANDIDATES]:
-            row = (await self._session.execute(asked.statement, {"customer": customer_id})).one()
-            found.append(_candidate(customer_id, asked.read(row)))
-        return found
+        if not customer_ids:
+            return []
+        profiles = sa.select(part.c.customer_id, part.c.body).where(
+            part.c.customer_id.in_(customer_ids), part.c.source == PROFILE
+        )
+        said: dict[UUID, Any] = {row.customer_id: row.body for row in (await self._session.execute(profiles)).all()}
+        last: dict[UUID, LastContact] = {}
+        for row in (await self._session.execute(_last_contacts(customer_ids))).all():
+            last.setdefault(row.customer_id, LastContact(row.occurred_at, row.channel, row.kind, row.topic))
+        return [
+            _candidate(customer_id, said.get(customer_id, {}), last.get(customer_id)) for customer_id in customer_ids
+        ]
 
     async def accounts_on(self, customer_id: UUID, identifier_ids: Iterable[UUID], reader: Reader) -> set[UUID]:
         """Which of the identifiers lie on traces that the reader may see."""
@@ -204,7 +210,7 @@ def _memory(sections: Sections) -> Memory:
         threads=tuple(Thread(**found) for found in sections["threads"]),
         commitments=tuple(Commitment(**found) for found in sections["commitments"]),
         cases=tuple(_case(found) for found in sections["cases"]),
-        outbound=tuple(found["occurred_at"] for found in sections["outbound"]),
+        outbound=tuple(found["occurred_at"] for found in sections.get("outbound", [])),
         parts={found["source"]: Part(**found) for found in sections.get("parts", [])},
         moments=tuple(FailedMoment(**found) for found in sections.get("moments", [])),
         key_account=bool(about.get("key_account")),
@@ -217,7 +223,28 @@ def _case(found: dict[str, Any]) -> CaseFile:
     return CaseFile(**found, last_step=step if step["move"] is not None else None)
 
 
-def _candidate(customer_id: UUID, sections: Sections) -> Candidate:
-    profile: dict[str, Any] = next((found["body"] for found in sections["parts"] if found["source"] == PROFILE), {})
-    last = next((Touchpoint(**found) for found in sections["touchpoints"]), None)
+def _last_contacts(customer_ids: Sequence[UUID]) -> Any:
+    """The last contact on each trace of the customers, the latest first."""
+    newest = (
+        sa.select(touchpoint.c.touchpoint_id)
+        .where(touchpoint.c.trace_id == trace.c.trace_id, touchpoint.c.state == "live")
+        .order_by(touchpoint.c.occurred_at.desc())
+        .limit(1)
+        .correlate(trace)
+        .scalar_subquery()
+    )
+    each = (
+        sa.select(trace.c.customer_id, newest.label("touchpoint_id"))
+        .where(trace.c.customer_id.in_(customer_ids))
+        .subquery("each")
+    )
+    told = [touchpoint.c[name] for name in ("occurred_at", "channel", "kind", "topic")]
+    return (
+        sa.select(each.c.customer_id, *told)
+        .select_from(each.join(touchpoint, touchpoint.c.touchpoint_id == each.c.touchpoint_id))
+        .order_by(touchpoint.c.occurred_at.desc())
+    )
+
+
+def _candidate(customer_id: UUID, profile: Mapping[str, Any], last: LastContact | None) -> Candidate:
     return Candidate(customer_id, profile.get("preferred_name"), profile.get("display_name"), last)

@@ -1,6 +1,6 @@
 """The statements of the resume: one for each shape of question, compiled when it is first asked."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Literal
@@ -12,13 +12,14 @@ from interactions.cases.models import case_file, case_step
 from interactions.commitments.models import commitment
 from interactions.contact.domain import CONTACTS
 from interactions.conversations.models import conversation, conversation_entry
-from interactions.parts.domain import FailedMoment, Part
+from interactions.parts.domain import CONTACT, FailedMoment, Part
 from interactions.parts.models import failed_moment, part
 from interactions.resume.domain import EXCERPT, PROVEN, CaseFile, Commitment, Reader, Thread, Touchpoint, Who
 from interactions.resume.sections import Dialect, Reading, compiled, given
 from interactions.touchpoints.models import customer, touchpoint, trace
 
 RECENT = 60
+DEPTH = 1_000  # how far back purchases, offers and forms are looked for behind the latest contacts
 GROUPS = {
     "purchases": (("purchase",), 5),
     "offers": (("campaign_send", "campaign_response", "quote"), 20),
@@ -70,12 +71,11 @@ def reading(shape: Shape) -> Reading:
         "threads": _threads(shape),
         "commitments": _commitments(shape),
         "cases": _cases(shape),
-        "outbound": _outbound(shape),
     }
     if shape.meant_for_customer:
         sections["shown"] = _last_shown(shape)
     if shape.scope == "customer":
-        sections |= {"parts": _parts(), "customers": _customers()}
+        sections |= {"parts": _parts(), "customers": _customers(), "outbound": _outbound(shape)}
     if not shape.meant_for_customer:
         sections["moments"] = _moments(shape)
     return compiled(shape.dialect, sections)
@@ -86,11 +86,6 @@ def deep_reading(shape: Shape) -> Reading:
     return compiled(
         shape.dialect, {name: _latest(shape, kinds=kinds, limit=limit) for name, (kinds, limit) in GROUPS.items()}
     )
-
-
-@cache
-def candidate_reading(shape: Shape) -> Reading:
-    return compiled(shape.dialect, {"touchpoints": _latest(shape, limit=1), "parts": _parts()})
 
 
 def _mine(shape: Shape) -> sa.Subquery:
@@ -126,16 +121,16 @@ _TOUCHPOINT = [
 ]
 
 
-def _latest(shape: Shape, *, limit: int, kinds: tuple[str, ...] = ()) -> Any:
-    """The latest live touchpoints over all traces.
+def _newest(shape: Shape, limit: int) -> sa.Subquery:
+    """The newest live touchpoints over all traces that may be shown, in few columns.
 
-    On PostgreSQL the index gives each trace's latest, so that a long history costs no more than a short one.
+    On PostgreSQL the index gives each trace's newest, so that a long history costs no more than a short one.
     """
     mine = _mine(shape)
+    columns = [touchpoint.c[name] for name in ("touchpoint_id", "occurred_at", "kind", "direction")]
     newest = (
-        sa.select(*_TOUCHPOINT)
+        sa.select(*columns)
         .where(touchpoint.c.state == "live", *_shown(shape, touchpoint))
-        .where(*([touchpoint.c.kind.in_(kinds)] if kinds else []))
         .order_by(touchpoint.c.occurred_at.desc())
         .limit(limit)
     )
@@ -146,12 +141,22 @@ def _latest(shape: Shape, *, limit: int, kinds: tuple[str, ...] = ()) -> Any:
         )
     else:
         newest = newest.where(touchpoint.c.trace_id.in_(sa.select(mine.c.trace_id)))
-    found = newest.subquery("found")
+    return newest.subquery("newest")
+
+
+def _latest(shape: Shape, *, limit: int, kinds: tuple[str, ...] = ()) -> Any:
+    """The latest touchpoints, whole; with `kinds`, the latest of these among his thousand latest."""
+    newest = _newest(shape, DEPTH if kinds else limit)
+    picked = sa.select(newest.c.touchpoint_id)
+    if kinds:
+        picked = picked.where(newest.c.kind.in_(kinds)).order_by(newest.c.occurred_at.desc()).limit(limit)
+    found = picked.subquery("found")
     return (
-        sa.select(*found.c, conversation_entry.c.conversation_id)
+        sa.select(*_TOUCHPOINT, conversation_entry.c.conversation_id)
         .select_from(found)
+        .join(touchpoint, touchpoint.c.touchpoint_id == found.c.touchpoint_id)
         .outerjoin(conversation_entry, conversation_entry.c.touchpoint_id == found.c.touchpoint_id)
-        .order_by(found.c.occurred_at.desc(), found.c.recorded_at.desc())
+        .order_by(touchpoint.c.occurred_at.desc(), touchpoint.c.recorded_at.desc())
     )
 
 
@@ -266,19 +271,23 @@ def _cases(shape: Shape) -> Any:
 
 
 def _outbound(shape: Shape) -> Any:
-    mine = _mine(shape)
-    return (
-        sa.select(touchpoint.c.occurred_at)
-        .where(
-            touchpoint.c.trace_id.in_(sa.select(mine.c.trace_id)),
-            touchpoint.c.occurred_at > given("since"),
-            touchpoint.c.direction == "outbound",
-            touchpoint.c.kind.in_(CONTACTS),
-            touchpoint.c.state == "live",
-        )
-        .order_by(touchpoint.c.occurred_at.desc())
-        .limit(MOST_OUTBOUND)
+    """When we contacted him, which is counted only where he set a limit: else the log is not even looked at."""
+    limited = sa.exists().where(
+        part.c.customer_id == given("customer"),
+        part.c.source == CONTACT,
+        part.c.body["max_contacts"].as_string() != "null",
     )
+    ours = replace(
+        shape, meant_for_customer=False, proven=False, through_partner=False
+    )  # whoever asks: they are all his
+    newest = _newest(ours, DEPTH)
+    contacted = sa.select(newest.c.occurred_at).where(
+        limited,
+        newest.c.occurred_at > given("since"),
+        newest.c.direction == "outbound",
+        newest.c.kind.in_(CONTACTS),
+    )
+    return contacted.order_by(newest.c.occurred_at.desc()).limit(MOST_OUTBOUND)
 
 
 def _parts() -> Any:

@@ -1,5 +1,6 @@
 """What scoring makes of the others' events: redelivered, out of order, unreadable; merged, undone and retracted exactly."""
 
+import asyncio
 import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -158,6 +159,22 @@ async def test_anonymous_sales_are_counted_and_belong_to_nobody(scoring: Scoring
     assert together[3:5] == (3, 3)
     async with scoring.uow() as uow:
         assert await uow.values.customer_ids(after=None, limit=10) == []
+
+
+async def test_two_workers_at_once_lose_nothing(scoring: Scoring) -> None:
+    traces = [UUID(int=100 + number) for number in range(12)]
+    await scoring.hear(linked(*((trace, ANA, 1) for trace in traces)))
+    await asyncio.gather(*(scoring.hear(purchase(trace, "2026-11-10", 1_000)) for trace in traces))
+    assert await figures(scoring, ANA) == ("120.00", 12)
+    assert (await scoring.standing(ANA)).frequency == 12
+
+
+async def test_a_merge_at_the_same_moment_as_purchases_loses_nothing(scoring: Scoring) -> None:
+    await scoring.hear(linked((PHONE, ANA, 1), (MAIL, LUIS, 1)))
+    purchases = [scoring.hear(purchase(MAIL, "2026-11-10", 1_000)) for _ in range(6)]
+    await asyncio.gather(*purchases[:3], scoring.hear(linked((MAIL, ANA, 2))), *purchases[3:])
+    assert await figures(scoring, ANA) == ("60.00", 6)
+    assert (await scoring.standing(LUIS)).is_vacant
 
 
 async def test_revisions_rise_even_where_the_clock_stands_still(scoring: Scoring) -> None:

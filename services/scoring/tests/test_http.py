@@ -100,24 +100,22 @@ async def test_lists_go_by_profitability_page_by_page(client: httpx.AsyncClient)
     assert second["next"] is None
 
 
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ({"tier": "MVC"}, [ANA]),
-        ({"tier": "BELOW_ZERO"}, [LUIS]),
-        ({"abc": "A"}, [ANA]),
-        ({"signal": "dormant"}, []),
-        ({"as_of": "2025-12-31"}, [ANA]),
-        ({"as_of": "2026-11-11", "tier": "BELOW_ZERO"}, []),
-        ({"as_of": "2026-11-12", "tier": "BELOW_ZERO"}, [LUIS]),
-        ({"as_of": "2030-01-01", "signal": "long-dormant", "limit": "1"}, [ANA]),
-    ],
-)
-async def test_lists_show_whom_they_are_asked_for(
-    client: httpx.AsyncClient, query: dict[str, str], expected: list[UUID]
-) -> None:
-    items = (await client.get(f"{V1}/customers", params=query)).json()["items"]
-    assert [item["customer_id"] for item in items] == [str(each) for each in expected]
+LISTS: list[tuple[dict[str, str], list[UUID]]] = [
+    ({"tier": "MVC"}, [ANA]),
+    ({"tier": "BELOW_ZERO"}, [LUIS]),
+    ({"abc": "A"}, [ANA]),
+    ({"signal": "dormant"}, []),
+    ({"as_of": "2025-12-31"}, [ANA]),
+    ({"as_of": "2026-11-11", "tier": "BELOW_ZERO"}, []),
+    ({"as_of": "2026-11-12", "tier": "BELOW_ZERO"}, [LUIS]),
+    ({"as_of": "2030-01-01", "signal": "long-dormant", "limit": "1"}, [ANA]),
+]
+
+
+async def test_lists_show_whom_they_are_asked_for(client: httpx.AsyncClient) -> None:
+    for query, expected in LISTS:
+        items = (await client.get(f"{V1}/customers", params=query)).json()["items"]
+        assert [item["customer_id"] for item in items] == [str(each) for each in expected], query
 
 
 async def test_history_is_a_dated_series(client: httpx.AsyncClient, scoring: Scoring) -> None:
@@ -194,66 +192,74 @@ async def test_a_changed_treatment_is_told_of_everybody_whom_it_concerns(
     assert again["rules"][0]["name"] == "vip"
 
 
-@pytest.mark.parametrize(
-    ("name", "body", "headers", "status", "code"),
-    [
-        ("thresholds", {}, {}, 428, "version-missing"),
-        ("thresholds", {}, {"If-Match": '"7"'}, 412, "stale-version"),
-        ("thresholds", {"mvc_share": 2}, {"If-Match": '"0"'}, 422, "invalid"),
-        ("thresholds", {"mvc": 0.1}, {"If-Match": '"0"'}, 422, "invalid"),
-        ("treatment", {"rules": []}, {"If-Match": '"0"'}, 422, "invalid"),
-        (
-            "treatment",
-            {"rules": [{"name": "x", "when": {"field": "faith", "op": "eq", "value": 1}, "then": {"service_level": "x", "attend_by": "x"}}],
-             "default": {"service_level": "x", "attend_by": "x"}},
-            {"If-Match": '"0"'}, 422, "invalid-condition",
-        ),
-    ],
-)  # fmt: skip
-async def test_rules_that_cannot_be_used_are_refused(
-    client: httpx.AsyncClient, name: str, body: dict[str, Any], headers: dict[str, str], status: int, code: str
-) -> None:
-    answer = await client.put(f"{V1}/policies/{name}", json=body, headers=headers)
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
+REFUSED_RULES: list[tuple[str, dict[str, Any], dict[str, str], int, str]] = [
+    ("thresholds", {}, {}, 428, "version-missing"),
+    ("thresholds", {}, {"If-Match": '"7"'}, 412, "stale-version"),
+    ("thresholds", {"mvc_share": 2}, {"If-Match": '"0"'}, 422, "invalid"),
+    ("thresholds", {"mvc": 0.1}, {"If-Match": '"0"'}, 422, "invalid"),
+    ("treatment", {"rules": []}, {"If-Match": '"0"'}, 422, "invalid"),
+    (
+        "treatment",
+        {
+            "rules": [
+                {
+                    "name": "x",
+                    "when": {"field": "faith", "op": "eq", "value": 1},
+                    "then": {"service_level": "x", "attend_by": "x"},
+                }
+            ],
+            "default": {"service_level": "x", "attend_by": "x"},
+        },
+        {"If-Match": '"0"'},
+        422,
+        "invalid-condition",
+    ),
+]
 
 
-@pytest.mark.parametrize(
-    ("path", "status", "code"),
-    [
-        (f"/customers/{UUID(int=99)}/value", 404, "unknown-customer"),
-        (f"/customers/{UUID(int=99)}/history", 404, "unknown-customer"),
-        (f"/customers/{UUID(int=99)}/signals", 404, "unknown-customer"),
-        ("/customers/somebody/value", 422, "invalid"),
-        (f"/customers/{ANA}/value?as_of=yesterday", 422, "invalid-as-of"),
-        (f"/customers/{ANA}/value?as_of=2026-01-01T00:00:00", 422, "invalid-as-of"),
-        (f"/customers/{ANA}/value?window=week", 422, "invalid"),
-        ("/customers?tier=BEST", 422, "invalid"),
-        ("/customers?cursor=nonsense", 400, "invalid-cursor"),
-        ("/reports/abc?as_of=2026-13-01", 422, "invalid-as-of"),
-        ("/reports/pareto?share=2", 422, "invalid"),
-    ],
-)
-async def test_what_cannot_be_answered_is_refused(client: httpx.AsyncClient, path: str, status: int, code: str) -> None:
-    answer = await client.get(V1 + path)
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
+async def test_rules_that_cannot_be_used_are_refused(client: httpx.AsyncClient) -> None:
+    for name, body, headers, status, code in REFUSED_RULES:
+        answer = await client.put(f"{V1}/policies/{name}", json=body, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (status, code), body
+
+
+REFUSED_READINGS = [
+    (f"/customers/{UUID(int=99)}/value", 404, "unknown-customer"),
+    (f"/customers/{UUID(int=99)}/history", 404, "unknown-customer"),
+    (f"/customers/{UUID(int=99)}/signals", 404, "unknown-customer"),
+    ("/customers/somebody/value", 422, "invalid"),
+    (f"/customers/{ANA}/value?as_of=yesterday", 422, "invalid-as-of"),
+    (f"/customers/{ANA}/value?as_of=2026-01-01T00:00:00", 422, "invalid-as-of"),
+    (f"/customers/{ANA}/value?window=week", 422, "invalid"),
+    ("/customers?tier=BEST", 422, "invalid"),
+    ("/customers?cursor=nonsense", 400, "invalid-cursor"),
+    ("/reports/abc?as_of=2026-13-01", 422, "invalid-as-of"),
+    ("/reports/pareto?share=2", 422, "invalid"),
+]
+
+
+async def test_what_cannot_be_answered_is_refused(client: httpx.AsyncClient) -> None:
+    for path, status, code in REFUSED_READINGS:
+        answer = await client.get(V1 + path)
+        assert (answer.status_code, answer.json()["code"]) == (status, code), path
 
 
 PATHS = [f"/customers/{ANA}/value", f"/customers/{ANA}/history", f"/customers/{ANA}/signals", "/customers", "/reports/abc",
          "/reports/pareto", "/reports/kpis", "/policies/thresholds", "/policies/treatment", "/policies/treatment/versions"]  # fmt: skip
 
 
-@pytest.mark.parametrize("path", PATHS)
-async def test_nobody_sees_a_value_without_the_right_to(client: httpx.AsyncClient, path: str) -> None:
+async def test_nobody_sees_a_value_without_the_right_to(client: httpx.AsyncClient) -> None:
     def bearer(**claims: Any) -> dict[str, str]:
         return {"Authorization": f"Bearer {dev_token(TEST_SECRET, subject='x', **claims)}"}
 
     scopes = ["value:read", "policies:read"]
-    assert (await client.get(V1 + path, headers={"Authorization": ""})).status_code == 401
-    assert (await client.get(V1 + path, headers=bearer(scopes=["touchpoints:read"]))).json()["code"] == "scope-missing"
-    for subject in (f"customer:{ANA}", "partner:acme"):
-        answer = await client.get(V1 + path, headers=bearer(scopes=scopes, hilo_subject=subject))
-        assert (answer.status_code, answer.json()["code"]) == (403, "not-for-this-view")
-    assert (await client.get(V1 + path, headers=bearer(scopes=scopes))).status_code == 200
+    for path in PATHS:
+        assert (await client.get(V1 + path, headers={"Authorization": ""})).status_code == 401, path
+        assert (await client.get(V1 + path, headers=bearer(scopes=["resume:read"]))).json()["code"] == "scope-missing"
+        for subject in (f"customer:{ANA}", "partner:acme"):
+            answer = await client.get(V1 + path, headers=bearer(scopes=scopes, hilo_subject=subject))
+            assert (answer.status_code, answer.json()["code"]) == (403, "not-for-this-view"), path
+        assert (await client.get(V1 + path, headers=bearer(scopes=scopes))).status_code == 200, path
 
 
 async def test_a_parked_event_is_repaired_and_sent_again(client: httpx.AsyncClient, scoring: Scoring) -> None:

@@ -7,8 +7,8 @@ from fastapi import Depends, Request
 from common.auth import Principal, needs
 from common.errors import Forbidden, VersionMissing
 from common.http import company_of, database_of
+from scoring.books import books_of
 from scoring.uow import ScoringUnitOfWork
-from scoring.worker import books_of
 
 
 class NotForThisView(Forbidden):

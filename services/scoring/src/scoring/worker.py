@@ -4,30 +4,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from common.bus.delivery import Consumer
-from common.company import Company
 from common.events import Event
 from common.service import Runtime
 from common.timers import Timer
 from common.worker import TimerHandler, TimerLoop
 from scoring.appraisals.use_cases import LOOK, look_again, republish_values
+from scoring.books import books_of
 from scoring.classes.use_cases import RANK, WAVE, rank, wave
 from scoring.consumers import CONSUMER, TOPICS, consume
 from scoring.uow import ScoringUnitOfWork
-from scoring.values.domain import Books
 
 TIMERS: dict[str, Callable[..., Awaitable[None]]] = {LOOK: look_again, RANK: rank, WAVE: wave}
-
-
-def books_of(company: Company) -> Books:
-    """The company's books as its file says."""
-    month, day = map(int, company.fiscal_year_start.split("-"))
-    return Books(
-        currency=company.currency,
-        rate=company.in_base_currency,
-        day_of=company.local_date,
-        start_of=company.start_of_day,
-        fiscal_year_starts=(month, day),
-    )
 
 
 def unit_of_work(runtime: Runtime, *, reading: bool = False) -> ScoringUnitOfWork:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -160,7 +160,7 @@ async def _save(again: Sequence[Reappraisal], *, uow: ScoringUnitOfWork, now: da
         [
             Timer(LOOK, str(_id(each)), uow.books.start_of(each.appraisal.next_look), {})
             for each in again
-            if each.appraisal.next_look is not None
+            if each.appraisal.next_look is not None and not each.is_vacant
         ]
     )
 
@@ -168,9 +168,7 @@ async def _save(again: Sequence[Reappraisal], *, uow: ScoringUnitOfWork, now: da
 def _tell(again: Sequence[Reappraisal], *, uow: ScoringUnitOfWork, now: datetime) -> None:
     for each in again:
         if each.is_told_otherwise:
-            uow.outbox.add(
-                ValueChanged(customer_id=_id(each), revision=_revision(each, now), as_of=now, **each.parts), at=now
-            )
+            uow.outbox.add(_state_event(_id(each), _revision(each, now), now, each.parts), at=now)
         for signal in each.raised:
             if signal.announced:
                 uow.outbox.add(_moved(each, signal, "raised", signal.evidence, now), at=now)
@@ -178,6 +176,14 @@ def _tell(again: Sequence[Reappraisal], *, uow: ScoringUnitOfWork, now: datetime
             if signal.announced:
                 uow.outbox.add(_moved(each, signal, "cleared", _cleared_evidence(each), now), at=now)
         uow.outbox.add_all(_class_events(each, now), at=now)
+
+
+def _state_event(customer_id: UUID, revision: int, as_of: datetime, parts: Mapping[str, Any]) -> ValueChanged:
+    dated = {"as_of": as_of.astimezone(UTC).isoformat().replace("+00:00", "Z")}
+    value = parts["value"] and {**parts["value"], **dated}
+    return ValueChanged.model_validate(
+        {**parts, "customer_id": customer_id, "revision": revision, "as_of": as_of, "value": value}
+    )
 
 
 def _class_events(each: Reappraisal, now: datetime) -> Iterable[TierChanged | TreatmentChanged]:
@@ -288,9 +294,7 @@ async def republish_values(*, uow: ScoringUnitOfWork) -> int:
         while ids := await uow.standings.all_ids(after=after, limit=AT_ONCE):
             after = ids[-1]
             for _, row in sorted((await uow.standings.of(ids)).items()):
-                event = ValueChanged(
-                    customer_id=row.customer_id, revision=row.revision, as_of=row.appraised_at, **row.parts
-                )
+                event = _state_event(row.customer_id, row.revision, row.appraised_at, row.parts)
                 uow.outbox.add(event, at=row.appraised_at)
                 told += 1
             await uow.outbox.flush()

@@ -16,6 +16,7 @@ from common.company import Company
 from common.contracts.interactions import PersonSeen, PersonUnseen
 from common.db import Database, outbox_table
 from common.events import Event, EventData
+from common.http import ServiceApp
 from common.identifiers import identifier_id, parse_identifier, trace_of
 from common.service import Runtime
 from common.settings import derived_key
@@ -113,7 +114,13 @@ async def identity(make_database: Callable[[str], Awaitable[Database]], clock: F
 
 
 @pytest.fixture
-async def client(identity: Identity) -> AsyncIterator[httpx.AsyncClient]:
-    runtime = Runtime(settings_for(IdentitySettings), identity.database, identity.company, identity.clock)
-    async with client_for(create_app(runtime)) as found:
+def app(identity: Identity) -> ServiceApp:
+    made = create_app(Runtime(settings_for(IdentitySettings), identity.database, identity.company, identity.clock))
+    assert isinstance(made, ServiceApp)
+    return made
+
+
+@pytest.fixture
+async def client(app: ServiceApp) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_for(app) as found:
         yield found

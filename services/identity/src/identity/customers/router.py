@@ -110,8 +110,8 @@ async def get_customer(customer_id: UUID, who: CanRead, uow: Reading, response: 
 async def mend_customer(
     customer_id: UUID,
     body: CustomerPatch,
-    version: ExpectedVersion,
     who: CanWrite,
+    version: ExpectedVersion,
     uow: Writing,
     clock: ClockOf,
     company: CompanyOf,

@@ -22,6 +22,7 @@ from identity.linking.domain import Carried, Trail, next_revision
 from identity.linking.repository import Decision
 from identity.linking.use_cases import tell_moves
 from identity.reach import held, name_of
+from identity.sightings.domain import clean_profile, name_in, with_name
 from identity.uow import IdentityUnitOfWork
 
 STAFF = "staff"
@@ -97,6 +98,11 @@ async def _write_profile(
     if not profile:
         return
     await uow.sightings.write_profile(trace_id, profile, source=source, at=now)
+    told = clean_profile(profile)
+    if (name := name_in(told)) is not None:
+        # the rules compare what staff wrote as well
+        trail = (await uow.links.trails([trace_id]))[trace_id]
+        await uow.links.rename(trace_id, with_name(trail.names, name))
 
 
 async def patch_customer(

@@ -18,8 +18,9 @@ FOUNDING = PERSONAL | {"phone"}
 
 @dataclass(frozen=True)
 class Carried:
-    """An identifier on a trace. Attested only where its source attests it and the trace's own identifier in one touchpoint:
-    a caller who proves his phone and types a stranger's e-mail proves nothing about the stranger.
+    """An identifier on a trace. Attested only where its source attests it and the trace's own identifier in one touchpoint.
+
+    A caller who proves his phone and types a stranger's e-mail proves nothing about the stranger.
     """
 
     identifier_id: UUID

@@ -125,6 +125,7 @@ class ConversationMoved(EventData):
     move: Literal["opened", "continued", "resumed", "parked", "closed"]
     matched_by: str | None = None
     touchpoint_id: UUID | None = None
+    kind: str | None = None  # of that touchpoint
     channel: str | None = None
     previous_channel: str | None = None
     gap_seconds: float | None = None

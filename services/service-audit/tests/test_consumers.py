@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from itertools import permutations
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import event
@@ -214,10 +214,24 @@ async def test_who_comes_back_on_another_channel_is_answered_there(audit, tellin
     assert await audit.states("answered-where-he-came-back") == ["met"]
 
 
+async def test_a_survey_on_another_channel_asks_nothing(audit, telling):
+    await audit.hears(telling.conversation("continued", previous_channel="whatsapp", kind="survey_response"))
+    assert await audit.evidence() == []
+
+
+async def test_what_was_closed_and_comes_back_within_a_week_did_not_stay_closed(audit, telling):
+    for at, back in enumerate((2, 24 * 8)):
+        of = {"conversation_id": UUID(int=at)}
+        await audit.hears(telling.conversation("closed", **of))
+        await audit.hears(telling.conversation("resumed", hours=back, matched_by="resumed-closed", **of))
+    await audit.passes(days=8)
+    assert await audit.states("stays-closed") == ["failed", "met"]
+
+
 async def test_a_thread_that_is_told_anew_replaces_what_was_told(audit, telling):
     entered = telling.conversation("continued", previous_channel="whatsapp")
     await audit.hears(entered)
-    assert await audit.states("not-sent-round") == ["waiting"]
+    assert await audit.states("answered-where-he-came-back") == ["waiting"]
     await audit.hears(entered.model_copy(update={"previous_channel": "call"}))
     assert await audit.evidence() == []
 

@@ -141,8 +141,9 @@ def test_an_answer_on_the_scale_becomes_a_score(telling, answer, state, score, r
     ],
 )
 def test_too_many_changes_of_channel_fail_as_soon_as_they_happen(telling, at_hours, now, state, value):
-    cycle = Document("cycle", "resumption", 1, shipped("resumption"), telling.start, "test")
-    moment = next(m for m in moments_of(cycle) if m.code == "not-sent-round")
+    changed = {"event": "conversation-moved", "when": {"field": "other_channel", "op": "eq", "value": True}}
+    standard = {"measure": "count-at-most", "most": 1, "hours": 168, "of": changed}
+    moment = the_moment(standard, trigger=changed, subject="conversation", start=telling.start)
     moves = [telling.conversation("continued", hours=h, previous_channel="web") for h in at_hours]
     seen = [observation_of(telling.told(move), noted_at=telling.start) for move in moves]
     [evidence] = judge(moment, "conversation:x", seen, now=telling.start + timedelta(hours=now))

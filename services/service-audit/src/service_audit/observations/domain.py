@@ -47,6 +47,7 @@ FIELDS: Mapping[Source, Mapping[str, type]] = {
     },
     "conversation-moved": {
         "move": str,
+        "kind": str,
         "matched_by": str,
         "channel": str,
         "previous_channel": str,
@@ -208,6 +209,7 @@ def _conversation(data: ConversationMoved, told: UUID, noted_at: datetime) -> Ob
     which = data.touchpoint_id if entering and data.touchpoint_id else f"{data.conversation_id}:{data.at.isoformat()}"
     fields = {
         "move": data.move,
+        "kind": data.kind,
         "matched_by": data.matched_by,
         "channel": data.channel,
         "previous_channel": data.previous_channel,

@@ -32,7 +32,7 @@ down: $(VENV)/base.installed ## Stop exactly what `make up` has started; the dat
 	@$(BIN)/python -m hilo.native down
 
 status: $(VENV)/base.installed ## Tell which process of the distributed stack runs, and where
-	@$(BIN)/python -m hilo.native status
+	@$(BIN)/python -m hilo.native status || true
 
 env: $(VENV)/base.installed ## Write .env with fresh secrets for `docker compose up`, once
 	@$(BIN)/python -m hilo.native.compose_environment

@@ -1,6 +1,7 @@
 """The native stack: real servers, with a small program standing in for a service."""
 
 import json
+import socket
 import sys
 import textwrap
 import urllib.request
@@ -152,6 +153,19 @@ def test_a_migration_that_fails_is_told_with_its_reason(stack, environment):
         patch.setenv("PYTHONPATH", str(environment / "broken"))
         with pytest.raises(NativeError, match="no such column"):
             Stack(stack.var, services=[broken], fleeting=True).up()
+
+
+@pytest.mark.real
+def test_an_api_whose_port_another_program_has_is_not_taken_for_started(stack):
+    stack.stop("stand-in-api")
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", stack.services[0].port))
+        other.listen()
+        with pytest.raises(NativeError, match=f"needs port {stack.services[0].port}"):
+            stack.start("stand-in-api")
+    assert pids(stack)["stand-in-api"] is None
+    stack.start("stand-in-api")
 
 
 @pytest.mark.real

@@ -15,15 +15,15 @@ SERVERS = range(20_000, 32_000)
 
 def free_port(preferred: int | None = None) -> int:
     """The preferred port if nobody has it, else any of the servers' range that is free now."""
-    if preferred is not None and _is_free(preferred):
+    if preferred is not None and is_free(preferred):
         return preferred
     for port in random.sample(SERVERS, k=200):
-        if _is_free(port):
+        if is_free(port):
             return port
     raise NativeError("No free port was found on the loopback interface.")
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hilo.native.ports import LOOPBACK
+from hilo.native.errors import NativeError
+from hilo.native.ports import LOOPBACK, is_free
 from hilo.native.processes import Process, wait_for
 
 READY_WITHIN = 90.0
@@ -65,11 +66,20 @@ def api_role(service: Service, *, start: Start, logs: Path) -> Role:
         name=name,
         where=f"{base}/docs",
         log=log,
-        launch=lambda: start(["api", "--port", str(service.port)], log),
+        launch=lambda: start(["api", "--port", str(needed_port(service.port, name))], log),
         until_ready=lambda process: wait_for(
             process, lambda: is_ready(f"{base}/readyz"), name=name, log=log, within=READY_WITHIN
         ),
     )
+
+
+def needed_port(port: int, name: str) -> int:
+    """The port itself. Were it taken, whoever has it would answer in the place of the process that could not start."""
+    if not is_free(port):
+        raise NativeError(
+            f"{name} needs port {port}, and another program has it: another stack on this machine, perhaps."
+        )
+    return port
 
 
 def worker_role(service: Service, *, start: Start, logs: Path) -> Role:

@@ -21,7 +21,7 @@ from hilo.native.kafka import KafkaServer
 from hilo.native.ports import free_port
 from hilo.native.postgres import PostgresServer
 from hilo.native.processes import Process, launch, recall, remember
-from hilo.native.roles import SERVICES, Role, Service, api_role, worker_role
+from hilo.native.roles import SERVICES, Role, Service, api_role, needed_port, worker_role
 
 PREFERRED_PORTS = {"postgres": 25_432, "kafka": 29_092}
 STOP_WITHIN = 40.0
@@ -53,6 +53,9 @@ class Stack:
     def up(self) -> None:
         """Starts what does not run yet and returns when every API is ready. Data of an earlier time are found again."""
         with self._alone():
+            for service in self.services:
+                if self._process(f"{service.name}-api") is None:
+                    needed_port(service.port, f"{service.name}-api")
             for name in ("postgres", "kafka"):
                 self._start(name)
             self._prepare_databases()
@@ -94,7 +97,7 @@ class Stack:
     def roles(self) -> dict[str, Role]:
         """In the order in which they start."""
         roles = [self._postgres_role(), self._kafka_role()]
-        for build in (api_role, worker_role):
+        for build in (api_role, needed_port, worker_role):
             # The environment is asked for at the start: ports and secrets are known by then.
             roles += [build(each, start=partial(self._start_command, each), logs=self.logs) for each in self.services]
         return {role.name: role for role in roles}

@@ -136,7 +136,12 @@ async def test_who_is_below_zero_is_counted_to_the_penny(loaded: Scoring, invoic
     async with client_for(create_app(loaded.runtime)) as client:
         report = (await client.get("/scoring/v1/reports/kpis", params={"as_of": "2011-12-09"})).json()
     # 44 by floating point: sums that are nothing to the penny come out as -1e-13 there
-    assert report["contribution_below_zero"] == sum(amount < 0 for amount in net.values()) == 41
+    assert (
+        report["profit_below_zero"]
+        == report["contribution_below_zero"]
+        == sum(amount < 0 for amount in net.values())
+        == 41
+    )
 
 
 async def test_what_the_load_found_to_be_true_set_nothing_off(loaded: Scoring) -> None:

@@ -85,7 +85,7 @@ async def report_pareto(
 async def report_kpis(who: CanRead, uow: Reading, clock: ClockOf, as_of: AsOf) -> KpiReport:  # noqa: ARG001
     """How many customers stand where (indicadores), and how much they buy; everybody is looked at for it."""
     tiers, classes, lives, signals = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
-    below = 0
+    unprofitable = below = 0
     async with uow:
         ruled = await ruled_on(as_of, uow=uow, clock=clock)
         async for each in everybody(ruled, uow=uow):
@@ -96,6 +96,7 @@ async def report_kpis(who: CanRead, uow: Reading, clock: ClockOf, as_of: AsOf) -
             classes.update([str(appraisal.abc)] if appraisal.abc else [])
             lives[str(appraisal.lifecycle)] += 1
             signals.update(map(str, appraisal.holding))
+            unprofitable += appraisal.value.profitability < 0
             below += appraisal.value.contribution < 0 < appraisal.value.sums.tally.entries
         year = trailing_year(ruled.as_of)
         active = [each for each in (await population_values(year, uow=uow)).values() if each.frequency]
@@ -110,6 +111,7 @@ async def report_kpis(who: CanRead, uow: Reading, clock: ClockOf, as_of: AsOf) -
         abc=dict(classes),
         lifecycle=dict(lives),
         signals=dict(signals),
+        profit_below_zero=unprofitable,
         contribution_below_zero=below,
         year=SalesRead.of(sold, uow.books),
         mean_purchase=None if mean is None else MoneyBody.of(mean, uow.books.currency),

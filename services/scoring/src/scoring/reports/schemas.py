@@ -177,7 +177,8 @@ class KpiReport(BaseModel):
                     "abc": {"A": 1021},
                     "lifecycle": {"ACTIVE": 4300},
                     "signals": {"dormant": 12},
-                    "contribution_below_zero": 41,
+                    "profit_below_zero": 41,
+                    "contribution_below_zero": 55,
                     "year": _SALES,
                     "mean_purchase": _MONEY,
                     "purchases_per_active_customer": 4.1,
@@ -194,6 +195,7 @@ class KpiReport(BaseModel):
     abc: dict[str, int]
     lifecycle: dict[str, int]
     signals: dict[str, int]
+    profit_below_zero: Annotated[int, Field(description="Customers whose returns and goods cost more than they bought")]
     contribution_below_zero: Annotated[int, Field(description="Customers who cost more than they contribute, to date")]
     year: Annotated[SalesRead, Field(description="Sales to customers, trailing twelve months")]
     mean_purchase: MoneyBody | None

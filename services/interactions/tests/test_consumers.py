@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from common.access import access_key_table
 from common.bus.delivery import Delivery, Record
 from common.contracts.identity import AccessChanged, CustomerChanged, LinksChanged, Move
-from common.db import outbox_table, parked_table
+from common.db import inbox_table, outbox_table, parked_table
 from common.events import Event, EventData, encode
 from common.service import CHANNELS_TOPIC, Runtime
 from interactions.consumers import consume
@@ -80,6 +80,12 @@ async def test_a_redelivered_decision_changes_nothing(world: Any) -> None:
     await hear(world, same, later, same)
     assert await owners(world) == {one: OTHER}
     assert await threads(world) == after
+
+
+async def test_what_was_handled_is_known_in_the_same_transaction(world: Any) -> None:
+    said = event(links((uuid4(), ANA, 1)))
+    await hear(world, said)
+    assert [(row["event_id"], row["consumer"]) for row in await world.rows(inbox_table)] == [(said.id, "interactions")]
 
 
 async def test_decisions_out_of_order_end_the_same(world: Any) -> None:

@@ -48,7 +48,10 @@ def _day(on: str, currency: str = "COP", **counts: int) -> Day:
         (Figures("purchase", "inbound", (0, "COP")), {"COP": Tally(entries=1)}),
         (
             Figures("purchase", "inbound", (1000, "USD"), cost_of_goods=(600, "USD"), contact_cost=(50, "COP")),
-            {"USD": Tally(entries=1, purchases=1, revenue=1000, cost_of_goods=600), "COP": Tally(contact_cost=50)},
+            {
+                "USD": Tally(entries=1, purchases=1, revenue=1000, cost_of_goods=600),
+                "COP": Tally(contacts=1, contact_cost=50),
+            },
         ),
         (Figures("call", "outbound", contact_cost=(800, "COP")), {"COP": Tally(contacts=1, contact_cost=800)}),
         (Figures("message", "internal"), {}),

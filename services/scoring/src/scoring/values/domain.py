@@ -144,7 +144,7 @@ class Value:
         return self.profitability - self.cost_to_serve
 
 
-# Touchpoints of these kinds are no contact of their own: the contact is the message or the call that they come with.
+# Touchpoints of these kinds are no contact of their own, unless the company's channel table gives them a cost.
 NO_CONTACT = frozenset({"purchase", "payment", "note"})
 
 
@@ -179,7 +179,7 @@ def tallies(figures: Figures, *, home: str) -> dict[str, Tally]:
     elif figures.kind == "quote":
         count(currency, _quote(figures.quote_answer))
     cost, of = figures.contact_cost or (0, home)
-    contacted = figures.kind not in NO_CONTACT and figures.direction != "internal"
+    contacted = figures.direction != "internal" and (figures.kind not in NO_CONTACT or cost > 0)
     count(of, Tally(contacts=1 if contacted else 0, contact_cost=cost))
     return {currency: tally for currency, tally in found.items() if not tally.is_nothing}
 

@@ -11,6 +11,7 @@ from common.contracts.interactions import Money, TouchpointFigures
 from common.errors import Conflict, Forbidden, Invalid, NotFound, Refusal
 from common.identifiers import Identifier, Reading, Trace, blocked, identifier_id, read_identifiers, trace_of
 from common.names import compatible, fold
+from interactions.touchpoints.payloads import PAID
 
 NOT_MINTED = UUID(int=0)
 FUTURE_TOLERANCE = timedelta(minutes=5)  # clocks of channels go ahead a little
@@ -344,9 +345,16 @@ def figures_of(touchpoint: Touchpoint, *, conversation_id: UUID, company: Compan
         actor_id=draft.actor_id,
         conversation_id=conversation_id,
         case_number=touchpoint.case_number,
-        contact_cost=Money(minor=company.contact_cost(draft.channel), currency=company.currency),
+        contact_cost=_contact_cost(draft, company),
         **draft.counted,
     )
+
+
+def _contact_cost(draft: Draft, company: Company) -> Money | None:
+    """What the contact cost us, by the channel's price. A sale's cost is in its goods; a note among ourselves is no contact."""
+    if draft.kind in PAID or draft.direction == "internal":
+        return None
+    return Money(minor=company.contact_cost(draft.channel), currency=company.currency)
 
 
 def minted(touchpoint: Touchpoint, touchpoint_id: UUID, *, at: datetime) -> Touchpoint:

@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from common.contracts.service_audit import ActionMoved, EvidenceRecorded, MomentFailed
-from service_audit.standards.schemas import CycleBody, shipped
+from service_audit.standards.schemas import CycleBody
+from service_audit.standards.shipped import shipped
 from service_audit.standards.use_cases import put_cycle
 
 FILE = Path(__file__).parents[4] / "shared" / "data" / "cfpb" / "cfpb_half.csv.gz"

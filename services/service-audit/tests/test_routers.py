@@ -9,7 +9,7 @@ from common.contracts.identity import AccessChanged
 from common.openapi import openapi_gaps
 from common.testing import TEST_SECRET
 from service_audit.main import create_app
-from service_audit.standards.schemas import shipped
+from service_audit.standards.shipped import shipped
 
 V1 = "/service-audit/v1"
 READS = [

@@ -7,7 +7,8 @@ import pytest
 from service_audit.evidence.domain import judge
 from service_audit.observations.domain import observation_of, standing, withdrawal_of
 from service_audit.standards.domain import Document, moments_of
-from service_audit.standards.schemas import CycleBody, shipped
+from service_audit.standards.schemas import CycleBody
+from service_audit.standards.shipped import shipped
 
 
 def the_moment(standard, *, trigger=None, subject="case", once=True, start=None):

@@ -6,7 +6,7 @@ from common.company import Company
 from service_audit.evidence.domain import Tally
 from service_audit.scorecards.domain import UnknownPeriod, attributes_of, period_of, score_period
 from service_audit.standards.domain import Document
-from service_audit.standards.schemas import shipped
+from service_audit.standards.shipped import shipped
 
 COMPANY = Company.load(None)
 

@@ -8,7 +8,8 @@ import pytest
 from common.contracts.service_audit import ActionMoved, EvidenceRecorded, MomentFailed
 from service_audit.evidence import use_cases as evidence_use_cases
 from service_audit.standards.domain import DocumentStale, DocumentVersionMissing
-from service_audit.standards.schemas import CycleBody, shipped
+from service_audit.standards.schemas import CycleBody
+from service_audit.standards.shipped import shipped
 from service_audit.standards.use_cases import put_cycle, ship_defaults
 
 ANSWERED = "complaint-answered"

@@ -1,25 +1,16 @@
 """HTTP bodies of the promise, the attributes and the cycles. A stored document is exactly such a body."""
 
-import json
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from service_audit.observations.domain import Source, SubjectKind
 from service_audit.standards.domain import Document, MomentKind
-
-SHIPPED = Path(__file__).with_name("shipped")
+from service_audit.standards.shipped import shipped
 
 Code = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60, description="kebab-case, stable")]
 Words = Annotated[str, Field(min_length=1, max_length=500)]
 Hours = Annotated[float, Field(gt=0, le=24 * 366 * 5, description="By the clock, not by office hours")]
-
-
-def shipped(name: str) -> dict[str, Any]:
-    """A document that comes with the service, by the name of its file."""
-    body: dict[str, Any] = json.loads((SHIPPED / f"{name}.json").read_text(encoding="utf-8"))
-    return body
 
 
 class _Body(BaseModel):

@@ -13,7 +13,7 @@ from service_audit.standards.domain import (
     check_list,
     check_version,
 )
-from service_audit.standards.schemas import SHIPPED, Attributes, CycleBody, Promise, shipped
+from service_audit.standards.shipped import CYCLES, shipped
 from service_audit.uow import AuditUnitOfWork
 
 # There is one promise and one list of attributes.
@@ -72,16 +72,10 @@ async def ship_defaults(*, uow: AuditUnitOfWork, clock: Clock) -> None:
     """Promise, attributes and cycles that come with the service, where none was written under their names."""
     async with uow:
         now = clock()
-        cycles = sorted(path.stem for path in SHIPPED.glob("*.json") if path.stem not in (PROMISE, ATTRIBUTES))
         documents = [
-            Document("promise", PROMISE, 1, Promise(**shipped("promise")).model_dump(mode="json"), now, SHIPPER),
-            Document(
-                "attributes", ATTRIBUTES, 1, Attributes(**shipped("attributes")).model_dump(mode="json"), now, SHIPPER
-            ),
-            *(
-                Document("cycle", code, 1, CycleBody(**shipped(code)).model_dump(mode="json"), now, SHIPPER)
-                for code in cycles
-            ),
+            Document("promise", PROMISE, 1, shipped("promise"), now, SHIPPER),
+            Document("attributes", ATTRIBUTES, 1, shipped("attributes"), now, SHIPPER),
+            *(Document("cycle", code, 1, shipped(code), now, SHIPPER) for code in CYCLES),
         ]
         await uow.standards.save_where_absent(documents)
         await uow.commit()

@@ -70,6 +70,7 @@ class ContactChanged(EventData):
     ] = []  # {"days": [1..7], "from": "21:00", "to": "07:00"} in the customer's time zone
     time_zone: str | None = None
     do_not_contact: bool = False
+    topics_out: list[str] = []  # topics that he does not want to hear of
     consents: list[
         dict[str, Any]
     ] = []  # {"purpose", "channel" ("*" for all), "granted": bool, "at"}: the latest of each

@@ -40,6 +40,11 @@ class ResumeRepository:
         self._session = session
         self._dialect: Dialect = "sqlite" if session.get_bind().dialect.name == "sqlite" else "postgresql"
 
+    async def open(self) -> None:
+        """Each statement by itself: reading needs no transaction, and BEGIN and ROLLBACK are two round trips of four."""
+        if self._dialect == "postgresql":
+            await self._session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+
     async def reached_by(self, identifier_ids: Iterable[UUID], reader: Reader) -> tuple[list[Reached], bool]:
         """The traces that carry the identifiers, with their customers as they are now, and whether there are more.
 

@@ -11,8 +11,9 @@ from common.identifiers import identifier_id
 from common.uow import UnitOfWork
 from interactions.parts.domain import PROFILE
 from interactions.resume.domain import Memory, Question, Reached, Reader, Who, for_reader, recognise
-from interactions.resume.packet import Composed, Scene, compose
+from interactions.resume.packet import Composed, compose
 from interactions.resume.repository import ResumeRepository
+from interactions.resume.scene import Scene
 
 NOBODY = Who("unknown")
 
@@ -33,6 +34,7 @@ async def read_resume(
     now = clock()
     async with uow:
         resumes = ResumeRepository(uow.session)
+        await resumes.open()
         who = await _find(question, reader, resumes)
         memory = for_reader(await resumes.remember(who, reader, now=now), reader)
         who, memory = _as_far_as_known(who, memory, reader)

@@ -86,7 +86,7 @@ class TimelineItem(BaseModel):
     @classmethod
     def of(cls, row: Mapping[str, Any], *, internal: bool) -> "TimelineItem":
         amount = row["figures"].get("amount")
-        actor = Actor(kind=row["actor_kind"], id=row["actor_id"], name=row["actor_name"])
+        actor = Actor(kind=row["actor_kind"], id=row["actor_id"] if internal else None, name=row["actor_name"])
         told = {name: row[name] for name in cls.model_fields if name in row}
         behind = {"internal": Internal.model_validate(dict(row))} if internal else {}
         money = MoneyBody.of(amount["minor"], amount["currency"]) if amount else None

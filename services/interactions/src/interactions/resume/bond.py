@@ -1,0 +1,235 @@
+"""R9 to R21: what we know of him, how he is to be treated, what he has, who looks after him. Pure; a section a function."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from common.company import Company
+from common.money import from_minor
+from interactions.parts.domain import CONTACT, PROFILE, VALUE, Part
+from interactions.resume.domain import Reader, Touchpoint
+from interactions.resume.scene import Packet, Scene, in_time, latest_first, moment_of, people_of
+
+LAST_PURCHASES = 5
+MOST_QUESTIONS = 2  # "un par de preguntas" (S0-44)
+COMPLAINING = frozenset({"complaint", "claim"})
+NOT_YET_TOLD = timedelta(seconds=60)  # a fact as young as this may not have passed through identity yet
+# R21: whom of our people each reader may know
+ROLES = {"partner": frozenset({"account_owner"}), "customer": frozenset({"account_owner", "nanny"})}
+
+
+# --- R9, R10: what we know and may ask --------------------------------------------------------------------------------
+
+
+def known(scene: Scene) -> list[Packet]:
+    """What we know and must not ask again: as identity tells it, and what was learned since it last spoke."""
+    profile = scene.memory.parts.get(PROFILE)
+    facts = {str(fact.get("key")): dict(fact) for fact in (profile.body.get("known") or [] if profile else [])}
+    for learned in _learned(scene.memory.touchpoints, profile, scene.company):
+        held = facts.get(learned["key"])
+        if held is None or moment_of(held.get("as_of")) < learned["as_of"]:
+            facts[learned["key"]] = learned
+    shown = (fact for fact in facts.values() if _may_know(fact, scene.reader))
+    return sorted((_fact(fact, scene.now) for fact in shown), key=lambda fact: fact["key"])
+
+
+def _learned(contacts: Iterable[Touchpoint], profile: Part | None, company: Company) -> Iterable[Packet]:
+    for contact in sorted(contacts, key=in_time):
+        if profile is not None and contact.recorded_at <= profile.as_of - NOT_YET_TOLD:
+            continue
+        for fact in contact.facts:
+            definition = company.fact(str(fact.get("key")))
+            validity = definition.validity_days if definition else None
+            yield {
+                "key": str(fact.get("key")),
+                "value": fact.get("value"),
+                "as_of": contact.occurred_at,
+                "source": contact.channel,
+                "confidence": fact.get("confidence"),
+                "expires_at": contact.occurred_at + timedelta(days=validity) if validity else None,
+                "sensitivity": "public" if definition and definition.public else "internal",
+            }
+
+
+def _may_know(fact: Mapping[str, Any], reader: Reader) -> bool:
+    sensitivity = str(fact.get("sensitivity", "internal"))
+    return sensitivity != "restricted" if reader.internal else sensitivity == "public"
+
+
+def _fact(fact: Mapping[str, Any], now: datetime) -> Packet:
+    expires_at = fact.get("expires_at")
+    return {
+        "key": fact["key"],
+        "value": fact.get("value"),
+        "as_of": fact.get("as_of"),
+        "source": fact.get("source"),
+        "confidence": fact.get("confidence"),
+        "expires_at": expires_at,
+        "stale": expires_at is not None and moment_of(expires_at) <= now,
+    }
+
+
+def questions(scene: Scene, facts: Iterable[Mapping[str, Any]]) -> list[Packet]:
+    """At most two, none while a complaint or claim is open, only what suits the channel and is not freshly known."""
+    if any(case.kind in COMPLAINING for case in scene.memory.cases):
+        return []
+    fresh = {fact["key"] for fact in facts if not fact["stale"]}
+    channel = scene.question.channel
+    fitting = [
+        {key: question.get(key) for key in ("question_id", "key", "text")}
+        for question in scene.body(PROFILE).get("ask") or []
+        if question.get("key") not in fresh
+        and (channel is None or not question.get("channels") or channel in question["channels"])
+    ]
+    return fitting[:MOST_QUESTIONS]
+
+
+# --- R11 to R21 -------------------------------------------------------------------------------------------------------
+
+
+def contact(scene: Scene) -> Packet:
+    wishes, said = scene.wishes, scene.body(CONTACT)
+    until = wishes.quiet_until(scene.now)
+    return {
+        "ranking": list(wishes.ranking),
+        "quota_left": wishes.quota_left(scene.memory.outbound, scene.now),
+        "max_contacts": wishes.max_contacts,
+        "per_days": wishes.per_days if wishes.max_contacts is not None else None,
+        "quiet": until is not None,
+        "quiet_until": until,
+        "quiet_times": list(said.get("quiet_times") or []),
+        "time_zone": wishes.time_zone,
+        "consents": list(said.get("consents") or []),
+        "do_not_contact": wishes.do_not_contact,
+    }
+
+
+def value(scene: Scene) -> Packet:
+    said = scene.body(VALUE).get("value") or {}
+    part, since = scene.memory.parts.get(VALUE), scene.memory.since
+    empty = {
+        "tier": None,
+        "abc": None,
+        "tenure_months": int((scene.now - since).days / 30.4375) if since else None,
+        "as_of": part.as_of if part else None,
+    }
+    return empty | {"key_account": scene.memory.key_account} | dict(said)
+
+
+def treatment(scene: Scene) -> Packet:
+    empty: Packet = {"service_level": None, "attend_by": None, "spend_limit": None, "reasons": []}
+    return empty | dict(scene.body(VALUE).get("treatment") or {})
+
+
+def alerts(scene: Scene) -> list[Packet]:
+    """R20: what scoring signals, promises of ours that are late, moments of truth that failed. The newest first."""
+    late = [
+        promise
+        for promise in scene.memory.commitments
+        if promise.by == "company" and promise.state_at(scene.now) in ("late", "broken")
+    ]
+    raised: list[Packet] = [dict(alert) for alert in scene.body(VALUE).get("alerts") or []]
+    raised += [
+        {
+            "signal": "promise-broken",
+            "level": "critical",
+            "since": promise.due_at,
+            "evidence": {"commitment_id": promise.commitment_id},
+        }
+        for promise in late
+    ]
+    raised += [
+        {
+            "signal": "moment-failed",
+            "level": "critical" if moment.critical else "warning",
+            "since": moment.at,
+            "evidence": {
+                "evidence_id": moment.evidence_id,
+                "cycle": moment.cycle,
+                "moment": moment.moment,
+                "name": moment.name,
+            },
+        }
+        for moment in scene.memory.moments
+    ]
+    return sorted(raised, key=lambda alert: moment_of(alert.get("since")), reverse=True)
+
+
+def holdings(scene: Scene) -> Packet:
+    said = dict(scene.body(VALUE).get("holdings") or {})
+    bought = [contact for contact in latest_first(scene.memory.touchpoints) if contact.kind == "purchase"]
+    told: Packet = {
+        "accounts": list(scene.body(PROFILE).get("accounts") or []),
+        "last_purchases": [_purchase(contact) for contact in bought[:LAST_PURCHASES]],
+        "usual_amount": None,
+    }
+    # figures of the whole customer: a partner sees only what came through himself
+    return told if scene.reader.view == "partner" else told | said
+
+
+def _purchase(contact: Touchpoint) -> Packet:
+    return {
+        "touchpoint_id": contact.touchpoint_id,
+        "occurred_at": contact.occurred_at,
+        "channel": contact.channel,
+        "site": contact.site,
+        "amount": money(contact.figures.get("amount")),
+        "quantity": contact.figures.get("quantity"),
+        "category": contact.figures.get("category"),
+        "offering": contact.figures.get("offering"),
+    }
+
+
+def money(figure: Mapping[str, Any] | None) -> Packet | None:
+    """The amount as it is answered, from minor units."""
+    if not figure:
+        return None
+    return {"amount": from_minor(figure["minor"], figure["currency"]), "currency": figure["currency"]}
+
+
+def offers(scene: Scene) -> list[Packet]:
+    """R19: campaigns sent and what he answered, quotes and how they stand. The newest first."""
+    campaigns: dict[str, Packet] = {}
+    quotes: list[Packet] = []
+    for contact in sorted(scene.memory.touchpoints, key=in_time):
+        if contact.kind == "quote":
+            quotes.append(_quote(contact))
+        code = contact.payload.get("campaign")
+        if contact.kind not in ("campaign_send", "campaign_response") or code is None:
+            continue
+        offer = campaigns.setdefault(code, _campaign(code, contact))
+        offer["at"] = contact.occurred_at
+        if contact.kind == "campaign_response":
+            offer |= {"answer": contact.payload.get("answer"), "answered_at": contact.occurred_at}
+    return sorted([*campaigns.values(), *quotes], key=lambda offer: offer["at"], reverse=True)
+
+
+def _campaign(code: str, contact: Touchpoint) -> Packet:
+    return {
+        "kind": "campaign",
+        "campaign": code,
+        "channel": contact.channel,
+        "at": contact.occurred_at,
+        "answer": None,
+        "answered_at": None,
+    }
+
+
+def _quote(contact: Touchpoint) -> Packet:
+    return {
+        "kind": "quote",
+        "touchpoint_id": contact.touchpoint_id,
+        "channel": contact.channel,
+        "at": contact.occurred_at,
+        "offering": contact.payload.get("offering"),
+        "amount": money(contact.figures.get("amount")),
+        "answer": contact.payload.get("answer", "open"),
+        "valid_until": contact.payload.get("valid_until"),
+    }
+
+
+def people(scene: Scene) -> list[Packet]:
+    roles = ROLES.get(scene.reader.view)
+    if roles is None:
+        return [dict(person) for person in scene.body(PROFILE).get("people") or []]
+    return [{key: person.get(key) for key in ("role", "name", "since")} for person in people_of(scene, roles)]

@@ -97,7 +97,7 @@ class Stack:
     def roles(self) -> dict[str, Role]:
         """In the order in which they start."""
         roles = [self._postgres_role(), self._kafka_role()]
-        for build in (api_role, needed_port, worker_role):
+        for build in (api_role, worker_role):
             # The environment is asked for at the start: ports and secrets are known by then.
             roles += [build(each, start=partial(self._start_command, each), logs=self.logs) for each in self.services]
         return {role.name: role for role in roles}

@@ -47,7 +47,7 @@ def postgres_databases(tmp_path_factory: pytest.TempPathFactory, postgres_server
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.real)])
 async def make_database(request: pytest.FixtureRequest) -> AsyncIterator[MakeDatabase]:
-    """Makes fresh, migrated databases: `await make_database("scoring")`. The test runs on SQLite and on PostgreSQL."""
+    """Makes a fresh, migrated database of the service that is named. The test runs on SQLite and on PostgreSQL."""
     databases: Databases = request.getfixturevalue(f"{request.param.replace('postgresql', 'postgres')}_databases")
     made: list[Database] = []
 

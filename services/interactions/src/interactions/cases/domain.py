@@ -258,5 +258,6 @@ def told(step: Step, *, now: datetime) -> CaseMoved:
         first_contact=case.first_contact if step.move == "resolved" else None,
         recovered=case.recovered if step.move in {"verified", "closed"} else None,
         recovery_deadline=case.recovery_deadline,
+        timely=case.timely if step.move == "answered" else None,
         backfill=case.backfill,
     )

@@ -407,6 +407,7 @@ def _moved(one: Touchpoint, placed: Placed) -> list[ConversationMoved]:
             move=move,
             matched_by=placed.matched_by,
             touchpoint_id=one.touchpoint_id,
+            kind=one.draft.kind,
             channel=one.draft.channel,
             previous_channel=placed.before.last_channel if placed.before else None,
             gap_seconds=placed.gap_seconds,

@@ -182,23 +182,31 @@ class Desk:
         await self._absorb()
 
     async def _add_founded(self) -> None:
-        revision = next_revision(0, self.now)
+        since, revision = self._first_touchpoints(), next_revision(0, self.now)
         customers = [
-            Customer(customer_id, kind, "active", None, False, self._since(customer_id), BY_RULES, revision)  # type: ignore[arg-type]
+            Customer(
+                customer_id,
+                kind,  # type: ignore[arg-type]
+                "active",
+                None,
+                key_account=False,
+                since=since.get(customer_id, self.now),
+                created_by=BY_RULES,
+                revision=revision,
+            )
             for customer_id, kind in self.founded.items()
         ]
         await self.uow.customers.add(customers)
         self.uow.outbox.add_all(map(changed, customers), at=self.now)
 
-    def _since(self, customer_id: UUID) -> datetime:
+    def _first_touchpoints(self) -> dict[UUID, datetime]:
         """He is a customer since his first touchpoint, not since we heard of it."""
-        moments = [
-            sighting.occurred_at
-            for trace_id, seen in self._seen.items()
-            if self.owner(trace_id) == customer_id
-            for sighting in seen
-        ]
-        return min(moments, default=self.now)
+        first: dict[UUID, datetime] = {}
+        for trace_id, seen in self._seen.items():
+            if (owner := self.owner(trace_id)) is not None:
+                earliest = min(sighting.occurred_at for sighting in seen)
+                first[owner] = min(earliest, first.get(owner, earliest))
+        return first
 
     async def _save_traces(self) -> None:
         merged = {move.trace_id for _, moves in self.merges for move in moves}
@@ -233,6 +241,10 @@ class Desk:
             if decision.survivor is None or decision.absorbed is None:
                 continue
             await absorb(decision.absorbed, decision.survivor, uow=self.uow, now=self.now)
+            traces = {trail.trace_id for trail in self.world.members(decision.survivor)}
+            await self.uow.reviews.close_within(
+                traces, by=BY_RULES, reason=decision.reason, at=self.now, decision_id=decision.decision_id
+            )
         if self.merges:
             await tell_contact(
                 {decision.survivor for decision, _ in self.merges if decision.survivor}, uow=self.uow, now=self.now

@@ -123,11 +123,7 @@ def treatment(scene: Scene) -> Packet:
 
 def alerts(scene: Scene) -> list[Packet]:
     """R20: what scoring signals, promises of ours that are late, moments of truth that failed. The newest first."""
-    late = [
-        promise
-        for promise in scene.memory.commitments
-        if promise.by == "company" and promise.state_at(scene.now) in ("late", "broken")
-    ]
+    late = [promise for promise in scene.memory.commitments if promise.alarms_at(scene.now)]
     raised: list[Packet] = [dict(alert) for alert in scene.body(VALUE).get("alerts") or []]
     raised += [
         {

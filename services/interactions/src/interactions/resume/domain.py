@@ -173,8 +173,17 @@ class Commitment:
     due_at: datetime | None
     state: str
     made_at: datetime
+    moved_at: datetime
+    backfill: bool
     partner: str | None = None
     source: str | None = None
+
+    def alarms_at(self, now: datetime) -> bool:
+        """A late promise of ours. What was due before history was loaded is shown as of its time and sets nothing off."""
+        if self.by != "company" or self.state_at(now) not in {"late", "broken"}:
+            return False
+        old = self.backfill and self.due_at is not None and self.due_at <= self.moved_at
+        return self.state == "broken" or not old
 
     def state_at(self, now: datetime) -> str:
         """Late as soon as its time has passed, whether its timer has fired or not."""

@@ -14,6 +14,7 @@ from interactions.commitments.router import router as commitments
 from interactions.consumers import TOPICS
 from interactions.contact.router import router as contact
 from interactions.conversations.router import router as conversations
+from interactions.corrections.router import router as corrections
 from interactions.resume.router import router as resume
 from interactions.timeline.router import router as timeline
 from interactions.touchpoints.domain import Speaker
@@ -63,6 +64,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         settings=runtime.settings,
         routers=[
             touchpoints,
+            corrections,
             conversations,
             commitments,
             cases,

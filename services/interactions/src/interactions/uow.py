@@ -1,5 +1,8 @@
 """What one transaction of interactions can reach."""
 
+from sqlalchemy.exc import DBAPIError
+
+from common.db import is_transient
 from common.uow import UnitOfWork
 from interactions.cases.repository import CaseRepository
 from interactions.commitments.repository import CommitmentRepository
@@ -26,3 +29,8 @@ class InteractionsUnitOfWork(UnitOfWork):
         self.conversations = ConversationRepository(self.session)
         self.commitments = CommitmentRepository(self.session)
         self.cases = CaseRepository(self.session)
+
+
+def refused_by_database(error: Exception) -> bool:
+    """Whether the database will never take what it was given: a value that it cannot keep, not a moment of absence."""
+    return isinstance(error, DBAPIError) and not is_transient(error)

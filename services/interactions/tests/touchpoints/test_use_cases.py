@@ -15,6 +15,7 @@ from common.events import decode
 from interactions.cases.models import case_file
 from interactions.commitments.models import commitment
 from interactions.conversations.models import conversation, conversation_entry
+from interactions.corrections.use_cases import correct, redact, retract
 from interactions.touchpoints import domain
 from interactions.touchpoints.domain import Draft, Speaker, Unreadable
 from interactions.touchpoints.models import receipt, touchpoint, trace, trace_identifier
@@ -24,10 +25,7 @@ from interactions.touchpoints.use_cases import (
     Recorded,
     Recorder,
     Refused,
-    correct,
     record_touchpoints,
-    redact,
-    retract,
 )
 
 SPEAKER = Speaker(by="first key", attests=frozenset({"*"}))

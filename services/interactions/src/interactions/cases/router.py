@@ -33,7 +33,10 @@ async def list_cases(
     page: Paging,
     customer_id: Annotated[UUID | None, Query(description="Of this customer only")] = None,
     state: Annotated[list[State] | None, Query(description="In one of these states")] = None,
-    kind: Annotated[Literal["complaint", "claim", "petition", "suggestion", "compliment"] | None, Query()] = None,
+    kind: Annotated[
+        Literal["complaint", "claim", "petition", "suggestion", "compliment"] | None,
+        Query(description="Of this kind only"),
+    ] = None,
 ) -> Page[CaseRead]:
     """Complaints, claims, petitions, suggestions and compliments (PQR), the latest first."""
     reader = reader_of(who, None)

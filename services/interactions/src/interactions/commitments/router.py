@@ -31,7 +31,9 @@ async def list_commitments(
     clock: ClockOf,
     page: Paging,
     customer_id: Annotated[UUID | None, Query(description="Of this customer only")] = None,
-    state: Annotated[Literal["open", "late", "kept", "broken", "waived"] | None, Query()] = None,
+    state: Annotated[
+        Literal["open", "late", "kept", "broken", "waived"] | None, Query(description="In this state only")
+    ] = None,
     by: Annotated[Literal["company", "customer"] | None, Query(description="Who promised")] = None,
 ) -> Page[CommitmentRead]:
     """Who promised what by when (compromisos), the latest first. One whose time has passed is late by itself."""

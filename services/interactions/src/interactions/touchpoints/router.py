@@ -8,7 +8,7 @@ import orjson
 from fastapi import APIRouter, Depends, Request, Response
 
 from common.auth import Principal, needs
-from common.errors import Forbidden, Invalid
+from common.errors import Invalid
 from common.http import ClockOf, CompanyOf, DatabaseOf, metrics_of
 from common.identifiers import InvalidIdentifier
 from common.problems import MEDIA_TYPE, Malformed, problem_of, problems_of
@@ -16,25 +16,19 @@ from interactions.readers import reader_of
 from interactions.settings import InteractionsSettings
 from interactions.touchpoints import use_cases
 from interactions.touchpoints.domain import (
-    AnotherExternalId,
     DifferentBody,
     ForeignSource,
-    NotRedactable,
     OccurredInFuture,
     Speaker,
-    TouchpointNotLive,
     UnknownCaseNumber,
     UnknownPromise,
     UnknownThread,
     UnknownTouchpoint,
-    Unreadable,
 )
 from interactions.touchpoints.schemas import (
     BATCH_BODY,
     TOUCHPOINT_BODY,
     BatchRead,
-    ReasonBody,
-    RedactBody,
     TouchpointRead,
     TouchpointRecordedRead,
     read_body,
@@ -56,11 +50,6 @@ CanRead = Annotated[Principal, needs("touchpoints:read")]
 class BatchTooLarge(Invalid):
     code = "batch-too-large"
     title = f"A batch has at most {MOST_ROWS} rows"
-
-
-class StaffOnly(Forbidden):
-    code = "staff-only"
-    title = "A customer's or a partner's credential cannot change the log"
 
 
 def desk_of(request: Request, database: DatabaseOf, clock: ClockOf, company: CompanyOf) -> Desk:
@@ -162,51 +151,6 @@ async def read_touchpoint(touchpoint_id: UUID, who: CanRead, database: DatabaseO
     return shown(row, trace=trace, conversation_id=held[0] if held else None, matched_by=matched_by)
 
 
-@router.post(
-    "/{touchpoint_id}:retract",
-    summary="Take a touchpoint's effects back",
-    responses=problems_of(UnknownTouchpoint, TouchpointNotLive, StaffOnly),
-)
-async def retract_touchpoint(touchpoint_id: UUID, body: ReasonBody, who: CanRecord, desk: DeskOf) -> TouchpointRead:
-    """It was recorded wrongly (retractar): value, threads, promises and cases become as if it had not been; it stays in the log, marked."""
-    await _only_staff(who, touchpoint_id, desk)
-    await use_cases.retract(touchpoint_id, reason=body.reason, by=who.name or who.key_id, desk=desk)
-    return await read_touchpoint(touchpoint_id, who, desk.database)
-
-
-@router.post(
-    "/{touchpoint_id}:redact",
-    summary="Empty some of it for good",
-    responses=problems_of(UnknownTouchpoint, NotRedactable, StaffOnly),
-)
-async def redact_touchpoint(touchpoint_id: UUID, body: RedactBody, who: CanRecord, desk: DeskOf) -> TouchpointRead:
-    """What the pointers name is gone for good (suprimir contenido), in the log, in threads and in parked bodies; that it was, stays."""
-    await _only_staff(who, touchpoint_id, desk)
-    by = who.name or who.key_id
-    await use_cases.redact(touchpoint_id, body.pointers, reason=body.reason, by=by, desk=desk)
-    return await read_touchpoint(touchpoint_id, who, desk.database)
-
-
-@router.post(
-    "/{touchpoint_id}:correct",
-    summary="Put a corrected version beside it",
-    status_code=201,
-    response_model=TouchpointRecordedRead,
-    openapi_extra=TOUCHPOINT_BODY,
-    responses=problems_of(UnknownTouchpoint, TouchpointNotLive, AnotherExternalId, Invalid, Malformed, StaffOnly),
-)
-async def correct_touchpoint(
-    touchpoint_id: UUID, request: Request, who: CanRecord, company: CompanyOf, desk: DeskOf, reason: str = "corrected"
-) -> dict[str, Any]:
-    """The whole new body, with the same source and external id (corregir). The old version's effects are taken back."""
-    await _only_staff(who, touchpoint_id, desk)
-    given = read_body(await request.body(), speaker=speaker_of(who), company=company)
-    if isinstance(given, Unreadable):
-        raise given.refusal
-    by = who.name or who.key_id
-    return (await use_cases.correct(touchpoint_id, given, by=by, reason=reason, desk=desk)).as_body()
-
-
 def reader_sees(reader: Any, row: Any, trace: Any) -> bool:
     """An agent all; a customer what proven traces of his own hold; a partner what came through himself. Neither what is internal."""
     if reader.view == "agent":
@@ -216,13 +160,6 @@ def reader_sees(reader: Any, row: Any, trace: Any) -> bool:
     if reader.view == "partner":
         return bool(reader.partner) and row["partner"] == reader.partner
     return trace is not None and trace.customer_id == reader.customer_id and trace.proof in {"attested", "person"}
-
-
-async def _only_staff(who: Principal, touchpoint_id: UUID, desk: Desk) -> None:
-    if who.subject is None:
-        return
-    await read_touchpoint(touchpoint_id, who, desk.database)  # a foreign one is unknown to him
-    raise StaffOnly
 
 
 def _is_lines(request: Request) -> bool:

@@ -9,7 +9,6 @@ from uuid import UUID
 import orjson
 from pydantic import (
     AfterValidator,
-    AliasChoices,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -237,27 +236,6 @@ class BatchRead(BaseModel):
     duplicate: int
     refused: int
     results: list[dict[str, Any]]
-
-
-class ReasonBody(_Body):
-    """Why it is done."""
-
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"example": {"reason": "Sent by a test of the gateway"}}
-    )
-
-    reason: str = Field(min_length=1, max_length=500, validation_alias=AliasChoices("reason", "text"))
-
-
-class RedactBody(_Body):
-    """What is to be emptied for good, and why."""
-
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"example": {"pointers": ["/content"], "reason": "It held a card number"}}
-    )
-
-    pointers: list[Annotated[str, Field(pattern=r"^/", max_length=200)]] = Field(min_length=1, max_length=50)
-    reason: str = Field(min_length=1, max_length=500, validation_alias=AliasChoices("reason", "text"))
 
 
 class TouchpointRead(BaseModel):

@@ -1,4 +1,4 @@
-"""What a caller can ask of the log: record, correct, retract, redact. One function, one transaction."""
+"""What a caller can ask of the log: record one, a thousand, or what the bus brings. One function, one transaction."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -7,8 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import orjson
-from sqlalchemy.exc import DBAPIError
 from uuid_utils.compat import uuid7
 
 from common.clock import Clock
@@ -16,18 +14,13 @@ from common.company import Company
 from common.contracts.interactions import (
     ConversationMoved,
     PersonSeen,
-    PersonUnseen,
     TouchpointRecorded,
-    TouchpointRetracted,
 )
-from common.db import Database, is_transient
+from common.db import Database
 from common.errors import Refusal
-from common.names import fold
 from common.problems import problem_of
-from interactions.cases import domain as case_domain
 from interactions.cases import use_cases as cases
 from interactions.cases.domain import CaseFile
-from interactions.commitments import domain as commitment_domain
 from interactions.commitments import use_cases as commitments
 from interactions.commitments.domain import Commitment
 from interactions.conversations import use_cases as conversations
@@ -35,7 +28,7 @@ from interactions.conversations.domain import Entry, Placed
 from interactions.touchpoints import domain
 from interactions.touchpoints.domain import DifferentBody, Draft, KnownTrace, Touchpoint, Unreadable, Unstorable
 from interactions.touchpoints.repository import Receipt, ReceiptTaken
-from interactions.uow import PARTIES, TRACES, InteractionsUnitOfWork
+from interactions.uow import PARTIES, TRACES, InteractionsUnitOfWork, refused_by_database
 
 
 @dataclass(frozen=True)
@@ -89,8 +82,8 @@ async def record_touchpoints(given: Sequence[Draft | Unreadable], *, desk: Desk,
         return await _record(given, desk=desk, park=park)
     except ReceiptTaken:
         return await record_touchpoints(given, desk=desk, park=park)  # now it is known
-    except DBAPIError as error:
-        if is_transient(error):
+    except Exception as error:
+        if not refused_by_database(error):
             raise
         if len(given) == 1:
             return await _record([_unstorable(given[0])], desk=desk, park=park)
@@ -113,15 +106,15 @@ async def _record(given: Sequence[Draft | Unreadable], *, desk: Desk, park: bool
     outcomes: dict[int, Outcome | Unreadable] = {}
     accepted = _accept(given, outcomes, desk=desk)
     async with InteractionsUnitOfWork(desk.database) as uow:
-        await uow.lock(_lock_keys(accepted.values()), space=TRACES)  # before the first write, or order per key is lost
+        await uow.lock(lock_keys(accepted.values()), space=TRACES)  # before the first write, or order per key is lost
         fresh = await _unknown(accepted, outcomes, uow=uow)
-        traces = await _traces(list(fresh.values()), uow=uow)
+        traces = await traces_of(list(fresh.values()), uow=uow)
         await uow.lock({trace.party_id for trace in traces.values()}, space=PARTIES)
-        fresh, named = await _checked(fresh, traces, outcomes, uow=uow)
+        fresh, named = await checked(fresh, traces, outcomes, uow=uow)
         now = desk.clock()
         ready = {place: domain.minted(one, uuid7(), at=now) for place, one in fresh.items()}
-        answers = await _append(list(ready.values()), traces, named, desk=desk, uow=uow, now=now)
-        await uow.receipts.claim(_receipt(one, answers[one.touchpoint_id]) for one in ready.values())
+        answers = await append(list(ready.values()), traces, named, desk=desk, uow=uow, now=now)
+        await uow.receipts.claim(receipt_of(one, answers[one.touchpoint_id]) for one in ready.values())
         outcomes |= {place: Recorded("recorded", answers[one.touchpoint_id]) for place, one in ready.items()}
         settled = await _settled(outcomes, given, park=park, now=now, uow=uow)
         await uow.commit()
@@ -145,7 +138,7 @@ def _accept(
     return accepted
 
 
-def _lock_keys(touchpoints: Any) -> set[UUID]:
+def lock_keys(touchpoints: Any) -> set[UUID]:
     return {key for one in touchpoints for key in (one.trace_id, *(seen.identifier_id for seen in one.seen))}
 
 
@@ -174,18 +167,18 @@ async def _unknown(
     return fresh
 
 
-async def _traces(touchpoints: Sequence[Touchpoint], *, uow: InteractionsUnitOfWork) -> dict[UUID, KnownTrace]:
+async def traces_of(touchpoints: Sequence[Touchpoint], *, uow: InteractionsUnitOfWork) -> dict[UUID, KnownTrace]:
     """What is known of the touchpoints' traces; for new ones with the customer that their identifiers reach, provisionally."""
     known = await uow.traces.known({one.trace_id for one in touchpoints})
     new = [one for one in touchpoints if one.trace_id not in known and not one.anonymous]
     reached = await uow.traces.reached({seen.identifier_id for one in new for seen in one.seen})
     survivors = await uow.traces.survivors({one.customer_named for one in new if one.customer_named})
     candidates = {customer for some in reached.values() if len(some) == 1 for customer in some}
-    traces_of = await uow.traces.of_customers(candidates)
+    known_of = await uow.traces.of_customers(candidates)
     found = dict(known)
     for one in touchpoints:
         if one.trace_id not in found:
-            found[one.trace_id] = _new_trace(one, reached, survivors, traces_of)
+            found[one.trace_id] = _new_trace(one, reached, survivors, known_of)
     return found
 
 
@@ -212,7 +205,7 @@ class Named:
     cases: Mapping[str, CaseFile]
 
 
-async def _checked(
+async def checked(
     fresh: Mapping[int, Touchpoint],
     traces: Mapping[UUID, KnownTrace],
     outcomes: dict[int, Outcome | Unreadable],
@@ -269,22 +262,22 @@ def _continued(
         found.append(draft.conversation_id)
     if draft.case is not None:
         case = named.cases.get(draft.case)
-        if case is None or case.state == "retracted" or _party(case.trace_id, known) not in parties:
+        if case is None or case.state == "retracted" or party_of(case.trace_id, known) not in parties:
             raise domain.UnknownCaseNumber(pointer="/case")
         found.append(case.touchpoint_id)
     for place, commitment_id in enumerate(draft.keeps):
         commitment = named.commitments.get(commitment_id)
-        if commitment is None or commitment.state == "retracted" or _party(commitment.trace_id, known) not in parties:
+        if commitment is None or commitment.state == "retracted" or party_of(commitment.trace_id, known) not in parties:
             raise domain.UnknownPromise(pointer=f"/keeps/{place}")
         found.append(commitment.touchpoint_id)
     return found[0] if found else None
 
 
-def _party(trace_id: UUID, known: Mapping[UUID, KnownTrace]) -> UUID:
+def party_of(trace_id: UUID, known: Mapping[UUID, KnownTrace]) -> UUID:
     return known[trace_id].party_id if trace_id in known else trace_id
 
 
-async def _append(
+async def append(
     touchpoints: Sequence[Touchpoint],
     traces: Mapping[UUID, KnownTrace],
     named: Named,
@@ -432,7 +425,7 @@ def _answer(
     }
 
 
-def _receipt(one: Touchpoint, answer: dict[str, Any]) -> Receipt:
+def receipt_of(one: Touchpoint, answer: dict[str, Any]) -> Receipt:
     return Receipt(*one.key, one.draft.body_hash, one.touchpoint_id, one.trace_id, answer)
 
 
@@ -478,177 +471,6 @@ async def _park(one: Unreadable, *, now: datetime, uow: InteractionsUnitOfWork) 
         problem={**problem_of(one.refusal), "speaker": one.speaker.as_row()},
         at=now,
     )
-
-
-# --- afterwards -------------------------------------------------------------------------------------------------------
-
-
-async def retract(touchpoint_id: UUID, *, reason: str, by: str, desk: Desk) -> None:
-    """Take a touchpoint's effects back everywhere; what it said stays in the log, marked."""
-    async with InteractionsUnitOfWork(desk.database) as uow:
-        row = await _held(touchpoint_id, uow=uow)
-        now = desk.clock()
-        await _take_back(row, state="retracted", reason=reason, by=by, now=now, uow=uow)
-        await conversations.recompute([await _party_of(row["trace_id"], uow=uow)], uow=uow, window=desk.window)
-        await uow.commit()
-
-
-async def correct(touchpoint_id: UUID, draft: Draft, *, by: str, reason: str, desk: Desk) -> Recorded:
-    """Put a new version beside the old one: the old one's effects are taken back, the new one gets the trace of its own content."""
-    accepted = domain.accept(draft, now=desk.clock(), company=desk.company, secret=desk.secret)
-    async with InteractionsUnitOfWork(desk.database) as uow:
-        row = await uow.touchpoints.get(touchpoint_id)
-        await uow.lock({row["trace_id"], *_lock_keys([accepted])}, space=TRACES)
-        traces = await _traces([accepted], uow=uow)
-        old_party = await _party_of(row["trace_id"], uow=uow)
-        parties = {old_party, *(trace.party_id for trace in traces.values())}
-        await uow.lock(parties, space=PARTIES)
-        row = await _must_be_live(touchpoint_id, uow=uow)
-        if (row["source"], row["external_id"]) != accepted.key:
-            raise domain.AnotherExternalId(pointer="/external_id")
-        outcomes: dict[int, Outcome | Unreadable] = {}
-        fresh, named = await _checked({0: accepted}, traces, outcomes, uow=uow)
-        if (refused := outcomes.get(0)) is not None and isinstance(refused, Unreadable):
-            raise refused.refusal
-        now = desk.clock()
-        new = replace(
-            domain.minted(fresh[0], uuid7(), at=now),
-            version=row["version"] + 1,
-            position=row["position"],
-            corrects=touchpoint_id,
-        )
-        await _take_back(row, state="corrected", reason=reason, by=by, now=now, uow=uow, corrected_by=new.touchpoint_id)
-        answers = await _append([new], traces, named, desk=desk, uow=uow, now=now)
-        await conversations.recompute(parties, uow=uow, window=desk.window)
-        thread = await uow.conversations.get(new.touchpoint_id)
-        answer = answers[new.touchpoint_id] | {"conversation_id": str(thread["conversation_id"])}
-        await uow.receipts.replace(_receipt(new, answer))
-        await uow.commit()
-    return Recorded("recorded", answer)
-
-
-async def redact(touchpoint_id: UUID, pointers: Sequence[str], *, reason: str, by: str, desk: Desk) -> None:
-    """Empty what the pointers name, for good: in the log, in threads computed from it, and in bodies parked under its id."""
-    async with InteractionsUnitOfWork(desk.database) as uow:
-        row = await uow.touchpoints.get(touchpoint_id)
-        await uow.lock([row["trace_id"]], space=TRACES)
-        party = await _party_of(row["trace_id"], uow=uow)
-        await uow.lock([party], space=PARTIES)
-        row = await uow.touchpoints.get(touchpoint_id)
-        changes = domain.redacted(row, pointers)
-        now = desk.clock()
-        marks = [{"pointer": one, "at": now.isoformat(), "by": by, "reason": reason} for one in pointers]
-        await uow.touchpoints.change(touchpoint_id, **changes, redacted=[*row["redacted"], *marks])
-        await _redact_parked(row, pointers, uow=uow)
-        if "payload" in changes:
-            opened = await uow.cases.opened_in(touchpoint_id)
-            await uow.cases.put([replace(case, about=changes["payload"].get("about")) for case in opened])
-        await conversations.recompute([party], uow=uow, window=desk.window)
-        await uow.commit()
-
-
-async def _redact_parked(row: Mapping[str, Any], pointers: Sequence[str], *, uow: InteractionsUnitOfWork) -> None:
-    for parked in await uow.touchpoints.parked_with(row["source"], row["external_id"]):
-        try:
-            body = orjson.loads(parked.body)
-        except orjson.JSONDecodeError:
-            body = None
-        if isinstance(body, dict) and body.get("external_id") == row["external_id"]:
-            for pointer in pointers:
-                domain.empty(body, pointer)
-            await uow.touchpoints.empty_parked(parked.id, orjson.dumps(body).decode())
-
-
-async def _held(touchpoint_id: UUID, *, uow: InteractionsUnitOfWork) -> Any:
-    row = await uow.touchpoints.get(touchpoint_id)
-    await uow.lock([row["trace_id"]], space=TRACES)
-    await uow.lock([await _party_of(row["trace_id"], uow=uow)], space=PARTIES)
-    return await _must_be_live(touchpoint_id, uow=uow)
-
-
-async def _must_be_live(touchpoint_id: UUID, *, uow: InteractionsUnitOfWork) -> Any:
-    row = await uow.touchpoints.get(touchpoint_id)
-    if row["state"] != "live":
-        raise domain.TouchpointNotLive(f"It is {row['state']}.")
-    return row
-
-
-async def _party_of(trace_id: UUID, *, uow: InteractionsUnitOfWork) -> UUID:
-    return _party(trace_id, await uow.traces.known([trace_id]))
-
-
-async def _take_back(
-    row: Mapping[str, Any],
-    *,
-    state: str,
-    reason: str,
-    by: str,
-    now: datetime,
-    uow: InteractionsUnitOfWork,
-    corrected_by: UUID | None = None,
-) -> None:
-    """Mark the version, and take back what it promised, kept, opened, and taught about the person."""
-    touchpoint_id: UUID = row["touchpoint_id"]
-    await uow.touchpoints.change(
-        touchpoint_id,
-        state=state,
-        corrected_by=corrected_by,
-        retracted_at=now,
-        retracted_by=by,
-        retracted_reason=reason,
-    )
-    code = "corrected" if state == "corrected" else "retracted"
-    uow.outbox.add(TouchpointRetracted(**row["figures"], reason_code=code), at=now)
-    if row["identifiers"]:
-        uow.outbox.add(PersonUnseen(touchpoint_id=touchpoint_id, trace_id=row["trace_id"]), at=now)
-        await _relearn(row["trace_id"], uow=uow)
-    await _take_back_promises(touchpoint_id, by=by, now=now, uow=uow)
-    await _take_back_cases(touchpoint_id, by=by, now=now, uow=uow)
-
-
-async def _relearn(trace_id: UUID, *, uow: InteractionsUnitOfWork) -> None:
-    """What a trace carries, from those of its touchpoints that still count."""
-    live = await uow.touchpoints.live_identifiers(trace_id)
-    known = (await uow.traces.known([trace_id]))[trace_id]
-    carried = {(trace_id, UUID(one["id"]), one["scheme"]) for some, _ in live for one in some}
-    documents = tuple(dict.fromkeys(o["normalised"] for some, _ in live for o in some if o["scheme"] == "document"))
-    names = [fold(name) for _, profile in live if (name := domain.name_of(profile))]
-    await uow.traces.forget(trace_id)
-    await uow.traces.carry(carried)
-    await uow.traces.save([replace(known, documents=documents, folded_name=names[-1] if names else None)])
-
-
-async def _take_back_promises(touchpoint_id: UUID, *, by: str, now: datetime, uow: InteractionsUnitOfWork) -> None:
-    made = [one for one in await uow.commitments.made_in(touchpoint_id) if one.state != "retracted"]
-    await uow.commitments.save([commitment_domain.taken_back(one, at=now, by=by) for one in made])
-    for one in made:
-        await uow.timers.cancel(commitment_domain.DUE, one.commitment_id)
-        uow.outbox.add(commitment_domain.told(one, "retracted", at=now), at=now)
-    kept = [commitment_domain.owed_again(one, at=now, by=by) for one in await uow.commitments.kept_in(touchpoint_id)]
-    await uow.commitments.save(kept)
-    for one in kept:
-        if one.state == "open" and (due := one.wakes_at()) is not None:
-            await uow.timers.set(commitment_domain.DUE, one.commitment_id, due)
-        uow.outbox.add(commitment_domain.told(one, "made", at=now), at=now)
-    await uow.conversations.restate([one.touchpoint_id for one in kept])
-
-
-async def _take_back_cases(touchpoint_id: UUID, *, by: str, now: datetime, uow: InteractionsUnitOfWork) -> None:
-    opened = [case for case in await uow.cases.opened_in(touchpoint_id) if case.state != "retracted"]
-    steps = [case_domain.retracted(case, at=now, by=by) for case in opened]
-    await uow.cases.save(steps)
-    for step in steps:
-        await uow.timers.cancel(case_domain.SETTLED, step.case.number)
-        await uow.timers.cancel(case_domain.EXPIRY, step.case.number)
-        uow.outbox.add(case_domain.told(step, now=now), at=now)
-    moves = [
-        (number, move) for number, move in await uow.cases.moved_in(touchpoint_id) if move in {"contacted", "answered"}
-    ]
-    standing = await uow.cases.some({number for number, _ in moves} - {case.number for case in opened})
-    for number, move in moves:
-        if number in standing:
-            standing[number] = case_domain.contact_taken_back(standing[number], move, at=now)
-    await uow.cases.put(list(standing.values()))
 
 
 # --- group commit -----------------------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""What was recorded wrongly: retracted, corrected, redacted; the log keeps that it was."""

@@ -1,0 +1,198 @@
+"""What people do to what was recorded: retract, correct, redact. Each with author and reason, nothing overwritten."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from uuid_utils.compat import uuid7
+
+from common.contracts.interactions import PersonUnseen, TouchpointRetracted
+from common.names import fold
+from interactions.cases import domain as case_domain
+from interactions.commitments import domain as commitment_domain
+from interactions.conversations import use_cases as conversations
+from interactions.touchpoints import domain
+from interactions.touchpoints.domain import Draft, Unreadable
+from interactions.touchpoints.use_cases import (
+    Desk,
+    Outcome,
+    Recorded,
+    append,
+    checked,
+    lock_keys,
+    party_of,
+    receipt_of,
+    traces_of,
+)
+from interactions.uow import PARTIES, TRACES, InteractionsUnitOfWork
+
+
+async def retract(touchpoint_id: UUID, *, reason: str, by: str, desk: Desk) -> None:
+    """Take a touchpoint's effects back everywhere; what it said stays in the log, marked."""
+    async with InteractionsUnitOfWork(desk.database) as uow:
+        row = await _held(touchpoint_id, uow=uow)
+        now = desk.clock()
+        await _take_back(row, state="retracted", reason=reason, by=by, now=now, uow=uow)
+        await conversations.recompute([await party_now(row["trace_id"], uow=uow)], uow=uow, window=desk.window)
+        await uow.commit()
+
+
+async def correct(touchpoint_id: UUID, draft: Draft, *, by: str, reason: str, desk: Desk) -> Recorded:
+    """Put a new version beside the old one: the old one's effects are taken back, the new one gets the trace of its own content."""
+    accepted = domain.accept(draft, now=desk.clock(), company=desk.company, secret=desk.secret)
+    async with InteractionsUnitOfWork(desk.database) as uow:
+        row = await uow.touchpoints.get(touchpoint_id)
+        await uow.lock({row["trace_id"], *lock_keys([accepted])}, space=TRACES)
+        traces = await traces_of([accepted], uow=uow)
+        old_party = await party_now(row["trace_id"], uow=uow)
+        parties = {old_party, *(trace.party_id for trace in traces.values())}
+        await uow.lock(parties, space=PARTIES)
+        row = await _must_be_live(touchpoint_id, uow=uow)
+        if (row["source"], row["external_id"]) != accepted.key:
+            raise domain.AnotherExternalId(pointer="/external_id")
+        outcomes: dict[int, Outcome | Unreadable] = {}
+        fresh, named = await checked({0: accepted}, traces, outcomes, uow=uow)
+        if (refused := outcomes.get(0)) is not None and isinstance(refused, Unreadable):
+            raise refused.refusal
+        now = desk.clock()
+        new = replace(
+            domain.minted(fresh[0], uuid7(), at=now),
+            version=row["version"] + 1,
+            position=row["position"],
+            corrects=touchpoint_id,
+        )
+        await _take_back(row, state="corrected", reason=reason, by=by, now=now, uow=uow, corrected_by=new.touchpoint_id)
+        answers = await append([new], traces, named, desk=desk, uow=uow, now=now)
+        await conversations.recompute(parties, uow=uow, window=desk.window)
+        thread = await uow.conversations.get(new.touchpoint_id)
+        answer = answers[new.touchpoint_id] | {"conversation_id": str(thread["conversation_id"])}
+        await uow.receipts.replace(receipt_of(new, answer))
+        await uow.commit()
+    return Recorded("recorded", answer)
+
+
+async def redact(touchpoint_id: UUID, pointers: Sequence[str], *, reason: str, by: str, desk: Desk) -> None:
+    """Empty what the pointers name, for good: in the log, in threads computed from it, and in bodies parked under its id."""
+    async with InteractionsUnitOfWork(desk.database) as uow:
+        row = await uow.touchpoints.get(touchpoint_id)
+        await uow.lock([row["trace_id"]], space=TRACES)
+        party = await party_now(row["trace_id"], uow=uow)
+        await uow.lock([party], space=PARTIES)
+        row = await uow.touchpoints.get(touchpoint_id)
+        changes = domain.redacted(row, pointers)
+        now = desk.clock()
+        marks = [{"pointer": one, "at": now.isoformat(), "by": by, "reason": reason} for one in pointers]
+        await uow.touchpoints.change(touchpoint_id, **changes, redacted=[*row["redacted"], *marks])
+        await _redact_parked(row, pointers, uow=uow)
+        if "payload" in changes:
+            opened = await uow.cases.opened_in(touchpoint_id)
+            await uow.cases.put([replace(case, about=changes["payload"].get("about")) for case in opened])
+        await conversations.recompute([party], uow=uow, window=desk.window)
+        await uow.commit()
+
+
+async def _redact_parked(row: Mapping[str, Any], pointers: Sequence[str], *, uow: InteractionsUnitOfWork) -> None:
+    for parked in await uow.touchpoints.parked_with(row["source"], row["external_id"]):
+        try:
+            body = orjson.loads(parked.body)
+        except orjson.JSONDecodeError:
+            body = None
+        if isinstance(body, dict) and body.get("external_id") == row["external_id"]:
+            for pointer in pointers:
+                domain.empty(body, pointer)
+            await uow.touchpoints.empty_parked(parked.id, orjson.dumps(body).decode())
+
+
+async def _held(touchpoint_id: UUID, *, uow: InteractionsUnitOfWork) -> Any:
+    row = await uow.touchpoints.get(touchpoint_id)
+    await uow.lock([row["trace_id"]], space=TRACES)
+    await uow.lock([await party_now(row["trace_id"], uow=uow)], space=PARTIES)
+    return await _must_be_live(touchpoint_id, uow=uow)
+
+
+async def _must_be_live(touchpoint_id: UUID, *, uow: InteractionsUnitOfWork) -> Any:
+    row = await uow.touchpoints.get(touchpoint_id)
+    if row["state"] != "live":
+        raise domain.TouchpointNotLive(f"It is {row['state']}.")
+    return row
+
+
+async def party_now(trace_id: UUID, *, uow: InteractionsUnitOfWork) -> UUID:
+    return party_of(trace_id, await uow.traces.known([trace_id]))
+
+
+async def _take_back(
+    row: Mapping[str, Any],
+    *,
+    state: str,
+    reason: str,
+    by: str,
+    now: datetime,
+    uow: InteractionsUnitOfWork,
+    corrected_by: UUID | None = None,
+) -> None:
+    """Mark the version, and take back what it promised, kept, opened, and taught about the person."""
+    touchpoint_id: UUID = row["touchpoint_id"]
+    await uow.touchpoints.change(
+        touchpoint_id,
+        state=state,
+        corrected_by=corrected_by,
+        retracted_at=now,
+        retracted_by=by,
+        retracted_reason=reason,
+    )
+    code = "corrected" if state == "corrected" else "retracted"
+    uow.outbox.add(TouchpointRetracted(**row["figures"], reason_code=code), at=now)
+    if row["identifiers"]:
+        uow.outbox.add(PersonUnseen(touchpoint_id=touchpoint_id, trace_id=row["trace_id"]), at=now)
+        await _relearn(row["trace_id"], uow=uow)
+    await _take_back_promises(touchpoint_id, by=by, now=now, uow=uow)
+    await _take_back_cases(touchpoint_id, by=by, now=now, uow=uow)
+
+
+async def _relearn(trace_id: UUID, *, uow: InteractionsUnitOfWork) -> None:
+    """What a trace carries, from those of its touchpoints that still count."""
+    live = await uow.touchpoints.live_identifiers(trace_id)
+    known = (await uow.traces.known([trace_id]))[trace_id]
+    carried = {(trace_id, UUID(one["id"]), one["scheme"]) for some, _ in live for one in some}
+    documents = tuple(dict.fromkeys(o["normalised"] for some, _ in live for o in some if o["scheme"] == "document"))
+    names = [fold(name) for _, profile in live if (name := domain.name_of(profile))]
+    await uow.traces.forget(trace_id)
+    await uow.traces.carry(carried)
+    await uow.traces.save([replace(known, documents=documents, folded_name=names[-1] if names else None)])
+
+
+async def _take_back_promises(touchpoint_id: UUID, *, by: str, now: datetime, uow: InteractionsUnitOfWork) -> None:
+    made = [one for one in await uow.commitments.made_in(touchpoint_id) if one.state != "retracted"]
+    await uow.commitments.save([commitment_domain.taken_back(one, at=now, by=by) for one in made])
+    for one in made:
+        await uow.timers.cancel(commitment_domain.DUE, one.commitment_id)
+        uow.outbox.add(commitment_domain.told(one, "retracted", at=now), at=now)
+    kept = [commitment_domain.owed_again(one, at=now, by=by) for one in await uow.commitments.kept_in(touchpoint_id)]
+    await uow.commitments.save(kept)
+    for one in kept:
+        if one.state == "open" and (due := one.wakes_at()) is not None:
+            await uow.timers.set(commitment_domain.DUE, one.commitment_id, due)
+        uow.outbox.add(commitment_domain.told(one, "made", at=now), at=now)
+    await uow.conversations.restate([one.touchpoint_id for one in kept])
+
+
+async def _take_back_cases(touchpoint_id: UUID, *, by: str, now: datetime, uow: InteractionsUnitOfWork) -> None:
+    opened = [case for case in await uow.cases.opened_in(touchpoint_id) if case.state != "retracted"]
+    steps = [case_domain.retracted(case, at=now, by=by) for case in opened]
+    await uow.cases.save(steps)
+    for step in steps:
+        await uow.timers.cancel(case_domain.SETTLED, step.case.number)
+        await uow.timers.cancel(case_domain.EXPIRY, step.case.number)
+        uow.outbox.add(case_domain.told(step, now=now), at=now)
+    moves = [
+        (number, move) for number, move in await uow.cases.moved_in(touchpoint_id) if move in {"contacted", "answered"}
+    ]
+    standing = await uow.cases.some({number for number, _ in moves} - {case.number for case in opened})
+    for number, move in moves:
+        if number in standing:
+            standing[number] = case_domain.contact_taken_back(standing[number], move, at=now)
+    await uow.cases.put(list(standing.values()))

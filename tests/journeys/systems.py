@@ -58,7 +58,7 @@ class Embedded:
         return f"http://{LOOPBACK}:{self.port}"
 
     def blows(self) -> Sequence[tuple[str, Callable[[], None]]]:
-        return [("the process", self._killed_and_started)]
+        return [("the process", self._killed_and_started)] * 3
 
     def stop(self) -> None:
         self.process.stop()

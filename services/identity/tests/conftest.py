@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from uuid_utils.compat import uuid7
 
 from common.company import Company
-from common.contracts.interactions import PersonSeen, PersonUnseen
+from common.contracts.interactions import CaseMoved, PersonSeen, PersonUnseen
 from common.db import Database, outbox_table
 from common.events import Event, EventData
 from common.http import ServiceApp
@@ -52,6 +52,20 @@ def seen(
 
 def unseen(of: PersonSeen) -> PersonUnseen:
     return PersonUnseen(touchpoint_id=of.touchpoint_id, trace_id=of.trace_id)
+
+
+def case(of: PersonSeen, move: Any, *, minute: int) -> CaseMoved:
+    """What becomes of a complaint in that touchpoint."""
+    at = of.occurred_at + timedelta(minutes=minute)
+    return CaseMoved(
+        case_number="Q-1",
+        trace_id=of.trace_id,
+        kind="complaint",
+        severity="high",
+        move=move,
+        occurred_at=of.occurred_at,
+        at=at,
+    )
 
 
 def event(data: EventData) -> Event:

@@ -196,12 +196,6 @@ async def test_a_claim_beside_a_proof_proves_nothing(identity: Identity) -> None
     assert proofs[str(caller.trace_id)] == "claimed"
 
 
-async def test_no_question_while_a_complaint_is_open(identity: Identity) -> None:
-    await identity.happen(seen("phone:3001234567", name=ANA))
-    await identity.happen(seen("phone:3001234567", has_open_case=True, at=EARLY + timedelta(days=25)))
-    assert (await identity.told("customer-profiled"))[-1].get("ask", []) == []
-
-
 async def test_an_unreadable_event_is_parked_and_the_others_are_handled(identity: Identity) -> None:
     consumer = create_consumer(Runtime(settings_for(IdentitySettings), identity.database, COMPANY, identity.clock))
     good = seen("phone:3001234567", name=ANA)

@@ -14,7 +14,7 @@ from common.http import ServiceApp
 from common.openapi import openapi_gaps
 from common.testing import TEST_SECRET, client_for
 
-from .conftest import Identity, seen, unseen
+from .conftest import Identity, case, seen, unseen
 
 Customers = "/identity/v1/customers"
 ANA = "Ana María López Ruiz"
@@ -281,10 +281,12 @@ async def test_at_most_two_questions_that_nobody_has_answered(identity: Identity
 
 
 async def test_no_question_while_a_complaint_is_open(identity: Identity, client: httpx.AsyncClient) -> None:
-    person = seen("phone:3001234567", name=ANA, has_open_case=True)
-    await identity.happen(person)
-    answer = (await client.get(f"{Customers}/{await identity.owner(person)}/questions")).json()
-    assert answer == {"items": [], "none_because": "open-case"}
+    person = seen("phone:3001234567", name=ANA)
+    await identity.happen(person, case(person, "opened", minute=1))
+    path = f"{Customers}/{await identity.owner(person)}/questions"
+    assert (await client.get(path)).json() == {"items": [], "none_because": "open-case"}
+    await identity.happen(case(person, "closed", minute=9), case(person, "answered", minute=5))
+    assert len((await client.get(path)).json()["items"]) == 2
 
 
 async def test_consents_are_a_ledger_and_the_latest_holds(identity: Identity, client: httpx.AsyncClient) -> None:

@@ -6,6 +6,7 @@ from uuid import UUID
 from common.clock import Clock
 from common.company import Company
 from common.contracts import interactions
+from common.contracts.interactions import CaseMoved, PersonSeen, PersonUnseen
 from common.events import Event
 from common.timers import Timer
 from identity.customers.telling import tell_profiles
@@ -13,7 +14,9 @@ from identity.sightings.use_cases import see_people
 from identity.uow import CUSTOMERS, IdentityUnitOfWork
 
 CONSUMER = "identity"
-TOPICS = (interactions.PEOPLE,)
+TOPICS = (interactions.PEOPLE, interactions.TOPIC)
+# Of the log's own topic only what decides whether he may be asked something; touchpoints are not read here.
+TYPES = frozenset(cls.type for cls in (PersonSeen, PersonUnseen, CaseMoved))
 
 
 async def consume(events: Sequence[Event], *, uow: IdentityUnitOfWork, clock: Clock, company: Company) -> None:

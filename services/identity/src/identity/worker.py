@@ -7,7 +7,7 @@ from common.events import Event
 from common.service import Runtime
 from common.timers import Timer
 from common.worker import TimerLoop
-from identity.consumers import CONSUMER, TOPICS, consume, profiles_stale
+from identity.consumers import CONSUMER, TOPICS, TYPES, consume, profiles_stale
 from identity.customers.telling import PROFILE_STALE
 from identity.uow import IdentityUnitOfWork
 
@@ -17,7 +17,7 @@ def create_consumer(runtime: Runtime) -> Consumer:
         uow = IdentityUnitOfWork(runtime.database)
         await consume(events, uow=uow, clock=runtime.clock, company=runtime.company)
 
-    return Consumer(CONSUMER, TOPICS, handle)
+    return Consumer(CONSUMER, TOPICS, handle, types=TYPES)
 
 
 def create_timers(runtime: Runtime) -> TimerLoop:

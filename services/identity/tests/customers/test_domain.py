@@ -21,7 +21,7 @@ def value(key: str, text: str | None, *, days_ago: int = 1, verified: bool = Fal
 
 
 def info(trace: UUID, proof: str) -> TraceInfo:
-    return TraceInfo(trace, HIM.customer_id, "email", proof, UUID(int=5), NOW, NOW, open_case=False)  # type: ignore[arg-type]
+    return TraceInfo(trace, HIM.customer_id, "email", proof, UUID(int=5), NOW, NOW)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ class Consumer:
     topics: tuple[str, ...]
     handle: Handle
     raw: Mapping[str, HandleRaw] = field(default_factory=dict)
+    types: frozenset[str] | None = None  # where a topic tells much more than is needed: only these are read; None: all
 
     @property
     def all_topics(self) -> tuple[str, ...]:
@@ -66,7 +67,8 @@ class Delivery:
 
     def __init__(self, consumer: Consumer, database: Database, *, clock: Clock = utc_now) -> None:
         self.consumer = consumer
-        self.wanted = frozenset(cls.type for cls in registered(consumer.topics))
+        known = frozenset(cls.type for cls in registered(consumer.topics))
+        self.wanted = known if consumer.types is None else known & consumer.types
         self._database = database
         self._clock = clock
         self._outcomes: deque[bool] = deque(maxlen=JUDGED_EVENTS)

@@ -67,7 +67,6 @@ class TraceInfo:
     via: UUID | None
     first_seen: datetime
     last_seen: datetime
-    open_case: bool
 
     @property
     def proven(self) -> bool:
@@ -119,10 +118,6 @@ class Dossier:
     puts: Sequence[Put] = ()
     assigned: Sequence[Assigned] = ()
     proven: frozenset[UUID] = field(default_factory=frozenset)
-
-    @property
-    def open_case(self) -> bool:
-        return any(trace.open_case for trace in self.traces)
 
     def of_proven_traces(self) -> "Dossier":
         """What the customer himself may see: a stranger who typed his e-mail must not read on, nor be read."""
@@ -198,7 +193,8 @@ def profile_of(dossier: Dossier, company: Company, *, now: datetime) -> dict[str
     """The content of CustomerProfiled: names, what is known, what to ask next, accounts, people around him."""
     values, facts = survivors(dossier.values), current_facts(dossier.facts)
     kind = dossier.customer.kind
-    questions = [] if dossier.open_case else next_questions(
+    # whether a complaint is open interactions knows better: it leaves the questions out while one is
+    questions = next_questions(
         company.questions_for(None), facts, dossier.puts, known=known_keys(dossier, values), now=now, limit=ASKED_AHEAD
     )  # fmt: skip
     founding = {t.trace_id for t in dossier.traces if t.proven or t.via is None}

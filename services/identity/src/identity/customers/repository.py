@@ -73,9 +73,9 @@ class Customers:
 
     async def traces_of(self, customers: Collection[UUID]) -> list[TraceInfo]:
         t = trace.c
-        query = sa.select(
-            t.trace_id, t.customer_id, t.scheme, t.proof, t.via, t.first_seen, t.last_seen, t.open_case
-        ).where(among(self._session, t.customer_id, customers))
+        query = sa.select(t.trace_id, t.customer_id, t.scheme, t.proof, t.via, t.first_seen, t.last_seen).where(
+            among(self._session, t.customer_id, customers)
+        )
         return [
             TraceInfo(*row) for row in (await self._session.execute(query.order_by(t.first_seen, t.trace_id))).all()
         ]

@@ -43,7 +43,7 @@ async def own_trace(customer: Customer, *, uow: IdentityUnitOfWork, secret: byte
     row = {
         "trace_id": trace_id, "customer_id": customer.customer_id, "revision": revision, "proof": "person", "via": None,
         "scheme": "customer", "names": [], "decision_id": decision.decision_id, "came_at": now, "first_seen": now,
-        "last_seen": now, "open_case": False,
+        "last_seen": now,
     }  # fmt: skip
     await uow.links.save([row])
     text = f"customer:{customer.customer_id}"

@@ -42,5 +42,17 @@ class QuestionPutRow(Base, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
 
 
+class CaseRow(Base, table=True):
+    """A complaint or claim of the person behind a trace, and whether it is open: then nothing is asked."""
+
+    __tablename__ = "case_seen"
+
+    case_number: str = Field(sa_type=sa.String(100), primary_key=True)
+    trace_id: UUID = Field(sa_type=sa.Uuid, index=True)
+    open: bool = Field(sa_type=sa.Boolean)
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
 fact: sa.Table = FactRow.__table__  # type: ignore[attr-defined]
 question_put: sa.Table = QuestionPutRow.__table__  # type: ignore[attr-defined]
+case_seen: sa.Table = CaseRow.__table__  # type: ignore[attr-defined]

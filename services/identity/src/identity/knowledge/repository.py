@@ -9,10 +9,15 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
+from common.contracts.interactions import CaseMoved
 from common.db import insert_rows
 from identity.knowledge.domain import Fact, Put
-from identity.knowledge.models import fact, question_put
+from identity.knowledge.models import case_seen, fact, question_put
 from identity.queries import among
+
+_NEWER = "CASE WHEN excluded.at >= case_seen.at THEN excluded.{0} ELSE case_seen.{0} END"
+_COMPLAINING = frozenset({"complaint", "claim"})
+_OVER = frozenset({"verified", "closed", "retracted"})
 
 
 class Knowledge:
@@ -57,3 +62,22 @@ class Knowledge:
             query = query.where(sa.tuple_(c.observed_at, c.fact_id) < sa.tuple_(*after))
         rows = (await self._session.execute(query.order_by(c.observed_at.desc(), c.fact_id.desc()).limit(limit))).all()
         return [Fact(**row._mapping) for row in rows]  # noqa: SLF001
+
+    async def note_cases(self, moves: Iterable[CaseMoved]) -> None:
+        """Whether each complaint or claim is open, by its latest move, in whatever order the moves arrive."""
+        latest: dict[str, dict[str, Any]] = {}
+        for move in sorted(moves, key=lambda m: m.at):
+            if move.kind in _COMPLAINING:
+                row = {
+                    "case_number": move.case_number,
+                    "trace_id": move.trace_id,
+                    "open": move.move not in _OVER,
+                    "at": move.at,
+                }
+                latest[move.case_number] = row
+        changes = {name: _NEWER.format(name) for name in ("trace_id", "open", "at")}
+        await insert_rows(self._session, case_seen, [latest[key] for key in sorted(latest)], on_conflict=changes)
+
+    async def has_open_case(self, traces: Collection[UUID]) -> bool:
+        mine = among(self._session, case_seen.c.trace_id, traces)
+        return bool(await self._session.scalar(sa.select(sa.exists().where(mine, case_seen.c.open))))

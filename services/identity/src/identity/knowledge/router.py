@@ -94,7 +94,8 @@ async def ask_next(
     async with uow:
         found = await visible(customer_id, who, uow)
         dossier = (await uow.customers.dossiers([found.customer_id]))[found.customer_id]
-    if dossier.open_case:
+        complains = await uow.knowledge.has_open_case([info.trace_id for info in dossier.traces])
+    if complains:
         return Questions(items=[], none_because="open-case")
     questions = next_questions(
         company.questions_for(channel), current_facts(dossier.facts), dossier.puts,

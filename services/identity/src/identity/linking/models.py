@@ -27,7 +27,6 @@ class TraceRow(Base, table=True):
     came_at: datetime = Field(sa_type=UtcDateTime)  # when identity first heard of it
     first_seen: datetime = Field(sa_type=UtcDateTime)
     last_seen: datetime = Field(sa_type=UtcDateTime)
-    open_case: bool = Field(sa_type=sa.Boolean)  # as of its latest touchpoint
 
 
 class DecisionRow(Base, table=True):

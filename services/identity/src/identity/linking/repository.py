@@ -18,7 +18,6 @@ from identity.sightings.models import identifier, trace_identifier
 
 _KEEP_EARLIER = "CASE WHEN excluded.first_seen < trace.first_seen THEN excluded.first_seen ELSE trace.first_seen END"
 _KEEP_LATER = "CASE WHEN excluded.last_seen > trace.last_seen THEN excluded.last_seen ELSE trace.last_seen END"
-_LATEST_CASE = "CASE WHEN excluded.last_seen >= trace.last_seen THEN excluded.open_case ELSE trace.open_case END"
 _NEWER = "CASE WHEN excluded.revision > trace.revision THEN excluded.{0} ELSE trace.{0} END"
 BY_RULES = "rules"
 _LINK = ("customer_id", "revision", "proof", "via", "decision_id")
@@ -152,7 +151,7 @@ class Links:
     async def save(self, rows: Collection[Mapping[str, Any]]) -> None:
         """Insert traces, or move the ones that are known; first and last seen widen, the fullest name is kept by the caller."""
         changes = {name: _NEWER.format(name) for name in _LINK} | {"names": "excluded.names"}
-        changes |= {"first_seen": _KEEP_EARLIER, "last_seen": _KEEP_LATER, "open_case": _LATEST_CASE}
+        changes |= {"first_seen": _KEEP_EARLIER, "last_seen": _KEEP_LATER}
         await insert_rows(self._session, trace, sorted(rows, key=lambda row: row["trace_id"]), on_conflict=changes)
 
     async def move(self, trails: Collection[Trail], *, decision_id: UUID) -> None:
@@ -187,11 +186,6 @@ class Links:
         t = trace.c
         query = sa.select(t.trace_id).where(among(self._session, t.trace_id, traces))
         return list((await self._session.scalars(query.order_by(t.came_at, t.first_seen, t.trace_id))).all())
-
-    async def cases_of(self, traces: Collection[UUID]) -> dict[UUID, bool]:
-        """Whether a case was open as of the latest touchpoint of each trace that is known."""
-        query = sa.select(trace.c.trace_id, trace.c.open_case).where(among(self._session, trace.c.trace_id, traces))
-        return {row.trace_id: row.open_case for row in (await self._session.execute(query)).all()}
 
     async def owners_of_traces(self, traces: Collection[UUID]) -> dict[UUID, UUID | None]:
         query = sa.select(trace.c.trace_id, trace.c.customer_id)

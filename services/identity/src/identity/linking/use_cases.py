@@ -54,7 +54,6 @@ class Desk:
         self.too_common: set[UUID] = set()
         self.touched: set[UUID] = set()
         self.news: set[UUID] = set()
-        self.case_moved: set[UUID] = set()  # traces on which a case was opened or closed
         self._seen: dict[UUID, list[Sighting]] = {}
 
     def owner(self, trace_id: UUID) -> UUID | None:
@@ -66,12 +65,6 @@ class Desk:
         for sighting in sightings:
             self._seen.setdefault(sighting.trace_id, []).append(sighting)
         self.before = await self.uow.links.trails(self._seen.keys())
-        cases = await self.uow.links.cases_of(self.before.keys())
-        self.case_moved = {
-            trace_id
-            for trace_id, seen in self._seen.items()
-            if max(seen, key=lambda s: s.occurred_at).open_case != cases.get(trace_id, False)
-        }
         learned = {trace_id: self._learned(trace_id) for trace_id in self._seen}
         undecided = [trail for trace_id, trail in learned.items() if self._is_news(trace_id, trail)]
         self.news = {trail.trace_id for trail in undecided}
@@ -222,7 +215,6 @@ class Desk:
             "proof": trail.proof, "via": trail.via, "scheme": trail.scheme, "names": list(trail.names),
             "decision_id": self.decision_id, "came_at": self.now,
             "first_seen": min(s.occurred_at for s in seen), "last_seen": latest.occurred_at,
-            "open_case": latest.open_case,
         }  # fmt: skip
 
     async def _record(self) -> None:

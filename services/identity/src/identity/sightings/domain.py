@@ -34,7 +34,6 @@ class Sighting:
     channel: str
     carried: tuple[Carried, ...]
     profile: Mapping[str, str]
-    open_case: bool = False
 
     @property
     def scheme(self) -> str:
@@ -70,7 +69,7 @@ def sighting_of(event: PersonSeen, company: Company) -> Sighting:
     carried = tuple(Carried(each.identifier_id, each.scheme, each.value, each.attested and attested) for each in kept)
     return Sighting(
         event.touchpoint_id, event.trace_id, event.occurred_at, event.source, event.channel, carried,
-        clean_profile(event.profile), event.has_open_case,
+        clean_profile(event.profile),
     )  # fmt: skip
 
 

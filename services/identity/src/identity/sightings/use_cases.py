@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 
 from common.clock import Clock
 from common.company import Company
-from common.contracts.interactions import PersonSeen, PersonUnseen
+from common.contracts.interactions import CaseMoved, PersonSeen, PersonUnseen
 from common.events import Event
 from identity.customers.telling import changed, tell_profiles
 from identity.knowledge.domain import Fact, Put
@@ -29,6 +29,7 @@ async def see_people(
         fresh = [event.data for event in await uow.inbox.claim(events, consumer=consumer)]
         now = clock()
         touched = await _see([data for data in fresh if isinstance(data, PersonSeen)], uow, company, now)
+        await uow.knowledge.note_cases([data for data in fresh if isinstance(data, CaseMoved)])
         for data in fresh:
             if isinstance(data, PersonUnseen):
                 touched |= await _unsee(data, uow, company, now)
@@ -51,7 +52,7 @@ async def _see(seen: Sequence[PersonSeen], uow: IdentityUnitOfWork, company: Com
     )
     await desk.close()
     telling = {s.trace_id for s, event in sightings if s.profile or event.facts or event.asked} | desk.news
-    owners = {desk.owner(trace_id) for trace_id in telling} | {desk.owner(t) for t in desk.case_moved}
+    owners = {desk.owner(trace_id) for trace_id in telling}
     return desk.touched | {owner for owner in owners if owner is not None}
 
 

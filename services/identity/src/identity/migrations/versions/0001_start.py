@@ -53,6 +53,15 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_cannot_link_right_trace"), "cannot_link", ["right_trace"], unique=False)
     op.create_table(
+        "case_seen",
+        sa.Column("case_number", sa.String(length=100), nullable=False),
+        sa.Column("trace_id", sa.Uuid(), nullable=False),
+        sa.Column("open", sa.Boolean(), nullable=False),
+        sa.Column("at", common.db.UtcDateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("case_number"),
+    )
+    op.create_index(op.f("ix_case_seen_trace_id"), "case_seen", ["trace_id"], unique=False)
+    op.create_table(
         "consent",
         sa.Column("consent_id", sa.Uuid(), nullable=False),
         sa.Column("trace_id", sa.Uuid(), nullable=False),
@@ -279,7 +288,6 @@ def upgrade() -> None:
         sa.Column("came_at", common.db.UtcDateTime(timezone=True), nullable=False),
         sa.Column("first_seen", common.db.UtcDateTime(timezone=True), nullable=False),
         sa.Column("last_seen", common.db.UtcDateTime(timezone=True), nullable=False),
-        sa.Column("open_case", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("trace_id"),
     )
     op.create_index(op.f("ix_trace_customer_id"), "trace", ["customer_id"], unique=False)
@@ -338,6 +346,8 @@ def downgrade() -> None:
     op.drop_table("cursor")
     op.drop_index(op.f("ix_consent_trace_id"), table_name="consent")
     op.drop_table("consent")
+    op.drop_index(op.f("ix_case_seen_trace_id"), table_name="case_seen")
+    op.drop_table("case_seen")
     op.drop_index(op.f("ix_cannot_link_right_trace"), table_name="cannot_link")
     op.drop_table("cannot_link")
     op.drop_index(op.f("ix_assignment_trace_id"), table_name="assignment")

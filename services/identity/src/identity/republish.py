@@ -8,7 +8,7 @@ from uuid_utils.compat import uuid7
 
 from common.contracts.identity import LinksChanged, Move
 from common.service import Runtime
-from identity.access_keys.use_cases import list_access_keys
+from identity.access_keys.repository import AccessKeyRows
 from identity.customers.domain import Customer
 from identity.customers.telling import changed, tell_contact, tell_profiles
 from identity.linking.models import trace
@@ -66,7 +66,7 @@ async def republish_access(runtime: Runtime) -> int:
     told, after = 0, None
     while True:
         async with IdentityUnitOfWork(runtime.database) as uow:
-            page = await list_access_keys(uow, after=after, limit=PAGE)
+            page = await AccessKeyRows(uow.session).page(after=after, limit=PAGE)
             if not page:
                 return told
             uow.outbox.add_all(page, at=runtime.clock())

@@ -8,6 +8,7 @@ from common.auth import Principal, needs
 from common.http import ClockOf, settings_of
 from common.pagination import InvalidCursor, Paging
 from common.problems import problems_of
+from identity.access_keys.repository import AccessKeyRows
 from identity.access_keys.schemas import KeyCreate, KeyMade, KeyPage, KeyRead
 from identity.access_keys.use_cases import (
     ScopeBeyondOwn,
@@ -15,7 +16,6 @@ from identity.access_keys.use_cases import (
     UnknownScheme,
     UnknownScope,
     WrongSubject,
-    list_access_keys,
     make_access_key,
     revoke_access_key,
 )
@@ -48,7 +48,7 @@ async def list_keys(who: CanAdminister, uow: Reading, page: Paging) -> KeyPage:
     for_staff(who)
     after = page.after(str)
     async with uow:
-        found = await list_access_keys(uow, after=after[0] if after else None, limit=page.fetch)
+        found = await AccessKeyRows(uow.session).page(after=after[0] if after else None, limit=page.fetch)
     kept, following = page.cut(found, key=lambda change: (change.key_id,))
     return KeyPage(items=[KeyRead.of(change) for change in kept], next=following)
 

@@ -1,17 +1,15 @@
 """Making and revoking credentials: nobody gives out more than he has, and the key itself is kept nowhere."""
 
 from collections.abc import Sequence
-from typing import Any
 
-import sqlalchemy as sa
-
-from common.access import access_key_table, apply_access
+from common.access import apply_access
 from common.auth import SCOPES, Principal, checked_subject, make_key
 from common.clock import Clock
 from common.contracts.identity import AccessChanged
 from common.errors import Forbidden, Invalid, NotFound
 from common.identifiers import RANK
 from common.uow import UnitOfWork
+from identity.access_keys.repository import AccessKeyRows
 from identity.linking.domain import next_revision
 
 
@@ -88,30 +86,11 @@ async def revoke_access_key(*, key_id: str, uow: UnitOfWork, clock: Clock) -> No
     """The key stops working everywhere within seconds. Revoking twice is no mistake."""
     now = clock()
     async with uow:
-        found = await get_access_key(key_id, uow)
+        found = await AccessKeyRows(uow.session).get(key_id)
+        if found is None:
+            raise UnknownKey
         if not found.revoked:
             change = found.model_copy(update={"revoked": True, "revision": next_revision(found.revision, now)})
             await apply_access([change], uow.session)
             uow.outbox.add(change, at=now)
             await uow.commit()
-
-
-async def get_access_key(key_id: str, uow: UnitOfWork) -> AccessChanged:
-    query = sa.select(access_key_table).where(access_key_table.c.key_id == key_id)
-    row = (await uow.session.execute(query)).one_or_none()
-    if row is None:
-        raise UnknownKey
-    return _read(row)
-
-
-async def list_access_keys(uow: UnitOfWork, *, after: str | None, limit: int) -> list[AccessChanged]:
-    """By id, revoked ones included."""
-    c = access_key_table.c
-    query = sa.select(access_key_table).order_by(c.key_id).limit(limit)
-    if after is not None:
-        query = query.where(c.key_id > after)
-    return [_read(row) for row in (await uow.session.execute(query)).all()]
-
-
-def _read(row: Any) -> AccessChanged:
-    return AccessChanged(**row._mapping)  # noqa: SLF001 - SQLAlchemy's documented access

@@ -70,7 +70,11 @@ def test_imports_point_down(module):
     rank = rank_of(module.stem)
     if rank is None:
         pytest.skip(f"{module.stem} has no place in the order")
-    upwards = {name for name in module.imports if own(module, name) and (place := rank_of(last(name))) is not None and place < rank}
+    upwards = {
+        name
+        for name in module.imports
+        if own(module, name) and (place := rank_of(last(name))) is not None and place < rank
+    }
     assert upwards == set()
 
 

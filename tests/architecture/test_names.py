@@ -48,4 +48,6 @@ def test_every_reason_is_still_needed():
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_service_can_be_run_and_is_one_value(service):
     names = {module.name for module in modules(service)}
-    assert {f"{service}.{name}" for name in ("__main__", "main", "worker", "service", "settings", "uow", "consumers")} <= names
+    assert {
+        f"{service}.{name}" for name in ("__main__", "main", "worker", "service", "settings", "uow", "consumers")
+    } <= names

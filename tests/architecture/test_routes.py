@@ -103,7 +103,9 @@ def test_every_route_declares_its_scope(app):
 
 
 def test_every_declared_scope_is_one_of_ours(app):
-    declared = {scope for _, _, operation in operations(app.openapi()) for scope in operation.get("x-scope", "").split()}
+    declared = {
+        scope for _, _, operation in operations(app.openapi()) for scope in operation.get("x-scope", "").split()
+    }
     assert declared
     assert declared <= set(SCOPES)
 

@@ -93,7 +93,10 @@ class Native:
         return f"http://{LOOPBACK}:{self._ports[service]}"
 
     def blows(self) -> Sequence[tuple[str, Callable[[], None]]]:
-        roles = ["interactions-worker", "identity-worker", "scoring-worker", "interactions-api", "service-audit-worker"]
+        roles = [
+            "interactions-worker", "identity-worker", "scoring-worker", "interactions-api", "service-audit-worker", "kafka",
+            "postgres",
+        ]  # fmt: skip
         return [(role, lambda role=role: self._killed_and_started(role)) for role in roles]
 
     def _killed_and_started(self, role: str) -> None:

@@ -39,6 +39,8 @@ class Till(threading.Thread):
             except httpx.TransportError:
                 time.sleep(0.05)
                 continue
+            except RuntimeError:
+                return  # the story has ended while it waited
             if answer.is_success:
                 return
             if answer.status_code < 500:
@@ -53,7 +55,7 @@ class Till(threading.Thread):
 
     def close(self) -> None:
         self._closing.set()
-        self.join(timeout=60)
+        self.join(timeout=30)
         self.caller.close()
 
 

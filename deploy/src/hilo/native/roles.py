@@ -11,11 +11,13 @@ from pathlib import Path
 
 from hilo.native.errors import NativeError
 from hilo.native.ports import LOOPBACK, is_free
-from hilo.native.processes import Process, wait_for
+from hilo.native.processes import Process, wait_for, wait_until
 
 READY_WITHIN = 90.0
 # A worker has no port: it counts as started when it is still there after this long.
 STAYS_FOR = 1.0
+# A process that was killed keeps its sockets until the last of its threads has gone, a moment after its own end.
+FREED_WITHIN = 2.0
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def api_role(service: Service, *, start: Start, logs: Path) -> Role:
 
 def needed_port(port: int, name: str) -> int:
     """The port itself. Were it taken, whoever has it would answer in the place of the process that could not start."""
-    if not is_free(port):
+    if not wait_until(lambda: is_free(port), within=FREED_WITHIN):
         raise NativeError(
             f"{name} needs port {port}, and another program has it: another stack on this machine, perhaps."
         )

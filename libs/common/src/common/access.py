@@ -7,8 +7,9 @@ from sqlalchemy import BigInteger, Boolean, Column, String, Table, Text, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.auth import AccessKey, Principal
+from common.bulk import insert_rows
 from common.contracts.identity import AccessChanged
-from common.db import COMMON, Database, Json, insert_rows
+from common.db import COMMON, Database, Json
 from common.events import Event
 
 # A revocation is in force at most this long after its event has arrived; with the way of the event under ten seconds.

@@ -1,7 +1,7 @@
 """The database of one service: PostgreSQL or SQLite, the same statements, and the few places where they differ."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -9,31 +9,23 @@ import orjson
 from sqlalchemy import (
     JSON,
     BigInteger,
-    Boolean,
     Column,
-    Date,
     DateTime,
-    Float,
     Index,
     Integer,
     MetaData,
     String,
     Table,
     Text,
-    TextClause,
     Uuid,
-    bindparam,
     event,
-    text,
 )
-from sqlalchemy import column as sql_column
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
-from sqlalchemy.sql.base import Executable
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy.types import TypeDecorator
 
 COMMON = MetaData()
 
@@ -196,125 +188,6 @@ def _json() -> dict[str, Any]:
 def upsert(table: Table, dialect: str) -> Any:
     """The dialect's `insert(table)`, which knows `on_conflict_do_update` and `on_conflict_do_nothing`."""
     return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
-
-
-async def insert_rows(
-    session: AsyncSession,
-    table: Table,
-    rows: Sequence[Mapping[str, Any]],
-    *,
-    on_conflict: Literal["fail", "nothing"] | Mapping[str, str] = "fail",
-    keys: Sequence[str] = (),
-    returning: Sequence[str] = (),
-) -> list[Any]:
-    """Insert many rows in one statement; all rows have the same keys. Gives the `returning` columns of the rows written.
-
-    `on_conflict`: "nothing" leaves the row that is there; a mapping column -> SQL expression (over `excluded.`) updates it;
-    `keys` are the columns of the conflict, the primary key by default.
-    """
-    if not rows:
-        return []
-    columns = list(rows[0])
-    dialect = session.get_bind().dialect.name
-    tail = _conflict(on_conflict, keys or [c.name for c in table.primary_key.columns])
-    if returning:
-        tail += f" RETURNING {', '.join(returning)}"
-    head = f'INSERT INTO "{table.name}" ({", ".join(_quoted(columns))})'
-    if dialect == "postgresql":
-        return await _insert_unnest(session, table, rows, columns, head, tail, returning)
-    return await _insert_values(session, table, rows, columns, head, tail, returning)
-
-
-def _quoted(columns: Sequence[str]) -> list[str]:
-    return [f'"{column}"' for column in columns]
-
-
-def _conflict(on_conflict: str | Mapping[str, str], keys: Sequence[str]) -> str:
-    if on_conflict == "fail":
-        return ""
-    target = f" ON CONFLICT ({', '.join(_quoted(keys))})"
-    if on_conflict == "nothing" or isinstance(on_conflict, str):
-        return f"{target} DO NOTHING"
-    return f"{target} DO UPDATE SET " + ", ".join(f'"{column}" = {value}' for column, value in on_conflict.items())
-
-
-async def _insert_unnest(
-    session: AsyncSession,
-    table: Table,
-    rows: Sequence[Mapping[str, Any]],
-    columns: list[str],
-    head: str,
-    tail: str,
-    returning: Sequence[str],
-) -> list[Any]:
-    # One array a column, one plan for any number of rows: three to six times faster than a VALUES list.
-    types = [_array_type(table.c[column].type) for column in columns]
-    selected = [f"{f'a.c{i}'}::jsonb" if is_json else f"a.c{i}" for i, (_, is_json) in enumerate(types)]
-    names = ", ".join(f"c{i}" for i in range(len(columns)))
-    arrays = ", ".join(f":p{i}" for i in range(len(columns)))
-    statement = text(
-        f"{head} SELECT {', '.join(selected)} FROM unnest({arrays}) AS a({names}) WHERE true{tail}"  # noqa: S608
-    ).bindparams(*(bindparam(f"p{i}", type_=ARRAY(kind)) for i, (kind, _) in enumerate(types)))
-    values: dict[str, Any] = {}
-    for i, column in enumerate(columns):
-        is_json = types[i][1]
-        values[f"p{i}"] = [_dumped(row[column]) if is_json else row[column] for row in rows]
-    if not returning:
-        await session.execute(statement, values)
-        return []
-    return list((await session.execute(_typed(statement, table, returning), values)).all())
-
-
-async def _insert_values(
-    session: AsyncSession,
-    table: Table,
-    rows: Sequence[Mapping[str, Any]],
-    columns: list[str],
-    head: str,
-    tail: str,
-    returning: Sequence[str],
-) -> list[Any]:
-    types = {column: table.c[column].type for column in columns}
-    if not returning:
-        names = ", ".join(f":{column}" for column in columns)
-        statement = text(f"{head} VALUES ({names}) {tail}").bindparams(
-            *(bindparam(column, type_=kind) for column, kind in types.items())
-        )
-        await session.execute(statement, [dict(row) for row in rows])
-        return []
-    written: list[Any] = []
-    size = 30_000 // len(columns)  # SQLite's limit of bound values in one statement
-    for start in range(0, len(rows), size):
-        chunk = rows[start : start + size]
-        groups = ", ".join("(" + ", ".join(f":{column}_{r}" for column in columns) + ")" for r in range(len(chunk)))
-        statement = text(f"{head} VALUES {groups} {tail}").bindparams(
-            *(
-                bindparam(f"{column}_{r}", value=row[column], type_=types[column])
-                for r, row in enumerate(chunk)
-                for column in columns
-            )
-        )
-        written.extend((await session.execute(_typed(statement, table, returning))).all())
-    return written
-
-
-def _typed(statement: TextClause, table: Table, returning: Sequence[str]) -> Executable:
-    """The statement with the types of what it returns: raw SQL alone would give SQLite's text for an id."""
-    return statement.columns(*(sql_column(name, table.c[name].type) for name in returning))
-
-
-def _array_type(kind: TypeEngine[Any]) -> tuple[TypeEngine[Any], bool]:
-    """The element type of the array that carries a column, and whether it is JSON (sent as text, cast by the server)."""
-    if isinstance(kind, JSON):
-        return Text(), True
-    for known in (Uuid, UtcDateTime, Boolean, Float, Date, BigInteger, Integer, Text, String):
-        if isinstance(kind, known):
-            return kind, False
-    raise TypeError(f"insert_rows does not know columns of type {kind!r}")
-
-
-def _dumped(value: Any) -> str | None:
-    return None if value is None else orjson.dumps(value).decode()
 
 
 # SQLSTATE classes and codes under which the same statement may succeed later.

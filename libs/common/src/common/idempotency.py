@@ -10,7 +10,8 @@ from sqlalchemy import Column, String, Table, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.auth import Principal
-from common.db import COMMON, Json, UtcDateTime, insert_rows
+from common.bulk import insert_rows
+from common.db import COMMON, Json, UtcDateTime
 from common.errors import Invalid
 from common.uow import UnitOfWork
 

@@ -6,8 +6,9 @@ from datetime import datetime
 from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from common.bulk import insert_rows
 from common.clock import utc_now
-from common.db import inbox_table, insert_rows
+from common.db import inbox_table
 from common.events import Event
 
 

@@ -6,25 +6,19 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, String, Text, Uuid, bindparam, cast, delete, func, select, text, tuple_
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import BigInteger, Text, cast, delete, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.db import UtcDateTime, cursor_table, insert_rows, outbox_table, upsert
+from common.bulk import insert_rows
+from common.db import cursor_table, outbox_table, upsert
 from common.events import EventData, encode
 
-_WRITE = text(
-    "INSERT INTO outbox (xid, id, aggregatetype, aggregateid, type, payload, at) "
-    "SELECT pg_current_xact_id()::text::bigint, a.id, a.topic, a.key, a.type, a.payload, a.at "
-    "FROM unnest(:ids, :topics, :keys, :types, :payloads, :moments) "
-    "WITH ORDINALITY AS a(id, topic, key, type, payload, at, nr) ORDER BY a.nr"
-).bindparams(
-    bindparam("ids", type_=ARRAY(Uuid)),
-    bindparam("topics", type_=ARRAY(String)),
-    bindparam("keys", type_=ARRAY(String)),
-    bindparam("types", type_=ARRAY(String)),
-    bindparam("payloads", type_=ARRAY(Text)),
-    bindparam("moments", type_=ARRAY(UtcDateTime)),
+_COLUMNS = ("id", "aggregatetype", "aggregateid", "type", "payload", "at")
+_WRITE = (
+    f"INSERT INTO outbox (xid, {', '.join(_COLUMNS)}) "  # noqa: S608 - our own columns
+    f"SELECT pg_current_xact_id()::text::bigint, {', '.join(f'a.{column}' for column in _COLUMNS)} "
+    "FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[]) "
+    f"WITH ORDINALITY AS a({', '.join(_COLUMNS)}, nr) ORDER BY a.nr"
 )
 _OLDEST_RUNNING = cast(cast(func.pg_snapshot_xmin(func.pg_current_snapshot()), Text), BigInteger)
 
@@ -82,17 +76,8 @@ class Outbox:
         if self._session.get_bind().dialect.name == "sqlite":
             await insert_rows(self._session, outbox_table, [{"xid": 0, **row} for row in rows])
             return
-        await self._session.execute(
-            _WRITE,
-            {
-                "ids": [row["id"] for row in rows],
-                "topics": [row["aggregatetype"] for row in rows],
-                "keys": [row["aggregateid"] for row in rows],
-                "types": [row["type"] for row in rows],
-                "payloads": [row["payload"] for row in rows],
-                "moments": [row["at"] for row in rows],
-            },
-        )
+        connection = await self._session.connection()
+        await connection.exec_driver_sql(_WRITE, tuple([row[column] for row in rows] for column in _COLUMNS))
 
 
 async def read(session: AsyncSession, *, after: Position, topics: Sequence[str] = (), limit: int = 500) -> list[Entry]:

@@ -10,7 +10,8 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from common.db import insert_rows, parked_table
+from common.bulk import insert_rows
+from common.db import parked_table
 from common.errors import Conflict, NotFound, Stale
 
 Kind = Literal["touchpoint", "event"]

@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import delete, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.db import insert_rows, timer_table
+from common.bulk import insert_rows
+from common.db import timer_table
 
 
 @dataclass(frozen=True)

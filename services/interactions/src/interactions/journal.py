@@ -10,7 +10,8 @@ import sqlalchemy as sa
 import structlog
 from fastapi import FastAPI, Request
 
-from common.db import Database, insert_rows
+from common.bulk import insert_rows
+from common.db import Database
 from common.telemetry import failure_of
 from common.uow import UnitOfWork
 

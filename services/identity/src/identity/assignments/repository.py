@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from common.db import insert_rows
+from common.bulk import insert_rows
 from identity.assignments.models import assignment
 from identity.customers.domain import Assigned
 from identity.queries import among

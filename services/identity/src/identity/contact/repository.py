@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from common.db import insert_rows
+from common.bulk import insert_rows
 from identity.contact.domain import Consent, Preference
 from identity.contact.models import consent, preference
 from identity.queries import among

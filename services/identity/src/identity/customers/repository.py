@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.db import insert_rows
+from common.bulk import insert_rows
 from identity.assignments.repository import Assignments
 from identity.customers.domain import CarriedIdentifier, Customer, Dossier, TraceInfo
 from identity.customers.models import customer

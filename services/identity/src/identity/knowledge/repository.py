@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
+from common.bulk import insert_rows
 from common.contracts.interactions import CaseMoved
-from common.db import insert_rows
 from identity.knowledge.domain import Fact, Put
 from identity.knowledge.models import case_seen, fact, question_put
 from identity.queries import among

@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.db import insert_rows
+from common.bulk import insert_rows
 from identity.customers.models import customer
 from identity.linking.domain import Carried, Trail, World
 from identity.linking.models import cannot_link, decision, trace

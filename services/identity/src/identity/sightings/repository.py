@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.db import insert_rows
+from common.bulk import insert_rows
 from identity.linking.domain import Carried
 from identity.queries import among
 from identity.sightings.domain import ProfileValue, Sighting, digest_of, search_words

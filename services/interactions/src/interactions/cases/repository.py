@@ -9,7 +9,7 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from common.db import insert_rows
+from common.bulk import insert_rows
 from interactions.cases.domain import CaseFile, Step, UnknownCase, number_of
 from interactions.cases.models import case_counter, case_file, case_step
 from interactions.conversations.models import conversation_entry

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import and_, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.db import insert_rows
+from common.bulk import insert_rows
 from interactions.commitments.domain import Commitment, UnknownCommitment
 from interactions.commitments.models import commitment
 from interactions.touchpoints.models import touchpoint, trace

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.db import insert_rows
+from common.bulk import insert_rows
 from interactions.commitments.models import commitment
 from interactions.conversations.domain import Act, Entry, Placed, Thread, Threads, UnknownConversation, state_of
 from interactions.conversations.models import conversation, conversation_act, conversation_entry, conversation_reference

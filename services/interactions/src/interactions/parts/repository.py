@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.db import insert_rows
+from common.bulk import insert_rows
 from interactions.parts.domain import FailedMoment, Part
 from interactions.parts.models import failed_moment, part
 

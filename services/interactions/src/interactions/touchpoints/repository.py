@@ -10,7 +10,8 @@ from sqlalchemy import Uuid, bindparam, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.db import insert_rows, parked_table
+from common.bulk import insert_rows
+from common.db import parked_table
 from interactions.touchpoints.domain import (
     CUSTOMERS_LOOKED_AT,
     TRACES_LOOKED_AT,

@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.db import insert_rows
+from common.bulk import insert_rows
 from scoring.appraisals.models import standing, standing_change
 from scoring.classes.domain import CutPoints
 from scoring.signals.models import signal as signal_table

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.db import insert_rows
+from common.bulk import insert_rows
 from scoring.classes.domain import CutPoints
 from scoring.classes.models import cut_points
 from scoring.values.domain import Window

@@ -5,8 +5,9 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
+from common.bulk import insert_rows
 from common.clock import Clock
-from common.db import insert_rows, timer_table
+from common.db import timer_table
 from common.timers import Timer
 from scoring.appraisals.domain import Cause
 from scoring.appraisals.use_cases import AT_ONCE, reappraise

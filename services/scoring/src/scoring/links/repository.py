@@ -7,9 +7,9 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from common.bulk import insert_rows
 from common.contracts.identity import CustomerChanged, Move
 from common.contracts.interactions import CaseMoved
-from common.db import insert_rows
 from scoring.links.models import customer, open_case, trace_link
 
 AT_ONCE = 5_000  # values in one IN list; PostgreSQL takes 32,767

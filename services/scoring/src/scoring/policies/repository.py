@@ -7,7 +7,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.db import insert_rows
+from common.bulk import insert_rows
 from scoring.policies.domain import SHIPPED, RuleSet, Thresholds, TreatmentPolicy, shipped_policy
 from scoring.policies.models import policy
 

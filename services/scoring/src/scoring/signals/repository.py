@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from common.db import insert_rows
+from common.bulk import insert_rows
 from scoring.signals.domain import Raised
 from scoring.signals.models import signal
 

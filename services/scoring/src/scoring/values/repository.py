@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.db import insert_rows
+from common.bulk import insert_rows
 from scoring.links.models import trace_link
 from scoring.values.domain import ANONYMOUS, COUNTED, Day, Tally, Window, counts_of
 from scoring.values.models import category_value, day_value

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Row, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.db import insert_rows
+from common.bulk import insert_rows
 from service_audit.actions.domain import Action, Result
 from service_audit.actions.models import action
 from service_audit.customers.models import link

@@ -6,8 +6,8 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from common.bulk import insert_rows
 from common.contracts.identity import CustomerChanged, Move
-from common.db import insert_rows
 from service_audit.customers.models import customer, link
 
 _NEWER = "CASE WHEN excluded.revision > {0}.revision THEN excluded.{1} ELSE {0}.{1} END"

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Row, Select, and_, case, delete, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.db import insert_rows
+from common.bulk import insert_rows
 from service_audit.customers.models import link
 from service_audit.evidence.domain import Evidence, State, Tally
 from service_audit.evidence.models import evidence

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Row, Select, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.db import insert_rows
+from common.bulk import insert_rows
 from service_audit.observations.domain import SUBJECT_KINDS, Observation, Source, SubjectKind, Withdrawal
 from service_audit.observations.models import observation, withdrawal
 

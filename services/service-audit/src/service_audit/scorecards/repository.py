@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.db import insert_rows
+from common.bulk import insert_rows
 from service_audit.scorecards.models import publication
 
 

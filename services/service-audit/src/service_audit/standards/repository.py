@@ -8,7 +8,7 @@ import orjson
 from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.db import insert_rows
+from common.bulk import insert_rows
 from service_audit.standards.domain import Document, DocumentKind, DocumentStale, Moment, moments_of
 from service_audit.standards.models import document, document_version
 

@@ -1,0 +1,173 @@
+"""Many rows in one statement: the one way in which this system writes more than one row at a time."""
+
+from collections import namedtuple
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
+from uuid import UUID
+
+import orjson
+from sqlalchemy import JSON, BigInteger, Boolean, Date, Float, Integer, String, Table, Text, Uuid
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.types import TypeEngine
+
+from common.db import UtcDateTime
+
+Conflict = Literal["fail", "nothing"] | Mapping[str, str]
+
+
+class _Kind(NamedTuple):
+    """How the values of a column type travel: PostgreSQL's name of it, and SQLite's form of a value, there and back."""
+
+    postgresql: str
+    to_sqlite: Callable[[Any], Any] | None = None
+    from_sqlite: Callable[[Any], Any] | None = None
+
+
+class _Plan(NamedTuple):
+    """One statement for any number of rows of the same columns, and how to send and to read their values."""
+
+    sql: str
+    columns: tuple[str, ...]
+    encoders: tuple[Callable[[Any], Any] | None, ...]
+    decoders: tuple[Callable[[Any], Any] | None, ...]
+    written: Callable[..., Any]
+
+
+async def insert_rows(
+    session: AsyncSession,
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    on_conflict: Conflict = "fail",
+    keys: Sequence[str] = (),
+    returning: Sequence[str] = (),
+) -> list[Any]:
+    """Insert many rows in one statement; all rows have the same keys. Gives the `returning` columns of the rows written.
+
+    `on_conflict`: "nothing" leaves the row that is there; a mapping column -> SQL expression (over `excluded.`) updates it;
+    `keys` are the columns of the conflict, the primary key by default. No key may stand twice among rows that update.
+    """
+    if not rows:
+        return []
+    conflict = on_conflict if isinstance(on_conflict, str) else tuple(on_conflict.items())
+    plan = _plan(session.get_bind().dialect.name, table, tuple(rows[0]), conflict, tuple(keys), tuple(returning))
+    connection = await session.connection()
+    # Straight to the driver: compiling a statement and walking through each value would cost more than the insert.
+    result = await connection.exec_driver_sql(plan.sql, _parameters(plan, rows, session.get_bind().dialect.name))
+    if not returning:
+        return []
+    return [plan.written(*_decoded(plan, row)) for row in result.all()]
+
+
+def _parameters(plan: _Plan, rows: Sequence[Mapping[str, Any]], dialect: str) -> tuple[Any, ...]:
+    arrays = [
+        [row[column] for row in rows]
+        if encode is None
+        else [None if (value := row[column]) is None else encode(value) for row in rows]
+        for column, encode in zip(plan.columns, plan.encoders, strict=True)
+    ]
+    if dialect == "postgresql":
+        return tuple(arrays)
+    return (orjson.dumps(list(zip(*arrays, strict=True))).decode(),)
+
+
+def _decoded(plan: _Plan, row: Any) -> list[Any]:
+    return [
+        value if decode is None or value is None else decode(value)
+        for value, decode in zip(row, plan.decoders, strict=True)
+    ]
+
+
+@lru_cache(maxsize=500)
+def _plan(
+    dialect: str,
+    table: Table,
+    columns: tuple[str, ...],
+    conflict: str | tuple[tuple[str, str], ...],
+    keys: tuple[str, ...],
+    returning: tuple[str, ...],
+) -> _Plan:
+    kinds = [_kind(table.c[column].type) for column in columns]
+    is_json = [isinstance(table.c[column].type, JSON) for column in columns]
+    encoders: tuple[Callable[[Any], Any] | None, ...]
+    if dialect == "postgresql":
+        source, selected = _unnested(kinds, is_json)
+        encoders = tuple(
+            _dumped if json else _aware if kind.postgresql == "timestamptz" else None
+            for kind, json in zip(kinds, is_json, strict=True)
+        )
+    else:
+        source, selected = "json_each(?) AS a", [f"json_extract(a.value, '$[{i}]')" for i in range(len(columns))]
+        encoders = tuple(_dumped if json else kind.to_sqlite for kind, json in zip(kinds, is_json, strict=True))
+    sql = (
+        f'INSERT INTO "{table.name}" ({", ".join(_quoted(columns))}) SELECT {", ".join(selected)} FROM {source} WHERE true'  # noqa: S608
+        + _conflict(conflict, keys or tuple(c.name for c in table.primary_key.columns))
+        + (f" RETURNING {', '.join(_quoted(returning))}" if returning else "")
+    )
+    back = [_kind(table.c[column].type) for column in returning]
+    decoders = tuple(None if dialect == "postgresql" else kind.from_sqlite for kind in back)
+    return _Plan(sql, columns, encoders, decoders, namedtuple("Written", returning))  # noqa: PYI024 - made at run time
+
+
+def _unnested(kinds: Sequence[_Kind], is_json: Sequence[bool]) -> tuple[str, list[str]]:
+    # One array a column, one plan for any number of rows: three to six times faster than a VALUES list.
+    arrays = ", ".join(f"${i}::{kind.postgresql}[]" for i, kind in enumerate(kinds, start=1))
+    names = ", ".join(f"c{i}" for i in range(len(kinds)))
+    return f"unnest({arrays}) AS a({names})", [
+        f"a.c{i}::jsonb" if json else f"a.c{i}" for i, json in enumerate(is_json)
+    ]
+
+
+def _conflict(conflict: str | tuple[tuple[str, str], ...], keys: Sequence[str]) -> str:
+    if conflict == "fail":
+        return ""
+    target = f" ON CONFLICT ({', '.join(_quoted(keys))})"
+    if isinstance(conflict, str):
+        return f"{target} DO NOTHING"
+    return f"{target} DO UPDATE SET " + ", ".join(f'"{column}" = {value}' for column, value in conflict)
+
+
+def _quoted(columns: Sequence[str]) -> list[str]:
+    return [f'"{column}"' for column in columns]
+
+
+def _dumped(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _aware(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("a moment without a zone is not stored")
+    return value
+
+
+def _moment(value: datetime) -> str:
+    return _aware(value).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def _read_moment(value: str) -> datetime:
+    return datetime.fromisoformat(value).replace(tzinfo=UTC)
+
+
+# In the order of asking: a subclass before its base.
+_KINDS: tuple[tuple[type[TypeEngine[Any]], _Kind], ...] = (
+    (JSON, _Kind("text", None, orjson.loads)),
+    (Uuid, _Kind("uuid", lambda value: value.hex, UUID)),
+    (UtcDateTime, _Kind("timestamptz", _moment, _read_moment)),
+    (Boolean, _Kind("boolean", None, bool)),
+    (Float, _Kind("double precision")),
+    (Date, _Kind("date", lambda value: value.isoformat(), date.fromisoformat)),
+    (BigInteger, _Kind("bigint")),
+    (Integer, _Kind("integer")),
+    (String, _Kind("text")),
+    (Text, _Kind("text")),
+)
+
+
+def _kind(column_type: TypeEngine[Any]) -> _Kind:
+    for known, kind in _KINDS:
+        if isinstance(column_type, known):
+            return kind
+    raise TypeError(f"insert_rows does not know columns of type {column_type!r}")

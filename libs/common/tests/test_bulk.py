@@ -1,0 +1,94 @@
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import BigInteger, Boolean, Column, Date, Float, Integer, MetaData, String, Table, Uuid, select
+
+from common.bulk import insert_rows
+from common.db import Database, Json, UtcDateTime
+from common.uow import UnitOfWork
+
+METADATA = MetaData()
+thing = Table(
+    "thing",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    Column("name", String(50)),
+    Column("big", BigInteger),
+    Column("small", Integer),
+    Column("share", Float),
+    Column("good", Boolean),
+    Column("day", Date),
+    Column("at", UtcDateTime),
+    Column("body", Json),
+)
+
+
+def row(number: int, **changes: Any) -> dict[str, Any]:
+    given = {
+        "id": UUID(int=number),
+        "name": "Ñandú 'quoted' \"twice\" {braces} $1 ?",
+        "big": 2**62 + number,
+        "small": -number,
+        "share": 0.1,
+        "good": True,
+        "day": date(2026, 11, 20),
+        "at": datetime(2026, 11, 20, 10, 0, 0, 123, tzinfo=timezone(timedelta(hours=-5))),
+        "body": {"a": [1, None, "x"], "b": {"c": True}},
+    }
+    return given | changes
+
+
+@pytest.fixture
+async def things(database: Database) -> Database:
+    async with database.engine.begin() as connection:
+        await connection.run_sync(METADATA.create_all)
+    return database
+
+
+async def stored(database: Database) -> list[Any]:
+    async with UnitOfWork(database, reading=True) as uow:
+        return [dict(r._mapping) for r in (await uow.session.execute(select(thing).order_by(thing.c.id))).all()]
+
+
+async def test_every_type_comes_back_as_it_was_given(things: Database) -> None:
+    empty = dict.fromkeys(row(2)) | {"id": UUID(int=2)}
+    async with UnitOfWork(things) as uow:
+        await insert_rows(uow.session, thing, [row(1), empty])
+        await uow.commit()
+    first, second = await stored(things)
+    assert first == row(1) | {"at": row(1)["at"].astimezone(UTC)}
+    assert second == empty
+
+
+async def test_what_is_there_stays_and_only_new_rows_are_returned(things: Database) -> None:
+    async with UnitOfWork(things) as uow:
+        await insert_rows(uow.session, thing, [row(1, name="first")])
+        written = await insert_rows(
+            uow.session, thing, [row(1, name="second"), row(2)], on_conflict="nothing", returning=["id", "at", "body"]
+        )
+        await uow.commit()
+    assert [(w.id, w.at, w.body) for w in written] == [(UUID(int=2), row(2)["at"], row(2)["body"])]
+    assert (await stored(things))[0]["name"] == "first"
+
+
+async def test_what_is_there_can_be_updated_from_what_came(things: Database) -> None:
+    async with UnitOfWork(things) as uow:
+        await insert_rows(uow.session, thing, [row(1, small=1)])
+        await insert_rows(uow.session, thing, [row(1, small=5)], on_conflict={"small": "thing.small + excluded.small"})
+        await uow.commit()
+    assert (await stored(things))[0]["small"] == 6
+
+
+async def test_a_moment_without_a_zone_is_refused(things: Database) -> None:
+    async with UnitOfWork(things) as uow:
+        with pytest.raises(ValueError, match="zone"):
+            await insert_rows(uow.session, thing, [row(1, at=datetime(2026, 1, 1))])  # noqa: DTZ001
+
+
+async def test_a_thousand_rows_are_one_statement(things: Database) -> None:
+    async with UnitOfWork(things) as uow:
+        written = await insert_rows(uow.session, thing, [row(n) for n in range(1, 1001)], returning=["id"])
+        await uow.commit()
+    assert len(written) == 1000

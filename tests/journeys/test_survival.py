@@ -73,7 +73,8 @@ def test_whatever_is_killed_nothing_is_lost_and_nothing_counts_twice(stack, call
             till.close()
         assert till.refused == [], name
         told_of(caller, ana, till.sent, name)
-    assert parked_events(caller) == before
+    # an API that has slept through a restart of its database says "try again" once
+    assert until(lambda: parked_events(caller)) == before
 
 
 def told_of(caller: Caller, ana: Person, sent: list[dict[str, Any]], blow: str) -> None:

@@ -45,7 +45,7 @@ def test_every_service_has_an_api_a_worker_and_a_migration_that_runs_once():
 def test_the_commands_are_those_of_the_native_stack(service):
     for kind, command in {
         "api": service.command("api", "--port", str(service.port)),
-        "worker": service.command("worker"),
+        "worker": service.command("worker", "--port", str(service.door)),
         "migrate": service.command("migrate"),
     }.items():
         assert arguments(PROCESSES[f"{service.name}-{kind}"]["command"]) == arguments(command)

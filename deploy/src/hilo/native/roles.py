@@ -14,7 +14,7 @@ from hilo.native.ports import LOOPBACK, is_free
 from hilo.native.processes import Process, wait_for, wait_until
 
 READY_WITHIN = 90.0
-# A worker has no port: it counts as started when it is still there after this long.
+# A worker without a door counts as started when it is still there after this long.
 STAYS_FOR = 1.0
 # A process that was killed keeps its sockets until the last of its threads has gone, a moment after its own end.
 FREED_WITHIN = 2.0
@@ -22,25 +22,29 @@ FREED_WITHIN = 2.0
 
 @dataclass(frozen=True)
 class Service:
-    """One of the four services: its name in URLs, its package, the port of its API on this machine."""
+    """One of the four services: its name in URLs, its package, the ports of its API and of its worker's door on this machine."""
 
     name: str
     package: str
     port: int
+    door: int = 0  # health and figures of the worker; 0: it has none
 
     @property
     def database(self) -> str:
         return self.package
+
+    def worker_arguments(self) -> list[str]:
+        return ["worker", "--port", str(needed_port(self.door, f"{self.name}-worker"))] if self.door else ["worker"]
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", self.package, *arguments]
 
 
 SERVICES = (
-    Service("identity", "identity", 8001),
-    Service("interactions", "interactions", 8002),
-    Service("scoring", "scoring", 8003),
-    Service("service-audit", "service_audit", 8004),
+    Service("identity", "identity", 8001, 8011),
+    Service("interactions", "interactions", 8002, 8012),
+    Service("scoring", "scoring", 8003, 8013),
+    Service("service-audit", "service_audit", 8004, 8014),
 )
 
 
@@ -87,12 +91,17 @@ def needed_port(port: int, name: str) -> int:
 def worker_role(service: Service, *, start: Start, logs: Path) -> Role:
     name = f"{service.name}-worker"
     log = logs / f"{name}.log"
+    ready = f"http://{LOOPBACK}:{service.door}/{service.name}/readyz"
     return Role(
         name=name,
-        where="relay, consumers and timers",
+        where=ready if service.door else "relay, consumers and timers",
         log=log,
-        launch=lambda: start(["worker"], log),
-        until_ready=lambda process: stays(process, name=name, log=log),
+        launch=lambda: start(service.worker_arguments(), log),
+        until_ready=lambda process: (
+            wait_for(process, lambda: is_ready(ready), name=name, log=log, within=READY_WITHIN)
+            if service.door
+            else stays(process, name=name, log=log)
+        ),
     )
 
 

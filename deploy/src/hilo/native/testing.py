@@ -41,7 +41,7 @@ def real_kafka() -> Iterator[KafkaServer]:
 @contextmanager
 def real_stack(*, services: Sequence[Service] = SERVICES) -> Iterator[Stack]:
     """The whole distributed stack in a temporary directory, on ports of its own: `stack.services` tells the APIs' ports."""
-    own = [replace(service, port=free_port()) for service in services]
+    own = [replace(service, port=free_port(), door=free_port()) for service in services]
     with scratch("hilo-stack-") as directory:
         stack = Stack(directory / "var", services=own, fleeting=True)
         try:

@@ -9,10 +9,10 @@ import pytest
 from common.contracts.identity import ContactChanged, CustomerProfiled
 from common.contracts.scoring import ValueChanged
 from common.contracts.service_audit import MomentFailed
+from interactions.corrections.use_cases import retract
 from interactions.resume.models import resume_read
 from interactions.resume.schemas import ResumeRead
 from interactions.touchpoints.models import touchpoint
-from interactions.touchpoints.use_cases import retract
 
 URL = "/interactions/v1/resume"
 PHONE = "phone:300 123 4567"

@@ -9,7 +9,28 @@ from .modules import SERVICES, Module, modules
 FEATURE = {"__init__", "domain", "models", "repository", "use_cases", "schemas", "router"}
 SERVICE = {"__init__", "__main__", "main", "worker", "service", "settings", "tables", "uow", "consumers"}
 # A file outside the list wants a good reason.
-REASONS: dict[str, str] = {}
+REASONS = {
+    "identity.callers": "What all routes of identity ask for, in one place.",
+    "identity.customers.golden": "The golden record joins four features; as a schema it would pull them all into one.",
+    "identity.customers.reading": "Looking up spans traces, names and ids: more than one repository's queries.",
+    "identity.customers.telling": "Every use case that changes a customer tells it in the same way.",
+    "identity.queries": "One way to ask for many ids, used by every repository.",
+    "identity.reach": "Who may reach whom is one rule for all routes.",
+    "identity.republish": "A command of the service, beside its worker.",
+    "interactions.journal": "Written after the answer has left, by several features.",
+    "interactions.readers": "Which view a credential reaches is one rule for all routes.",
+    "interactions.resume.bond": "A part of the packet; together they would be one long domain file.",
+    "interactions.resume.packet": "Composes the parts of the packet.",
+    "interactions.resume.scene": "What every part of the packet looks at.",
+    "interactions.resume.sections": "The mechanism by which a resume is one round trip.",
+    "interactions.resume.statements": "The statements of that round trip, apart from how their rows become values.",
+    "interactions.resume.talk": "A part of the packet; together they would be one long domain file.",
+    "interactions.touchpoints.payloads": "The sixteen kinds, apart from the body that all of them share.",
+    "scoring.access": "Who may ask scoring is one rule for all routes.",
+    "scoring.appraisals.reading": "What was true on a day is asked by value, lists and reports.",
+    "scoring.books": "The company's currency and calendar, for all features.",
+    "service_audit.callers": "What all routes of service-audit ask for, in one place.",
+}
 VAGUE = {"utils", "util", "helpers", "helper", "base", "core", "misc", "manager", "common_utils", "tools"}
 
 

@@ -314,7 +314,7 @@ class HistoryRead(BaseModel):
 
 class HistoryPage(BaseModel):
     items: list[HistoryRead]
-    next: str | None
+    next: Annotated[str | None, Field(examples=["WyIyMDI2LTExLTIwIl0"])]
 
 
 class SignalRead(BaseModel):
@@ -347,7 +347,7 @@ class SignalRead(BaseModel):
 
 class SignalPage(BaseModel):
     items: list[SignalRead]
-    next: str | None
+    next: Annotated[str | None, Field(examples=["WyIyMDI2LTExLTIwIl0"])]
 
 
 class CustomerRead(BaseModel):
@@ -388,4 +388,4 @@ class CustomerRead(BaseModel):
 
 class CustomerPage(BaseModel):
     items: list[CustomerRead]
-    next: str | None
+    next: Annotated[str | None, Field(examples=["WyIyMDI2LTExLTIwIl0"])]

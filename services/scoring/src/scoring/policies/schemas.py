@@ -95,4 +95,4 @@ class PolicyVersionRead(BaseModel):
 
 class PolicyVersionPage(BaseModel):
     items: list[PolicyVersionRead]
-    next: str | None
+    next: Annotated[str | None, Field(examples=["WyIyMDI2LTExLTIwIl0"])]

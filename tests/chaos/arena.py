@@ -1,0 +1,264 @@
+"""The stack under fire: every process of it can be killed, frozen, sabotaged and started again, by its name."""
+
+import json
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from hilo.native.ports import LOOPBACK, free_port
+from hilo.native.processes import Process, launch, wait_for
+from hilo.native.roles import SERVICES, Service, is_ready
+from hilo.native.stack import Stack
+from hilo.native.testing import scratch
+
+SABOTEUR = Path(__file__).with_name("saboteur.py")
+NAMES = tuple(service.name for service in SERVICES)
+APIS = tuple(f"{name}-api" for name in NAMES)
+WORKERS = tuple(f"{name}-worker" for name in NAMES)
+
+
+class Arena(Protocol):
+    """What the faults and the checks need of a stack, whichever it is."""
+
+    name: str
+    bootstrap: str | None
+
+    @property
+    def key(self) -> str: ...
+
+    def origins(self, service: str) -> Sequence[str]:
+        """Every API of the service: there may be several."""
+        ...
+
+    def url(self, service: str) -> str:
+        """The service's database, for the checks."""
+        ...
+
+    def process(self, role: str) -> Process | None: ...
+
+    def kill(self, role: str) -> None: ...
+
+    def start(self, role: str) -> None: ...
+
+    def sabotage(self, role: str, plan: str | None) -> None:
+        """From its next start on the role runs with this plan of the saboteur; None: as it is."""
+        ...
+
+
+@dataclass(frozen=True)
+class Sabotaged(Service):
+    """A service whose processes may run under the saboteur. `plans`: the name of a role -> its plan."""
+
+    plans: dict[str, str] = field(default_factory=dict, compare=False)
+
+    def command(self, *arguments: str) -> list[str]:
+        plan = self.plans.get(f"{self.name}-{arguments[0]}") if arguments else None
+        if plan is None:
+            return super().command(*arguments)
+        return [sys.executable, str(SABOTEUR), self.package, plan, *arguments]
+
+
+class Distributed:
+    """PostgreSQL, Apache Kafka, four APIs and four workers; the roles named `<service>-<api|worker>-2` are seconds of a kind."""
+
+    name = "distributed"
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.bootstrap: str | None = stack.kafka.bootstrap
+        self._services: Mapping[str, Service] = {service.name: service for service in stack.services}
+        self._seconds: dict[str, tuple[Process, int | None]] = {}
+
+    @property
+    def key(self) -> str:
+        return self.stack.credential.read_text().strip()
+
+    def origins(self, service: str) -> Sequence[str]:
+        ports = [self._services[service].port]
+        if (second := self._seconds.get(f"{service}-api-2")) is not None and second[1] is not None:
+            ports.append(second[1])
+        return [f"http://{LOOPBACK}:{port}" for port in ports]
+
+    def url(self, service: str) -> str:
+        return self.stack.postgres.url(self._services[service].database)
+
+    def process(self, role: str) -> Process | None:
+        if role in self._seconds:
+            return self._seconds[role][0]
+        return next(each.process for each in self.stack.standings() if each.role.name == role)
+
+    def kill(self, role: str) -> None:
+        if role in self._seconds:
+            self._seconds[role][0].kill()
+        else:
+            self.stack.kill(role)
+
+    def stop(self, role: str, *, within: float) -> bool:
+        """SIGTERM; whether it ended by itself in time. The broker and the database get what makes them end in order."""
+        process = self.process(role)
+        return process is None or process.stop(self.stack.roles[role].stop_signal, within=within)
+
+    def start(self, role: str) -> None:
+        if role.endswith("-2"):
+            self._start_second(role)
+        else:
+            self.stack.start(role)
+
+    def sabotage(self, role: str, plan: str | None) -> None:
+        service = next(s for s in self._services.values() if role.startswith(f"{s.name}-"))
+        assert isinstance(service, Sabotaged)
+        if plan is None:
+            service.plans.pop(role, None)
+        else:
+            service.plans[role] = plan
+
+    def _start_second(self, role: str) -> None:
+        name, kind = role.removesuffix("-2").rsplit("-", 1)
+        service = self._services[name]
+        known = self._seconds.get(role)
+        port = (known[1] if known else free_port()) if kind == "api" else None
+        arguments = [kind] if port is None else [kind, "--port", str(port)]
+        log = self.stack.logs / f"{role}.log"
+        process = launch(
+            service.command(*arguments),
+            log=log,
+            environment=self.stack.environment(service),
+            when_orphaned=signal.SIGTERM,
+        )
+        self._seconds[role] = (process, port)
+        if port is not None:
+            url = f"http://{LOOPBACK}:{port}/{name}/readyz"
+            wait_for(process, lambda: is_ready(url), name=role, log=log, within=60)
+
+    def complaints(self) -> Counter[str]:
+        """Warnings and errors of the processes' logs, by role and event; the server's own too."""
+        found: Counter[str] = Counter()
+        for log in sorted(self.stack.logs.glob("*.log")):
+            for line in log.read_text(errors="replace").splitlines():
+                found.update(_complaint(log.stem, line))
+        server = (self.stack.var / "postgres" / "server.log").read_text(errors="replace").splitlines()
+        found.update(
+            f"postgres: {line.partition('] ')[2][:90]}" for line in server if "ERROR:" in line or "PANIC:" in line
+        )
+        return found
+
+    @property
+    def seconds(self) -> list[str]:
+        return list(self._seconds)
+
+    def retire(self, role: str) -> None:
+        """End a second one of its kind."""
+        process, _ = self._seconds.pop(role)
+        process.send(signal.SIGCONT)  # a frozen one would not hear that it is to end
+        process.stop()
+
+    def close(self) -> None:
+        for role in self.seconds:
+            self.retire(role)
+        for standing in self.stack.standings():
+            if standing.process is not None:
+                standing.process.send(signal.SIGCONT)
+
+
+def _complaint(role: str, line: str) -> list[str]:
+    if line.startswith("Traceback"):
+        return [f"{role}: traceback"]
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return []
+    if not isinstance(said, dict) or said.get("level") not in ("warning", "error", "critical"):
+        return []
+    reason = said.get("reason") or said.get("error") or said.get("code") or said.get("kind") or ""
+    return [f"{role}: {said.get('event')} {str(reason)[:80]}"]
+
+
+class Alone:
+    """The embedded stack: one process, four SQLite files. Its one role is `hilo`."""
+
+    name = "embedded"
+    bootstrap: str | None = None
+
+    def __init__(self, folder: Path) -> None:
+        self.var = folder / "var"
+        self.log = folder / "hilo.log"
+        self._port = free_port()
+        self._process: Process | None = None
+        self.start("hilo")
+
+    @property
+    def key(self) -> str:
+        return (self.var / "credential").read_text().strip()
+
+    def origins(self, service: str) -> Sequence[str]:  # noqa: ARG002 - one origin for all
+        return [f"http://{LOOPBACK}:{self._port}"]
+
+    def url(self, service: str) -> str:
+        return f"sqlite+aiosqlite:///{self.var}/{service}.db"
+
+    def process(self, role: str) -> Process | None:  # noqa: ARG002
+        return self._process
+
+    def kill(self, role: str) -> None:  # noqa: ARG002
+        if self._process is not None:
+            self._process.kill()
+
+    def stop(self, role: str, *, within: float) -> bool:  # noqa: ARG002
+        return self._process is None or self._process.stop(within=within)
+
+    def start(self, role: str) -> None:  # noqa: ARG002
+        command: list[Any] = [Path(sys.executable).with_name("hilo"), "run", "--var", self.var, "--port", self._port]
+        process = launch(command, log=self.log, environment=dict(os.environ), when_orphaned=signal.SIGTERM)
+        url = f"http://{LOOPBACK}:{self._port}"
+        ready = lambda: all(is_ready(f"{url}/{name}/readyz") for name in NAMES)  # noqa: E731
+        wait_for(process, ready, name="hilo run", log=self.log, within=90)
+        self._process = process
+
+    def sabotage(self, role: str, plan: str | None) -> None:
+        raise NotImplementedError("the saboteur works on the distributed stack")
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.send(signal.SIGCONT)
+            self._process.stop()
+
+
+@contextmanager
+def distributed() -> Iterator[Distributed]:
+    """The distributed stack in a temporary directory, on ports of its own."""
+    own = [Sabotaged(service.name, service.package, free_port()) for service in SERVICES]
+    with scratch("hilo-chaos-") as directory:
+        stack = Stack(directory / "var", services=own, fleeting=True)
+        try:
+            stack.up()
+            arena = Distributed(stack)
+            try:
+                yield arena
+            finally:
+                arena.close()
+        finally:
+            stack.down()
+
+
+@contextmanager
+def alone() -> Iterator[Alone]:
+    with scratch("hilo-chaos-") as directory:
+        arena = Alone(directory)
+        try:
+            yield arena
+        finally:
+            arena.close()
+
+
+@contextmanager
+def hands() -> Iterator[ThreadPoolExecutor]:
+    """One thread that starts and kills. What it has started ends with it, so it lives as long as the arena."""
+    with ThreadPoolExecutor(1, thread_name_prefix="chaos") as executor:
+        yield executor

@@ -1,0 +1,465 @@
+"""The checks: what lies in the databases against what was promised, and every projection against a pure recomputation."""
+
+import asyncio
+import time
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+import sqlalchemy as sa
+
+import identity.consumers
+import interactions.consumers
+import scoring.consumers
+import service_audit.consumers
+from common.company import Company
+from common.contracts.identity import ContactChanged, CustomerProfiled, LinksChanged
+from common.contracts.interactions import TouchpointFigures, TouchpointRecorded, TouchpointRetracted
+from common.contracts.scoring import ValueChanged
+from common.db import Database, inbox_table, outbox_table, parked_table
+from common.events import Event, decode, registered
+from identity.customers.models import customer as identity_customer
+from identity.linking.models import decision
+from identity.linking.models import trace as identity_trace
+from identity.sightings.models import sighting
+from interactions.commitments.models import commitment
+from interactions.conversations.domain import Act, Entry, replay, state_of
+from interactions.conversations.models import conversation, conversation_act, conversation_entry
+from interactions.parts.models import part
+from interactions.touchpoints.models import customer, receipt, touchpoint, trace
+from scoring.appraisals.domain import Cause
+from scoring.appraisals.models import standing
+from scoring.books import books_of
+from scoring.consumers import Changes
+from scoring.links.models import customer as scoring_customer
+from scoring.links.models import trace_link
+from scoring.values.domain import COUNTED, Tally, converted
+from scoring.values.models import day_value
+from service_audit.customers.models import link as audit_link
+from service_audit.observations.domain import hear
+from service_audit.observations.models import observation
+
+from .arena import NAMES, Arena
+from .ledger import SOURCE, Ledger
+
+HEARS = {
+    "identity": identity.consumers,
+    "interactions": interactions.consumers,
+    "scoring": scoring.consumers,
+    "service-audit": service_audit.consumers,
+}
+Fate = Literal["lost", "twice", "missing", "wrong"]
+Key = Any
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that should not be: of what sort, how often, and a few examples."""
+
+    fate: Fate
+    what: str
+    count: int
+    examples: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.fate}: {self.what}: {self.count} ({', '.join(self.examples)})"
+
+
+@dataclass
+class Verdict:
+    """All findings of one look at the databases."""
+
+    findings: list[Finding] = field(default_factory=list)
+    stored: int = 0
+    events: int = 0
+
+    def add(self, fate: Fate, what: str, some: Iterable[Key]) -> None:
+        every = list(some)
+        if every:
+            self.findings.append(Finding(fate, what, len(every), tuple(str(one) for one in every[:3])))
+
+    def compare(self, what: str, expected: Mapping[Key, Any], found: Mapping[Key, Any]) -> None:
+        """A projection against what it should be: absent is missing, another value is wrong, one too many is wrong."""
+        self.add("missing", what, [key for key in expected if key not in found])
+        self.add("wrong", f"{what}, too many", [key for key in found if key not in expected])
+        differing = [key for key in expected if key in found and expected[key] != found[key]]
+        self.add("wrong", what, [f"{key}: {_differing(expected[key], found[key])}" for key in differing])
+
+    def of(self, fate: Fate) -> int:
+        return sum(finding.count for finding in self.findings if finding.fate == fate)
+
+    @property
+    def clean(self) -> bool:
+        return not self.findings
+
+
+def _differing(expected: Any, found: Any) -> str:
+    if isinstance(expected, Mapping) and isinstance(found, Mapping):
+        names = [name for name in expected if expected[name] != found.get(name)]
+        return "; ".join(f"{name} should be {expected[name]!r}, is {found.get(name)!r}" for name in names)
+    return f"should be {expected!r}, is {found!r}"
+
+
+@dataclass
+class Books:
+    """Everything that the checks read, of one moment."""
+
+    tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    events: dict[str, list[Event]] = field(default_factory=dict)  # by the service that told them
+    told: dict[str, Counter[UUID]] = field(default_factory=dict)
+    claimed: dict[str, set[UUID]] = field(default_factory=dict)
+    parked: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+
+class Checker:
+    """Reads the four databases directly; no API is asked."""
+
+    def __init__(self, arena: Arena, ledger: Ledger) -> None:
+        self.arena = arena
+        self.ledger = ledger
+        self.company = Company.load(None)
+
+    async def verdict(self, *, within: float = 90.0) -> Verdict:
+        """Waits until all events have had their effects, or nothing moves any more, and looks."""
+        async with self._databases() as databases:
+            await self._settled(databases, within=within)
+            books = await self._read(databases)
+        verdict = Verdict()
+        for check in (log, others_effects, links, conversations, figures, standings, observations, parts):
+            check(books, self.ledger, self.company, verdict)
+        verdict.events = sum(len(events) for events in books.events.values())
+        verdict.stored = len(books.tables["touchpoint"])
+        return verdict
+
+    @asynccontextmanager
+    async def _databases(self) -> AsyncIterator[dict[str, Database]]:
+        databases = {name: Database.connect(self.arena.url(name), pool_size=1) for name in NAMES}
+        try:
+            yield databases
+        finally:
+            for database in databases.values():
+                await database.dispose()
+
+    async def _settled(self, databases: Mapping[str, Database], *, within: float, stuck_after: float = 25.0) -> None:
+        """Returns when every consumer has claimed all that concerns it, twice in a row, or when nothing moves."""
+        deadline = time.monotonic() + within
+        last: Any = None
+        moved_at = time.monotonic()
+        quiet = 0
+        while time.monotonic() < deadline and quiet < 3:
+            standing_now = await _patiently(lambda: _backlog(databases))
+            if standing_now != last:
+                last, moved_at, quiet = standing_now, time.monotonic(), 0
+            elif all(told == claimed for told, claimed in standing_now.values()):
+                quiet += 1
+            elif time.monotonic() - moved_at > stuck_after:
+                return
+            await asyncio.sleep(0.4)
+
+    async def _read(self, databases: Mapping[str, Database]) -> Books:
+        books = Books()
+        for name, database in databases.items():
+            async with database.session(reading=True) as session:
+                rows = (await session.execute(sa.select(outbox_table.c.id, outbox_table.c.payload))).all()
+                events = [decode(row.payload) for row in rows]
+                books.told[name] = Counter(row.id for row in rows)
+                books.events[name] = [event for event in events if event is not None]
+                books.claimed[name] = set((await session.scalars(sa.select(inbox_table.c.event_id))).all())
+                for key, table in _TABLES[name].items():
+                    found = (await session.execute(sa.select(table))).mappings().all()
+                    books.tables[key] = [dict(row) for row in found]
+                found = (await session.execute(sa.select(parked_table))).mappings().all()
+                books.parked[name] = [dict(row) for row in found]
+        return books
+
+
+_TABLES: Mapping[str, Mapping[str, sa.Table]] = {
+    "identity": {
+        "identity.trace": identity_trace, "identity.customer": identity_customer, "sighting": sighting,
+        "decision": decision,
+    },
+    "interactions": {
+        "touchpoint": touchpoint, "receipt": receipt, "trace": trace, "customer": customer, "part": part,
+        "conversation": conversation, "entry": conversation_entry, "act": conversation_act, "commitment": commitment,
+    },
+    "scoring": {
+        "day_value": day_value, "scoring.link": trace_link, "standing": standing, "scoring.customer": scoring_customer,
+    },
+    "service-audit": {"observation": observation, "audit.link": audit_link},
+}  # fmt: skip
+
+
+async def _patiently(ask: Callable[[], Awaitable[Any]]) -> Any:
+    """The database may be on its way up again."""
+    for _ in range(50):
+        try:
+            return await ask()
+        except (sa.exc.DBAPIError, OSError):
+            await asyncio.sleep(0.5)
+    return await ask()
+
+
+async def _backlog(databases: Mapping[str, Database]) -> dict[str, tuple[int, int]]:
+    """For each consumer how many events concern it, and how many it has claimed."""
+    told: dict[str, int] = {}
+    claimed: dict[str, int] = {}
+    for name, database in databases.items():
+        async with database.session(reading=True) as session:
+            by_type = sa.select(outbox_table.c.type, sa.func.count()).group_by(outbox_table.c.type)
+            for kind, count in (await session.execute(by_type)).all():
+                told[kind] = told.get(kind, 0) + count
+            claimed[name] = int(await session.scalar(sa.select(sa.func.count()).select_from(inbox_table)) or 0)
+    return {name: (sum(told.get(kind, 0) for kind in wanted(name)), claimed[name]) for name in databases}
+
+
+def wanted(consumer: str) -> set[str]:
+    module = HEARS[consumer]
+    return set(getattr(module, "TYPES", None) or {cls.type for cls in registered(module.TOPICS)})
+
+
+# --- what was promised ------------------------------------------------------------------------------------------------
+
+
+def log(books: Books, ledger: Ledger, _: Company, verdict: Verdict) -> None:
+    """Acknowledged is stored; nothing is stored twice; every touchpoint is told once; nobody got two answers."""
+    stored = [row for row in books.tables["touchpoint"] if row["source"] == SOURCE]
+    first = Counter(row["external_id"] for row in stored if row["corrects"] is None)
+    receipts = {
+        row["external_id"]: str(row["touchpoint_id"]) for row in books.tables["receipt"] if row["source"] == SOURCE
+    }
+    by_id = {str(row["touchpoint_id"]): row for row in stored}
+    verdict.add("lost", "acknowledged, not in the log", ledger.acknowledged.keys() - first.keys())
+    verdict.add("lost", "acknowledged, without receipt", ledger.acknowledged.keys() - receipts.keys())
+    verdict.add(
+        "lost", "promises told of", ledger.commitments - {str(r["commitment_id"]) for r in books.tables["commitment"]}
+    )
+    verdict.add(
+        "lost", "retractions", [t for t in ledger.retracted if t not in by_id or by_id[t]["state"] != "retracted"]
+    )
+    decisions = {str(row["decision_id"]): row for row in books.tables["decision"]}
+    verdict.add("lost", "merges", ledger.merges - decisions.keys())
+    verdict.add("lost", "undos", [m for m in ledger.undone if m in decisions and decisions[m]["undone_by"] is None])
+    verdict.add("twice", "in the log", [key for key, count in first.items() if count > 1])
+    verdict.add(
+        "twice", "answered with two touchpoints", [k for k, told in ledger.acknowledged.items() if len(told) > 1]
+    )
+    verdict.add("wrong", "in the log, never sent", first.keys() - ledger.sent)
+    verdict.add("wrong", "receipt of another touchpoint", [
+        key for key, told in ledger.acknowledged.items() if key in receipts and receipts[key] not in told
+    ])  # fmt: skip
+    verdict.add("wrong", "refused, yet in the log", ledger.refused.keys() & first.keys())
+    for odd, count in ledger.oddities.items():
+        verdict.findings.append(Finding("wrong", odd, count))
+    _told_once(books, verdict)
+    _parked(books, ledger, verdict)
+
+
+def _told_once(books: Books, verdict: Verdict) -> None:
+    for name, ids in books.told.items():
+        verdict.add("twice", f"events of {name} under one id", [one for one, count in ids.items() if count > 1])
+    told: dict[type, Counter[UUID]] = defaultdict(Counter)
+    for event in books.events["interactions"]:
+        if isinstance(event.data, TouchpointRecorded | TouchpointRetracted):
+            told[type(event.data)][event.data.touchpoint_id] += 1
+    rows = books.tables["touchpoint"]
+    kept = {row["touchpoint_id"] for row in rows}
+    gone = {row["touchpoint_id"] for row in rows if row["state"] != "live"}
+    for kind, due, what in ((TouchpointRecorded, kept, "recorded"), (TouchpointRetracted, gone, "retracted")):
+        verdict.add("missing", f"event {what}", due - told[kind].keys())
+        verdict.add("twice", f"event {what}", [one for one, count in told[kind].items() if count > 1])
+        verdict.add("wrong", f"event {what} of nothing", told[kind].keys() - due)
+
+
+def _parked(books: Books, ledger: Ledger, verdict: Verdict) -> None:
+    """Every refusal that was told is parked. A refusal whose answer was lost may be parked besides."""
+    codes = Counter(row["code"] for row in books.parked["interactions"] if row["kind"] == "touchpoint")
+    missing = ledger.different.total() - codes["different-body"]
+    verdict.add("lost", "other bodies told as parked", range(max(0, missing)))
+
+
+# --- what follows from it ---------------------------------------------------------------------------------------------
+
+
+def others_effects(books: Books, ledger: Ledger, _: Company, verdict: Verdict) -> None:
+    """Every event is claimed by every consumer that it concerns, and nothing else is."""
+    events = [event for some in books.events.values() for event in some]
+    for name in HEARS:
+        types = wanted(name)
+        due = {event.id for event in events if event.type in types}
+        parked = {row["body"] for row in books.parked[name] if row["kind"] == "event" and row["state"] == "parked"}
+        unhandled = {event.id for event in (_decoded(body) for body in parked) if event is not None}
+        verdict.add("missing", f"effects in {name}", due - books.claimed[name] - unhandled)
+        verdict.add("missing", f"events parked by {name}", unhandled & due)
+        verdict.add("wrong", f"claimed by {name}, told by nobody", books.claimed[name] - due)
+        rows = [row for row in books.parked[name] if row["kind"] == "event" and _decoded_id(row) not in due]
+        verdict.add("lost", f"poison parked by {name}", range(max(0, ledger.poison[name] - len(rows))))
+        verdict.add("twice", f"poison parked by {name}", range(max(0, len(rows) - ledger.poison[name])))
+        untyped = [row["id"] for row in rows if not row["code"] or row["code"] == "unknown"]
+        verdict.add("wrong", f"parked by {name} without a reason", untyped)
+
+
+def _decoded(body: str) -> Event | None:
+    try:
+        return decode(body)
+    except Exception:  # noqa: BLE001 - poison is parked too
+        return None
+
+
+def _decoded_id(row: Mapping[str, Any]) -> UUID | None:
+    event = _decoded(row["body"])
+    return None if event is None else event.id
+
+
+def links(books: Books, _: Ledger, __: Company, verdict: Verdict) -> None:
+    """Identity's links are those that it has told last; every projection of them is the same."""
+    last: dict[UUID, Any] = {}
+    for event in books.events["identity"]:
+        if isinstance(event.data, LinksChanged):
+            for move in event.data.moves:
+                if move.trace_id not in last or move.revision > last[move.trace_id].revision:
+                    last[move.trace_id] = move
+    told = {key: (move.customer_id, move.revision) for key, move in last.items()}
+    own = {r["trace_id"]: (r["customer_id"], r["revision"]) for r in books.tables["identity.trace"] if r["revision"]}
+    verdict.compare("links told by identity", own, told)
+    for name, table in (("interactions", "trace"), ("scoring", "scoring.link"), ("service-audit", "audit.link")):
+        found = {r["trace_id"]: (r["customer_id"], r["revision"]) for r in books.tables[table] if r["revision"]}
+        verdict.compare(f"links in {name}", own, found)
+    customers = {
+        r["customer_id"]: (r["state"], r["merged_into"], r["revision"]) for r in books.tables["identity.customer"]
+    }
+    for name, table in (("interactions", "customer"), ("scoring", "scoring.customer")):
+        found = {r["customer_id"]: (r["state"], r["merged_into"], r["revision"]) for r in books.tables[table]}
+        verdict.compare(f"customers in {name}", customers, found)
+    _everyone_known(books, own, verdict)
+
+
+def _everyone_known(books: Books, own: Mapping[UUID, Any], verdict: Verdict) -> None:
+    """Who left more than a device's trail is somebody's."""
+    seen = {row["touchpoint_id"]: row for row in books.tables["sighting"]}
+    personal = {"customer", "document", "account", "email", "partner", "phone"}
+    for row in books.tables["touchpoint"]:
+        if not row["identifiers"]:
+            continue
+        if row["touchpoint_id"] not in seen and row["state"] == "live":
+            verdict.add("missing", "sightings in identity", [row["touchpoint_id"]])
+        schemes = {one["scheme"] for one in row["identifiers"]}
+        if row["state"] == "live" and schemes & personal and own.get(row["trace_id"], (None,))[0] is None:
+            verdict.add("missing", "customer of a live trace", [row["trace_id"]])
+
+
+def conversations(books: Books, _: Ledger, company: Company, verdict: Verdict) -> None:
+    """The threads are the pure fold over each party's touchpoints and acts."""
+    party_of = {row["trace_id"]: row["customer_id"] or row["trace_id"] for row in books.tables["trace"]}
+    entries: dict[UUID, list[Entry]] = defaultdict(list)
+    acts: dict[UUID, list[Act]] = defaultdict(list)
+    for row in books.tables["touchpoint"]:
+        entries[party_of.get(row["trace_id"], row["trace_id"])].append(_entry(row))
+    for row in books.tables["act"]:
+        party = party_of.get(row["trace_id"], row["trace_id"])
+        acts[party].append(Act(row["act_id"], row["touchpoint_id"], row["act"], row["at"]))
+    owed = _owed(books)
+    window = timedelta(hours=company.conversation_window_hours)
+    joined: dict[UUID, tuple[UUID, UUID, str]] = {}
+    threads: dict[UUID, dict[str, Any]] = {}
+    for party, some in entries.items():
+        folded, placed = replay(some, acts[party], window=window)
+        holding = {one.entry.touchpoint_id: one.conversation_id for one in placed}
+        promises = Counter(holding[touchpoint_id] for touchpoint_id in owed & holding.keys())
+        joined |= {one.entry.touchpoint_id: (one.conversation_id, party, one.matched_by) for one in placed}
+        for thread in folded.threads.values():
+            state = state_of(thread.posture, promises=promises[thread.conversation_id])
+            threads[thread.conversation_id] = {**_plain(vars(thread)), "party_id": party, "state": state}
+    found = {r["touchpoint_id"]: (r["conversation_id"], r["party_id"], r["matched_by"]) for r in books.tables["entry"]}
+    verdict.compare("entries of conversations", joined, found)
+    names = next(iter(threads.values()), {}).keys()
+    rows = {r["conversation_id"]: _plain({name: r[name] for name in names}) for r in books.tables["conversation"]}
+    verdict.compare("conversations", threads, rows)
+
+
+_FOLDED = (
+    "touchpoint_id", "position", "kind", "channel", "direction", "occurred_at", "site", "topic", "outcome",
+    "visibility", "summary", "stop_point", "next_step", "continues", "corrects",
+)  # fmt: skip
+
+
+def _entry(row: Mapping[str, Any]) -> Entry:
+    plain = {name: row[name] for name in _FOLDED}
+    return Entry(**plain, references=tuple(row["references"]), live=row["state"] == "live")
+
+
+def _owed(books: Books) -> set[UUID]:
+    return {
+        row["touchpoint_id"]
+        for row in books.tables["commitment"]
+        if row["by"] == "company" and row["state"] in ("open", "late")
+    }
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(sorted(value)) if isinstance(value, list | tuple) else value for name, value in row.items()}
+
+
+def figures(books: Books, _: Ledger, company: Company, verdict: Verdict) -> None:
+    """Scoring's sums of days are those of the log's live figures."""
+    changes = Changes()
+    for row in books.tables["touchpoint"]:
+        if row["state"] == "live":
+            changes.count(_figures(row), books=books_of(company), sign=1, cause=Cause.RECORDED)
+    due = {key: tally for key, tally in changes.tallies.items() if not tally.is_nothing}
+    found = {
+        (row["trace_id"], row["day"], row["currency"]): Tally(*(row[name] for name in COUNTED))
+        for row in books.tables["day_value"]
+    }
+    verdict.compare(
+        "sums of days in scoring", due, {key: tally for key, tally in found.items() if not tally.is_nothing}
+    )
+
+
+def _figures(row: Mapping[str, Any]) -> TouchpointFigures:
+    return TouchpointRecorded.model_validate(row["figures"])
+
+
+def standings(books: Books, _: Ledger, company: Company, verdict: Verdict) -> None:
+    """What scoring says of each customer is the fold over the days of his traces."""
+    owner = {row["trace_id"]: row["customer_id"] for row in books.tables["scoring.link"] if row["customer_id"]}
+    by_customer: dict[UUID, dict[str, Tally]] = defaultdict(dict)
+    for row in books.tables["day_value"]:
+        if (who := owner.get(row["trace_id"])) is not None:
+            held = by_customer[who]
+            held[row["currency"]] = held.get(row["currency"], Tally()) + Tally(*(row[name] for name in COUNTED))
+    rules = books_of(company)
+    due = {}
+    for who in set(owner.values()):
+        tally = converted(by_customer[who], rules.exchange).tally
+        due[who] = (tally.purchases, tally.revenue, tally.contacts)
+    said = {
+        row["customer_id"]: (row["frequency"], row["revenue"], row["contacts"])
+        for row in books.tables["standing"]
+        if not row["is_vacant"]
+    }
+    verdict.compare("standings in scoring", due, said)
+
+
+def observations(books: Books, _: Ledger, __: Company, verdict: Verdict) -> None:
+    """Service-audit has seen everything that interactions told, each once."""
+    heard = hear(books.events["interactions"], noted_at=datetime.now(UTC))
+    due: dict[str, UUID] = {}
+    for one in heard.seen:
+        due[one.key] = max(one.told, due.get(one.key, one.told))
+    verdict.compare("observations", due, {row["key"]: row["told"] for row in books.tables["observation"]})
+
+
+def parts(books: Books, _: Ledger, __: Company, verdict: Verdict) -> None:
+    """The resume's parts are what their owners have said last."""
+    sources = {CustomerProfiled: "identity", ContactChanged: "identity-contact", ValueChanged: "scoring"}
+    due: dict[tuple[UUID, str], int] = {}
+    for event in [*books.events["identity"], *books.events["scoring"]]:
+        if (source := sources.get(type(event.data))) is not None:
+            key = (event.data.customer_id, source)
+            due[key] = max(event.data.revision, due.get(key, 0))
+    found = {(row["customer_id"], row["source"]): row["revision"] for row in books.tables["part"]}
+    verdict.compare("parts of the resume", due, found)

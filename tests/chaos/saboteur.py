@@ -1,0 +1,250 @@
+"""python saboteur.py PACKAGE PLAN api|worker ...: runs a service that dies at a chosen place, or has a fault planted.
+
+A plan is a list of acts with commas between, each `act` or `act:number`. Nothing of this is known to the services themselves.
+"""
+
+import asyncio
+import importlib
+import os
+import random
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import common.bus.kafka as bus
+import common.inbox
+import common.outbox
+import common.uow
+from common.bus.delivery import Delivery, Record
+from common.db import inbox_table, insert_rows, outbox_table
+from common.service import run
+from common.uow import UnitOfWork
+
+KILLED = 137
+_draw = random.Random(os.getpid())
+
+
+class Countdown:
+    """Kills the process at the n-th call, without a chance to tidy up."""
+
+    def __init__(self, calls: int) -> None:
+        self._left = calls
+
+    def tick(self) -> None:
+        self._left -= 1
+        if self._left <= 0:
+            os._exit(KILLED)
+
+
+# --- deaths on purpose ------------------------------------------------------------------------------------------------
+
+
+def die_before_cursor(calls: int) -> None:
+    """Published, and the cursor not moved: everything is published again."""
+    countdown, move = Countdown(calls), bus.move_cursor
+
+    async def moved(*args: Any, **more: Any) -> None:
+        countdown.tick()
+        await move(*args, **more)
+
+    bus.move_cursor = moved
+
+
+def die_before_offset(calls: int) -> None:
+    """The effect committed, and the offset not: everything is delivered again."""
+    countdown, commit = Countdown(calls), bus.AIOKafkaConsumer.commit
+
+    async def committed(self: Any, *args: Any) -> None:
+        countdown.tick()
+        await commit(self, *args)
+
+    bus.AIOKafkaConsumer.commit = committed
+
+
+def die_after_commit(calls: int) -> None:
+    """Committed, and nobody was told."""
+    countdown, commit = Countdown(calls), UnitOfWork.commit
+
+    async def committed(self: UnitOfWork) -> None:
+        await commit(self)
+        countdown.tick()
+
+    UnitOfWork.commit = committed  # type: ignore[method-assign]
+
+
+def die_before_commit(calls: int) -> None:
+    """All was written, nothing committed."""
+    countdown = Countdown(calls)
+
+    async def committed(self: UnitOfWork) -> None:
+        await self.outbox.flush()
+        countdown.tick()
+        await self.session.commit()
+        self.database.committed()
+
+    UnitOfWork.commit = committed  # type: ignore[method-assign]
+
+
+# --- trouble that must do no harm -------------------------------------------------------------------------------------
+
+
+def slow_commits(milliseconds: int) -> None:
+    """Every transaction that tells something waits before it commits: sequence numbers are taken early, seen late."""
+
+    async def committed(self: UnitOfWork) -> None:
+        await self.outbox.flush()
+        await asyncio.sleep(_draw.uniform(0, milliseconds / 1000))
+        await self.session.commit()
+        self.database.committed()
+
+    UnitOfWork.commit = committed  # type: ignore[method-assign]
+
+
+def late_links(milliseconds: int) -> None:
+    """Half of identity's events are handled late, so that a later decision often comes before an earlier one."""
+    deliver = Delivery.deliver
+
+    async def delivered(self: Delivery, records: Sequence[Record]) -> None:
+        late = [record for record in records if record.topic == "identity.v1" and _draw.random() < 0.5]
+        await deliver(self, [record for record in records if record not in late])
+        for record in late:
+            _spawn(_later(deliver, self, record, milliseconds / 1000 * _draw.random()))
+
+    Delivery.deliver = delivered  # type: ignore[method-assign]
+
+
+async def _later(deliver: Callable[..., Any], delivery: Delivery, record: Record, seconds: float) -> None:
+    await asyncio.sleep(seconds)
+    for _ in range(20):
+        try:
+            await deliver(delivery, [record])
+        except Exception:  # noqa: BLE001 - a deadlock's victim tries again, as the reader would
+            await asyncio.sleep(0.1)
+        else:
+            return
+
+
+_late: set[asyncio.Task[Any]] = set()
+
+
+def _spawn(work: Any) -> None:
+    task = asyncio.create_task(work)
+    _late.add(task)
+    task.add_done_callback(_late.discard)
+
+
+# --- faults that the checks must find ---------------------------------------------------------------------------------
+
+
+def publish_before_commit(calls: int) -> None:
+    """What happened is told in a transaction of its own, before the effect commits; at the n-th time nothing follows."""
+    countdown = Countdown(calls)
+
+    async def committed(self: UnitOfWork) -> None:
+        if self.outbox._rows:
+            async with self.database.session() as session:
+                outbox = common.outbox.Outbox(session)
+                outbox._rows, self.outbox._rows = self.outbox._rows, []
+                await outbox.flush()
+                await session.commit()
+            countdown.tick()
+        await self.session.commit()
+        self.database.committed()
+
+    UnitOfWork.commit = committed  # type: ignore[method-assign]
+
+
+def no_claim(_: int) -> None:
+    """Whatever is delivered takes effect, however often."""
+
+    async def claim(self: common.inbox.Inbox, events: Any, *, consumer: str) -> Any:
+        now = common.inbox.utc_now()
+        rows = [{"event_id": event_id, "consumer": consumer, "at": now} for event_id in sorted({e.id for e in events})]
+        await insert_rows(self._session, inbox_table, rows, on_conflict="nothing")
+        return list(events)
+
+    common.inbox.Inbox.claim = claim  # type: ignore[method-assign]
+
+
+def offset_before_effect(calls: int) -> None:
+    """The offset is committed first; at the n-th time no effect follows."""
+    countdown, deliver = Countdown(calls), bus.KafkaReader._deliver
+
+    async def delivered(self: Any, consumer: Any, records: Any) -> bool:
+        await consumer.commit({partition: batch[-1].offset + 1 for partition, batch in records.items()})
+        countdown.tick()
+        return await deliver(self, consumer, records)
+
+    bus.KafkaReader._deliver = delivered  # type: ignore[method-assign]
+
+
+def naive_cursor(_: int) -> None:
+    """The relay reads `seq > last`, and whatever commits late is passed over."""
+    t = outbox_table
+
+    async def read(session: Any, *, after: Any, topics: Any = (), limit: int = 500) -> Any:
+        query = (
+            common.outbox.select(t.c.xid, t.c.seq, t.c.id, t.c.aggregatetype, t.c.aggregateid, t.c.type, t.c.payload)
+            .where(t.c.seq > after.seq)
+            .order_by(t.c.seq)
+            .limit(limit)
+        )
+        return [
+            common.outbox.Entry(
+                common.outbox.Position(r.xid, r.seq, r.id), r.aggregatetype, r.aggregateid, r.type, r.payload.encode()
+            )
+            for r in (await session.execute(query)).all()
+        ]
+
+    bus.read = read
+
+
+def acknowledge_before_commit(_: int) -> None:
+    """The caller is told yes, and the transaction commits a moment later."""
+
+    async def committed(self: UnitOfWork) -> None:
+        await self.outbox.flush()
+        session, self.session = self.session, self.database.session(reading=True)
+
+        async def settle() -> None:
+            await asyncio.sleep(0.3)
+            await session.commit()
+            await session.close()
+
+        _spawn(settle())
+
+    UnitOfWork.commit = committed  # type: ignore[method-assign]
+
+
+def revision_ignored(_: int) -> None:
+    """Of two decisions on a trace the one that arrives last wins, not the later one."""
+    links = importlib.import_module("scoring.links.repository")
+
+    def newest(table: Any, order: str, *, keys: Sequence[str]) -> dict[str, str]:
+        return {column.name: f"excluded.{column.name}" for column in table.columns if column.name not in keys}
+
+    links._newest = newest  # type: ignore[attr-defined]
+
+
+ACTS: dict[str, Callable[[int], None]] = {
+    act.__name__.replace("_", "-"): act
+    for act in (
+        die_before_cursor, die_before_offset, die_after_commit, die_before_commit, slow_commits, late_links,
+        publish_before_commit, no_claim, offset_before_effect, naive_cursor, acknowledge_before_commit, revision_ignored,
+    )
+}  # fmt: skip
+
+
+def plant(plan: str) -> None:
+    for act in plan.split(","):
+        name, _, number = act.partition(":")
+        ACTS[name](int(number or 0))
+
+
+def main(package: str, plan: str, *arguments: str) -> None:
+    plant(plan)
+    run(importlib.import_module(f"{package}.service").SERVICE, arguments)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

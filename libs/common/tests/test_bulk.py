@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import BigInteger, Boolean, Column, Date, Float, Integer, MetaData, String, Table, Uuid, select
 
-from common.bulk import insert_rows
+from common.bulk import among, insert_rows
 from common.db import Database, Json, UtcDateTime
 from common.uow import UnitOfWork
 
@@ -92,3 +92,19 @@ async def test_a_thousand_rows_are_one_statement(things: Database) -> None:
         written = await insert_rows(uow.session, thing, [row(n) for n in range(1, 1001)], returning=["id"])
         await uow.commit()
     assert len(written) == 1000
+
+
+async def test_any_number_of_values_is_one_condition(things: Database) -> None:
+    async with UnitOfWork(things) as uow:
+        await insert_rows(uow.session, thing, [row(n, name=f"name {n}") for n in range(1, 51)])
+        await uow.commit()
+    async with UnitOfWork(things, reading=True) as uow:
+
+        async def found(column: Any, values: Any) -> int:
+            return len((await uow.session.execute(select(thing.c.id).where(among(column, values)))).all())
+
+        assert await found(thing.c.id, [UUID(int=n) for n in range(40, 60)]) == 11
+        assert await found(thing.c.name, {"name 1", "name 2", "it's another"}) == 2
+        assert await found(thing.c.big, [2**62 + 7]) == 1
+        assert await found(thing.c.id, []) == 0
+        assert await found(thing.c.id, [UUID(int=n) for n in range(1, 40_000)]) == 50

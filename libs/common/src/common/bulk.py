@@ -1,16 +1,19 @@
-"""Many rows in one statement: the one way in which this system writes more than one row at a time."""
+"""Many rows in one statement, written or read: one parameter a column, and one plan whatever their number."""
 
 from collections import namedtuple
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import orjson
-from sqlalchemy import JSON, BigInteger, Boolean, Date, Float, Integer, String, Table, Text, Uuid
+from sqlalchemy import JSON, BigInteger, Boolean, Date, Dialect, Float, Integer, String, Table, Text, Uuid, bindparam
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from common.db import UtcDateTime
 
@@ -171,3 +174,53 @@ def _kind(column_type: TypeEngine[Any]) -> _Kind:
         if isinstance(column_type, known):
             return kind
     raise TypeError(f"insert_rows does not know columns of type {column_type!r}")
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+class Many(TypeDecorator[Sequence[Any]]):
+    """Many values as one parameter: an array on PostgreSQL, JSON on SQLite."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, item: TypeEngine[Any]) -> None:
+        super().__init__()
+        self.item = item
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return ARRAY(self.item) if dialect.name == "postgresql" else Text()
+
+    def process_bind_param(self, value: Sequence[Any] | None, dialect: Dialect) -> Any:
+        if value is None or dialect.name == "postgresql":
+            return value
+        encode = _kind(self.item).to_sqlite
+        return _dumped(list(value) if encode is None else [encode(one) for one in value])
+
+
+class _Among(FunctionElement[bool]):
+    """`column` is one of the values of a parameter."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(_Among, "postgresql")
+def _among_array(element: Any, compiler: Any, **kwargs: Any) -> str:
+    column, values = (compiler.process(clause, **kwargs) for clause in element.clauses)
+    return f"{column} = ANY ({values})"
+
+
+@compiles(_Among)
+def _among_json(element: Any, compiler: Any, **kwargs: Any) -> str:
+    column, values = (compiler.process(clause, **kwargs) for clause in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 - compiled clauses
+
+
+def among(column: Any, values: Iterable[Any]) -> Any:
+    """A condition: `column` is one of `values`. One parameter and one plan, however many there are.
+
+    A list of parameters would be another statement, prepared and planned anew, for each length.
+    """
+    return _Among(column, bindparam(None, sorted(set(values)), type_=Many(column.type), unique=True))

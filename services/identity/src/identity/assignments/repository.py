@@ -7,10 +7,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from common.bulk import insert_rows
+from common.bulk import among, insert_rows
 from identity.assignments.models import assignment
 from identity.customers.domain import Assigned
-from identity.queries import among
 
 
 class Assignments:
@@ -23,5 +22,5 @@ class Assignments:
     async def of(self, traces: Collection[UUID]) -> list[Assigned]:
         c = assignment.c
         query = sa.select(c.trace_id, c.role, c.staff_id, c.name, c.since, c.handover_note, c.by, c.at)
-        rows = (await self._session.execute(query.where(among(self._session, c.trace_id, traces)))).all()
+        rows = (await self._session.execute(query.where(among(c.trace_id, traces)))).all()
         return [Assigned(*row) for row in rows]

@@ -8,10 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from common.bulk import insert_rows
+from common.bulk import among, insert_rows
 from identity.contact.domain import Consent, Preference
 from identity.contact.models import consent, preference
-from identity.queries import among
 
 
 class Contact:
@@ -28,7 +27,7 @@ class Contact:
     async def ledger(self, traces: Collection[UUID], *, after: UUID | None, limit: int) -> list[Consent]:
         """All entries, the newest first."""
         c = consent.c
-        query = sa.select(consent).where(among(self._session, c.trace_id, traces))
+        query = sa.select(consent).where(among(c.trace_id, traces))
         if after is not None:
             query = query.where(c.consent_id < after)
         rows = (await self._session.execute(query.order_by(c.consent_id.desc()).limit(limit))).all()
@@ -42,5 +41,5 @@ class Contact:
         return [Preference(row.trace_id, row.body, row.at, row.by) for row in rows]
 
     async def _rows(self, table: sa.Table, traces: Collection[UUID]) -> list[Any]:
-        query = sa.select(table).where(among(self._session, table.c.trace_id, traces))
+        query = sa.select(table).where(among(table.c.trace_id, traces))
         return list((await self._session.execute(query)).all())

@@ -9,13 +9,12 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import insert_rows
+from common.bulk import among, insert_rows
 from identity.assignments.repository import Assignments
 from identity.customers.domain import CarriedIdentifier, Customer, Dossier, TraceInfo
 from identity.customers.models import customer
 from identity.knowledge.repository import Knowledge
 from identity.linking.models import trace
-from identity.queries import among
 from identity.sightings.models import name_token, trace_identifier
 from identity.sightings.repository import Sightings
 
@@ -37,7 +36,7 @@ class Customers:
     async def get_all(self, customers: Collection[UUID]) -> dict[UUID, Customer]:
         if not customers:
             return {}
-        query = sa.select(customer).where(among(self._session, customer.c.customer_id, customers))
+        query = sa.select(customer).where(among(customer.c.customer_id, customers))
         rows = (await self._session.execute(query)).all()
         return {row.customer_id: Customer(**row._mapping) for row in rows}  # noqa: SLF001 - SQLAlchemy's documented access
 
@@ -74,7 +73,7 @@ class Customers:
     async def traces_of(self, customers: Collection[UUID]) -> list[TraceInfo]:
         t = trace.c
         query = sa.select(t.trace_id, t.customer_id, t.scheme, t.proof, t.via, t.first_seen, t.last_seen).where(
-            among(self._session, t.customer_id, customers)
+            among(t.customer_id, customers)
         )
         return [
             TraceInfo(*row) for row in (await self._session.execute(query.order_by(t.first_seen, t.trace_id))).all()
@@ -112,7 +111,7 @@ class Customers:
         query = (
             sa.select(trace.c.customer_id, trace.c.last_seen)
             .select_from(trace_identifier.join(trace, trace.c.trace_id == ti.trace_id))
-            .where(among(self._session, ti.identifier_id, identifiers), trace.c.customer_id.is_not(None))
+            .where(among(ti.identifier_id, identifiers), trace.c.customer_id.is_not(None))
             .limit(MOST_TRACES + 1)
         )
         rows = (await self._session.execute(query)).all()

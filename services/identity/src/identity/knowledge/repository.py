@@ -9,11 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from common.bulk import insert_rows
+from common.bulk import among, insert_rows
 from common.contracts.interactions import CaseMoved
 from identity.knowledge.domain import Fact, Put
 from identity.knowledge.models import case_seen, fact, question_put
-from identity.queries import among
 
 _NEWER = "CASE WHEN excluded.at >= case_seen.at THEN excluded.{0} ELSE case_seen.{0} END"
 _COMPLAINING = frozenset({"complaint", "claim"})
@@ -28,7 +27,7 @@ class Knowledge:
         await insert_rows(self._session, fact, [vars(each) for each in facts])
 
     async def facts_of(self, traces: Collection[UUID]) -> list[Fact]:
-        rows = (await self._session.execute(sa.select(fact).where(among(self._session, fact.c.trace_id, traces)))).all()
+        rows = (await self._session.execute(sa.select(fact).where(among(fact.c.trace_id, traces)))).all()
         return [Fact(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's documented access
 
     async def put(self, puts: Iterable[tuple[Put, UUID | None]]) -> None:
@@ -42,7 +41,7 @@ class Knowledge:
     async def puts_of(self, traces: Collection[UUID]) -> list[Put]:
         c = question_put.c
         query = sa.select(c.trace_id, c.question_id, c.state, c.at)
-        rows = (await self._session.execute(query.where(among(self._session, c.trace_id, traces)))).all()
+        rows = (await self._session.execute(query.where(among(c.trace_id, traces)))).all()
         return [Put(*row) for row in rows]
 
     async def forget(self, touchpoint_id: UUID) -> None:
@@ -55,7 +54,7 @@ class Knowledge:
     ) -> list[Fact]:
         """The dated series, the newest first."""
         c = fact.c
-        query = sa.select(fact).where(among(self._session, c.trace_id, traces))
+        query = sa.select(fact).where(among(c.trace_id, traces))
         if key is not None:
             query = query.where(c.key == key)
         if after is not None:
@@ -79,5 +78,5 @@ class Knowledge:
         await insert_rows(self._session, case_seen, [latest[key] for key in sorted(latest)], on_conflict=changes)
 
     async def has_open_case(self, traces: Collection[UUID]) -> bool:
-        mine = among(self._session, case_seen.c.trace_id, traces)
+        mine = among(case_seen.c.trace_id, traces)
         return bool(await self._session.scalar(sa.select(sa.exists().where(mine, case_seen.c.open))))

@@ -9,11 +9,10 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import insert_rows
+from common.bulk import among, insert_rows
 from identity.customers.models import customer
 from identity.linking.domain import Carried, Trail, World
 from identity.linking.models import cannot_link, decision, trace
-from identity.queries import among
 from identity.sightings.models import identifier, trace_identifier
 
 _KEEP_EARLIER = "CASE WHEN excluded.first_seen < trace.first_seen THEN excluded.first_seen ELSE trace.first_seen END"
@@ -48,12 +47,12 @@ class Links:
         """The traces with what they carry; those that are not known are left out."""
         if not traces:
             return {}
-        return await self._read_trails(among(self._session, trace.c.trace_id, traces))
+        return await self._read_trails(among(trace.c.trace_id, traces))
 
     async def trails_of_customers(self, customers: Collection[UUID]) -> dict[UUID, Trail]:
         if not customers:
             return {}
-        return await self._read_trails(among(self._session, trace.c.customer_id, customers))
+        return await self._read_trails(among(trace.c.customer_id, customers))
 
     async def _read_trails(self, where: sa.ColumnElement[bool]) -> dict[UUID, Trail]:
         t, ti, i = trace.c, trace_identifier.c, identifier.c
@@ -104,7 +103,7 @@ class Links:
         while missing:
             c = customer.c
             query = sa.select(c.customer_id, c.since, c.merged_into)
-            rows = (await self._session.execute(query.where(among(self._session, c.customer_id, missing)))).all()
+            rows = (await self._session.execute(query.where(among(c.customer_id, missing)))).all()
             missing = set()
             for row in rows:
                 world.since[row.customer_id] = row.since
@@ -123,7 +122,7 @@ class Links:
         query = (
             sa.select(trace.c.customer_id)
             .select_from(trace_identifier.join(trace, trace.c.trace_id == ti.trace_id))
-            .where(among(self._session, ti.identifier_id, identifiers), trace.c.customer_id.is_not(None))
+            .where(among(ti.identifier_id, identifiers), trace.c.customer_id.is_not(None))
             .distinct()
         )
         return set((await self._session.scalars(query)).all())
@@ -132,7 +131,7 @@ class Links:
         if not identifiers:
             return set()
         query = sa.select(identifier.c.identifier_id).where(
-            among(self._session, identifier.c.identifier_id, identifiers), identifier.c.shared
+            among(identifier.c.identifier_id, identifiers), identifier.c.shared
         )
         return set((await self._session.scalars(query)).all())
 
@@ -143,7 +142,7 @@ class Links:
     async def kept_apart(self, traces: Collection[UUID]) -> list[tuple[UUID, UUID]]:
         c = cannot_link.c
         query = sa.select(c.left_trace, c.right_trace).where(
-            sa.or_(among(self._session, c.left_trace, traces), among(self._session, c.right_trace, traces)),
+            sa.or_(among(c.left_trace, traces), among(c.right_trace, traces)),
             c.lifted_at.is_(None),
         )
         return [(row.left_trace, row.right_trace) for row in (await self._session.execute(query)).all()]
@@ -184,12 +183,12 @@ class Links:
     async def in_order(self, traces: Collection[UUID]) -> list[UUID]:
         """The traces in the order in which identity heard of them."""
         t = trace.c
-        query = sa.select(t.trace_id).where(among(self._session, t.trace_id, traces))
+        query = sa.select(t.trace_id).where(among(t.trace_id, traces))
         return list((await self._session.scalars(query.order_by(t.came_at, t.first_seen, t.trace_id))).all())
 
     async def owners_of_traces(self, traces: Collection[UUID]) -> dict[UUID, UUID | None]:
         query = sa.select(trace.c.trace_id, trace.c.customer_id)
-        rows = (await self._session.execute(query.where(among(self._session, trace.c.trace_id, traces)))).all()
+        rows = (await self._session.execute(query.where(among(trace.c.trace_id, traces)))).all()
         return {row.trace_id: row.customer_id for row in rows}
 
     # --- decisions ----------------------------------------------------------------------------------------------------
@@ -235,9 +234,7 @@ class Links:
     async def standing_merges_into(self, customers: Collection[UUID]) -> list[Decision]:
         """Merges of which one of the customers is the survivor, and that nobody undid; the oldest first."""
         d = decision.c
-        query = sa.select(decision).where(
-            d.kind == "merge", d.undone_by.is_(None), among(self._session, d.survivor, customers)
-        )
+        query = sa.select(decision).where(d.kind == "merge", d.undone_by.is_(None), among(d.survivor, customers))
         rows = (await self._session.execute(query.order_by(d.decision_id))).all()
         return [Decision(**row._mapping) for row in rows]  # noqa: SLF001
 

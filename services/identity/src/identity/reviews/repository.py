@@ -7,8 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import insert_rows
-from identity.queries import among
+from common.bulk import among, insert_rows
 from identity.reviews.domain import Review
 from identity.reviews.models import review
 
@@ -63,7 +62,7 @@ class Reviews:
         """Pairs of which both traces are one customer's by now need no decision any more."""
         if not traces:
             return
-        both = among(self._session, review.c.left_trace, traces) & among(self._session, review.c.right_trace, traces)
+        both = among(review.c.left_trace, traces) & among(review.c.right_trace, traces)
         await self._session.execute(
             sa.update(review)
             .where(both, review.c.state == "open")

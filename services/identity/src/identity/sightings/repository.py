@@ -8,9 +8,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import insert_rows
+from common.bulk import among, insert_rows
 from identity.linking.domain import Carried
-from identity.queries import among
 from identity.sightings.domain import ProfileValue, Sighting, digest_of, search_words
 from identity.sightings.models import identifier, name_token, profile_value, sighting, trace_identifier
 
@@ -28,7 +27,7 @@ class Sightings:
 
     async def known(self, touchpoints: Collection[UUID]) -> set[UUID]:
         """Those that were counted already, or taken back before they came."""
-        query = sa.select(sighting.c.touchpoint_id).where(among(self._session, sighting.c.touchpoint_id, touchpoints))
+        query = sa.select(sighting.c.touchpoint_id).where(among(sighting.c.touchpoint_id, touchpoints))
         return set((await self._session.scalars(query)).all())
 
     async def add(self, sightings: Sequence[Sighting]) -> None:
@@ -109,7 +108,7 @@ class Sightings:
     async def values_of(self, traces: Collection[UUID]) -> list[ProfileValue]:
         c = profile_value.c
         query = sa.select(c.trace_id, c.key, c.value, c.source, c.verified, c.first_seen, c.last_seen)
-        rows = (await self._session.execute(query.where(among(self._session, c.trace_id, traces)))).all()
+        rows = (await self._session.execute(query.where(among(c.trace_id, traces)))).all()
         return [ProfileValue(*row) for row in rows]
 
     async def identifiers_of(self, traces: Collection[UUID]) -> list[Any]:
@@ -119,15 +118,15 @@ class Sightings:
             ti.trace_id, ti.identifier_id, identifier.c.scheme, identifier.c.value, identifier.c.shared, ti.attested,
             ti.source, ti.first_seen, ti.last_seen,
         ).join(identifier, identifier.c.identifier_id == ti.identifier_id)  # fmt: skip
-        return list((await self._session.execute(query.where(among(self._session, ti.trace_id, traces)))).all())
+        return list((await self._session.execute(query.where(among(ti.trace_id, traces)))).all())
 
     async def share(self, identifiers: Collection[UUID]) -> None:
         """They reach too many customers: from now on they prove contact, not identity."""
-        where = among(self._session, identifier.c.identifier_id, identifiers)
+        where = among(identifier.c.identifier_id, identifiers)
         await self._session.execute(sa.update(identifier).where(where).values(shared=True))
 
     async def shared(self, identifiers: Collection[UUID]) -> set[UUID]:
-        where = among(self._session, identifier.c.identifier_id, identifiers)
+        where = among(identifier.c.identifier_id, identifiers)
         query = sa.select(identifier.c.identifier_id).where(where, identifier.c.shared)
         return set((await self._session.scalars(query)).all())
 

@@ -9,13 +9,11 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from common.bulk import insert_rows
+from common.bulk import among, insert_rows
 from interactions.cases.domain import CaseFile, Step, UnknownCase, number_of
 from interactions.cases.models import case_counter, case_file, case_step
 from interactions.conversations.models import conversation_entry
 from interactions.touchpoints.models import touchpoint, trace
-
-CHUNK = 1_000
 
 
 class CaseRepository:
@@ -77,12 +75,10 @@ class CaseRepository:
             .join(conversation_entry, e.touchpoint_id == c.touchpoint_id)
             .where(c.state != "retracted", c.first_contact.is_(None))
         )
-        found: list[tuple[UUID, CaseFile]] = []
-        ordered = list(conversation_ids)
-        for start in range(0, len(ordered), CHUNK):
-            rows = await self._session.execute(query.where(e.conversation_id.in_(ordered[start : start + CHUNK])))
-            found.extend((row.conversation_id, _case(row)) for row in rows.all())
-        return found
+        if not conversation_ids:
+            return []
+        rows = await self._session.execute(query.where(among(e.conversation_id, conversation_ids)))
+        return [(row.conversation_id, _case(row)) for row in rows.all()]
 
     async def opened_in(self, touchpoint_id: UUID) -> list[CaseFile]:
         return await self._in(select(*_COLUMNS), case_file.c.touchpoint_id, [touchpoint_id])
@@ -129,12 +125,9 @@ class CaseRepository:
         return [_case(row) for row in (await self._session.execute(query)).all()]
 
     async def _in(self, query: Any, column: Any, values: Collection[Any]) -> list[CaseFile]:
-        ordered = list(values)
-        found: list[CaseFile] = []
-        for start in range(0, len(ordered), CHUNK):
-            rows = await self._session.execute(query.where(column.in_(ordered[start : start + CHUNK])))
-            found.extend(_case(row) for row in rows.all())
-        return found
+        if not values:
+            return []
+        return [_case(row) for row in (await self._session.execute(query.where(among(column, values)))).all()]
 
 
 _COLUMNS = tuple(case_file.c)

@@ -8,12 +8,10 @@ from uuid import UUID
 from sqlalchemy import and_, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import insert_rows
+from common.bulk import among, insert_rows
 from interactions.commitments.domain import Commitment, UnknownCommitment
 from interactions.commitments.models import commitment
 from interactions.touchpoints.models import touchpoint, trace
-
-CHUNK = 1_000
 
 
 class CommitmentRepository:
@@ -81,12 +79,10 @@ class CommitmentRepository:
         return [_commitment(row) for row in (await self._session.execute(query)).all()]
 
     async def _in(self, column: Any, values: Collection[UUID]) -> list[Commitment]:
-        ordered = list(values)
-        found: list[Commitment] = []
-        for start in range(0, len(ordered), CHUNK):
-            query = select(*_COLUMNS).where(column.in_(ordered[start : start + CHUNK]))
-            found.extend(_commitment(row) for row in (await self._session.execute(query)).all())
-        return found
+        if not values:
+            return []
+        query = select(*_COLUMNS).where(among(column, values))
+        return [_commitment(row) for row in (await self._session.execute(query)).all()]
 
 
 _COLUMNS = tuple(commitment.c)

@@ -8,13 +8,12 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import insert_rows
+from common.bulk import among, insert_rows
 from interactions.commitments.models import commitment
 from interactions.conversations.domain import Act, Entry, Placed, Thread, Threads, UnknownConversation, state_of
 from interactions.conversations.models import conversation, conversation_act, conversation_entry, conversation_reference
 from interactions.touchpoints.models import touchpoint, trace
 
-CHUNK = 1_000
 OWED = ("open", "late")
 
 
@@ -41,7 +40,7 @@ class ConversationRepository:
         c = conversation.c
         found = {r.conversation_id: r for r in await self._in(_OPEN, c.party_id, entries)}
         if topics := {entry.topic for entry in every if entry.topic is not None}:
-            rows = await self._in(_ALL.where(c.topic.in_(topics)), c.party_id, entries)
+            rows = await self._in(_ALL.where(among(c.topic, topics)), c.party_id, entries)
             found |= {row.conversation_id: row for row in rows}
         named = await self.holding(
             {e.continues for e in every if e.continues} | {e.corrects for e in every if e.corrects}
@@ -57,7 +56,7 @@ class ConversationRepository:
         c = conversation_reference.c
         if not references:
             return []
-        query = select(c.party_id, c.reference, c.conversation_id).where(c.reference.in_(references))
+        query = select(c.party_id, c.reference, c.conversation_id).where(among(c.reference, references))
         return await self._in(query, c.party_id, parties)
 
     async def join(self, placed: Mapping[UUID, Sequence[Placed]]) -> None:
@@ -173,16 +172,11 @@ class ConversationRepository:
         return (await self._session.execute(query)).mappings().one_or_none()
 
     async def _delete(self, table: Any, column: Any, values: Collection[UUID]) -> None:
-        ordered = list(values)
-        for start in range(0, len(ordered), CHUNK):
-            await self._session.execute(delete(table).where(column.in_(ordered[start : start + CHUNK])))
+        if values:
+            await self._session.execute(delete(table).where(among(column, values)))
 
     async def _in(self, query: Any, column: Any, values: Collection[UUID]) -> list[Any]:
-        ordered = list(values)
-        rows: list[Any] = []
-        for start in range(0, len(ordered), CHUNK):
-            rows.extend((await self._session.execute(query.where(column.in_(ordered[start : start + CHUNK])))).all())
-        return rows
+        return list((await self._session.execute(query.where(among(column, values)))).all()) if values else []
 
 
 _NAMES = (

@@ -3,14 +3,15 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Uuid, bindparam, delete, func, select, text, update
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import column as sa_column
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import insert_rows
+from common.bulk import Many, among, insert_rows
 from common.db import parked_table
 from interactions.touchpoints.domain import (
     CUSTOMERS_LOOKED_AT,
@@ -21,14 +22,24 @@ from interactions.touchpoints.domain import (
 )
 from interactions.touchpoints.models import customer, receipt, touchpoint, trace, trace_identifier
 
-CHUNK = 1_000
+# A switchboard's number reaches thousands of traces, and so may a customer: of each the first two hundred are looked at.
+_OF_IDENTIFIER = f"SELECT trace_id FROM trace_identifier WHERE identifier_id = {{0}} LIMIT {TRACES_LOOKED_AT}"  # noqa: S608
+_OF_CUSTOMER = f"SELECT trace_id FROM trace WHERE customer_id = {{0}} LIMIT {TRACES_LOOKED_AT}"  # noqa: S608
+_NAMES = ("trace_id", "customer_id", "revision", "proof", "folded_name", "documents")
 
-# A switchboard's number reaches thousands of traces; a lateral join stops after the first two hundred.
-_REACHED = "SELECT t.customer_id FROM trace_identifier ti JOIN trace t ON t.trace_id = ti.trace_id WHERE ti.identifier_id = {0} LIMIT {1}"
-_REACHED_POSTGRESQL = text(  # numbers of our own are all that is put in
-    "SELECT DISTINCT i.id, x.customer_id FROM unnest(:ids) AS i(id) "  # noqa: S608
-    f"CROSS JOIN LATERAL ({_REACHED.format('i.id', TRACES_LOOKED_AT)}) AS x WHERE x.customer_id IS NOT NULL"
-).bindparams(bindparam("ids", type_=ARRAY(Uuid)))
+
+@lru_cache
+def _traces_of(dialect: str, some: str) -> Any:
+    """For each of `:ids` the traces that `some` selects: columns `id` and those of the trace."""
+    columns = ", ".join(f"t.{name}" for name in _NAMES)
+    if dialect == "postgresql":
+        source = f"unnest(:ids) AS i(id) CROSS JOIN LATERAL ({some.format('i.id')}) x JOIN trace t ON t.trace_id = x.trace_id"
+        key = "i.id"
+    else:
+        source, key = f"json_each(:ids) i JOIN trace t ON t.trace_id IN ({some.format('i.value')})", "i.value"
+    statement = text(f"SELECT {key} AS id, {columns} FROM {source}")  # noqa: S608 - names of our own
+    typed = statement.columns(sa_column("id", Uuid), *(sa_column(name, trace.c[name].type) for name in _NAMES))
+    return typed.bindparams(bindparam("ids", type_=Many(Uuid())))
 
 
 class ReceiptTaken(Exception):  # noqa: N818 - not a refusal: the caller starts again and finds it known
@@ -93,15 +104,14 @@ class TraceRepository:
 
     async def known(self, trace_ids: Collection[UUID]) -> dict[UUID, KnownTrace]:
         c = trace.c
-        rows = await self._in(select(*_KNOWN), c.trace_id, trace_ids)
+        rows = await self._in(select(*(c[name] for name in _NAMES)), c.trace_id, trace_ids)
         return {row.trace_id: _known(row) for row in rows}
 
     async def of_customers(self, customer_ids: Collection[UUID]) -> dict[UUID, list[KnownTrace]]:
         """What is on record of the customers' traces, at most two hundred of each: enough to find a contradiction."""
-        found: dict[UUID, list[KnownTrace]] = {}
-        for customer_id in list(customer_ids)[:CHUNK]:
-            query = select(*_KNOWN).where(trace.c.customer_id == customer_id).limit(TRACES_LOOKED_AT)
-            found[customer_id] = [_known(row) for row in (await self._session.execute(query)).all()]
+        found: dict[UUID, list[KnownTrace]] = defaultdict(list)
+        for row in await self._traces(_OF_CUSTOMER, customer_ids):
+            found[row.id].append(_known(row))
         return found
 
     async def ids_of(self, party_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
@@ -122,32 +132,23 @@ class TraceRepository:
     async def reached(self, identifier_ids: Collection[UUID]) -> dict[UUID, set[UUID]]:
         """Identifier -> the customers it reaches, within the first two hundred traces that carry it."""
         found: dict[UUID, set[UUID]] = defaultdict(set)
-        if not identifier_ids:
-            return found
-        if self._session.get_bind().dialect.name == "postgresql":
-            for row in (await self._session.execute(_REACHED_POSTGRESQL, {"ids": list(identifier_ids)})).all():
+        for row in await self._traces(_OF_IDENTIFIER, identifier_ids):
+            if row.customer_id is not None:
                 found[row.id].add(row.customer_id)
-            return found
-        ti = trace_identifier.c
-        for identifier in identifier_ids:
-            query = (
-                select(trace.c.customer_id)
-                .join(trace_identifier, ti.trace_id == trace.c.trace_id)
-                .where(ti.identifier_id == identifier)
-                .limit(TRACES_LOOKED_AT)
-            )
-            found[identifier] = {one for one in (await self._session.scalars(query)).all() if one is not None}
         return found
 
     async def parties(self, identifier_ids: Collection[UUID]) -> dict[UUID, set[UUID]]:
         """Identifier -> the parties it leads to, customers and traces that have none yet."""
-        ti, t = trace_identifier.c, trace.c
-        query = select(ti.identifier_id, t.trace_id, t.customer_id).join(trace, t.trace_id == ti.trace_id)
         found: dict[UUID, set[UUID]] = defaultdict(set)
-        for identifier in identifier_ids:
-            rows = await self._session.execute(query.where(ti.identifier_id == identifier).limit(TRACES_LOOKED_AT))
-            found[identifier] = {row.customer_id or row.trace_id for row in rows.all()}
+        for row in await self._traces(_OF_IDENTIFIER, identifier_ids):
+            found[row.id].add(row.customer_id or row.trace_id)
         return found
+
+    async def _traces(self, some: str, ids: Collection[UUID]) -> list[Any]:
+        if not ids:
+            return []
+        statement = _traces_of(self._session.get_bind().dialect.name, some)
+        return list((await self._session.execute(statement, {"ids": sorted(ids)})).all())
 
     async def survivors(self, customer_ids: Collection[UUID]) -> dict[UUID, UUID]:
         """Customer -> whoever he is now, for those we know; an absorbed one leads to his survivor."""
@@ -192,11 +193,7 @@ class TraceRepository:
         await insert_rows(self._session, customer, ordered, on_conflict=changes)
 
     async def _in(self, query: Any, column: Any, values: Collection[UUID]) -> list[Any]:
-        ordered = list(values)
-        rows: list[Any] = []
-        for start in range(0, len(ordered), CHUNK):
-            rows.extend((await self._session.execute(query.where(column.in_(ordered[start : start + CHUNK])))).all())
-        return rows
+        return list((await self._session.execute(query.where(among(column, values)))).all()) if values else []
 
 
 class TouchpointRepository:
@@ -242,16 +239,6 @@ class TouchpointRepository:
 
     async def empty_parked(self, parked_id: UUID, body: str) -> None:
         await self._session.execute(update(parked_table).where(parked_table.c.id == parked_id).values(body=body))
-
-
-_KNOWN = (
-    trace.c.trace_id,
-    trace.c.customer_id,
-    trace.c.revision,
-    trace.c.proof,
-    trace.c.folded_name,
-    trace.c.documents,
-)
 
 
 def _known(row: Any) -> KnownTrace:

@@ -8,12 +8,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import insert_rows
+from common.bulk import among, insert_rows
 from scoring.appraisals.models import standing, standing_change
 from scoring.classes.domain import CutPoints
 from scoring.signals.models import signal as signal_table
 
-AT_ONCE = 5_000
 _KEPT = [column.name for column in standing.columns if column.name != "customer_id"]
 
 
@@ -33,12 +32,8 @@ class StandingRepository:
         self._session = session
 
     async def of(self, customers: Iterable[UUID]) -> dict[UUID, Any]:
-        wanted = sorted(set(customers))
-        found: dict[UUID, Any] = {}
-        for start in range(0, len(wanted), AT_ONCE):
-            query = sa.select(standing).where(standing.c.customer_id.in_(wanted[start : start + AT_ONCE]))
-            found |= {row.customer_id: row for row in await self._session.execute(query)}
-        return found
+        query = sa.select(standing).where(among(standing.c.customer_id, customers))
+        return {row.customer_id: row for row in await self._session.execute(query)}
 
     async def save(self, rows: Sequence[dict[str, Any]]) -> None:
         await insert_rows(self._session, standing, rows, on_conflict={name: f'excluded."{name}"' for name in _KEPT})

@@ -7,12 +7,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import insert_rows
+from common.bulk import among, insert_rows
 from common.contracts.identity import CustomerChanged, Move
 from common.contracts.interactions import CaseMoved
 from scoring.links.models import customer, open_case, trace_link
 
-AT_ONCE = 5_000  # values in one IN list; PostgreSQL takes 32,767
 LONGEST_CHAIN = 50
 # A suggestion, a petition or a compliment is no complaint; an answered case is no open one.
 COMPLAINTS = frozenset({"complaint", "claim"})
@@ -125,9 +124,4 @@ class LinkRepository:
         return await self._session.scalar(sa.union_all(told, linked).limit(1)) is not None
 
     async def _among(self, query: sa.Select[Any], column: sa.ColumnElement[Any], values: Iterable[UUID]) -> list[Any]:
-        wanted = sorted(set(values))
-        rows: list[Any] = []
-        for start in range(0, len(wanted), AT_ONCE):
-            chunk = wanted[start : start + AT_ONCE]
-            rows.extend((await self._session.execute(query.where(column.in_(chunk)))).all())
-        return rows
+        return list((await self._session.execute(query.where(among(column, values)))).all())

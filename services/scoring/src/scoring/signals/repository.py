@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from common.bulk import insert_rows
+from common.bulk import among, insert_rows
 from scoring.signals.domain import Raised
 from scoring.signals.models import signal
 
@@ -22,7 +22,7 @@ class SignalRepository:
 
     async def open_of(self, customers: Iterable[UUID]) -> dict[UUID, dict[UUID, Raised]]:
         """The signals that hold for each customer, by the id of their row."""
-        query = sa.select(signal).where(signal.c.cleared_at.is_(None), signal.c.customer_id.in_(sorted(set(customers))))
+        query = sa.select(signal).where(signal.c.cleared_at.is_(None), among(signal.c.customer_id, customers))
         found: dict[UUID, dict[UUID, Raised]] = {}
         for row in await self._session.execute(query.order_by(signal.c.id)):
             raised = Raised(row.signal, row.since, row.evidence, row.announced)

@@ -8,12 +8,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import insert_rows
+from common.bulk import among, insert_rows
 from scoring.links.models import trace_link
 from scoring.values.domain import ANONYMOUS, COUNTED, Day, Tally, Window, counts_of
 from scoring.values.models import category_value, day_value
 
-AT_ONCE = 5_000
 Slot = tuple[UUID, date, str]  # trace, day, currency
 
 _LINKED = trace_link.join(day_value, day_value.c.trace_id == trace_link.c.trace_id)
@@ -53,9 +52,8 @@ class ValueRepository:
         if until is not None:
             query = query.where(day_value.c.day <= until)
         found: dict[UUID, list[Day]] = {}
-        for chunk in _chunks(customers):
-            for row in await self._session.execute(query.where(trace_link.c.customer_id.in_(chunk))):
-                found.setdefault(row[0], []).append(Day(row[1], row[2], Tally(*row[3:])))
+        for row in await self._session.execute(query.where(among(trace_link.c.customer_id, customers))):
+            found.setdefault(row[0], []).append(Day(row[1], row[2], Tally(*row[3:])))
         return found
 
     async def categories_of(self, customers: Iterable[UUID]) -> dict[UUID, tuple[tuple[str, int], ...]]:
@@ -68,9 +66,8 @@ class ValueRepository:
             .having(sa.func.sum(category_value.c.purchases) > 0)
         )
         found: dict[UUID, list[tuple[str, int]]] = {}
-        for chunk in _chunks(customers):
-            for row in await self._session.execute(query.where(trace_link.c.customer_id.in_(chunk))):
-                found.setdefault(row[0], []).append((row[1], row[2]))
+        for row in await self._session.execute(query.where(among(trace_link.c.customer_id, customers))):
+            found.setdefault(row[0], []).append((row[1], row[2]))
         return {
             customer: tuple(sorted(bought, key=lambda item: (-item[1], item[0]))) for customer, bought in found.items()
         }
@@ -126,8 +123,3 @@ class ValueRepository:
         if after is not None:
             query = query.where(trace_link.c.customer_id > after)
         return list((await self._session.scalars(query.order_by(trace_link.c.customer_id).limit(limit))).all())
-
-
-def _chunks(values: Iterable[UUID]) -> Iterable[list[UUID]]:
-    wanted = sorted(set(values))
-    return (wanted[start : start + AT_ONCE] for start in range(0, len(wanted), AT_ONCE))

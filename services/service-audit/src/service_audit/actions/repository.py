@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Row, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import insert_rows
+from common.bulk import among, insert_rows
 from service_audit.actions.domain import Action, Result
 from service_audit.actions.models import action
 from service_audit.customers.models import link
@@ -51,7 +51,7 @@ class Actions:
     async def open_ones(self, open_keys: Collection[str]) -> list[Action]:
         if not open_keys:
             return []
-        query = select(action).where(action.c.open_key.in_(sorted(open_keys))).with_for_update()
+        query = select(action).where(among(action.c.open_key, open_keys)).with_for_update()
         return [_action(row) for row in (await self._session.execute(query)).all()]
 
     async def close(self, ids: Collection[UUID], *, result: Result, reason: str, by: str, at: datetime) -> None:
@@ -65,7 +65,7 @@ class Actions:
             "result": result,
             "reason": reason,
         }
-        await self._session.execute(update(action).where(action.c.action_id.in_(sorted(ids))).values(**changes))
+        await self._session.execute(update(action).where(among(action.c.action_id, ids)).values(**changes))
 
     async def page(self, wanted: ActionFilter, *, after: UUID | None, limit: int) -> list[Action]:
         """The actions, the newest first."""

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Row, Select, and_, case, delete, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import insert_rows
+from common.bulk import among, insert_rows
 from service_audit.customers.models import link
 from service_audit.evidence.domain import Evidence, State, Tally
 from service_audit.evidence.models import evidence
@@ -36,7 +36,7 @@ class EvidenceStore:
         self._session = session
 
     async def of_scopes(self, scopes: Collection[str]) -> list[Evidence]:
-        return await self._read(select(evidence).where(evidence.c.scope.in_(sorted(scopes)))) if scopes else []
+        return await self._read(select(evidence).where(among(evidence.c.scope, scopes))) if scopes else []
 
     async def judged_before(self, cycle: str, version: int, *, limit: int) -> list[Evidence]:
         """Evidence of the cycle that its present version no longer gives (once all of it has been judged anew)."""
@@ -51,7 +51,7 @@ class EvidenceStore:
 
     async def drop(self, ids: Collection[UUID]) -> None:
         if ids:
-            await self._session.execute(delete(evidence).where(evidence.c.evidence_id.in_(sorted(ids))))
+            await self._session.execute(delete(evidence).where(among(evidence.c.evidence_id, ids)))
 
     async def still_failing(self, occasions: Collection[tuple[str, str, UUID]]) -> set[tuple[str, str, UUID]]:
         """Those of (cycle, moment, trace) for which a failure that was told still stands."""
@@ -59,7 +59,7 @@ class EvidenceStore:
             return set()
         c = evidence.c
         traces = sorted({trace for _, _, trace in occasions})
-        query = select(c.cycle, c.moment, c.trace_id).where(c.trace_id.in_(traces), c.raised, c.state == "failed")
+        query = select(c.cycle, c.moment, c.trace_id).where(among(c.trace_id, traces), c.raised, c.state == "failed")
         found = {(row.cycle, row.moment, row.trace_id) for row in await self._session.execute(query)}
         return found & set(occasions)
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Row, Select, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import insert_rows
+from common.bulk import among, insert_rows
 from service_audit.observations.domain import SUBJECT_KINDS, Observation, Source, SubjectKind, Withdrawal
 from service_audit.observations.models import observation, withdrawal
 
@@ -45,7 +45,7 @@ class Observations:
         """Which of the keys were taken back, and by which event."""
         if not keys:
             return {}
-        rows = await self._session.execute(select(withdrawal).where(withdrawal.c.key.in_(sorted(keys))))
+        rows = await self._session.execute(select(withdrawal).where(among(withdrawal.c.key, keys)))
         return {row.key: row.told for row in rows}
 
     async def of_scopes(self, scopes: Iterable[str]) -> dict[str, list[Observation]]:
@@ -55,7 +55,7 @@ class Observations:
             kind, _, value = scope.partition(":")
             wanted[kind].append(value)
         found: dict[str, list[Observation]] = defaultdict(list)
-        for one in await self._read(select(observation).where(observation.c.key.in_(wanted.pop("observation", [])))):
+        for one in await self._read(select(observation).where(among(observation.c.key, wanted.pop("observation", [])))):
             found[f"observation:{one.key}"].append(one)
         for kind in SUBJECT_KINDS:
             if kind in wanted:
@@ -65,7 +65,7 @@ class Observations:
 
     async def known(self, keys: Collection[str]) -> list[Observation]:
         """Those of the keys that were seen before."""
-        return await self._read(select(observation).where(observation.c.key.in_(sorted(keys)))) if keys else []
+        return await self._read(select(observation).where(among(observation.c.key, keys))) if keys else []
 
     async def depending_on(self, withdrawn: Iterable[str]) -> list[Observation]:
         """What the withdrawals may take back."""
@@ -79,16 +79,16 @@ class Observations:
     async def page(self, sources: Sequence[Source], *, after: tuple[str, str] | None, limit: int) -> list[Observation]:
         """Observations of the sources in a fixed order, from where the page before ended."""
         c = observation.c
-        query = select(observation).where(c.source.in_(sources)).order_by(c.source, c.key).limit(limit)
+        query = select(observation).where(among(c.source, sources)).order_by(c.source, c.key).limit(limit)
         if after is not None:
             query = query.where(tuple_(c.source, c.key) > tuple_(*after))
         return await self._read(query)
 
     async def _of_subjects(self, kind: SubjectKind, values: Sequence[str]) -> list[Observation]:
         if kind == "case":
-            return await self._read(select(observation).where(observation.c.case_number.in_(values)))
+            return await self._read(select(observation).where(among(observation.c.case_number, values)))
         ids = [UUID(value) for value in values]
-        return await self._read(select(observation).where(observation.c[f"{kind}_id"].in_(ids)))
+        return await self._read(select(observation).where(among(observation.c[f"{kind}_id"], ids)))
 
     async def _read(self, query: Select[Any]) -> list[Observation]:
         return [_observation(row) for row in (await self._session.execute(query)).all()]

@@ -14,7 +14,6 @@ REASONS = {
     "identity.customers.golden": "The golden record joins four features; as a schema it would pull them all into one.",
     "identity.customers.reading": "Looking up spans traces, names and ids: more than one repository's queries.",
     "identity.customers.telling": "Every use case that changes a customer tells it in the same way.",
-    "identity.queries": "One way to ask for many ids, used by every repository.",
     "identity.reach": "Who may reach whom is one rule for all routes.",
     "identity.republish": "A command of the service, beside its worker.",
     "interactions.journal": "Written after the answer has left, by several features.",

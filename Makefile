@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 SOURCES := libs services deploy tests conftest.py
 UV := var/uv/bin/uv
 
-.PHONY: help run demo up down status env test check format migration deps lock
+.PHONY: help run demo up down status env test check format migration contracts deps lock
 
 help: ## Tell what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ format: $(VENV)/test.installed ## Bring all files into the house's form
 migration: $(VENV)/test.installed ## Write a migration from the models: make migration package=interactions message="add site"
 	@test -n "$(package)" -a -n "$(message)" || { echo 'make migration package=interactions message="add site"'; exit 2; }
 	@$(BIN)/python -m common.migrations revise "$(package)" "$(message)"
+
+contracts: $(VENV)/test.installed ## Write the OpenAPI and AsyncAPI documents and the event schemas from the code
+	@$(BIN)/python -m hilo.contracts write
 
 deps: ## Install PostgreSQL, Java and Maven with apt, where they are missing (as root)
 	@bash deploy/install_servers.sh

@@ -117,7 +117,8 @@ def list_keys(to: To = ORIGIN, key_file: KeyFile = CREDENTIAL) -> None:
     """The access keys, without their secrets."""
     with client_to(to, key_file) as client:
         for item in asked(client.get("/identity/v1/access-keys"))["items"]:
-            typer.echo(f"{item['key_id']}  {item['name']:<24} {' '.join(item['scopes'])}")
+            gone = "  (revoked)" if item["revoked"] else ""
+            typer.echo(f"{item['key_id']}  {item['name']:<24} {' '.join(item['scopes'])}{gone}")
 
 
 @keys.command("revoke")

@@ -10,9 +10,9 @@ from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka_event, to_s
 from cloudevents.core.formats.json import JSONFormat
 from jsonschema import Draft202012Validator, FormatChecker
 
-from common.events import CONTENT_TYPE, EventData, correlation_id, decode, encode, registered, traceparent
+from common.asyncapi import event_schema
+from common.events import CONTENT_TYPE, EventData, correlation_id, decode, encode, registered, schema_path, traceparent
 from common.service import all_topics
-from hilo.contracts import event_document
 
 EVENTS = registered(all_topics())
 AT = datetime(2026, 11, 20, 15, 4, 5, 678901, tzinfo=UTC)
@@ -83,7 +83,7 @@ def test_the_sdk_reads_what_we_write(event, full):
     assert theirs.get_source() == f"/{event.type.partition('.')[0]}"
     assert theirs.get_subject() == data.key()
     assert theirs.get_time() == AT
-    assert theirs.get_dataschema() == f"/schemas/{event.type}.v1.json"
+    assert theirs.get_dataschema() == schema_path(type(event))
     assert theirs.get_data() == json.loads(body)["data"]
 
 
@@ -100,7 +100,7 @@ def test_we_read_what_the_sdk_writes(event, full):
 @pytest.mark.parametrize(("event", "full"), pairs())
 def test_the_data_are_what_the_committed_schema_says(event, full):
     _, body = encode(made(event, full=full), at=AT)
-    document = event_document(event)
+    document = event_schema(event)
     Draft202012Validator.check_schema(document)
     Draft202012Validator(document, format_checker=FormatChecker()).validate(json.loads(body)["data"])
 

@@ -63,7 +63,11 @@ def load(
     if dry_run:
         from hilo.dry_run import check  # noqa: PLC0415
 
-        typer.echo(check(touchpoints_of(file, file_map), total=count_of(file, file_map)))
+        try:
+            typer.echo(check(touchpoints_of(file, file_map), total=count_of(file, file_map)))
+        except LoadStopped as stopped:
+            typer.echo(f"stopped: {stopped}", err=True)
+            raise typer.Exit(1) from stopped
         return
     progress = progress_file(key_file.parent, file, map_file, to)
     with client_to(to, key_file) as client:

@@ -15,9 +15,10 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
+from common.asyncapi import event_schema
 from common.company import Company
 from common.db import Database
-from common.events import VERSION, EventData, registered
+from common.events import VERSION, registered
 from common.service import Runtime, Service, all_topics
 from common.telemetry import configure_logging
 from hilo.services import SERVICES
@@ -28,20 +29,13 @@ Document = Mapping[str, Any]
 
 async def documents(services: Sequence[Service] = SERVICES) -> dict[str, Document]:
     """Every document under its path below `contracts/`. The same code gives the same documents, to the last byte."""
-    found = {f"events/{event.type}.{VERSION}.json": event_document(event) for event in registered(all_topics())}
+    found: dict[str, Document] = {
+        f"events/{event.type}.{VERSION}.json": event_schema(event) for event in registered(all_topics())
+    }
     with tempfile.TemporaryDirectory() as scratch:
         for service in services:
             found |= await _documents_of(service, Path(scratch))
     return found
-
-
-def event_document(event: type[EventData]) -> Document:
-    """The JSON Schema (2020-12) of the `data` of an event."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"/schemas/{event.type}.{VERSION}.json",
-        **event.model_json_schema(mode="serialization"),
-    }
 
 
 def scratch_app(service: Service, folder: Path) -> FastAPI:

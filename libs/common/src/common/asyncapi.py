@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from common.events import CONTENT_TYPE, VERSION, EventData, registered
+from common.events import CONTENT_TYPE, VERSION, EventData, registered, schema_path
 
 _ENVELOPE = {
     "specversion": {"const": "1.0"},
@@ -42,15 +42,11 @@ def asyncapi(
 
 
 def event_schema(event: type[EventData]) -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a whole event as it stands in the topic, envelope and data; served at its `dataschema`."""
-    data = event.model_json_schema(mode="serialization", ref_template="#/$defs/{model}")
-    definitions = data.pop("$defs", {})
+    """The JSON Schema (2020-12) of the `data` of an event; served at its `dataschema`."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"/schemas/{event.type}.{VERSION}.json",
-        "title": event.__name__,
-        **_envelope(event, data),
-        "$defs": definitions,
+        "$id": schema_path(event),
+        **event.model_json_schema(mode="serialization"),
     }
 
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
 import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 from uuid_utils.compat import uuid7
+
+from common.moments import written
 
 CONTENT_TYPE = "application/cloudevents+json"
 
@@ -69,6 +71,11 @@ def registered(topics: Iterable[str] | None = None) -> list[type[EventData]]:
     return [cls for _, cls in sorted(_TYPES.items()) if wanted is None or cls.topic in wanted]
 
 
+def schema_path(event: type[EventData]) -> str:
+    """Where the service that tells an event serves the JSON Schema of its data."""
+    return f"/{event.type.partition('.')[0]}/schemas/{event.type}.{VERSION}.json"
+
+
 def encode(data: EventData, *, at: datetime, event_id: UUID | None = None) -> tuple[UUID, bytes]:
     """The finished bytes of an event and its id. `at` is when it happened, in any zone; written in UTC."""
     event_id = event_id or uuid7()
@@ -77,10 +84,10 @@ def encode(data: EventData, *, at: datetime, event_id: UUID | None = None) -> tu
         "id": str(event_id),
         "source": f"/{data.type.partition('.')[0]}",
         "type": f"hilo.{data.type}.{VERSION}",
-        "time": at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "time": written(at),
         "subject": data.key(),
         "datacontenttype": "application/json",
-        "dataschema": f"/schemas/{data.type}.{VERSION}.json",
+        "dataschema": schema_path(type(data)),
         "data": data.model_dump(mode="json", exclude_none=True),
     }
     if (correlation := correlation_id.get()) is not None:

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from common.moments import written
+
 
 @dataclass(frozen=True)
 class Preference:
@@ -73,7 +75,7 @@ def contact_of(
         "time_zone": body.get("time_zone"),
         "do_not_contact": bool(body.get("do_not_contact")) if since_merge else refused,
         "consents": [
-            {"purpose": e.purpose, "channel": e.channel, "granted": e.granted, "at": e.given_at.isoformat()}
+            {"purpose": e.purpose, "channel": e.channel, "granted": e.granted, "at": written(e.given_at)}
             for e in effective_consents(consents, merged_at=merged_at)
         ],
     }

@@ -9,6 +9,7 @@ from uuid import UUID
 from common.company import Company
 from common.errors import Conflict, Invalid, NotFound
 from common.identifiers import RANK
+from common.moments import written
 from common.names import greeting_name
 from identity.knowledge.domain import Fact, Put, current_facts, next_questions, quiet_until
 from identity.sightings.domain import ProfileValue
@@ -211,7 +212,7 @@ def profile_of(dossier: Dossier, company: Company, *, now: datetime) -> dict[str
         "accounts": [i.text for i in one_of_each(accounts)],
         "people": [
             {
-                "role": a.role, "staff_id": a.staff_id, "name": a.name, "since": a.since.isoformat(),
+                "role": a.role, "staff_id": a.staff_id, "name": a.name, "since": written(a.since),
                 "handover_note": a.handover_note,
             }
             for a in people_around(dossier.assigned)
@@ -230,9 +231,9 @@ def _known(
         public = definition is not None and definition.public and fact.trace_id in dossier.proven
         known.append(
             {
-                "key": key, "value": fact.value, "as_of": fact.observed_at.isoformat(), "source": fact.source,
+                "key": key, "value": fact.value, "as_of": written(fact.observed_at), "source": fact.source,
                 "confidence": fact.confidence, "sensitivity": "public" if public else "internal",
-                "expires_at": fact.expires_at.isoformat() if fact.expires_at else None,
+                "expires_at": written(fact.expires_at) if fact.expires_at else None,
             }
         )  # fmt: skip
     for key in KNOWN_VALUES:
@@ -240,7 +241,7 @@ def _known(
             public = value.trace_id in dossier.proven
             known.append(
                 {
-                    "key": key, "value": value.value, "as_of": value.first_seen.isoformat(), "source": value.source,
+                    "key": key, "value": value.value, "as_of": written(value.first_seen), "source": value.source,
                     "confidence": 1.0 if value.verified else 0.8, "sensitivity": "public" if public else "internal",
                     "expires_at": None,
                 }

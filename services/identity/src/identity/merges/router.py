@@ -15,10 +15,10 @@ from identity.customers.domain import CustomerGone, UnknownCustomer
 from identity.merges.domain import AlreadyUndone, GuardObjects, KeptApart, NotKeptApart, SameCustomer, UnknownMerge
 from identity.merges.schemas import (
     Lift,
+    MergeAsked,
     MergeCreate,
     MergeMade,
     MergePage,
-    MergePair,
     MergePreview,
     MergeRead,
     MergeReason,
@@ -34,7 +34,7 @@ _PAIR = (UnknownCustomer, CustomerGone, SameCustomer, ForStaffOnly)
 
 
 @router.post("/merges:preview", summary="See what a merge would do", responses=problems_of(*_PAIR))
-async def preview(body: MergePair, who: CanMerge, uow: Reading, clock: ClockOf) -> MergePreview:
+async def preview(body: MergeAsked, who: CanMerge, uow: Reading, clock: ClockOf) -> MergePreview:
     """What would move, which values would win, which consents would tighten, which guards object. Changes nothing."""
     for_staff(who)
     return MergePreview.of(await preview_merge(survivor=body.survivor, absorbed=body.absorbed, uow=uow, clock=clock))

@@ -21,6 +21,13 @@ class MergePair(BaseModel):
     absorbed: UUID
 
 
+class MergeAsked(MergePair):
+    """The body of the merge itself is taken too, so that what was looked at can be sent as it is."""
+
+    reason: Reason | None = None
+    force: bool = False
+
+
 class MergeCreate(MergePair):
     model_config = ConfigDict(
         extra="forbid",

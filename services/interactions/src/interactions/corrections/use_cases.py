@@ -10,6 +10,7 @@ import orjson
 from uuid_utils.compat import uuid7
 
 from common.contracts.interactions import PersonUnseen, TouchpointRetracted
+from common.moments import written
 from common.names import fold
 from interactions.cases import domain as case_domain
 from interactions.commitments import domain as commitment_domain
@@ -84,7 +85,7 @@ async def redact(touchpoint_id: UUID, pointers: Sequence[str], *, reason: str, b
         row = await uow.touchpoints.get(touchpoint_id)
         changes = domain.redacted(row, pointers)
         now = desk.clock()
-        marks = [{"pointer": one, "at": now.isoformat(), "by": by, "reason": reason} for one in pointers]
+        marks = [{"pointer": one, "at": written(now), "by": by, "reason": reason} for one in pointers]
         await uow.touchpoints.change(touchpoint_id, **changes, redacted=[*row["redacted"], *marks])
         await _redact_parked(row, pointers, uow=uow)
         if "payload" in changes:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from uuid_utils.compat import uuid7
 
 from common.clock import Clock
 from common.contracts.scoring import SignalMoved, TierChanged, TreatmentChanged, ValueChanged
+from common.moments import written
 from common.timers import Timer
 from scoring.appraisals.domain import (
     Appraisal,
@@ -179,7 +180,7 @@ def _tell(again: Sequence[Reappraisal], *, uow: ScoringUnitOfWork, now: datetime
 
 
 def _state_event(customer_id: UUID, revision: int, as_of: datetime, parts: Mapping[str, Any]) -> ValueChanged:
-    dated = {"as_of": as_of.astimezone(UTC).isoformat().replace("+00:00", "Z")}
+    dated = {"as_of": written(as_of)}
     value = parts["value"] and {**parts["value"], **dated}
     return ValueChanged.model_validate(
         {**parts, "customer_id": customer_id, "revision": revision, "as_of": as_of, "value": value}

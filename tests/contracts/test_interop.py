@@ -83,7 +83,7 @@ def test_the_sdk_reads_what_we_write(event, full):
     assert theirs.get_source() == f"/{event.type.partition('.')[0]}"
     assert theirs.get_subject() == data.key()
     assert theirs.get_time() == AT
-    assert theirs.get_dataschema() == schema_path(type(event))
+    assert theirs.get_dataschema() == schema_path(event)
     assert theirs.get_data() == json.loads(body)["data"]
 
 

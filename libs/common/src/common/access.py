@@ -11,6 +11,7 @@ from common.bulk import insert_rows
 from common.contracts.identity import AccessChanged
 from common.db import COMMON, Database, Json
 from common.events import Event
+from common.revisions import if_newer, latest
 
 # A revocation is in force at most this long after its event has arrived; with the way of the event under ten seconds.
 KNOWN_SECONDS = 5.0
@@ -32,21 +33,15 @@ access_key_table = Table(
 )
 
 _COLUMNS = [column.name for column in access_key_table.columns]
-_NEWER = "CASE WHEN excluded.revision > access_key.revision THEN excluded.{0} ELSE access_key.{0} END"
 
 
 async def apply_access(events: Iterable[Event | AccessChanged], session: AsyncSession) -> None:
     """Project AccessChanged events; others are passed over. In any order: the highest revision of each key wins."""
-    latest: dict[str, AccessChanged] = {}
-    for event in events:
-        change = event.data if isinstance(event, Event) else event
-        if isinstance(change, AccessChanged):
-            known = latest.get(change.key_id)
-            if known is None or change.revision > known.revision:
-                latest[change.key_id] = change
-    rows = [change.model_dump(include=set(_COLUMNS)) for _, change in sorted(latest.items())]
-    updates = {name: _NEWER.format(name) for name in _COLUMNS if name != "key_id"}
-    await insert_rows(session, access_key_table, rows, on_conflict=updates)
+    told = (event.data if isinstance(event, Event) else event for event in events)
+    changes = latest((one for one in told if isinstance(one, AccessChanged)), key=lambda change: change.key_id)
+    rows = [change.model_dump(include=set(_COLUMNS)) for change in changes.values()]
+    newer = if_newer("access_key", [name for name in _COLUMNS if name != "key_id"])
+    await insert_rows(session, access_key_table, rows, on_conflict=newer)
 
 
 class AccessKeys:

@@ -1,6 +1,6 @@
 """What interactions does when something happens elsewhere, and when time has passed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from common.clock import Clock
 from common.contracts import identity, scoring, service_audit
 from common.contracts.identity import CustomerChanged, LinksChanged, Move
 from common.events import Event
+from common.revisions import latest, of_type
 from interactions.conversations.use_cases import follow
 from interactions.parts.use_cases import apply_parts
 from interactions.touchpoints.domain import KnownTrace
@@ -21,10 +22,10 @@ TOPICS = (identity.TOPIC, identity.PEOPLE, scoring.TOPIC, service_audit.TOPIC)
 async def consume(events: Sequence[Event], *, uow: InteractionsUnitOfWork, clock: Clock, window: timedelta) -> None:
     """Follow identity's links, customers and credentials; keep what the others say of customers, ready for the resume."""
     async with uow:
-        decided = latest_moves(event.data.moves for event in events if isinstance(event.data, LinksChanged))
+        decided = latest_moves(events)
         await _lock(decided, uow=uow)
         fresh = await uow.inbox.claim(events, consumer=CONSUMER)
-        moves = latest_moves(event.data.moves for event in fresh if isinstance(event.data, LinksChanged))
+        moves = latest_moves(fresh)
         await uow.traces.save_customers(_customers(fresh))
         await link(list(moves.values()), uow=uow, window=window)
         await apply_access(fresh, uow.session)
@@ -44,15 +45,10 @@ async def link(moves: Sequence[Move], *, uow: InteractionsUnitOfWork, window: ti
     await follow({trace: pair for trace, pair in changed.items() if pair[0] != pair[1]}, uow=uow, window=window)
 
 
-def latest_moves(some: Iterable[Iterable[Move]]) -> dict[UUID, Move]:
+def latest_moves(events: Sequence[Event]) -> dict[UUID, Move]:
     """The latest decision on each trace."""
-    latest: dict[UUID, Move] = {}
-    for moves in some:
-        for move in moves:
-            known = latest.get(move.trace_id)
-            if known is None or move.revision > known.revision:
-                latest[move.trace_id] = move
-    return latest
+    moves = (move for data in of_type(events, LinksChanged) for move in data.moves)
+    return latest(moves, key=lambda move: move.trace_id)
 
 
 async def _lock(moves: dict[UUID, Move], *, uow: InteractionsUnitOfWork) -> None:
@@ -72,11 +68,5 @@ def _is_newer(move: Move, known: KnownTrace | None) -> bool:
 
 
 def _customers(events: Sequence[Event]) -> list[dict[str, object]]:
-    latest: dict[UUID, CustomerChanged] = {}
-    for event in events:
-        data = event.data
-        if isinstance(data, CustomerChanged):
-            known = latest.get(data.customer_id)
-            if known is None or data.revision > known.revision:
-                latest[data.customer_id] = data
-    return [one.model_dump(exclude={"kind"}) for one in latest.values()]
+    told = latest(of_type(events, CustomerChanged), key=lambda change: change.customer_id)
+    return [change.model_dump(exclude={"kind"}) for change in told.values()]

@@ -11,10 +11,10 @@ from uuid_utils.compat import uuid7
 
 from common.bulk import among, insert_rows
 from common.contracts.interactions import CaseMoved
+from common.revisions import if_newer
 from identity.knowledge.domain import Fact, Put
 from identity.knowledge.models import case_seen, fact, question_put
 
-_NEWER = "CASE WHEN excluded.at >= case_seen.at THEN excluded.{0} ELSE case_seen.{0} END"
 _COMPLAINING = frozenset({"complaint", "claim"})
 _OVER = frozenset({"verified", "closed", "retracted"})
 
@@ -74,7 +74,7 @@ class Knowledge:
                     "at": move.at,
                 }
                 latest[move.case_number] = row
-        changes = {name: _NEWER.format(name) for name in ("trace_id", "open", "at")}
+        changes = if_newer("case_seen", ("trace_id", "open", "at"), by="at", than=">=")
         await insert_rows(self._session, case_seen, [latest[key] for key in sorted(latest)], on_conflict=changes)
 
     async def has_open_case(self, traces: Collection[UUID]) -> bool:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.bulk import among, insert_rows
+from common.revisions import if_newer
 from identity.customers.models import customer
 from identity.linking.domain import Carried, Trail, World
 from identity.linking.models import cannot_link, decision, trace
@@ -17,7 +18,6 @@ from identity.sightings.models import identifier, trace_identifier
 
 _KEEP_EARLIER = "CASE WHEN excluded.first_seen < trace.first_seen THEN excluded.first_seen ELSE trace.first_seen END"
 _KEEP_LATER = "CASE WHEN excluded.last_seen > trace.last_seen THEN excluded.last_seen ELSE trace.last_seen END"
-_NEWER = "CASE WHEN excluded.revision > trace.revision THEN excluded.{0} ELSE trace.{0} END"
 BY_RULES = "rules"
 _LINK = ("customer_id", "revision", "proof", "via", "decision_id")
 
@@ -149,7 +149,7 @@ class Links:
 
     async def save(self, rows: Collection[Mapping[str, Any]]) -> None:
         """Insert traces, or move the ones that are known; first and last seen widen, the fullest name is kept by the caller."""
-        changes = {name: _NEWER.format(name) for name in _LINK} | {"names": "excluded.names"}
+        changes = if_newer("trace", _LINK) | {"names": "excluded.names"}
         changes |= {"first_seen": _KEEP_EARLIER, "last_seen": _KEEP_LATER}
         await insert_rows(self._session, trace, sorted(rows, key=lambda row: row["trace_id"]), on_conflict=changes)
 

@@ -6,12 +6,9 @@ from dataclasses import asdict
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.bulk import insert_rows
+from common.revisions import if_newer
 from interactions.parts.domain import FailedMoment, Part
 from interactions.parts.models import failed_moment, part
-
-# A word that arrives late must not replace a later one: where ours is newer, each column keeps what it has.
-_NEWER_PART = "CASE WHEN excluded.revision > part.revision THEN excluded.{0} ELSE part.{0} END"
-_LATER_WORD = "CASE WHEN excluded.told_at >= failed_moment.told_at THEN excluded.{0} ELSE failed_moment.{0} END"
 
 
 class PartRepository:
@@ -24,12 +21,13 @@ class PartRepository:
         """Keep the parts whose revision is higher than the one on record. One part a customer and source."""
         rows = [asdict(said) for said in sorted(parts, key=lambda said: (said.customer_id, said.source))]
         columns = ("as_of", "received_at", "body", "revision")
-        changes = {column: _NEWER_PART.format(column) for column in columns}
-        await insert_rows(self._session, part, rows, on_conflict=changes, keys=["customer_id", "source"])
+        await insert_rows(
+            self._session, part, rows, on_conflict=if_newer("part", columns), keys=["customer_id", "source"]
+        )
 
     async def save_moments(self, moments: Sequence[FailedMoment]) -> None:
         """Keep the latest verdict on each moment, by the time of the event that told it."""
         rows = [asdict(said) for said in sorted(moments, key=lambda said: said.evidence_id)]
         columns = ("critical", "at", "name", "detail", "taken_back", "received_at", "told_at")
-        changes = {column: _LATER_WORD.format(column) for column in columns}
-        await insert_rows(self._session, failed_moment, rows, on_conflict=changes, keys=["evidence_id"])
+        newer = if_newer("failed_moment", columns, by="told_at", than=">=")
+        await insert_rows(self._session, failed_moment, rows, on_conflict=newer, keys=["evidence_id"])

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.bulk import Many, among, insert_rows
 from common.db import parked_table
+from common.revisions import if_newer
 from interactions.touchpoints.domain import (
     CUSTOMERS_LOOKED_AT,
     TRACES_LOOKED_AT,
@@ -182,15 +183,13 @@ class TraceRepository:
         rows = [
             {**move, "folded_name": None, "documents": []} for move in sorted(moves, key=lambda m: str(m["trace_id"]))
         ]
-        newer = "CASE WHEN excluded.revision > trace.revision THEN excluded.{0} ELSE trace.{0} END"
-        changes = {name: newer.format(name) for name in ("customer_id", "proof", "revision")}
-        await insert_rows(self._session, trace, rows, on_conflict=changes)
+        newer = if_newer("trace", ("customer_id", "proof", "revision"))
+        await insert_rows(self._session, trace, rows, on_conflict=newer)
 
     async def save_customers(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        newer = "CASE WHEN excluded.revision > customer.revision THEN excluded.{0} ELSE customer.{0} END"
-        changes = {name: newer.format(name) for name in ("state", "merged_into", "since", "key_account", "revision")}
+        newer = if_newer("customer", ("state", "merged_into", "since", "key_account", "revision"))
         ordered = sorted(rows, key=lambda row: str(row["customer_id"]))
-        await insert_rows(self._session, customer, ordered, on_conflict=changes)
+        await insert_rows(self._session, customer, ordered, on_conflict=newer)
 
     async def _in(self, query: Any, column: Any, values: Collection[UUID]) -> list[Any]:
         return list((await self._session.execute(query.where(among(column, values)))).all()) if values else []

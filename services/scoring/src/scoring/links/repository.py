@@ -1,6 +1,6 @@
 """Every query on links, customers and open cases."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -10,18 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from common.bulk import among, insert_rows
 from common.contracts.identity import CustomerChanged, Move
 from common.contracts.interactions import CaseMoved
+from common.revisions import if_newer, latest
 from scoring.links.models import customer, open_case, trace_link
 
 LONGEST_CHAIN = 50
 # A suggestion, a petition or a compliment is no complaint; an answered case is no open one.
 COMPLAINTS = frozenset({"complaint", "claim"})
 OPENING = frozenset({"opened", "reopened", "contacted", "expired"})
-
-
-def _newest(table: sa.Table, order: str, *, keys: Sequence[str]) -> dict[str, str]:
-    """For an upsert: every column from the row whose `order` is higher."""
-    rule = f'CASE WHEN excluded.{order} > "{table.name}".{order} THEN excluded.{{0}} ELSE "{table.name}".{{0}} END'
-    return {column.name: rule.format(column.name) for column in table.columns if column.name not in keys}
 
 
 class LinkRepository:
@@ -41,36 +36,27 @@ class LinkRepository:
 
     async def apply_moves(self, moves: Iterable[Move]) -> None:
         """Project links, in any order: the highest revision of each trace wins."""
-        latest: dict[UUID, Move] = {}
-        for move in moves:
-            if move.trace_id not in latest or move.revision > latest[move.trace_id].revision:
-                latest[move.trace_id] = move
         rows = [
-            {"trace_id": move.trace_id, "customer_id": move.customer_id, "revision": move.revision}
-            for _, move in sorted(latest.items())
+            {"trace_id": trace_id, "customer_id": move.customer_id, "revision": move.revision}
+            for trace_id, move in latest(moves, key=lambda move: move.trace_id).items()
         ]
-        await insert_rows(
-            self._session, trace_link, rows, on_conflict=_newest(trace_link, "revision", keys=["trace_id"])
-        )
+        newer = if_newer("trace_link", ("customer_id", "revision"))
+        await insert_rows(self._session, trace_link, rows, on_conflict=newer)
 
     async def apply_customers(self, changes: Iterable[CustomerChanged]) -> None:
         """Project customers, in any order: the highest revision of each wins."""
-        latest: dict[UUID, CustomerChanged] = {}
-        for change in changes:
-            if change.customer_id not in latest or change.revision > latest[change.customer_id].revision:
-                latest[change.customer_id] = change
         names = [column.name for column in customer.columns]
-        rows = [{name: getattr(change, name) for name in names} for _, change in sorted(latest.items())]
-        await insert_rows(
-            self._session, customer, rows, on_conflict=_newest(customer, "revision", keys=["customer_id"])
-        )
+        told = latest(changes, key=lambda change: change.customer_id).values()
+        rows = [{name: getattr(change, name) for name in names} for change in told]
+        newer = if_newer("customer", [name for name in names if name != "customer_id"])
+        await insert_rows(self._session, customer, rows, on_conflict=newer)
 
     async def apply_cases(self, moves: Iterable[CaseMoved]) -> None:
         """Project which complaints are open, in any order: the latest move of each wins."""
-        latest: dict[str, CaseMoved] = {}
+        last: dict[str, CaseMoved] = {}
         for move in moves:
-            if move.kind in COMPLAINTS and (move.case_number not in latest or move.at >= latest[move.case_number].at):
-                latest[move.case_number] = move
+            if move.kind in COMPLAINTS and (move.case_number not in last or move.at >= last[move.case_number].at):
+                last[move.case_number] = move
         rows = [
             {
                 "case_number": move.case_number,
@@ -78,11 +64,10 @@ class LinkRepository:
                 "is_open": move.move in OPENING,
                 "moved_at": move.at,
             }
-            for _, move in sorted(latest.items())
+            for _, move in sorted(last.items())
         ]
-        await insert_rows(
-            self._session, open_case, rows, on_conflict=_newest(open_case, "moved_at", keys=["case_number"])
-        )
+        newer = if_newer("open_case", ("trace_id", "is_open", "moved_at"), by="moved_at")
+        await insert_rows(self._session, open_case, rows, on_conflict=newer)
 
     async def customers(self, ids: Iterable[UUID]) -> dict[UUID, Any]:
         """What identity told of each customer."""

@@ -8,9 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.bulk import insert_rows
 from common.contracts.identity import CustomerChanged, Move
+from common.revisions import if_newer, latest
 from service_audit.customers.models import customer, link
 
-_NEWER = "CASE WHEN excluded.revision > {0}.revision THEN excluded.{1} ELSE {0}.{1} END"
 LONGEST_CHAIN = 50  # a merge of a merge of a merge; more is a circle
 
 
@@ -21,31 +21,19 @@ class Customers:
         self._session = session
 
     async def link(self, moves: Iterable[Move]) -> None:
-        latest: dict[UUID, Move] = {}
-        for move in moves:
-            known = latest.get(move.trace_id)
-            if known is None or move.revision > known.revision:
-                latest[move.trace_id] = move
         rows = [
             {"trace_id": trace_id, "customer_id": move.customer_id, "revision": move.revision}
-            for trace_id, move in sorted(latest.items())
+            for trace_id, move in latest(moves, key=lambda move: move.trace_id).items()
         ]
-        changes = {name: _NEWER.format("link", name) for name in ("customer_id", "revision")}
-        await insert_rows(self._session, link, rows, on_conflict=changes)
+        await insert_rows(self._session, link, rows, on_conflict=if_newer("link", ("customer_id", "revision")))
 
     async def change(self, changed: Iterable[CustomerChanged]) -> None:
-        latest: dict[UUID, CustomerChanged] = {}
-        for one in changed:
-            known = latest.get(one.customer_id)
-            if known is None or one.revision > known.revision:
-                latest[one.customer_id] = one
         names = ("revision", "state", "merged_into")
         rows = [
             {"customer_id": customer_id, **{name: getattr(one, name) for name in names}}
-            for customer_id, one in sorted(latest.items())
+            for customer_id, one in latest(changed, key=lambda one: one.customer_id).items()
         ]
-        changes = {name: _NEWER.format("customer", name) for name in names}
-        await insert_rows(self._session, customer, rows, on_conflict=changes)
+        await insert_rows(self._session, customer, rows, on_conflict=if_newer("customer", names))
 
     async def survivor_of(self, customer_id: UUID) -> UUID | None:
         """The customer himself, or whoever absorbed him; None where nobody is known under the id."""

@@ -10,11 +10,11 @@ from sqlalchemy import Row, Select, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.bulk import among, insert_rows
+from common.revisions import if_newer
 from service_audit.observations.domain import SUBJECT_KINDS, Observation, Source, SubjectKind, Withdrawal
 from service_audit.observations.models import observation, withdrawal
 
 _COLUMNS = tuple(field.name for field in fields(Observation))
-_LATER = "CASE WHEN excluded.told > {0}.told THEN excluded.{1} ELSE {0}.{1} END"
 
 
 class Observations:
@@ -31,7 +31,7 @@ class Observations:
             if known is None or one.told > known.told:
                 latest[one.key] = one
         rows = [{name: getattr(one, name) for name in _COLUMNS} for _, one in sorted(latest.items())]
-        changes = {n: _LATER.format("observation", n) for n in _COLUMNS if n not in ("key", "noted_at")}
+        changes = if_newer("observation", [n for n in _COLUMNS if n not in ("key", "noted_at")], by="told")
         await insert_rows(self._session, observation, rows, on_conflict=changes)
 
     async def withdraw(self, withdrawals: Iterable[Withdrawal]) -> None:
@@ -39,7 +39,7 @@ class Observations:
         for one in withdrawals:
             latest[one.key] = max(one.told, latest.get(one.key, one.told))
         rows = [{"key": key, "told": told} for key, told in sorted(latest.items())]
-        await insert_rows(self._session, withdrawal, rows, on_conflict={"told": _LATER.format("withdrawal", "told")})
+        await insert_rows(self._session, withdrawal, rows, on_conflict=if_newer("withdrawal", ["told"], by="told"))
 
     async def withdrawals(self, keys: Collection[str]) -> dict[str, UUID]:
         """Which of the keys were taken back, and by which event."""

@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 SOURCES := libs services deploy tests conftest.py
 UV := var/uv/bin/uv
 
-.PHONY: help run demo up down status env test check format migration contracts deps lock
+.PHONY: help run demo up down status env test chaos check format migration contracts deps lock
 
 help: ## Tell what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ env: $(VENV)/base.installed ## Write .env with fresh secrets for `docker compose
 test: check ## Check everything and run all tests, on the real PostgreSQL and Apache Kafka where they are there
 	@echo "Testing ..."
 	@$(BIN)/pytest
+
+chaos: $(VENV)/test.installed ## Kill, freeze and poison the distributed stack under load, and count what is lost: ARGS="--seed 1 2 3"
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 check: $(VENV)/test.installed ## Check style, types and the borders between the packages
 	@echo "Checking style, types and imports ..."

@@ -18,6 +18,7 @@ from hilo.native.roles import SERVICES, Service, is_ready
 from hilo.native.stack import Stack
 from hilo.native.testing import scratch
 
+LAST_WORDS = b"died on purpose"
 SABOTEUR = Path(__file__).with_name("saboteur.py")
 NAMES = tuple(service.name for service in SERVICES)
 APIS = tuple(f"{name}-api" for name in NAMES)
@@ -29,6 +30,9 @@ class Arena(Protocol):
 
     name: str
     bootstrap: str | None
+
+    @property
+    def sabotaged(self) -> Sequence[str]: ...
 
     @property
     def key(self) -> str: ...
@@ -119,6 +123,10 @@ class Distributed:
         else:
             service.plans[role] = plan
 
+    @property
+    def sabotaged(self) -> list[str]:
+        return [role for service in self._services.values() if isinstance(service, Sabotaged) for role in service.plans]
+
     def _start_second(self, role: str) -> None:
         name, kind = role.removesuffix("-2").rsplit("-", 1)
         service = self._services[name]
@@ -137,16 +145,18 @@ class Distributed:
             url = f"http://{LOOPBACK}:{port}/{name}/readyz"
             wait_for(process, lambda: is_ready(url), name=role, log=log, within=60)
 
+    def deaths_on_purpose(self, role: str) -> int:
+        """How often the saboteur ended this role at the place it was told; one that fell before it does not count."""
+        log = self.stack.logs / f"{role}.log"
+        return log.read_bytes().count(LAST_WORDS) if log.exists() else 0
+
     def complaints(self) -> Counter[str]:
         """Warnings and errors of the processes' logs, by role and event; the server's own too."""
         found: Counter[str] = Counter()
         for log in sorted(self.stack.logs.glob("*.log")):
-            for line in log.read_text(errors="replace").splitlines():
-                found.update(_complaint(log.stem, line))
+            found.update(_complaints(log))
         server = (self.stack.var / "postgres" / "server.log").read_text(errors="replace").splitlines()
-        found.update(
-            f"postgres: {line.partition('] ')[2][:90]}" for line in server if "ERROR:" in line or "PANIC:" in line
-        )
+        found.update(f"postgres: {line.partition('] ')[2][:90]}" for line in server if "ERROR:" in line)
         return found
 
     @property
@@ -167,17 +177,27 @@ class Distributed:
                 standing.process.send(signal.SIGCONT)
 
 
-def _complaint(role: str, line: str) -> list[str]:
-    if line.startswith("Traceback"):
-        return [f"{role}: traceback"]
+def _complaints(log: Path) -> Iterator[str]:
+    inside = False
+    for line in log.read_text(errors="replace").splitlines():
+        if inside and not line.startswith(" ") and line:
+            inside = line.startswith(("Traceback", "The above", "During"))
+            if not inside:
+                yield f"{log.stem}: traceback ending in {line[:160]}"
+        elif line.lstrip(" |+").startswith("Traceback"):
+            inside = True
+        elif line.startswith("{"):
+            yield from _complaint(log.stem, line)
+
+
+def _complaint(role: str, line: str) -> Iterator[str]:
     try:
         said = json.loads(line)
     except ValueError:
-        return []
-    if not isinstance(said, dict) or said.get("level") not in ("warning", "error", "critical"):
-        return []
-    reason = said.get("reason") or said.get("error") or said.get("code") or said.get("kind") or ""
-    return [f"{role}: {said.get('event')} {str(reason)[:80]}"]
+        return
+    if said.get("level") in ("warning", "error", "critical"):
+        reason = said.get("reason") or said.get("error") or said.get("code") or said.get("kind") or ""
+        yield f"{role}: {said.get('event')} {str(reason)[:80]}"
 
 
 class Alone:
@@ -223,6 +243,8 @@ class Alone:
 
     def sabotage(self, role: str, plan: str | None) -> None:
         raise NotImplementedError("the saboteur works on the distributed stack")
+
+    sabotaged: tuple[str, ...] = ()
 
     def close(self) -> None:
         if self._process is not None:

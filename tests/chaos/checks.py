@@ -124,10 +124,22 @@ class Checker:
         self.company = Company.load(None)
 
     async def verdict(self, *, within: float = 90.0) -> Verdict:
-        """Waits until all events have had their effects, or nothing moves any more, and looks."""
+        """Waits until all events have had their effects, or nothing moves any more, and looks.
+
+        The four databases are not read at one moment, and timers go off meanwhile: what is wrong must be so a second time.
+        """
         async with self._databases() as databases:
             await self._settled(databases, within=within)
-            books = await self._read(databases)
+            verdict = await _patiently(lambda: self._look(databases))
+            for _ in range(2):
+                if verdict.clean:
+                    break
+                await asyncio.sleep(3)
+                verdict = await _patiently(lambda: self._look(databases))
+        return verdict
+
+    async def _look(self, databases: Mapping[str, Database]) -> Verdict:
+        books = await self._read(databases)
         verdict = Verdict()
         for check in (log, others_effects, links, conversations, figures, standings, observations, parts):
             check(books, self.ledger, self.company, verdict)

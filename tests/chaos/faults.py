@@ -159,15 +159,16 @@ def dying(plan: str, *roles: str) -> Fault:
     """Each role dies at the place that the plan names, is started again, and dies again; in the end it runs as it is."""
 
     async def fault(scene: Scene) -> int:
-        deaths = 0
+        before = sum(scene.arena.deaths_on_purpose(role) for role in roles)
         for _ in range(scene.times):
             for role in roles:
                 scene.arena.sabotage(role, f"{plan}:{scene.random.randrange(2, 12)}")
                 await scene.kill(role)
                 await scene.launch(role)
             for role in roles:
-                deaths += await _dead(scene.arena.process(role))
-        await _heal(scene, roles)
+                await _dead(scene.arena.process(role))
+        await heal(scene, roles)
+        deaths = sum(scene.arena.deaths_on_purpose(role) for role in roles) - before
         if deaths < scene.times * len(roles):
             scene.notes.append(f"only {deaths} of {scene.times * len(roles)} deaths came")
         return deaths
@@ -186,12 +187,12 @@ async def _dead(process: Process | None) -> bool:
 
 
 def running(plan: str, *roles: str) -> Fault:
-    """The roles run under the plan for a while, then as they are."""
+    """The roles run under the plan while the load does, and until all is judged."""
     return planted(dict.fromkeys(roles, plan))
 
 
 def planted(plans: Mapping[str, str]) -> Fault:
-    """Each role runs under its plan for a while, then as it is."""
+    """Each role runs under its own plan while the load does, and until all is judged."""
 
     async def fault(scene: Scene) -> int:
         for role, plan in plans.items():
@@ -199,7 +200,6 @@ def planted(plans: Mapping[str, str]) -> Fault:
             await scene.kill(role)
             await scene.start(role)
         await asyncio.sleep(scene.seconds)
-        await _heal(scene, list(plans))
         return 1
 
     return fault
@@ -215,13 +215,14 @@ def struck(plan: str, *roles: str) -> Fault:
                 await scene.kill(role)
                 await scene.start(role)
                 await scene.pause(2.0, 3.0)
-        await _heal(scene, roles)
+        await heal(scene, roles)
         return scene.times
 
     return fault
 
 
-async def _heal(scene: Scene, roles: Sequence[str]) -> None:
+async def heal(scene: Scene, roles: Sequence[str]) -> None:
+    """From now on the roles run as they are."""
     for role in roles:
         scene.arena.sabotage(role, None)
         await scene.kill(role)

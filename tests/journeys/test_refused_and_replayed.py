@@ -28,7 +28,7 @@ def test_a_refused_row_is_found_repaired_and_recorded_once(caller):
     ]
 
     mended = {**bad, "payload": {"amount": "5000.00", "currency": "COP"}}
-    caller.put(path, {"body": json.dumps(mended)}, **{"If-Match": parked.headers["etag"]})
+    caller.put(path, {"body": mended}, **{"If-Match": parked.headers["etag"]})
     caller.post(f"{path}:replay")
     again = caller.ask("POST", f"{path}:replay")
     assert again.status_code in (200, 204, 409)

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+import orjson
 from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -77,10 +78,19 @@ class ParkedPage(BaseModel):
 
 class ParkedRepair(BaseModel):
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"example": {"body": '{"external_id": "wamid.0001", "kind": "message"}'}}
+        extra="forbid",
+        json_schema_extra={
+            "example": {"body": {"external_id": "wamid.0001", "kind": "message", "channel": "whatsapp"}}
+        },
     )
 
-    body: str = Field(min_length=1, description="The whole mended body, as text")
+    body: Annotated[str, Field(min_length=1)] | dict[str, Any] = Field(
+        description="The whole mended body: the JSON document itself, or its text where it is not JSON"
+    )
+
+    @property
+    def text(self) -> str:
+        return self.body if isinstance(self.body, str) else orjson.dumps(self.body).decode()
 
 
 class ParkedReason(BaseModel):
@@ -142,7 +152,7 @@ def parked_router(service: str, replays: Mapping[str, Replay]) -> APIRouter:
     ) -> ParkedBodyRead:
         """Put a mended body in the place of the old one; send If-Match with the version that was read. Then replay it."""
         async with UnitOfWork(database) as uow:
-            item = await uow.parked.repair(parked_id, body=repair.body, version=version, by=who.log_name, at=clock())
+            item = await uow.parked.repair(parked_id, body=repair.text, version=version, by=who.log_name, at=clock())
             await uow.commit()
         response.headers["ETag"] = etag_of(item.version)
         return ParkedBodyRead(**_head(item), body=item.body)

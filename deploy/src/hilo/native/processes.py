@@ -1,5 +1,6 @@
 """Processes that outlive the command that started them, and are found again by pid and start time."""
 
+import atexit
 import json
 import os
 import shutil
@@ -15,6 +16,15 @@ from hilo.native.errors import NativeError
 
 # Children of this very process have to be reaped by it; after the command has ended, init does that.
 _children: dict[int, subprocess.Popen[bytes]] = {}
+
+
+@atexit.register
+def _let_go() -> None:
+    """Those that go on without us are init's from now on; Python would warn of each of them."""
+    for child in _children.values():
+        if child.poll() is None:
+            child.returncode = 0
+    _children.clear()
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The command `hilo`: run the system, load history, look after it."""
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -37,6 +38,7 @@ def run(
     from hilo.embedded import embedded_app  # noqa: PLC0415
 
     configure_logging("warning")
+    os.umask(0o077)  # what customers said is for the system's user alone
     embedded = embedded_app(var.resolve())
     typer.echo(_what_is_where(f"http://{host}:{port}", var))
     serve(embedded, embedded.settings, host=host, port=port)

@@ -5,10 +5,11 @@ import json
 import os
 import random
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -26,6 +27,11 @@ T = TypeVar("T")
 REPEATED_DEATH = 40.0  # how long a sabotaged process is given to come to the place where it dies
 
 
+async def calm_down() -> None:
+    """Nobody quarrels."""
+    await asyncio.sleep(0.1)
+
+
 @dataclass
 class Scene:
     """What a fault may use: the stack, hands to start and kill, chance, and how much of everything."""
@@ -36,6 +42,7 @@ class Scene:
     times: int = 8
     seconds: float = 15.0
     ledger: Ledger = field(default_factory=Ledger)
+    quarrel: Callable[[], Awaitable[None]] = calm_down
     notes: list[str] = field(default_factory=list)
 
     async def do(self, work: Callable[..., T], *arguments: Any) -> T:
@@ -201,6 +208,20 @@ def planted(plans: Mapping[str, str]) -> Fault:
             await scene.start(role)
         await asyncio.sleep(scene.seconds)
         return 1
+
+    return fault
+
+
+def quarrelling(plans: Mapping[str, str]) -> Fault:
+    """The same, while people merge customers and undo it at once: decisions on one trace overtake each other."""
+
+    async def fault(scene: Scene) -> int:
+        await planted(plans)(replace(scene, seconds=3))
+        until, quarrels = time.monotonic() + scene.seconds, 0
+        while time.monotonic() < until:
+            await asyncio.gather(*(scene.quarrel() for _ in range(3)))
+            quarrels += 3
+        return quarrels
 
     return fault
 

@@ -246,6 +246,13 @@ class Load:
         await self._random.choice(acts)()
 
     async def _merge(self) -> None:
+        await self._two(undone=self._random.random() < 0.7)
+
+    async def quarrel(self) -> None:
+        """Two are one, and at once are not: two decisions on the same traces, in quick succession."""
+        await self._two(undone=True)
+
+    async def _two(self, *, undone: bool) -> None:
         one, other = self._random.sample(self.writer.people[:60], k=2)
         found = [await self._customer(each) for each in (one, other)]
         if None in found or found[0] == found[1]:
@@ -256,7 +263,7 @@ class Load:
             merge = answer.json()["merge_id"]
             self.ledger.merges.add(merge)
             self.recent.merges.append(merge)
-            if self._random.random() < 0.7:
+            if undone:
                 await self._undo()
 
     async def _undo(self) -> None:

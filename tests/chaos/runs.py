@@ -39,7 +39,7 @@ PLAN = (
     Trial("death between commit and answer", faults.dying("die-after-commit", "interactions-api", "identity-api")),
     Trial("death before commit", faults.dying("die-before-commit", "interactions-api", *WORKERS)),
     Trial("commits delayed by 0 to 500 ms", faults.running("slow-commits:500", "interactions-api", "identity-api"), seconds=20),
-    Trial("links a second late", faults.running("late-links:1000", "interactions-worker", "scoring-worker", "service-audit-worker"), seconds=20),
+    Trial("links a second late, merges and undos", faults.quarrelling(dict.fromkeys(("interactions-worker", "scoring-worker", "service-audit-worker"), "late-links:1000")), seconds=20),
     Trial("poison in the topics", faults.poison),
     Trial("two of each: kill -9 of workers", faults.killing(*WORKERS, *(f"{w}-2" for w in WORKERS)), times=2, two=True),
     Trial("two of each: one frozen and thawed", faults.freezing("scoring-worker", "interactions-worker-2"), two=True),
@@ -99,7 +99,14 @@ class Bench:
         return cls(arena, Load(arena, ledger, seed=seed, pace=pace), Checker(arena, ledger), ledger)
 
     async def try_(self, trial: Trial, scene: Scene, *, within: float = 120.0) -> Row:
-        scene = replace(scene, times=trial.times or scene.times, seconds=trial.seconds, notes=[], ledger=self.ledger)
+        scene = replace(
+            scene,
+            times=trial.times or scene.times,
+            seconds=trial.seconds,
+            notes=[],
+            ledger=self.ledger,
+            quarrel=self.load.quarrel,
+        )
         before, begun = len(self.ledger.replies), time.monotonic()
         async with AsyncExitStack() as stack:
             if trial.two:
@@ -197,7 +204,7 @@ SELFTEST = (
     ),
     Planted(
         "a revision ignored",
-        faults.running("late-links:1500,revision-ignored", "scoring-worker"),
+        faults.quarrelling({"scoring-worker": "late-links:1500,revision-ignored"}),
         "links in scoring",
         seconds=25,
     ),

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from jsonschema import Draft202012Validator, FormatChecker
 
 from common.auth import SCOPES, undeclared_routes
+from common.http import threaded_dependencies
 from common.openapi import openapi_gaps, operations
 from common.service import Service
 from hilo.contracts import scratch_app
@@ -100,6 +101,10 @@ def app(service, tmp_path_factory) -> FastAPI:
 
 def test_every_route_declares_its_scope(app):
     assert undeclared_routes(app) == []
+
+
+def test_no_route_waits_for_a_thread_to_read_its_own_dependencies(app):
+    assert threaded_dependencies(app) == []
 
 
 def test_every_declared_scope_is_one_of_ours(app):

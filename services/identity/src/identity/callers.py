@@ -8,15 +8,15 @@ from common.http import DatabaseOf, settings_of
 from identity.uow import IdentityUnitOfWork
 
 
-def _reading(database: DatabaseOf) -> IdentityUnitOfWork:
+async def _reading(database: DatabaseOf) -> IdentityUnitOfWork:
     return IdentityUnitOfWork(database, reading=True)
 
 
-def _writing(database: DatabaseOf) -> IdentityUnitOfWork:
+async def _writing(database: DatabaseOf) -> IdentityUnitOfWork:
     return IdentityUnitOfWork(database)
 
 
-def _secret(request: Request) -> bytes:
+async def _secret(request: Request) -> bytes:
     return settings_of(request).key_for("identifiers")
 
 

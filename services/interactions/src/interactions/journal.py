@@ -89,7 +89,7 @@ class Journal:
             await uow.commit()
 
 
-def journal_of(request: Request) -> Journal:
+async def journal_of(request: Request) -> Journal:
     """The application's journal, made when it is first needed."""
     state = request.app.state
     if not hasattr(state, "journal"):

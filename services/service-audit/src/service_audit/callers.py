@@ -16,11 +16,11 @@ class NotForCustomers(Forbidden):
     title = "Audit results are for staff: a credential that is bound to a customer or a partner does not reach them"
 
 
-def _reader(who: Annotated[Principal, needs("audit:read")]) -> Principal:
+async def _reader(who: Annotated[Principal, needs("audit:read")]) -> Principal:
     return _staff(who)
 
 
-def _writer(who: Annotated[Principal, needs("audit:write")]) -> Principal:
+async def _writer(who: Annotated[Principal, needs("audit:write")]) -> Principal:
     return _staff(who)
 
 
@@ -34,11 +34,11 @@ AuditReader = Annotated[Principal, Depends(_reader)]
 AuditWriter = Annotated[Principal, Depends(_writer)]
 
 
-def _reading(database: DatabaseOf, who: AuditReader) -> AuditUnitOfWork:  # noqa: ARG001 - who may not read gets none
+async def _reading(database: DatabaseOf, who: AuditReader) -> AuditUnitOfWork:  # noqa: ARG001 - who may not read gets none
     return AuditUnitOfWork(database, reading=True)
 
 
-def _writing(database: DatabaseOf, who: AuditWriter) -> AuditUnitOfWork:  # noqa: ARG001 - who may not write gets none
+async def _writing(database: DatabaseOf, who: AuditWriter) -> AuditUnitOfWork:  # noqa: ARG001 - who may not write gets none
     return AuditUnitOfWork(database)
 
 
@@ -46,7 +46,7 @@ Reading = Annotated[AuditUnitOfWork, Depends(_reading)]
 Writing = Annotated[AuditUnitOfWork, Depends(_writing)]
 
 
-def _expected(
+async def _expected(
     if_match: Annotated[
         str | None,
         Header(

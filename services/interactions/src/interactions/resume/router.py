@@ -35,7 +35,7 @@ class NobodyAsked(Invalid):
     title = "Name an identifier or a customer_id"
 
 
-def secret_of(request: Request) -> bytes:
+async def secret_of(request: Request) -> bytes:
     """The key under which this deployment's identifiers are hashed."""
     return settings_of(request).key_for("identifiers")
 

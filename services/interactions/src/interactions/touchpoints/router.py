@@ -52,7 +52,7 @@ class BatchTooLarge(Invalid):
     title = f"A batch has at most {MOST_ROWS} rows"
 
 
-def desk_of(request: Request, database: DatabaseOf, clock: ClockOf, company: CompanyOf) -> Desk:
+async def desk_of(request: Request, database: DatabaseOf, clock: ClockOf, company: CompanyOf) -> Desk:
     """What recording needs, from the application."""
     settings: InteractionsSettings = request.app.state.settings
     return Desk(database, clock, company, settings.identifier_secret)
@@ -61,7 +61,7 @@ def desk_of(request: Request, database: DatabaseOf, clock: ClockOf, company: Com
 DeskOf = Annotated[Desk, Depends(desk_of)]
 
 
-def recorder_of(request: Request, desk: DeskOf) -> Recorder:
+async def recorder_of(request: Request, desk: DeskOf) -> Recorder:
     """The application's group commit, made when it is first needed."""
     state = request.app.state
     if not hasattr(state, "recorder"):

@@ -71,7 +71,7 @@ class Appraised:
     ruled: Ruled
 
 
-def as_of_day(
+async def as_of_day(
     clock: ClockOf,
     company: CompanyOf,
     as_of: Annotated[

@@ -44,7 +44,7 @@ from scoring.values.domain import Value, total, window_of
 router = APIRouter(prefix="/scoring/v1/customers", tags=["value (valor)"])
 
 
-def _made(request: Request) -> MadeLists[CustomerRead]:
+async def _made(request: Request) -> MadeLists[CustomerRead]:
     made: MadeLists[CustomerRead] = request.app.state.made_lists
     return made
 

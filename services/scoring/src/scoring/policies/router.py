@@ -10,7 +10,8 @@ from common.http import ClockOf
 from common.pagination import Paging
 from common.problems import problems_of
 from common.rules import InvalidCondition
-from scoring.access import NotForThisView, Reading, VersionRead, Writing, own_people
+from common.versions import ExpectedVersion
+from scoring.access import NotForThisView, Reading, Writing, own_people
 from scoring.policies.repository import THRESHOLDS, TREATMENT, PolicyVersion
 from scoring.policies.schemas import (
     PolicyVersionPage,
@@ -43,7 +44,7 @@ async def read_thresholds(who: CanRead, uow: Reading, response: Response) -> Thr
 )
 async def replace_thresholds(
     body: ThresholdsWrite,
-    version: VersionRead,
+    version: ExpectedVersion,
     who: CanWrite,
     uow: Writing,
     clock: ClockOf,
@@ -72,7 +73,7 @@ async def read_treatment(who: CanRead, uow: Reading, response: Response) -> Trea
 )
 async def replace_treatment(
     body: TreatmentPolicyWrite,
-    version: VersionRead,
+    version: ExpectedVersion,
     who: CanWrite,
     uow: Writing,
     clock: ClockOf,

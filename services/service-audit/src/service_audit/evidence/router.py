@@ -19,7 +19,7 @@ from service_audit.scorecards.domain import UnknownPeriod, period_of
 router = APIRouter(prefix="/service-audit/v1", tags=["evidence (evidencia)"])
 
 
-def _filter(
+async def _filter(
     company: CompanyOf,
     met: Annotated[bool | None, Query(description="true: met; false: failed; left out: all states")] = None,
     state: Annotated[State | None, Query(description="More exactly than `met`")] = None,

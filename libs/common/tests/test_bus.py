@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -20,7 +20,7 @@ from common.bus.local import LocalReader
 from common.contracts.scoring import TOPIC, SignalMoved
 from common.db import COMMON, Database, outbox_table
 from common.events import Event
-from common.outbox import Position, move_cursor
+from common.outbox import Position, drop_before, move_cursor, read
 from common.uow import UnitOfWork
 from common.worker import Worker
 
@@ -189,6 +189,22 @@ async def test_a_consumer_that_fails_on_everything_stops_and_parks_nothing(bus: 
         await bus.tell(*(signal(one, number) for number in range(40)))
         await bus.until(lambda: bus.reader is not None and bus.reader.stopped is not None, seconds=40)
     assert "handler-failed" not in await bus.parked()
+
+
+async def test_the_sources_retention_knows_how_far_its_reader_is(bus: Bus) -> None:
+    one = fresh_customer()
+    async with bus.running():
+        await bus.tell(signal(one, 1), signal(one, 2))
+        await bus.until(lambda: of(bus, one) == ["1", "2"])
+        await asyncio.sleep(0.3)
+    await bus.tell(signal(one, 3))
+    async with UnitOfWork(bus.source) as uow:
+        assert await drop_before(uow.session, NOW + timedelta(days=30)) > 0
+        left = await read(uow.session, after=Position())
+        await uow.commit()
+    assert any(b'"3"' in entry.body for entry in left)
+    async with bus.running():
+        await bus.until(lambda: of(bus, one) == ["1", "2", "3"])
 
 
 async def test_records_of_a_raw_topic_go_to_their_own_function(bus: Bus) -> None:

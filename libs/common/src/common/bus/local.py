@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -17,6 +18,7 @@ log = structlog.get_logger()
 
 BATCH = 500
 IDLE_SECONDS = 1.0  # a commit in this process wakes the reader at once; this is for another process's
+TELL_SOURCE_EVERY = timedelta(minutes=1)
 BACK_OFF = (0.05, 0.2, 1.0, 5.0)
 
 
@@ -31,6 +33,7 @@ class LocalReader:
         self._database = database
         self._sources = sources
         self._clock = clock
+        self._told: dict[str, datetime] = {}
         self._news = asyncio.Event()
         for source in sources.values():
             source.on_commit(self._news.set)
@@ -80,10 +83,24 @@ class LocalReader:
         if not entries:
             return 0
         await self._delivery.deliver([_record(entry) for entry in entries])
-        async with UnitOfWork(self._database) as uow:
-            await move_cursor(uow.session, reader, entries[-1].position, at=self._clock())
-            await uow.commit()
+        await self._remember(self._database, reader, entries[-1].position)
+        await self._tell_source(source, reader, entries[-1].position)
         return len(entries)
+
+    async def _tell_source(self, source: Database, reader: str, position: Position) -> None:
+        """Now and then the source learns how far we are: its retention drops nothing that we have still to read.
+
+        Where we are is decided by our own database alone: it may be restored from a backup without the source.
+        """
+        now = self._clock()
+        if now - self._told.get(reader, datetime.min.replace(tzinfo=UTC)) >= TELL_SOURCE_EVERY:
+            await self._remember(source, reader, position)
+            self._told[reader] = now
+
+    async def _remember(self, database: Database, reader: str, position: Position) -> None:
+        async with UnitOfWork(database) as uow:
+            await move_cursor(uow.session, reader, position, at=self._clock())
+            await uow.commit()
 
     async def _wait_for_news(self, stop: asyncio.Event) -> None:
         if stop.is_set():

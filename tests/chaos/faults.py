@@ -169,11 +169,11 @@ def dying(plan: str, *roles: str) -> Fault:
         before = sum(scene.arena.deaths_on_purpose(role) for role in roles)
         for _ in range(scene.times):
             for role in roles:
-                scene.arena.sabotage(role, f"{plan}:{scene.random.randrange(2, 12)}")
+                scene.arena.sabotage(role, f"{plan}:{scene.random.randrange(1, 8)}")
                 await scene.kill(role)
                 await scene.launch(role)
             for role in roles:
-                await _dead(scene.arena.process(role))
+                await _dead(scene.arena.process(role), scene)
         await heal(scene, roles)
         deaths = sum(scene.arena.deaths_on_purpose(role) for role in roles) - before
         if deaths < scene.times * len(roles):
@@ -183,14 +183,12 @@ def dying(plan: str, *roles: str) -> Fault:
     return fault
 
 
-async def _dead(process: Process | None) -> bool:
-    if process is None:
-        return True
-    for _ in range(int(REPEATED_DEATH / 0.1)):
-        if not process.is_alive():
-            return True
+async def _dead(process: Process | None, scene: Scene) -> None:
+    """Waits for its death; people act meanwhile, or an API that only they use would not come to that place."""
+    deadline = time.monotonic() + REPEATED_DEATH
+    while process is not None and process.is_alive() and time.monotonic() < deadline:
+        await scene.quarrel()
         await asyncio.sleep(0.1)
-    return False
 
 
 def running(plan: str, *roles: str) -> Fault:
@@ -222,6 +220,15 @@ def quarrelling(plans: Mapping[str, str]) -> Fault:
             await asyncio.gather(*(scene.quarrel() for _ in range(3)))
             quarrels += 3
         return quarrels
+
+    return fault
+
+
+def in_turn(*some: Fault) -> Fault:
+    """One fault after the other, judged as one."""
+
+    async def fault(scene: Scene) -> int:
+        return sum([await one(scene) for one in some])
 
     return fault
 

@@ -51,10 +51,16 @@ PLAN = (
 
 # What fits into the test suite: every API and worker dies once, one dies at each place that matters, one backend goes.
 SHORT = (
-    Trial("kill -9 of each API and worker", faults.killing(*APIS, *WORKERS), times=1),
-    Trial("death between publish and cursor", faults.dying("die-before-cursor", "interactions-worker"), times=1),
-    Trial("death between effect and offset", faults.dying("die-before-offset", "scoring-worker"), times=1),
-    Trial("kill -9 of a PostgreSQL backend", faults.kill_backends, times=1),
+    Trial(
+        "every role once",
+        faults.in_turn(
+            faults.killing(*APIS, *WORKERS),
+            faults.dying("die-before-cursor", "interactions-worker"),
+            faults.dying("die-before-offset", "scoring-worker"),
+            faults.kill_backends,
+        ),
+        times=1,
+    ),
 )
 
 
@@ -161,10 +167,7 @@ async def run_trials(
 async def run_embedded(arena: Alone, *, seed: int, times: int, pace: float, only: Sequence[str]) -> bool:
     """kill -9 and SIGTERM of the one process, with SQLite and the local bus."""
     bench = Bench.of(arena, seed=seed, pace=pace)
-    trials = (
-        Trial("calm", faults.calm),
-        Trial("kill -9 of the process", faults.killing("hilo")),
-    )
+    trials = (Trial("kill -9 of the process", faults.killing("hilo")),)
     clean = True
     _say(f"seed {seed}, embedded", HEAD)
     with hands() as executor:

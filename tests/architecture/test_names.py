@@ -16,6 +16,7 @@ REASONS = {
     "identity.customers.telling": "Every use case that changes a customer tells it in the same way.",
     "identity.reach": "Who may reach whom is one rule for all routes.",
     "identity.republish": "A command of the service, beside its worker.",
+    "interactions.republish": "A command of the service, beside its worker.",
     "interactions.journal": "Written after the answer has left, by several features.",
     "interactions.readers": "Which view a credential reaches is one rule for all routes.",
     "interactions.resume.bond": "A part of the packet; together they would be one long domain file.",

@@ -1,4 +1,4 @@
-"""python -m interactions api | worker | migrate."""
+"""python -m interactions api | worker | migrate | republish people."""
 
 from common.service import run
 from interactions.service import SERVICE

@@ -2,6 +2,7 @@
 
 from common.service import Service
 from interactions.main import create_app
+from interactions.republish import REPUBLISH
 from interactions.settings import InteractionsSettings
 from interactions.worker import create_consumer, create_timers
 
@@ -12,4 +13,5 @@ SERVICE = Service(
     create_app=create_app,
     create_consumer=create_consumer,
     create_timers=create_timers,
+    republish=REPUBLISH,
 )

@@ -213,6 +213,12 @@ class TouchpointRepository:
             raise UnknownTouchpoint
         return row
 
+    async def live_after(self, touchpoint_id: UUID, *, limit: int) -> list[Any]:
+        """Live touchpoints in the order of recording, those after the one given."""
+        c = touchpoint.c
+        query = select(touchpoint).where(c.touchpoint_id > touchpoint_id, c.state == "live")
+        return list((await self._session.execute(query.order_by(c.touchpoint_id).limit(limit))).mappings().all())
+
     async def change(self, touchpoint_id: UUID, **changes: Any) -> None:
         await self._session.execute(
             update(touchpoint).where(touchpoint.c.touchpoint_id == touchpoint_id).values(**changes)

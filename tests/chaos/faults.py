@@ -286,6 +286,19 @@ async def poison(scene: Scene) -> int:
     return sent
 
 
+async def poison_again(scene: Scene) -> int:
+    """Poison is parked, and the offset behind it is not committed: it is delivered again."""
+    sent = 0
+    for role in ("scoring-worker", "service-audit-worker"):
+        scene.arena.sabotage(role, "die-before-offset:2")
+        await scene.kill(role)
+        sent += await poison(replace(scene, times=1))
+        await scene.launch(role)
+        await _dead(scene.arena.process(role), scene)
+        await heal(scene, [role])
+    return sent
+
+
 def _who_parks(topic: str, kind: str | None) -> list[str]:
     """Those who listen to the topic, and for a type that can be told: those who want it."""
     return [name for name in NAMES if topic in HEARS[name].TOPICS and (kind is None or kind in wanted(name))]

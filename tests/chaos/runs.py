@@ -41,6 +41,7 @@ PLAN = (
     Trial("commits delayed by 0 to 500 ms", faults.running("slow-commits:500", "interactions-api", "identity-api"), seconds=20),
     Trial("links a second late, merges and undos", faults.quarrelling(dict.fromkeys(("interactions-worker", "scoring-worker", "service-audit-worker"), "late-links:1000")), seconds=20),
     Trial("poison in the topics", faults.poison),
+    Trial("poison delivered again", faults.poison_again),
     Trial("two of each: kill -9 of workers", faults.killing(*WORKERS, *(f"{w}-2" for w in WORKERS)), times=2, two=True),
     Trial("two of each: one frozen and thawed", faults.freezing("scoring-worker", "interactions-worker-2"), two=True),
     Trial("broker frozen for 60 s", faults.freeze_broker, seconds=60),

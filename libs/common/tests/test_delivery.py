@@ -68,6 +68,15 @@ async def test_an_unreadable_record_is_parked_and_the_others_are_handled(databas
     assert sorted(await parked_codes(database)) == ["bad-envelope", "bad-json", "bad-schema", "unknown-version"]
 
 
+async def test_what_is_delivered_again_is_not_parked_again(database: Database) -> None:
+    handler = Handler(database)
+    handler.fails_on = {"b"}
+    batch = [record("b"), Record(TOPIC, "k", b"{not json", "0:7"), Record(TOPIC, "k", b"{not json", "0:8")]
+    await delivery_of(handler).deliver(batch)
+    await delivery_of(handler).deliver(batch)
+    assert sorted(await parked_codes(database)) == ["bad-json", "bad-json", "handler-failed"]
+
+
 async def test_an_event_on_which_the_handler_fails_is_parked_alone(database: Database) -> None:
     handler = Handler(database)
     handler.fails_on = {"c"}

@@ -7,10 +7,13 @@ stops, parks nothing, and says so.
 """
 
 import asyncio
+import hashlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from uuid import NAMESPACE_URL, UUID, uuid5
 
+import orjson
 import structlog
 
 from common.clock import Clock, utc_now
@@ -151,6 +154,10 @@ class Delivery:
     async def _park(self, failed: list[tuple[Record, str, str]]) -> None:
         try:
             async with UnitOfWork(self._database) as uow:
+                # Parking is an effect as well: what is delivered again must not be parked again.
+                ids = [_identity(record) for record, _, _ in failed]
+                fresh = await uow.inbox.claim_ids(ids, consumer=f"{self.consumer.name}:parked")
+                failed = [one for one, identity in zip(failed, ids, strict=True) if identity in fresh]
                 for record, code, detail in failed:
                     await uow.parked.park(
                         kind="event",
@@ -167,6 +174,19 @@ class Delivery:
             raise
         for record, code, _ in failed:
             log.warning("event_parked", consumer=self.consumer.name, topic=record.topic, code=code)
+
+
+def _identity(record: Record) -> UUID:
+    """What makes a record that may be no event the same one when it is delivered again.
+
+    An event that was published twice stands at two positions; bytes without an id are told apart by theirs.
+    """
+    try:
+        has_id = "id" in orjson.loads(record.body)
+    except (orjson.JSONDecodeError, TypeError):
+        has_id = False
+    place = "" if has_id else record.position
+    return uuid5(NAMESPACE_URL, f"{record.topic}/{place}/{hashlib.blake2b(record.body).hexdigest()}")
 
 
 async def replay(consumer: Consumer, body: str) -> None:

@@ -87,6 +87,7 @@ async def act_on_conversation(
         row = await uow.conversations.get(conversation_id)
         touchpoint = await uow.touchpoints.get(row["conversation_id"])
         await uow.lock([touchpoint["trace_id"]], space=TRACES)
+        row = await uow.conversations.get(conversation_id)  # from here on nobody can give the trace to another party
         await uow.lock([row["party_id"]], space=PARTIES)
         row = await uow.conversations.get(conversation_id)
         if row["state"] == "closed":

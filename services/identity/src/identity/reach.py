@@ -13,11 +13,6 @@ class ForStaffOnly(Forbidden):
     title = "A credential that is bound to a customer or a partner does not reach this"
 
 
-def name_of(who: Principal) -> str:
-    """Who did it, for the record."""
-    return (who.name or who.key_id)[:200]
-
-
 def for_staff(who: Principal) -> None:
     """Raises ForStaffOnly: lists of customers, merges and reviews are for staff."""
     if who.subject is not None:

@@ -20,10 +20,13 @@ from interactions.touchpoints.use_cases import Desk, record_touchpoints
 from interactions.uow import InteractionsUnitOfWork
 
 
+def settings_of(runtime: Runtime) -> InteractionsSettings:
+    assert isinstance(runtime.settings, InteractionsSettings)  # noqa: S101 - the service makes its own settings
+    return runtime.settings
+
+
 def desk_of(runtime: Runtime) -> Desk:
-    settings = runtime.settings
-    assert isinstance(settings, InteractionsSettings)  # noqa: S101 - the service makes its own settings
-    return Desk(runtime.database, runtime.clock, runtime.company, settings.identifier_secret)
+    return Desk(runtime.database, runtime.clock, runtime.company, settings_of(runtime).identifier_secret)
 
 
 def channel_speaker(settings: InteractionsSettings) -> Speaker:
@@ -33,9 +36,7 @@ def channel_speaker(settings: InteractionsSettings) -> Speaker:
 
 def create_consumer(runtime: Runtime) -> Consumer:
     desk = desk_of(runtime)
-    settings = runtime.settings
-    assert isinstance(settings, InteractionsSettings)  # noqa: S101 - the service makes its own settings
-    speaker = channel_speaker(settings)
+    speaker = channel_speaker(settings_of(runtime))
 
     async def handle(events: Sequence[Event]) -> None:
         window = timedelta(hours=runtime.company.conversation_window_hours)

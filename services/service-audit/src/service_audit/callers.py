@@ -63,8 +63,3 @@ async def _expected(
 
 
 ExpectedVersion = Annotated[int | None, Depends(_expected)]
-
-
-def name_of(who: Principal) -> str:
-    """Who wrote it, for the record."""
-    return (who.name or who.key_id)[:200]

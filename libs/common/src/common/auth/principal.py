@@ -50,6 +50,11 @@ class Principal:
         return EVERYTHING in self.attests or scheme in self.attests
 
     @property
+    def known_as(self) -> str:
+        """Who did it, for the record: a name where there is one."""
+        return (self.name or self.key_id)[:200]
+
+    @property
     def log_name(self) -> str:
         """For logs: a token's subject is often an e-mail address, so it is digested."""
         kind, _, subject = self.key_id.partition(":")

@@ -9,7 +9,7 @@ from common.company import Company
 from identity.customers.domain import Assigned, people_around
 from identity.customers.telling import tell_profiles
 from identity.customers.use_cases import own_trace
-from identity.reach import held, name_of
+from identity.reach import held
 from identity.uow import IdentityUnitOfWork
 
 
@@ -31,8 +31,8 @@ async def assign(
     now = clock()
     async with uow:
         customer = await held(customer_id, who, uow)
-        own = await own_trace(customer, uow=uow, secret=secret, by=name_of(who), now=now)
-        await uow.assignments.add(Assigned(own, role, staff_id, name, since or now, handover_note, name_of(who), now))
+        own = await own_trace(customer, uow=uow, secret=secret, by=who.known_as, now=now)
+        await uow.assignments.add(Assigned(own, role, staff_id, name, since or now, handover_note, who.known_as, now))
         await tell_profiles([customer.customer_id], uow=uow, company=company, now=now)
         infos = await uow.customers.traces_of([customer.customer_id])
         found = await uow.assignments.of([info.trace_id for info in infos])

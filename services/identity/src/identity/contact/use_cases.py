@@ -12,7 +12,7 @@ from common.idempotency import Attempt, recall, remember
 from identity.contact.domain import Consent, Preference
 from identity.customers.telling import tell_contact
 from identity.customers.use_cases import own_trace
-from identity.reach import held, name_of
+from identity.reach import held
 from identity.uow import IdentityUnitOfWork
 
 
@@ -31,9 +31,9 @@ async def record_consent(
     async with uow:
         known = await recall(uow, attempt, who)
         customer = await held(customer_id, who, uow)
-        own = await own_trace(customer, uow=uow, secret=secret, by=name_of(who), now=now)
+        own = await own_trace(customer, uow=uow, secret=secret, by=who.known_as, now=now)
         consent_id = UUID(known["consent_id"]) if known else uuid7()
-        entry = replace(entry, consent_id=consent_id, trace_id=own, recorded_at=now, by=name_of(who))
+        entry = replace(entry, consent_id=consent_id, trace_id=own, recorded_at=now, by=who.known_as)
         if known is None:
             await uow.contact.add_consent(entry)
             await tell_contact([customer.customer_id], uow=uow, now=now)
@@ -49,7 +49,7 @@ async def prefer(
     now = clock()
     async with uow:
         customer = await held(customer_id, who, uow)
-        own = await own_trace(customer, uow=uow, secret=secret, by=name_of(who), now=now)
-        await uow.contact.add_preference(Preference(own, body, now, name_of(who)))
+        own = await own_trace(customer, uow=uow, secret=secret, by=who.known_as, now=now)
+        await uow.contact.add_preference(Preference(own, body, now, who.known_as))
         await tell_contact([customer.customer_id], uow=uow, now=now)
         await uow.commit()

@@ -21,7 +21,7 @@ from identity.customers.telling import changed, tell_profiles
 from identity.linking.domain import Carried, Trail, next_revision
 from identity.linking.repository import Decision
 from identity.linking.use_cases import tell_moves
-from identity.reach import held, name_of
+from identity.reach import held
 from identity.sightings.domain import clean_profile, name_in, with_name
 from identity.uow import IdentityUnitOfWork
 
@@ -74,7 +74,7 @@ async def create_customer(
         if (answer := await recall(uow, attempt, who)) is not None:
             return UUID(answer["customer_id"])
         await uow.lock_decisions()
-        now, by = clock(), name_of(who)
+        now, by = clock(), who.known_as
         customer = Customer(uuid7(), kind, "active", None, key_account, now, by, next_revision(0, now))  # type: ignore[arg-type]
         await uow.customers.add([customer])
         uow.outbox.add(changed(customer), at=now)
@@ -123,7 +123,7 @@ async def patch_customer(
         dossier = (await uow.customers.dossiers([customer.customer_id]))[customer.customer_id]
         if golden_of(dossier, who).version != version:
             raise Stale
-        now, by = clock(), name_of(who)
+        now, by = clock(), who.known_as
         if flags:
             customer = replace(customer, **flags, revision=next_revision(customer.revision, now))
             await uow.customers.change(customer.customer_id, **flags, revision=customer.revision)
@@ -159,7 +159,7 @@ async def link_identifier(
             return identifier
         await uow.lock_decisions()
         customer = await held(customer_id, who, uow)
-        now, by = clock(), name_of(who)
+        now, by = clock(), who.known_as
         own = await own_trace(customer, uow=uow, secret=secret, by=by, now=now)
         await _link(
             customer, identifier, own, reason=reason, by=by, pointer="/identifier", uow=uow, company=company,

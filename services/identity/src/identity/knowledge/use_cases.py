@@ -13,7 +13,7 @@ from common.idempotency import Attempt, recall, remember
 from identity.customers.telling import tell_profiles
 from identity.customers.use_cases import STAFF, own_trace
 from identity.knowledge.domain import Fact, FactExpiresBeforeItWasObserved, Put, UnknownQuestion
-from identity.reach import held, name_of
+from identity.reach import held
 from identity.uow import IdentityUnitOfWork
 
 
@@ -47,11 +47,11 @@ async def learn_fact(
     async with uow:
         known = await recall(uow, attempt, who)
         customer = await held(customer_id, who, uow)
-        own = await own_trace(customer, uow=uow, secret=secret, by=name_of(who), now=now)
+        own = await own_trace(customer, uow=uow, secret=secret, by=who.known_as, now=now)
         fact = Fact(
             UUID(known["fact_id"]) if known else uuid7(), own, key, value,
             "customer" if who.customer_id is not None else source or who.source or STAFF, confidence, observed,
-            expires_at, None, question_id, name_of(who),
+            expires_at, None, question_id, who.known_as,
         )  # fmt: skip
         if known is None:
             await uow.knowledge.add([fact])
@@ -77,7 +77,7 @@ async def decline_question(
     now = clock()
     async with uow:
         customer = await held(customer_id, who, uow)
-        own = await own_trace(customer, uow=uow, secret=secret, by=name_of(who), now=now)
+        own = await own_trace(customer, uow=uow, secret=secret, by=who.known_as, now=now)
         await uow.knowledge.put([(Put(own, question_id, "declined", now), None)])
         await tell_profiles([customer.customer_id], uow=uow, company=company, now=now)
         await uow.commit()

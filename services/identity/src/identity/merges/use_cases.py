@@ -112,7 +112,7 @@ async def merge_customers(
             return UUID(answer["merge_id"])
         await uow.lock_decisions()
         merge_id = await merge_now(
-            survivor=survivor, absorbed=absorbed, reason=reason, force=force, by=who.name or who.key_id, uow=uow,
+            survivor=survivor, absorbed=absorbed, reason=reason, force=force, by=who.known_as, uow=uow,
             company=company, now=clock(),
         )  # fmt: skip
         await remember(uow, attempt, who, {"merge_id": str(merge_id)}, at=clock())
@@ -181,7 +181,7 @@ async def undo_merge(
         if merge.undone_by is not None:
             raise AlreadyUndone
         undo_id, touched = await _undo(
-            merge, reason=reason, by=who.name or who.key_id, apart=True, uow=uow, company=company, now=clock()
+            merge, reason=reason, by=who.known_as, apart=True, uow=uow, company=company, now=clock()
         )
         await tell_profiles(touched, uow=uow, company=company, now=clock())
         await remember(uow, attempt, who, {"decision_id": str(undo_id)}, at=clock())
@@ -315,7 +315,7 @@ async def lift(*, one: UUID, other: UUID, reason: str, who: Principal, uow: Iden
     """The two traces may be joined again. Raises NotKeptApart."""
     async with uow:
         await uow.lock_decisions()
-        if not await uow.links.lift(one, other, by=who.name or who.key_id, reason=reason, at=clock()):
+        if not await uow.links.lift(one, other, by=who.known_as, reason=reason, at=clock()):
             raise NotKeptApart
         await uow.commit()
 

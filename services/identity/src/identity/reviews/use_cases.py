@@ -10,7 +10,6 @@ from common.company import Company
 from common.idempotency import Attempt, recall, remember
 from identity.linking.repository import Decision
 from identity.merges.use_cases import merge_now
-from identity.reach import name_of
 from identity.reviews.domain import AlreadyDecided, AlreadyOne, NobodyThere, Review, UnknownReview
 from identity.uow import IdentityUnitOfWork
 
@@ -36,9 +35,9 @@ async def decide_review(
             if review.state != "open":
                 raise AlreadyDecided
             decide = _same if same else _different
-            decision_id = await decide(review, reason=reason, by=name_of(who), uow=uow, clock=clock, company=company)
+            decision_id = await decide(review, reason=reason, by=who.known_as, uow=uow, clock=clock, company=company)
             await uow.reviews.decide(
-                review_id, state="same" if same else "different", by=name_of(who), reason=reason, at=clock(),
+                review_id, state="same" if same else "different", by=who.known_as, reason=reason, at=clock(),
                 decision_id=decision_id,
             )  # fmt: skip
             await remember(uow, attempt, who, {"review_id": str(review_id)}, at=clock())

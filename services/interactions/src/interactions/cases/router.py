@@ -97,7 +97,7 @@ async def _act(
         number,
         act,
         text=text,
-        by=who.name or who.key_id,
+        by=who.known_as,
         recovered=recovered,
         uow=InteractionsUnitOfWork(desk.database),
         clock=desk.clock,

@@ -93,7 +93,7 @@ async def _settle(
         commitment_id,
         act,
         reason=body.reason,
-        by=who.name or who.key_id,
+        by=who.known_as,
         uow=InteractionsUnitOfWork(database),
         clock=clock,
     )

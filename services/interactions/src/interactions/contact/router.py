@@ -90,6 +90,6 @@ def _note(journal: Journal, answered: Answered, request: Request, who: Principal
             "allowed": answered.decision.allowed,
             "reasons": [reason.code for reason in answered.decision.reasons],
             "at": answered.at,
-            "asked_by": (who.name or who.key_id)[:200],
+            "asked_by": (who.known_as)[:200],
         },
     )

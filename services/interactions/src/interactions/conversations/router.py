@@ -65,7 +65,7 @@ async def _act(
         conversation_id,
         act,
         reason=body.reason,
-        by=who.name or who.key_id,
+        by=who.known_as,
         uow=InteractionsUnitOfWork(desk.database),
         clock=desk.clock,
         window=desk.window,

@@ -41,7 +41,7 @@ class StaffOnly(Forbidden):
 async def retract_touchpoint(touchpoint_id: UUID, body: ReasonBody, who: CanRecord, desk: DeskOf) -> TouchpointRead:
     """It was recorded wrongly (retractar): value, threads, promises and cases become as if it had not been; it stays in the log, marked."""
     await _only_staff(who, touchpoint_id, desk)
-    await use_cases.retract(touchpoint_id, reason=body.reason, by=who.name or who.key_id, desk=desk)
+    await use_cases.retract(touchpoint_id, reason=body.reason, by=who.known_as, desk=desk)
     return await read_touchpoint(touchpoint_id, who, desk.database)
 
 
@@ -53,7 +53,7 @@ async def retract_touchpoint(touchpoint_id: UUID, body: ReasonBody, who: CanReco
 async def redact_touchpoint(touchpoint_id: UUID, body: RedactBody, who: CanRecord, desk: DeskOf) -> TouchpointRead:
     """What the pointers name is gone for good (suprimir contenido), in the log, in threads and in parked bodies; that it was, stays."""
     await _only_staff(who, touchpoint_id, desk)
-    by = who.name or who.key_id
+    by = who.known_as
     await use_cases.redact(touchpoint_id, body.pointers, reason=body.reason, by=by, desk=desk)
     return await read_touchpoint(touchpoint_id, who, desk.database)
 
@@ -79,7 +79,7 @@ async def correct_touchpoint(
     given = read_body(await request.body(), speaker=speaker_of(who), company=company)
     if isinstance(given, Unreadable):
         raise given.refusal
-    by = who.name or who.key_id
+    by = who.known_as
     return (await use_cases.correct(touchpoint_id, given, by=by, reason=reason, desk=desk)).as_body()
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from common.company import Company
-from common.contracts.interactions import Money, TouchpointFigures
+from common.contracts.interactions import Money, PersonSeen, TouchpointFigures
 from common.errors import Conflict, Forbidden, Invalid, NotFound, Refusal
 from common.identifiers import Identifier, Reading, Trace, blocked, identifier_id, read_identifiers, trace_of
 from common.names import compatible, fold
@@ -355,6 +355,23 @@ def _contact_cost(draft: Draft, company: Company) -> Money | None:
     if draft.kind in PAID or draft.direction == "internal":
         return None
     return Money(minor=company.contact_cost(draft.channel), currency=company.currency)
+
+
+def person_of(row: Mapping[str, Any], *, asked: Sequence[str] = ()) -> PersonSeen:
+    """What a touchpoint tells of the person behind it, from its row in the log or from what is about to become one."""
+    return PersonSeen(
+        touchpoint_id=row["touchpoint_id"],
+        trace_id=row["trace_id"],
+        source=row["source"],
+        channel=row["channel"],
+        occurred_at=row["occurred_at"],
+        backfill=row["backfill"],
+        identifiers=[{name: one[name] for name in ("id", "scheme", "value", "attested")} for one in row["identifiers"]],
+        profile=dict(row["profile"]),
+        facts=[dict(fact) for fact in row["facts"]],
+        has_open_case=row["kind"] in {"complaint", "claim"},
+        asked=list(asked),
+    )
 
 
 def minted(touchpoint: Touchpoint, touchpoint_id: UUID, *, at: datetime) -> Touchpoint:

@@ -76,7 +76,7 @@ RecorderOf = Annotated[Recorder, Depends(recorder_of)]
 def speaker_of(who: Principal) -> Speaker:
     """Whoever may do everything may speak for any source; others for their own, where they have one."""
     return Speaker(
-        by=who.name or who.key_id,
+        by=who.known_as,
         source=who.source,
         bound=who.source is not None and not who.may("*"),
         attests=who.attests,

@@ -368,28 +368,8 @@ def _richer(trace: KnownTrace, one: Touchpoint) -> KnownTrace:
 
 
 def _person(one: Touchpoint) -> PersonSeen:
-    draft = one.draft
-    return PersonSeen(
-        touchpoint_id=one.touchpoint_id,
-        trace_id=one.trace_id,
-        source=draft.source,
-        channel=draft.channel,
-        occurred_at=draft.occurred_at,
-        backfill=draft.backfill,
-        identifiers=[
-            {
-                "id": str(seen.identifier_id),
-                "scheme": seen.identifier.scheme,
-                "value": seen.identifier.value,
-                "attested": seen.attested,
-            }
-            for seen in one.seen
-        ],
-        profile=dict(draft.profile),
-        facts=[dict(fact) for fact in draft.facts],
-        has_open_case=draft.kind in {"complaint", "claim"},
-        asked=list(draft.asked),
-    )
+    said = vars(one.draft) | {"touchpoint_id": one.touchpoint_id, "trace_id": one.trace_id}
+    return domain.person_of(said | {"identifiers": [seen.as_row() for seen in one.seen]}, asked=one.draft.asked)
 
 
 def _moved(one: Touchpoint, placed: Placed) -> list[ConversationMoved]:

@@ -13,7 +13,7 @@ from service_audit.actions import use_cases
 from service_audit.actions.domain import ActionClosed, UnknownAction
 from service_audit.actions.repository import ActionFilter
 from service_audit.actions.schemas import ActionClose, ActionCreate, ActionPage, ActionRead
-from service_audit.callers import AuditWriter, Reading, Writing, name_of
+from service_audit.callers import AuditWriter, Reading, Writing
 
 router = APIRouter(prefix="/service-audit/v1/actions", tags=["actions (acciones de mejora)"])
 
@@ -62,7 +62,7 @@ async def close_action(
 ) -> ActionRead:
     """Say what came of it (resultado) and why. A later failure of the same moment opens a new one."""
     closed = await use_cases.close_action(
-        action_id, result=body.result, reason=body.reason, by=name_of(who), uow=uow, clock=clock
+        action_id, result=body.result, reason=body.reason, by=who.known_as, uow=uow, clock=clock
     )
     return ActionRead.of(closed)
 

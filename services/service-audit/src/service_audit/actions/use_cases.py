@@ -29,7 +29,7 @@ async def open_action(
             evidence_id=None,
             state="open",
             opened_at=now,
-            opened_by=who.name or who.key_id,
+            opened_by=who.known_as,
             **draft,
         )
         await uow.actions.open([action])

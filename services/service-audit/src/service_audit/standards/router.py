@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Response
 from common.http import ClockOf
 from common.pagination import Paging
 from common.problems import problems_of
-from service_audit.callers import AuditWriter, ExpectedVersion, Reading, Writing, name_of
+from service_audit.callers import AuditWriter, ExpectedVersion, Reading, Writing
 from service_audit.standards import use_cases
 from service_audit.standards.domain import (
     Document,
@@ -53,7 +53,7 @@ async def put_promise(
 ) -> dict[str, Any]:
     """A new version; the former ones are kept. Send If-Match with the ETag that was read."""
     written = await use_cases.put_promise(
-        body.model_dump(mode="json"), expected=expected, by=name_of(who), uow=uow, clock=clock
+        body.model_dump(mode="json"), expected=expected, by=who.known_as, uow=uow, clock=clock
     )
     return _answer(written, response)
 
@@ -81,7 +81,7 @@ async def put_attributes(
 ) -> dict[str, Any]:
     """A new version; scorecards show it at once. Send If-Match with the ETag that was read."""
     written = await use_cases.put_attributes(
-        body.model_dump(mode="json"), expected=expected, by=name_of(who), uow=uow, clock=clock
+        body.model_dump(mode="json"), expected=expected, by=who.known_as, uow=uow, clock=clock
     )
     return _answer(written, response)
 
@@ -131,7 +131,7 @@ async def put_cycle(
     A long history is judged step by step in the minutes after the answer.
     """
     written = await use_cases.put_cycle(
-        code, body.model_dump(mode="json"), expected=expected, by=name_of(who), uow=uow, clock=clock
+        code, body.model_dump(mode="json"), expected=expected, by=who.known_as, uow=uow, clock=clock
     )
     return _answer(written, response)
 

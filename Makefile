@@ -68,7 +68,7 @@ deps: ## Install PostgreSQL, Java and Maven with apt, where they are missing (as
 	@bash deploy/install_servers.sh
 
 lock: $(UV) ## Compile requirements/*.in to locks with hashes
-	@for part in base test; do \
+	@for part in base test bench; do \
 		$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 			requirements/$$part.in -o requirements/$$part.txt; \
 	done

@@ -158,8 +158,15 @@ class Company(_Part):
 
     def contact_cost(self, code: str | None) -> int:
         """Minor units of the company's currency for one contact on the channel."""
+        return self._contact_costs.get(code or "", 0)
+
+    @cached_property
+    def _contact_costs(self) -> dict[str, int]:
         places = Decimal(1).scaleb(-exponent(self.currency))
-        return to_minor(self.channel(code).unit_cost.quantize(places, rounding=ROUND_HALF_EVEN), self.currency)
+        return {
+            code: to_minor(channel.unit_cost.quantize(places, rounding=ROUND_HALF_EVEN), self.currency)
+            for code, channel in self.channels.items()
+        }
 
     def topic_of(self, word: str | None) -> str | None:
         """The topic that the word names, by code or synonym, whatever its case and accents; None for an unknown one."""

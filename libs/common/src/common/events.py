@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from contextvars import ContextVar
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -79,22 +80,35 @@ def schema_path(event: type[EventData]) -> str:
 def encode(data: EventData, *, at: datetime, event_id: UUID | None = None) -> tuple[UUID, bytes]:
     """The finished bytes of an event and its id. `at` is when it happened, in any zone; written in UTC."""
     event_id = event_id or uuid7()
-    envelope = {
-        "specversion": "1.0",
-        "id": str(event_id),
-        "source": f"/{data.type.partition('.')[0]}",
-        "type": f"hilo.{data.type}.{VERSION}",
-        "time": written(at),
-        "subject": data.key(),
+    followed = "".join(
+        [
+            f'"{name}":{_text(value)},'
+            for name, value in (("correlationid", correlation_id.get()), ("traceparent", traceparent.get()))
+            if value is not None
+        ]
+    )
+    # Put together as text: a third of the price of dumping the data to objects and the envelope once more.
+    body = (
+        f'{{"specversion":"1.0","id":"{event_id}",{_fixed(type(data))}"time":"{written(at)}",'
+        f'"subject":{_text(data.key())},{followed}"data":{data.model_dump_json(exclude_none=True)}}}'
+    )
+    return event_id, body.encode()
+
+
+@lru_cache
+def _fixed(event: type[EventData]) -> str:
+    """What the envelopes of all events of a type have in common."""
+    attributes = {
+        "source": f"/{event.type.partition('.')[0]}",
+        "type": f"hilo.{event.type}.{VERSION}",
         "datacontenttype": "application/json",
-        "dataschema": schema_path(type(data)),
-        "data": data.model_dump(mode="json", exclude_none=True),
+        "dataschema": schema_path(event),
     }
-    if (correlation := correlation_id.get()) is not None:
-        envelope["correlationid"] = correlation
-    if (parent := traceparent.get()) is not None:
-        envelope["traceparent"] = parent
-    return event_id, orjson.dumps(envelope)
+    return "".join([f'"{name}":{_text(value)},' for name, value in attributes.items()])
+
+
+def _text(value: str) -> str:
+    return orjson.dumps(value).decode()
 
 
 def decode(body: bytes | str, *, wanted: frozenset[str] | None = None) -> Event | None:

@@ -21,7 +21,9 @@ async def number(
     opening = [one for one in touchpoints if opens_case(one)]
     given = iter(await uow.cases.numbers(company.local_date(now).year, len(opening)) if opening else [])
     return [
-        replace(one, case_number=next(given)) if opens_case(one) else replace(one, case_number=one.draft.case)
+        replace(one, case_number=next(given) if opens_case(one) else one.draft.case)
+        if opens_case(one) or one.draft.case is not None
+        else one
         for one in touchpoints
     ]
 

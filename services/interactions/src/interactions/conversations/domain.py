@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from common.errors import Conflict, NotFound
@@ -262,26 +262,19 @@ def opened_by(entry: Entry) -> Thread:
 
 def moved_by(thread: Thread, entry: Entry) -> Thread:
     """The thread after one more entry. One that occurred before the latest joins without moving it."""
-    placed = replace(
-        thread,
-        latest_position=max(thread.latest_position, entry.position),
-        references=tuple(dict.fromkeys((*thread.references, *entry.references))),
-    )
-    if not entry.live:
-        return placed
-    if not thread.entries:  # all before it were retracted: it starts the thread anew, under the id that was given out
-        fresh = opened_by(entry)
-        return replace(fresh, conversation_id=thread.conversation_id, references=placed.references)
-    return _spoken(
-        replace(
-            placed,
-            topic=thread.topic if thread.topic is not None else entry.topic,
-            started_at=min(thread.started_at, entry.occurred_at),
-            entries=thread.entries + 1,
-            dialogue=thread.dialogue or _is_dialogue(entry),
-        ),
-        entry,
-    )
+    changes: dict[str, Any] = {"latest_position": max(thread.latest_position, entry.position)}
+    if entry.references:
+        changes["references"] = tuple(dict.fromkeys((*thread.references, *entry.references)))
+    if entry.live and not thread.entries:  # all before it were retracted: it starts the thread anew, under its old id
+        references = changes.get("references", thread.references)
+        return replace(opened_by(entry), conversation_id=thread.conversation_id, references=references)
+    if entry.live:
+        changes["topic"] = thread.topic if thread.topic is not None else entry.topic
+        changes["started_at"] = min(thread.started_at, entry.occurred_at)
+        changes["entries"] = thread.entries + 1
+        changes["dialogue"] = thread.dialogue or _is_dialogue(entry)
+        changes |= _said(thread, entry)
+    return replace(thread, **changes)
 
 
 def posture_after(entry: Entry, before: Posture) -> Posture:
@@ -302,10 +295,11 @@ def state_of(posture: str, *, promises: int) -> str:
     return "waiting-us" if posture == "us" or promises else "waiting-customer"
 
 
-def _spoken(thread: Thread, entry: Entry) -> Thread:
+def _said(thread: Thread, entry: Entry) -> dict[str, Any]:
+    """What an entry changes of how its thread stands."""
     if entry.visibility == "internal":  # an internal note may not show through in what the customer sees of his thread
-        return thread
-    changes: dict[str, object] = {}
+        return {}
+    changes: dict[str, Any] = {}
     if entry.occurred_at >= thread.last_at:
         changes |= {
             "last_at": entry.occurred_at,
@@ -320,7 +314,7 @@ def _spoken(thread: Thread, entry: Entry) -> Thread:
         changes |= {"stop_point": entry.stop_point, "next_step": entry.next_step, "told_at": entry.occurred_at}
     if entry.summary is not None and (thread.summed_at is None or entry.occurred_at >= thread.summed_at):
         changes |= {"summary": entry.summary, "summed_at": entry.occurred_at}
-    return replace(thread, **changes)  # type: ignore[arg-type]
+    return changes
 
 
 def _is_dialogue(entry: Entry) -> bool:

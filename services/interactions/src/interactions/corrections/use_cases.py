@@ -66,6 +66,7 @@ async def correct(touchpoint_id: UUID, draft: Draft, *, by: str, reason: str, de
             corrects=touchpoint_id,
         )
         await _take_back(row, state="corrected", reason=reason, by=by, now=now, uow=uow, corrected_by=new.touchpoint_id)
+        traces = await traces_of([new], uow=uow)  # taking back has changed what is on record of them
         answers = await append([new], traces, named, desk=desk, uow=uow, now=now)
         await conversations.recompute(parties, uow=uow, window=desk.window)
         thread = await uow.conversations.get(new.touchpoint_id)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from common.company import Company
-from common.contracts.interactions import Money, PersonSeen, TouchpointFigures
+from common.contracts.interactions import Money, PersonSeen, TouchpointRecorded
 from common.errors import Conflict, Forbidden, Invalid, NotFound, Refusal
 from common.identifiers import Identifier, Reading, Trace, blocked, identifier_id, read_identifiers, trace_of
 from common.names import compatible, fold
@@ -232,6 +232,7 @@ class KnownTrace:
     proof: str | None = None
     folded_name: str | None = None
     documents: tuple[str, ...] = ()
+    new: bool = False  # met for the first time: not on record yet
 
     @property
     def party_id(self) -> UUID:
@@ -324,10 +325,10 @@ def _other_name(name: str | None, traces: Sequence[KnownTrace]) -> bool:
     return bool(name and known) and not any(compatible(name or "", other) for other in known)
 
 
-def figures_of(touchpoint: Touchpoint, *, conversation_id: UUID, company: Company) -> TouchpointFigures:
+def recorded(touchpoint: Touchpoint, *, conversation_id: UUID, company: Company) -> TouchpointRecorded:
     """What the other services may count of it: nothing personal."""
     draft = touchpoint.draft
-    return TouchpointFigures(
+    return TouchpointRecorded(
         touchpoint_id=touchpoint.touchpoint_id,
         trace_id=touchpoint.trace_id,
         source=draft.source,

@@ -137,6 +137,7 @@ class Contact(_OpenPayload):
     duration_s: float | None = Field(None, ge=0, allow_inf_nan=False)
 
 
+COUNTED = (_Money, CampaignSend, CampaignResponse, SurveyResponse)  # other services count what they say
 PAID = frozenset({"purchase", "payment"})  # they say how much
 CASE_KINDS = frozenset({"complaint", "claim", "petition", "suggestion", "compliment"})
 PAYLOADS: dict[str, type[BaseModel]] = {

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from sqlalchemy import column as sa_column
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.bulk import Many, among, insert_rows
+from common.contracts.interactions import TouchpointRecorded
 from common.db import parked_table
 from common.revisions import if_newer
 from interactions.touchpoints.domain import (
@@ -27,6 +29,7 @@ from interactions.touchpoints.models import customer, receipt, touchpoint, trace
 _OF_IDENTIFIER = f"SELECT trace_id FROM trace_identifier WHERE identifier_id = {{0}} LIMIT {TRACES_LOOKED_AT}"  # noqa: S608
 _OF_CUSTOMER = f"SELECT trace_id FROM trace WHERE customer_id = {{0}} LIMIT {TRACES_LOOKED_AT}"  # noqa: S608
 _NAMES = ("trace_id", "customer_id", "revision", "proof", "folded_name", "documents")
+_TRACE = attrgetter("trace_id.int")
 
 
 @lru_cache
@@ -149,7 +152,7 @@ class TraceRepository:
         if not ids:
             return []
         statement = _traces_of(self._session.get_bind().dialect.name, some)
-        return list((await self._session.execute(statement, {"ids": sorted(ids)})).all())
+        return list((await self._session.execute(statement, {"ids": list(ids)})).all())
 
     async def survivors(self, customer_ids: Collection[UUID]) -> dict[UUID, UUID]:
         """Customer -> whoever he is now, for those we know; an absorbed one leads to his survivor."""
@@ -162,7 +165,10 @@ class TraceRepository:
         return {one: _follow(one, known) for one in customer_ids if one in known}
 
     async def save(self, traces: Sequence[KnownTrace]) -> None:
-        rows = [{**vars(one), "documents": list(one.documents)} for one in traces]
+        rows = [
+            {**{name: getattr(one, name) for name in _NAMES}, "documents": list(one.documents)}
+            for one in sorted(traces, key=_TRACE)
+        ]
         changes = {name: f"excluded.{name}" for name in ("folded_name", "documents")}
         await insert_rows(self._session, trace, rows, on_conflict=changes)
 
@@ -170,7 +176,7 @@ class TraceRepository:
         """Note that traces carry identifiers: (trace, identifier, scheme)."""
         rows = [
             {"identifier_id": identifier, "trace_id": trace_id, "scheme": scheme}
-            for trace_id, identifier, scheme in sorted(set(carried))
+            for trace_id, identifier, scheme in carried
         ]
         await insert_rows(self._session, trace_identifier, rows, on_conflict="nothing")
 
@@ -201,8 +207,12 @@ class TouchpointRepository:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def append(self, touchpoints: Sequence[Touchpoint], figures: Mapping[UUID, dict[str, Any]]) -> None:
-        rows = [_row(one, figures[one.touchpoint_id]) for one in touchpoints]
+    async def append(self, touchpoints: Sequence[Touchpoint], figures: Sequence[TouchpointRecorded]) -> None:
+        """Write them with the figures that are told of each, in the same order."""
+        rows = [
+            _row(one, told.model_dump(mode="json", exclude_none=True))
+            for one, told in zip(touchpoints, figures, strict=True)
+        ]
         await insert_rows(self._session, touchpoint, rows)
 
     async def get(self, touchpoint_id: UUID, *, locked: bool = False) -> Any:
@@ -258,15 +268,17 @@ def _follow(start: UUID, merged: Mapping[UUID, UUID | None]) -> UUID:
     return at
 
 
+_AS_DRAFTED = (
+    "source", "external_id", "kind", "channel", "direction", "site", "occurred_at", "actor_kind", "actor_id",
+    "actor_name", "content", "language", "summary", "stop_point", "next_step", "outcome", "visibility", "partner",
+    "backfill",
+)  # fmt: skip
+
+
 def _row(one: Touchpoint, figures: dict[str, Any]) -> dict[str, Any]:
-    draft = one.draft
-    same = (
-        "source", "external_id", "kind", "channel", "direction", "site", "occurred_at", "actor_kind", "actor_id",
-        "actor_name", "content", "language", "summary", "stop_point", "next_step", "outcome", "visibility", "partner",
-        "backfill",
-    )  # fmt: skip
+    draft = vars(one.draft)
     return {
-        **{name: getattr(draft, name) for name in same},
+        **{name: draft[name] for name in _AS_DRAFTED},
         "touchpoint_id": one.touchpoint_id,
         "trace_id": one.trace_id,
         "version": one.version,
@@ -275,14 +287,14 @@ def _row(one: Touchpoint, figures: dict[str, Any]) -> dict[str, Any]:
         "corrected_by": None,
         "recorded_at": one.recorded_at,
         "topic": one.topic,
-        "references": list(draft.references),
-        "payload": dict(draft.payload),
-        "profile": dict(draft.profile),
-        "facts": [dict(fact) for fact in draft.facts],
+        "references": draft["references"],
+        "payload": draft["payload"],
+        "profile": draft["profile"],
+        "facts": draft["facts"],
         "identifiers": [seen.as_row() for seen in one.seen],
         "figures": figures,
         "continues": one.continues,
         "case_number": one.case_number,
         "state": "live",
-        "redacted": [],
+        "redacted": (),
     }

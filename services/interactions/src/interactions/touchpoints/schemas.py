@@ -23,7 +23,7 @@ from common.errors import FieldError, Invalid, Refusal
 from common.money import InvalidMoney, to_minor
 from common.problems import Malformed, field_errors_of
 from interactions.touchpoints.domain import Draft, ForeignSource, KnownTrace, Promise, Speaker, Unreadable
-from interactions.touchpoints.payloads import PAID, PAYLOADS, countable
+from interactions.touchpoints.payloads import COUNTED, PAID, PAYLOADS, countable
 
 Kind = Literal[
     "message", "call", "visit", "web", "purchase", "payment", "quote", "complaint", "claim", "petition", "suggestion",
@@ -373,7 +373,7 @@ def read_document(document: object, *, speaker: Speaker, company: Company) -> Dr
 def _draft(document: object, body: bytes, *, speaker: Speaker, company: Company) -> Draft:
     if not isinstance(document, dict):
         raise Invalid("A touchpoint is a JSON object.", pointer="")
-    if (nul := _nul_in(document)) is not None:
+    if _NUL in body and (nul := _nul_in(document)) is not None:
         raise Invalid("See errors.", errors=[FieldError(nul, "bad-characters", "NUL cannot be kept")])
     try:
         given = TouchpointCreate.model_validate(document)
@@ -407,11 +407,11 @@ def _draft(document: object, body: bytes, *, speaker: Speaker, company: Company)
         outcome=given.outcome,
         visibility=_visibility(given, speaker),
         references=tuple(dict.fromkeys(given.references)),
-        facts=tuple(fact.model_dump(exclude_none=True) for fact in given.facts),
+        facts=tuple([fact.model_dump(exclude_none=True) for fact in given.facts]),
         asked=tuple(given.asked),
-        promises=tuple(Promise(c.by, c.text, c.due_at) for c in given.commitments),
+        promises=tuple([Promise(c.by, c.text, c.due_at) for c in given.commitments]),
         backfill=given.backfill and speaker.customer_id is None,
-        payload=payload.model_dump(mode="json", exclude_unset=True),
+        payload=payload.model_dump(mode="json", exclude_unset=True) if given.payload else {},
         counted=_counted(payload, company),
         conversation_id=given.conversation_id,
         keeps=tuple(dict.fromkeys(given.keeps)),
@@ -462,6 +462,8 @@ def _in_body(error: ValidationError, *under: str) -> list[dict[str, Any]]:
 
 def _counted(payload: BaseModel, company: Company) -> dict[str, Any]:
     """What a payload adds to the figures that other services count."""
+    if not isinstance(payload, COUNTED):
+        return {}
     given = payload.model_dump()
     currency = given.get("currency") or company.currency
     counted: dict[str, Any] = {
@@ -497,6 +499,9 @@ def _hash(document: Mapping[str, Any], source: str) -> str:
 def _origin(document: object, speaker: Speaker) -> str:
     given = document.get("source") if isinstance(document, dict) else None
     return given if isinstance(given, str) and not speaker.bound else speaker.source or speaker.by
+
+
+_NUL = rb"\u0000"  # as JSON writes it; a text may also spell it out, so whoever finds it looks closer
 
 
 def _nul_in(value: object, pointer: str = "") -> str | None:

@@ -14,7 +14,6 @@ from common.company import Company
 from common.contracts.interactions import (
     ConversationMoved,
     PersonSeen,
-    TouchpointRecorded,
 )
 from common.db import Database
 from common.errors import Refusal
@@ -190,11 +189,11 @@ def _new_trace(
 ) -> KnownTrace:
     if one.customer_named is not None:
         customer_id = survivors.get(one.customer_named)
-        return KnownTrace(one.trace_id, customer_id, proof="attested" if customer_id else None)
+        return KnownTrace(one.trace_id, customer_id, proof="attested" if customer_id else None, new=True)
     customer_id = domain.provisional_customer(one, reached=reached, traces_of=traces_of)
     attested = any(seen.attested for seen in one.seen if customer_id in reached.get(seen.identifier_id, ()))
     proof = None if customer_id is None else "attested" if attested else "claimed"
-    return KnownTrace(one.trace_id, customer_id, proof=proof)
+    return KnownTrace(one.trace_id, customer_id, proof=proof, new=True)
 
 
 @dataclass(frozen=True)
@@ -226,9 +225,11 @@ async def checked(
     for place, one in fresh.items():
         parties = _may_name(one, traces[one.trace_id].party_id, led_to)
         try:
-            kept[place] = replace(one, continues=_continued(one, parties, known, held, named))
+            continues = _continued(one, parties, known, held, named)
         except Refusal as refusal:
             outcomes[place] = _refused(one, refusal)
+        else:
+            kept[place] = one if continues is None else replace(one, continues=continues)
     return kept, named
 
 
@@ -294,16 +295,11 @@ async def append(
     placed, disordered = await conversations.place(_entries(ready, parties), uow=uow, window=desk.window)
     where = {one.entry.touchpoint_id: one for some in placed.values() for one in some}
     threads = {touchpoint_id: one.conversation_id for touchpoint_id, one in where.items()}
-    figures = {
-        one.touchpoint_id: domain.figures_of(one, conversation_id=threads[one.touchpoint_id], company=desk.company)
-        for one in ready
-    }
-    await uow.touchpoints.append(
-        ready, {key: value.model_dump(mode="json", exclude_none=True) for key, value in figures.items()}
-    )
+    figures = [domain.recorded(one, conversation_id=threads[one.touchpoint_id], company=desk.company) for one in ready]
+    await uow.touchpoints.append(ready, figures)
     await _save_traces(ready, traces, uow=uow)
-    for one in ready:
-        uow.outbox.add(TouchpointRecorded(**figures[one.touchpoint_id].model_dump()), at=now)
+    for one, told in zip(ready, figures, strict=True):
+        uow.outbox.add(told, at=now)
         if one.seen:
             uow.outbox.add(_person(one), at=now)
     promised = await commitments.make(ready, uow=uow, now=now)
@@ -348,23 +344,22 @@ async def _save_traces(
     touchpoints: Sequence[Touchpoint], traces: Mapping[UUID, KnownTrace], *, uow: InteractionsUnitOfWork
 ) -> None:
     """Write what the touchpoints add to their traces: new ones, a name, a document, identifiers."""
-    before = await uow.traces.known({one.trace_id for one in touchpoints})
     after: dict[UUID, KnownTrace] = {}
     for one in touchpoints:
         if not one.anonymous:
             after[one.trace_id] = _richer(after.get(one.trace_id) or traces[one.trace_id], one)
-    await uow.traces.save([trace for key, trace in sorted(after.items()) if before.get(key) != trace])
+    await uow.traces.save([trace for key, trace in after.items() if trace.new or trace != traces[key]])
     await uow.traces.carry(
         {(one.trace_id, seen.identifier_id, seen.identifier.scheme) for one in touchpoints for seen in one.seen}
     )
 
 
 def _richer(trace: KnownTrace, one: Touchpoint) -> KnownTrace:
-    return replace(
-        trace,
-        folded_name=one.folded_name or trace.folded_name,
-        documents=tuple(dict.fromkeys((*trace.documents, *one.documents))),
-    )
+    name = one.folded_name or trace.folded_name
+    documents = tuple(dict.fromkeys((*trace.documents, *one.documents)))
+    if name == trace.folded_name and documents == trace.documents:
+        return trace
+    return replace(trace, folded_name=name, documents=documents)
 
 
 def _person(one: Touchpoint) -> PersonSeen:

@@ -1,6 +1,6 @@
 """Whose is it? One batch of trails, decided one after the other on one neighbourhood, written in a few statements."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -65,47 +65,41 @@ class Desk:
         for sighting in sightings:
             self._seen.setdefault(sighting.trace_id, []).append(sighting)
         self.before = await self.uow.links.trails(self._seen.keys())
-        learned = {trace_id: self._learned(trace_id) for trace_id in self._seen}
-        undecided = [trail for trace_id, trail in learned.items() if self._is_news(trace_id, trail)]
-        self.news = {trail.trace_id for trail in undecided}
-        self.world = await self.uow.links.world(undecided)
-        for trace_id, trail in learned.items():
-            # one of a customer in the neighbourhood is there already, as it was before this batch
-            self.world.put(trail if trace_id in self.news or trace_id not in self.before else self.before[trace_id])
-        for trail in undecided:
-            self.decide(self.world.trails[trail.trace_id], self._profile_of(trail.trace_id))
+        blank = {trace_id: self._blank(trace_id) for trace_id in self._seen}
+        learned = {trace_id: taught_by(seen, blank[trace_id]) for trace_id, seen in self._seen.items()}
+        self.world = await self.uow.links.world([each for each in learned.values() if self._is_news(each)])
+        for trail in blank.values():
+            self.world.put(trail)  # as it was: the batch is told one by one, so that it does not matter how it was cut
+        for sighting in sightings:
+            self.learn(sighting)
         owners = {self.world.trails[trace_id].customer_id for trace_id in self._seen}
         await self._lock(self.touched | {owner for owner in owners if owner is not None})
 
-    def _learned(self, trace_id: UUID) -> Trail:
-        seen = self._seen[trace_id]
-        trail = self.before.get(trace_id) or Trail(trace_id, seen[0].scheme)
-        carried, names = dict(trail.carried), trail.names
-        for sighting in seen:
-            names = with_name(names, sighting.name)
-            for each in sighting.carried:
-                known = carried.get(each.identifier_id)
-                if known is None or (each.attested and not known.attested):
-                    carried[each.identifier_id] = each
-        return replace(trail, carried=carried, names=names)
+    def _blank(self, trace_id: UUID) -> Trail:
+        return self.before.get(trace_id) or Trail(trace_id, self._seen[trace_id][0].scheme)
 
-    def _is_news(self, trace_id: UUID, trail: Trail) -> bool:
-        before = self.before.get(trace_id)
-        if before is None:
+    def learn(self, sighting: Sighting) -> None:
+        """What one touchpoint teaches: its trace is decided on, if this is news."""
+        trail = taught_by([sighting], self.world.trails[sighting.trace_id])
+        if self._is_news(trail):
+            self.news.add(trail.trace_id)
+            self.world.put(trail)
+            self.decide(trail, sighting.profile, at=sighting.occurred_at)
+
+    def _is_news(self, trail: Trail) -> bool:
+        before = self.world.trails.get(trail.trace_id) or self.before.get(trail.trace_id)
+        if before is None or not before.carried:
             return True
         founds = bool(FOUNDING & {carried.scheme for carried in trail.carried.values()})
         return before.carried != trail.carried or before.names != trail.names or (founds and before.customer_id is None)
 
-    def _profile_of(self, trace_id: UUID) -> Mapping[str, str]:
-        return {key: value for sighting in self._seen.get(trace_id, []) for key, value in sighting.profile.items()}
-
-    def decide(self, trail: Trail, profile: Mapping[str, str] | None = None) -> Verdict:
+    def decide(self, trail: Trail, profile: Mapping[str, str] | None = None, *, at: datetime | None = None) -> Verdict:
         """Decide on one trail, let it take effect in the neighbourhood, and note what is to be written."""
         verdict = decide(trail, self.world, mint=uuid7)
         if verdict.founded and verdict.customer_id is not None:
             self.founded[verdict.customer_id] = kind_of(trail.carried.values(), profile or {})
         was = {merge: self._note_before(merge) for merge in verdict.merges}
-        settle(verdict, self.world, at=self.now)
+        settle(verdict, self.world, at=at or self.now)
         for merge, (decision, members) in was.items():
             self.merges.append((decision, [self._move(member) for member in members if member != trail.trace_id]))
             self.touched |= {merge.survivor, merge.absorbed}
@@ -175,7 +169,7 @@ class Desk:
         await self._absorb()
 
     async def _add_founded(self) -> None:
-        since, revision = self._first_touchpoints(), next_revision(0, self.now)
+        since, revision = self.world.since | self._first_touchpoints(), next_revision(0, self.now)
         customers = [
             Customer(
                 customer_id,
@@ -241,6 +235,18 @@ class Desk:
             await tell_contact(
                 {decision.survivor for decision, _ in self.merges if decision.survivor}, uow=self.uow, now=self.now
             )
+
+
+def taught_by(sightings: Iterable[Sighting], trail: Trail) -> Trail:
+    """The trail with what the touchpoints say of it: more identifiers, proofs and names, never fewer."""
+    carried, names = dict(trail.carried), trail.names
+    for sighting in sightings:
+        names = with_name(names, sighting.name)
+        for each in sighting.carried:
+            known = carried.get(each.identifier_id)
+            if known is None or (each.attested and not known.attested):
+                carried[each.identifier_id] = each
+    return replace(trail, carried=carried, names=names)
 
 
 def before_image(moved: Collection[Trail], kept: Collection[Trail]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The manners of every service: correlation, limits, documents, health, figures, scopes."""
 
+import asyncio
 import json
 import random
 import re
@@ -547,3 +548,55 @@ async def test_only_named_origins_may_call_from_a_browser():
 async def test_the_first_key_of_tests_is_the_first_key():
     async with client_for(make_app(), key=FIRST_KEY) as client:
         assert (await client.get("/demo/v1/notes")).status_code == 200
+
+
+async def test_more_than_can_be_worked_on_is_refused_with_retry_after_while_health_is_told(database):
+    """One request hangs in its body; with room for one, the next is sent away and the operators are not."""
+    app = make_app(database, most_requests=1)
+    stuck, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow():
+        stuck.set()
+        await go_on.wait()
+        yield b'{"text": "late"}'
+
+    async with client_for(app) as client:
+        first = asyncio.create_task(
+            client.post("/demo/v1/notes", content=slow(), headers={"Content-Type": "application/json"})
+        )
+        await stuck.wait()
+        refused = await client.get("/demo/v1/notes")
+        assert (refused.status_code, refused.json()["code"], refused.headers["Retry-After"]) == (503, "overloaded", "1")
+        assert "x-correlation-id" in refused.headers
+        for name in ("healthz", "readyz", "metrics"):
+            assert (await client.get(f"/demo/{name}")).status_code == 200
+        assert 'hilo_requests_shed_total{reason="requests"} 1.0' in (await client.get("/demo/metrics")).text
+        go_on.set()
+        assert (await first).status_code == 201
+        assert (await client.get("/demo/v1/notes")).status_code == 200
+
+
+async def test_a_body_whose_length_was_not_announced_counts_as_it_comes(database):
+    app = make_app(database, most_request_bytes=300)
+
+    async def chunks():
+        for _ in range(5):
+            yield b"x" * 100
+
+    async with client_for(app) as client:
+        alone = await client.post("/demo/v1/notes/raw", content=chunks())
+        assert alone.json()["number"] == 500
+        go_on, stuck = asyncio.Event(), asyncio.Event()
+
+        async def slow():
+            yield b"x" * 250
+            stuck.set()
+            await go_on.wait()
+
+        first = asyncio.create_task(client.post("/demo/v1/notes/raw", content=slow()))
+        await stuck.wait()
+        refused = await client.post("/demo/v1/notes/raw", content=chunks())
+        assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
+        assert refused.headers["Retry-After"] == "1"
+        go_on.set()
+        assert (await first).json()["number"] == 250

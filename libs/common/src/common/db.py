@@ -23,8 +23,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection, Dialect
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import NullPool
 from sqlalchemy.types import TypeDecorator
 
 COMMON = MetaData()
@@ -121,6 +122,7 @@ class Database:
         self.engine = engine
         self.dialect: Literal["sqlite", "postgresql"] = "sqlite" if engine.dialect.name == "sqlite" else "postgresql"
         self._reading = engine.execution_options(hilo_reading=True)
+        self._probing = create_async_engine(engine.url, poolclass=NullPool)  # not of the pool: that may be used up
         # SQLite has one writer: those of this process queue here in order, instead of polling the file's lock.
         self.writer = asyncio.Lock()
         self._on_commit: list[Callable[[], None]] = []
@@ -141,6 +143,17 @@ class Database:
     def committed(self) -> None:
         for wake in self._on_commit:
             wake()
+
+    async def answers(self, within: float) -> bool:
+        """Whether the server takes a new connection and answers on it within so many seconds. A file always does."""
+        if self.dialect == "sqlite":
+            return True
+        try:
+            async with asyncio.timeout(within), self._probing.connect() as connection:
+                await connection.exec_driver_sql("SELECT 1")
+        except Exception as error:  # noqa: BLE001 - whatever is wrong, it does not answer
+            return str(getattr(getattr(error, "orig", error), "sqlstate", "")).startswith("53")  # there, and full
+        return True
 
     async def dispose(self) -> None:
         await self.engine.dispose()
@@ -166,11 +179,11 @@ def _sqlite(url: str) -> AsyncEngine:
 
 
 def _postgresql(url: str, pool_size: int) -> AsyncEngine:
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         pool_size=pool_size,
         max_overflow=pool_size,
-        pool_timeout=5,
+        pool_timeout=4,
         connect_args={
             "timeout": 5,
             "command_timeout": 60,
@@ -179,6 +192,14 @@ def _postgresql(url: str, pool_size: int) -> AsyncEngine:
         },
         **_json(),
     )
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def _refuse_the_dead(connection: Any, *_: object) -> None:
+        # A server that went away has closed its sockets: that is known without asking, and the pool connects anew.
+        if connection.driver_connection.is_closed():
+            raise InvalidatePoolError
+
+    return engine
 
 
 def _json() -> dict[str, Any]:

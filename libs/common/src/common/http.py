@@ -23,6 +23,7 @@ from common.documents import documents_router
 from common.health import PATIENCE_SECONDS, Alive, Readiness, Readings, database_answers, outbox_moves, take_figures
 from common.manners import Manners
 from common.openapi import described
+from common.overload import Gate, Probe
 from common.settings import Settings
 from common.telemetry import Metrics
 
@@ -95,7 +96,19 @@ def create_service(
         app.include_router(router)
     own = {route.path for router in open_routers for route in router.routes if isinstance(route, APIRoute)}
     app.state.open_paths = frozenset(own | {f"/{name}/openapi.json"})
-    app.add_middleware(Manners, service=name, max_body_bytes=settings.max_body_bytes, metrics=app.state.metrics)
+    app.add_middleware(
+        Manners,
+        service=name,
+        max_body_bytes=settings.max_body_bytes,
+        metrics=app.state.metrics,
+        gate=Gate(
+            most_requests=settings.most_requests,
+            most_bytes=settings.most_request_bytes,
+            longest_wait=settings.longest_wait_seconds,
+            metrics=app.state.metrics,
+            probe=_database_probe(app),
+        ),
+    )
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -112,6 +125,14 @@ def create_service(
             expose_headers=_EXPOSED,
         )
     return app
+
+
+def _database_probe(app: FastAPI) -> Probe:
+    async def probe(within: float) -> bool:
+        database: Database | None = getattr(app.state, "database", None)
+        return database is None or await database.answers(within)
+
+    return probe
 
 
 def _watch(app: FastAPI) -> None:

@@ -10,6 +10,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common import events, problems
+from common.errors import Unavailable
+from common.overload import Gate, Overloaded, Passage
 from common.telemetry import Metrics, failure_of
 
 _CORRELATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,99}")
@@ -28,11 +30,14 @@ log = structlog.get_logger()
 class Manners:
     """Around every request: correlation id, limit of the body, headers, figures, one line of log, and the last resort."""
 
-    def __init__(self, app: ASGIApp, *, service: str, max_body_bytes: int, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, *, service: str, max_body_bytes: int, metrics: Metrics, gate: Gate) -> None:
         self._app = app
         self._service = service
         self._max_body_bytes = max_body_bytes
         self._metrics = metrics
+        self._gate = gate
+        # who asks how we are must hear it, most of all when there is too much to do
+        self._always = frozenset(f"/{service}/{name}" for name in ("healthz", "readyz", "metrics"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -44,7 +49,7 @@ class Manners:
         answer = _Answer(send)
         started = time.perf_counter()
         try:
-            await self._handle(scope, _limited(receive, self._max_body_bytes), answer, headers)
+            await self._handle(scope, receive, answer, headers)
         finally:
             self._tell(scope, answer.status, time.perf_counter() - started)
 
@@ -54,8 +59,11 @@ class Manners:
             await problems.problem_response(problems.TooLarge())(scope, receive, answer)
             return
         try:
-            await self._app(scope, receive, answer)
+            await self._let_in(scope, receive, answer, int(declared) if declared.isdigit() else 0)
         except Exception as error:
+            if isinstance(error, Unavailable) and answer.status is None:
+                await problems.problem_response(error)(scope, receive, answer)
+                return
             log.error(  # noqa: TRY400 - a trace would show values
                 "request_failed",
                 service=self._service,
@@ -66,6 +74,13 @@ class Manners:
             if answer.status is not None:
                 raise  # half of the answer is out: the server closes the connection, and the client sees that it broke
             await problems.unexpected_response()(scope, receive, answer)
+
+    async def _let_in(self, scope: Scope, receive: Receive, answer: "_Answer", declared: int) -> None:
+        if scope["path"] in self._always:
+            await self._app(scope, receive, answer)
+            return
+        async with self._gate.admit(declared) as passage:
+            await self._app(scope, _limited(receive, self._max_body_bytes, passage), answer)
 
     def _tell(self, scope: Scope, status: int | None, seconds: float) -> None:
         route, method = _route(scope), scope["method"]
@@ -98,16 +113,21 @@ class _Answer:
         await self._send(message)
 
 
-def _limited(receive: Receive, most: int) -> Receive:
+def _limited(receive: Receive, most: int, passage: Passage) -> Receive:
     taken = 0
 
     async def limited() -> Message:
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))
+        # an HTTPException is the one kind of exception that FastAPI passes on while it reads a body
         if taken > most:
-            # the one kind of exception that FastAPI passes on while it reads a body
             raise HTTPException(413)
+        if taken > passage.size:
+            try:
+                passage.grow(taken - passage.size)
+            except Overloaded as refusal:
+                raise HTTPException(503, headers={"Retry-After": str(refusal.retry_after)}) from refusal
         return message
 
     return limited

@@ -94,6 +94,7 @@ _ROUTER: dict[int, tuple[str, str]] = {
     405: ("method-not-allowed", "This method is not offered here"),
     413: (TooLarge.code, TooLarge.title),
     415: ("unsupported-media-type", "This kind of body is not taken here"),
+    503: ("overloaded", "More is asked than can be answered in time; come back more slowly"),
 }
 _UNSTORABLE_STATES = re.compile(r"22...")
 

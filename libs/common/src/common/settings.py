@@ -38,6 +38,13 @@ class Settings(BaseSettings):
     docs: bool = True
     cors_origins: list[str] = []
     max_body_bytes: int = Field(8 * MEBIBYTE, ge=1)
+    most_requests: int = Field(
+        512, ge=1, description="Requests in flight in one process; more are answered 503 overloaded"
+    )
+    most_request_bytes: int = Field(64 * MEBIBYTE, ge=1, description="Bytes of the bodies of these requests")
+    longest_wait_seconds: float = Field(
+        0.5, gt=0, description="Where requests stay longer on average, no more are let in than leave in that time"
+    )
     rate_limit: float = Field(5000, ge=0, description="Requests a second for one credential and process; 0: no limit")
     customer_rate_limit: float = Field(50, ge=0, description="The same for a credential that is bound to one customer")
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -47,6 +47,9 @@ class Metrics:
         self.http = Histogram(
             "http_request_seconds", "Time to answer", ("method", "route", "status"), space, registry=mine, buckets=_FAST
         )
+        # requests that are being worked on, and those that were refused at the door: requests, bytes (too many at once), wait (too slow)
+        self.in_flight = Gauge("requests_in_flight", "Requests being worked on", (), space, registry=mine)
+        self.shed = Counter("requests_shed", "Requests refused at the door", ("reason",), space, registry=mine)
         # touchpoints by fate (recorded, duplicate, refused) and way in (http, kafka)
         self.ingested = Counter("touchpoints", "Touchpoints taken in", ("outcome", "via"), space, registry=mine)
         # age of the oldest event that a reader of the outbox has not passed on

@@ -1,0 +1,58 @@
+"""make bench ARGS="[--only NAME ...] [--rounds N] [--quick] [--write]": figures beside their bars, measured on this machine."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from . import ingest
+from .grounds import Grounds, grounds
+from .machine import facts
+from .results import Report, keep
+
+# Name -> the benchmark; each gets a place of its own, so that none finds another's tables.
+BENCHES: dict[str, Callable[..., Report]] = {
+    "batch": ingest.batch,
+    "single": ingest.single,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make bench ARGS=...", description=__doc__)
+    parser.add_argument("--only", nargs="+", default=list(BENCHES), choices=list(BENCHES), metavar="NAME")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each contender; ratios are medians over them")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each turn")
+    parser.add_argument("--quick", action="store_true", help="one short round: whether it runs, not how fast")
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
+    given = parser.parse_args()
+    rounds, seconds = (1, 3.0) if given.quick else (given.rounds, given.seconds)
+    for name in given.only:
+        print(f"{name}:", flush=True)
+        with grounds() as place:
+            report = BENCHES[name](place, rounds=rounds, seconds=seconds)
+            machine = facts() | servers(place)
+        show(report)
+        if given.write:
+            command = f'make bench ARGS="--only {name} --rounds {rounds} --seconds {seconds:g}"'
+            keep(report, machine=machine, command=command, date=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
+    return 0
+
+
+def servers(place: Grounds) -> dict[str, str]:
+    return {"postgresql": place.postgres.query("show server_version").partition(" ")[0]}
+
+
+def show(report: Report) -> None:
+    for one in report.figures:
+        met = "" if one.met is None else "met" if one.met else "NOT MET"
+        print(f"  {one.what:45} {one.value:>14} {one.bar:>14} {met}")
+    if report.columns:
+        print("  " + " | ".join(report.columns))
+        for row in report.rows:
+            print("  " + " | ".join(row))
+    for note in report.notes:
+        print(f"  {note}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

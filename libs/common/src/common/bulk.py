@@ -188,6 +188,60 @@ def _kind(column_type: TypeEngine[Any]) -> _Kind:
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
+class _Question(NamedTuple):
+    """One statement for any number of keys, and how to send them and to read the rows."""
+
+    sql: str
+    encoders: tuple[Callable[[Any], Any] | None, ...]
+    decoders: tuple[Callable[[Any], Any] | None, ...]
+    found: Callable[..., Any]
+
+
+async def find_rows(
+    session: AsyncSession, table: Table, columns: Sequence[str], keys: Mapping[str, list[Any]], *, where: str = ""
+) -> list[Any]:
+    """For each key the `columns` of the rows that it leads to, through an index, in one statement; named tuples.
+
+    `keys`: by column as many values as there are keys. `where` is a condition of ours over the row `t` and the key `k`;
+    without one all columns of the key are equal. A row that several keys lead to is given several times.
+    """
+    values = list(keys.values())
+    if not values or not values[0]:
+        return []
+    dialect = session.get_bind().dialect.name
+    question = _question(dialect, table, tuple(columns), tuple(keys), where)
+    arrays = [
+        list(some) if encode is None else [None if one is None else encode(one) for one in some]
+        for some, encode in zip(values, question.encoders, strict=True)
+    ]
+    sent = tuple(arrays) if dialect == "postgresql" else (_dumped(list(zip(*arrays, strict=True))),)
+    rows = (await (await session.connection()).exec_driver_sql(question.sql, sent)).all()
+    return [
+        question.found(*[v if d is None or v is None else d(v) for v, d in zip(row, question.decoders, strict=True)])
+        for row in rows
+    ]
+
+
+@lru_cache(maxsize=200)
+def _question(dialect: str, table: Table, columns: tuple[str, ...], keys: tuple[str, ...], where: str) -> _Question:
+    asked, kinds = ", ".join(_quoted(keys)), [_kind(table.c[key].type) for key in keys]
+    shown = ", ".join(f't."{column}"' for column in columns)
+    condition = where or " AND ".join(f't."{key}" = k."{key}"' for key in keys)
+    if dialect == "postgresql":
+        arrays = ", ".join(f"${i}::{kind.postgresql}[]" for i, kind in enumerate(kinds, start=1))
+        # OFFSET 0: key by key. A plan made while the table was small would read all of it for ever after.
+        source = f'unnest({arrays}) AS k({asked}) CROSS JOIN LATERAL (SELECT * FROM "{table.name}" t WHERE {condition} OFFSET 0) t'  # noqa: S608
+        sql = f"SELECT {shown} FROM {source}"  # noqa: S608
+        encoders: list[Callable[[Any], Any] | None] = [None] * len(keys)
+        decoders: list[Callable[[Any], Any] | None] = [None] * len(columns)
+    else:
+        parts = ", ".join(f"json_extract(value, '$[{i}]') AS \"{key}\"" for i, key in enumerate(keys))
+        sql = f'SELECT {shown} FROM (SELECT {parts} FROM json_each(?)) k CROSS JOIN "{table.name}" t WHERE {condition}'  # noqa: S608
+        encoders = [kind.to_sqlite for kind in kinds]
+        decoders = [_kind(table.c[column].type).from_sqlite for column in columns]
+    return _Question(sql, tuple(encoders), tuple(decoders), namedtuple("Found", columns))  # noqa: PYI024
+
+
 class Many(TypeDecorator[Sequence[Any]]):
     """Many values as one parameter: an array on PostgreSQL, JSON on SQLite."""
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import among, insert_rows
+from common.bulk import among, find_rows, insert_rows
 from interactions.commitments.models import commitment
 from interactions.conversations.domain import Act, Entry, Placed, Thread, Threads, UnknownConversation, state_of
 from interactions.conversations.models import conversation, conversation_act, conversation_entry, conversation_reference
@@ -37,27 +37,37 @@ class ConversationRepository:
         """What each party's entries may join: its open threads, those of their topics, and those that they name."""
         loaded = {party: Threads(window) for party in entries}
         every = [entry for some in entries.values() for entry in some]
-        c = conversation.c
-        found = {r.conversation_id: r for r in await self._in(_OPEN, c.party_id, entries)}
-        if topics := {entry.topic for entry in every if entry.topic is not None}:
-            rows = await self._in(_ALL.where(among(c.topic, topics)), c.party_id, entries)
-            found |= {row.conversation_id: row for row in rows}
+        topics = sorted({(party.int, entry.topic or "") for party, some in entries.items() for entry in some})
+        keys: dict[str, list[Any]] = {
+            "party_id": [UUID(int=party) for party, _ in topics],
+            "topic": [topic for _, topic in topics],
+        }
+        rows = await find_rows(self._session, conversation, _ROW, keys, where=_OPEN_OR_OF_TOPIC)
+        found = {row.conversation_id: row for row in rows}
         named = await self.holding(
             {e.continues for e in every if e.continues} | {e.corrects for e in every if e.corrects}
         )
-        references = await self._references(entries.keys(), {r for entry in every for r in entry.references})
+        references = await self._references(
+            [
+                (party, r)
+                for party, some in entries.items()
+                for r in dict.fromkeys(r for e in some for r in e.references)
+            ]
+        )
         missing = {one for one, _ in named.values()} | {row.conversation_id for row in references}
-        for row in await self._in(_ALL, c.conversation_id, missing - found.keys()):
-            found[row.conversation_id] = row
+        others = await find_rows(self._session, conversation, _ROW, {"conversation_id": list(missing - found.keys())})
+        found |= {row.conversation_id: row for row in others}
         _fill(loaded, found.values(), named, references)
         return loaded
 
-    async def _references(self, parties: Collection[UUID], references: Collection[str]) -> list[Any]:
-        c = conversation_reference.c
-        if not references:
-            return []
-        query = select(c.party_id, c.reference, c.conversation_id).where(among(c.reference, references))
-        return await self._in(query, c.party_id, parties)
+    async def _references(self, named: Sequence[tuple[UUID, str]]) -> list[Any]:
+        asked: dict[str, list[Any]] = {
+            "party_id": [party for party, _ in named],
+            "reference": [reference for _, reference in named],
+        }
+        return await find_rows(
+            self._session, conversation_reference, ("party_id", "reference", "conversation_id"), asked
+        )
 
     async def join(self, placed: Mapping[UUID, Sequence[Placed]]) -> None:
         """Write which touchpoint went into which thread, by party."""
@@ -184,8 +194,8 @@ _NAMES = (
     "last_touchpoint_id", "latest_position", "dialogue", "entries", "references", "stop_point", "next_step", "summary",
     "told_at", "summed_at",
 )  # fmt: skip
-_ALL = select(conversation.c.party_id, *(conversation.c[name] for name in _NAMES))
-_OPEN = _ALL.where(conversation.c.state != "closed")
+_ROW = ("party_id", *_NAMES)
+_OPEN_OR_OF_TOPIC = "t.party_id = k.party_id AND (t.state <> 'closed' OR t.topic = k.topic)"
 _CHANGES = {name: f'excluded."{name}"' for name in (*_NAMES, "party_id", "state") if name != "conversation_id"}
 _FOLDED = tuple(
     touchpoint.c[name]

@@ -12,7 +12,7 @@ from sqlalchemy import Uuid, bindparam, delete, func, select, text, update
 from sqlalchemy import column as sa_column
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import Many, among, insert_rows
+from common.bulk import Many, among, find_rows, insert_rows
 from common.contracts.interactions import TouchpointRecorded
 from common.db import parked_table
 from common.revisions import if_newer
@@ -29,6 +29,7 @@ from interactions.touchpoints.models import customer, receipt, touchpoint, trace
 _OF_IDENTIFIER = f"SELECT trace_id FROM trace_identifier WHERE identifier_id = {{0}} LIMIT {TRACES_LOOKED_AT}"  # noqa: S608
 _OF_CUSTOMER = f"SELECT trace_id FROM trace WHERE customer_id = {{0}} LIMIT {TRACES_LOOKED_AT}"  # noqa: S608
 _NAMES = ("trace_id", "customer_id", "revision", "proof", "folded_name", "documents")
+_RECEIPT = ("source", "external_id", "body_hash", "touchpoint_id", "trace_id", "answer")
 _TRACE = attrgetter("trace_id.int")
 
 
@@ -72,16 +73,10 @@ class ReceiptRepository:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def known(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Receipt]:
-        by_source: dict[str, list[str]] = defaultdict(list)
-        for source, external_id in keys:
-            by_source[source].append(external_id)
-        found: dict[tuple[str, str], Receipt] = {}
-        for source, ids in by_source.items():
-            query = select(receipt).where(receipt.c.source == source, receipt.c.external_id.in_(ids))
-            for row in (await self._session.execute(query)).all():
-                found[row.source, row.external_id] = Receipt(**row._mapping)  # noqa: SLF001
-        return found
+    async def known(self, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], Receipt]:
+        asked = {"source": [source for source, _ in keys], "external_id": [external_id for _, external_id in keys]}
+        found = await find_rows(self._session, receipt, _RECEIPT, asked)
+        return {(row.source, row.external_id): Receipt(*row) for row in found}
 
     async def claim(self, receipts: Iterable[Receipt]) -> None:
         """Take the external ids, all or none: of two transactions with one id, the later raises ReceiptTaken."""
@@ -107,8 +102,7 @@ class TraceRepository:
         self._session = session
 
     async def known(self, trace_ids: Collection[UUID]) -> dict[UUID, KnownTrace]:
-        c = trace.c
-        rows = await self._in(select(*(c[name] for name in _NAMES)), c.trace_id, trace_ids)
+        rows = await find_rows(self._session, trace, _NAMES, {"trace_id": list(trace_ids)})
         return {row.trace_id: _known(row) for row in rows}
 
     async def of_customers(self, customer_ids: Collection[UUID]) -> dict[UUID, list[KnownTrace]]:

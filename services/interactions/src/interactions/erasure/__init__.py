@@ -1,0 +1,1 @@
+"""Taking out what the log and its projections hold of a person who was erased."""

@@ -185,6 +185,32 @@ def _kind(column_type: TypeEngine[Any]) -> _Kind:
     raise TypeError(f"insert_rows does not know columns of type {column_type!r}")
 
 
+async def reassign(session: AsyncSession, table: Table, column: str, moved: Mapping[Any, Any]) -> None:
+    """Give every row whose `column` is a key of `moved` the value under it, in one statement and through an index."""
+    if not moved:
+        return
+    kind, dialect = _kind(table.c[column].type), session.get_bind().dialect.name
+    connection = await session.connection()
+    if dialect == "postgresql":
+        await connection.exec_driver_sql(
+            _reassigning(table.name, column, kind.postgresql), (list(moved), [*moved.values()])
+        )
+        return
+    encode = kind.to_sqlite or (lambda value: value)
+    pairs = [(encode(new), encode(old)) for old, new in moved.items()]
+    await connection.exec_driver_sql(f'UPDATE "{table.name}" SET "{column}" = ? WHERE "{column}" = ?', pairs)  # noqa: S608
+
+
+@lru_cache
+def _reassigning(table: str, column: str, kind: str) -> str:
+    # The rows are found key by key and then by their place: a join would be planned for the size the table once had.
+    found = (
+        f"SELECT k.new, r.place FROM unnest($1::{kind}[], $2::{kind}[]) AS k(old, new) CROSS JOIN LATERAL "  # noqa: S608
+        f'(SELECT ctid AS place FROM "{table}" WHERE "{column}" = k.old OFFSET 0) r'
+    )
+    return f'UPDATE "{table}" t SET "{column}" = f.new FROM ({found}) f WHERE t.ctid = f.place'  # noqa: S608
+
+
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 

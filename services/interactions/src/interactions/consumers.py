@@ -7,10 +7,12 @@ from uuid import UUID
 from common.access import apply_access
 from common.clock import Clock
 from common.contracts import identity, scoring, service_audit
-from common.contracts.identity import CustomerChanged, LinksChanged, Move
+from common.contracts.identity import CustomerChanged, CustomerErased, LinksChanged, Move
+from common.erasure import note_erasures, without_erased
 from common.events import Event
 from common.revisions import latest, of_type
 from interactions.conversations.use_cases import follow
+from interactions.erasure.use_cases import forget
 from interactions.parts.use_cases import apply_parts
 from interactions.touchpoints.domain import KnownTrace
 from interactions.uow import PARTIES, TRACES, InteractionsUnitOfWork
@@ -22,14 +24,16 @@ TOPICS = (identity.TOPIC, identity.PEOPLE, scoring.TOPIC, service_audit.TOPIC)
 async def consume(events: Sequence[Event], *, uow: InteractionsUnitOfWork, clock: Clock, window: timedelta) -> None:
     """Follow identity's links, customers and credentials; keep what the others say of customers, ready for the resume."""
     async with uow:
-        decided = latest_moves(events)
-        await _lock(decided, uow=uow)
+        await _lock(latest_moves(events), of_type(events, CustomerErased), uow=uow)
         fresh = await uow.inbox.claim(events, consumer=CONSUMER)
+        erasures = await note_erasures(fresh, uow.session)
+        fresh = await without_erased(fresh, uow.session)
         moves = latest_moves(fresh)
         await uow.traces.save_customers(_customers(fresh))
         await link(list(moves.values()), uow=uow, window=window)
         await apply_access(fresh, uow.session)
         await apply_parts(fresh, uow=uow, now=clock())
+        await forget(erasures, uow=uow, now=clock(), window=window)
         await uow.commit()
 
 
@@ -51,11 +55,13 @@ def latest_moves(events: Sequence[Event]) -> dict[UUID, Move]:
     return latest(moves, key=lambda move: move.trace_id)
 
 
-async def _lock(moves: dict[UUID, Move], *, uow: InteractionsUnitOfWork) -> None:
+async def _lock(moves: dict[UUID, Move], erasures: Sequence[CustomerErased], *, uow: InteractionsUnitOfWork) -> None:
     """Before the first write: the traces, then all parties that lose or win them."""
-    await uow.lock(moves.keys(), space=TRACES)
-    known = await uow.traces.known(moves.keys())
-    losing = {_party(known.get(trace_id), trace_id) for trace_id in moves}
+    traces = {*moves, *(trace_id for each in erasures for trace_id in each.traces)}
+    await uow.lock(traces, space=TRACES)
+    known = await uow.traces.known(traces)
+    losing = {_party(known.get(trace_id), trace_id) for trace_id in traces}
+    losing |= {customer_id for each in erasures for customer_id in each.customers}
     await uow.lock(losing | {move.customer_id or move.trace_id for move in moves.values()}, space=PARTIES)
 
 

@@ -73,7 +73,7 @@ def create_app(runtime: Runtime) -> FastAPI:
             contact,
             parked_router("interactions", replays),
         ],
-        publishes=[interactions.TOPIC, interactions.PEOPLE],
+        publishes=[interactions.TOPIC, interactions.PEOPLE, interactions.ERASURES],
         consumes=[*TOPICS, CHANNELS_TOPIC],
         tags=TAGS,
         state={"database": runtime.database, "clock": runtime.clock, "company": runtime.company},

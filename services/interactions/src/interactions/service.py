@@ -4,7 +4,7 @@ from common.service import Service
 from interactions.main import create_app
 from interactions.republish import REPUBLISH
 from interactions.settings import InteractionsSettings
-from interactions.worker import create_consumer, create_timers
+from interactions.worker import create_consumer, create_timers, logs
 
 SERVICE = Service(
     name="interactions",
@@ -14,4 +14,5 @@ SERVICE = Service(
     create_consumer=create_consumer,
     create_timers=create_timers,
     republish=REPUBLISH,
+    logs=logs,
 )

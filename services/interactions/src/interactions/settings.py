@@ -12,6 +12,10 @@ class InteractionsSettings(Settings):
     port: int = Field(8002, ge=0, le=65535)
     kafka_attests: list[str] = Field([], description="Schemes that producers of channels.touchpoints.v1 prove")
 
+    log_retention_years: int | None = Field(
+        None, ge=1, description="Whole years for which touchpoints are kept; none: for ever"
+    )
+
     @property
     def identifier_secret(self) -> bytes:
         """Under which ids of identifiers and traces are computed: the same in every service of a deployment."""

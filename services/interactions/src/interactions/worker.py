@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from common.bus.delivery import Consumer, Record
 from common.events import Event
+from common.partitions import KeptLog
 from common.service import CHANNELS_TOPIC, Runtime
 from common.timers import Timer
 from common.worker import TimerLoop
@@ -15,6 +16,7 @@ from interactions.commitments.domain import DUE
 from interactions.consumers import CONSUMER, TOPICS, consume
 from interactions.settings import InteractionsSettings
 from interactions.touchpoints.domain import Speaker
+from interactions.touchpoints.models import LOG
 from interactions.touchpoints.schemas import read_body
 from interactions.touchpoints.use_cases import Desk, record_touchpoints
 from interactions.uow import InteractionsUnitOfWork
@@ -65,3 +67,9 @@ def create_timers(runtime: Runtime) -> TimerLoop:
         unit_of_work=lambda: InteractionsUnitOfWork(runtime.database),
         clock=runtime.clock,
     )
+
+
+def logs(runtime: Runtime) -> list[KeptLog]:
+    """The log of touchpoints, and for how long the company keeps it."""
+    years = settings_of(runtime).log_retention_years
+    return [(LOG, None if years is None else timedelta(days=365.25 * years))]

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import among, find_rows, insert_rows
+from common.bulk import among, find_rows, insert_rows, reassign
 from interactions.commitments.models import commitment
 from interactions.conversations.domain import Act, Entry, Placed, Thread, Threads, UnknownConversation, state_of
 from interactions.conversations.models import conversation, conversation_act, conversation_entry, conversation_reference
@@ -131,10 +131,10 @@ class ConversationRepository:
         acts = await self._in(select(c.act_id, c.touchpoint_id, c.act, c.at), c.trace_id, trace_ids)
         return entries, [Act(row.act_id, row.touchpoint_id, row.act, row.at) for row in acts]
 
-    async def rename(self, old: UUID, new: UUID) -> None:
+    async def rename(self, renamed: Mapping[UUID, UUID]) -> None:
         """All that was one party's is now another's, unchanged."""
         for table in (conversation, conversation_entry, conversation_reference):
-            await self._session.execute(update(table).where(table.c.party_id == old).values(party_id=new))
+            await reassign(self._session, table, "party_id", renamed)
 
     async def clear(self, party_ids: Collection[UUID], touchpoint_ids: Collection[UUID]) -> None:
         """Drop the threads of the parties, and whatever still holds the touchpoints, before they are computed anew."""

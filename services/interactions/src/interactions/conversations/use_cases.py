@@ -117,20 +117,28 @@ async def follow(changed: Mapping[UUID, tuple[UUID, UUID]], *, uow: Interactions
     moved = {trace: pair for trace, pair in changed.items() if trace in spoken}
     parties = {party for pair in moved.values() for party in pair}
     holding = await uow.traces.ids_of(parties)
-    anew = set(parties)
-    for new in {pair[1] for pair in moved.values()}:
-        olds = {pair[0] for pair in moved.values() if pair[1] == new}
-        came = {trace for trace, pair in moved.items() if pair[1] == new}
-        if len(olds) == 1 and _nothing_else(came, holding, old := next(iter(olds)), new, spoken):
-            await uow.conversations.rename(old, new)
-            anew -= {old, new}
-    if anew:
+    renamed = _whole(moved, holding, spoken)
+    await uow.conversations.rename(renamed)
+    if anew := parties - renamed.keys() - set(renamed.values()):
         await recompute(anew, uow=uow, window=window)
 
 
-def _nothing_else(
-    came: set[UUID], holding: Mapping[UUID, Sequence[UUID]], old: UUID, new: UUID, spoken: Collection[UUID]
-) -> bool:
-    """Whether one party simply became another, whole: the commonest case, a new customer's first trace."""
-    left = [trace for trace in holding[old] if trace not in came]
-    return not left and set(holding[new]) == came and came <= set(spoken)
+def _whole(
+    moved: Mapping[UUID, tuple[UUID, UUID]], holding: Mapping[UUID, Sequence[UUID]], spoken: Collection[UUID]
+) -> dict[UUID, UUID]:
+    """Old party -> new, where one simply became the other, with all it had and nothing else: a new customer's first trace."""
+    coming: dict[UUID, set[UUID]] = {}
+    olds: dict[UUID, set[UUID]] = {}
+    news: dict[UUID, set[UUID]] = {}
+    for trace, (old, new) in moved.items():
+        coming.setdefault(new, set()).add(trace)
+        olds.setdefault(new, set()).add(old)
+        news.setdefault(old, set()).add(new)
+    return {
+        old: new
+        for new, (old, *others) in olds.items()
+        if not others
+        and news[old] == {new}
+        and set(holding[old]) <= coming[new] == set(holding[new])
+        and coming[new] <= set(spoken)
+    }

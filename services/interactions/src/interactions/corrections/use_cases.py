@@ -150,12 +150,12 @@ async def _take_back(
     uow.outbox.add(TouchpointRetracted(**row["figures"], reason_code=code), at=now)
     if row["identifiers"]:
         uow.outbox.add(PersonUnseen(touchpoint_id=touchpoint_id, trace_id=row["trace_id"]), at=now)
-        await _relearn(row["trace_id"], uow=uow)
+        await relearn(row["trace_id"], uow=uow)
     await _take_back_promises(touchpoint_id, by=by, now=now, uow=uow)
     await _take_back_cases(touchpoint_id, by=by, now=now, uow=uow)
 
 
-async def _relearn(trace_id: UUID, *, uow: InteractionsUnitOfWork) -> None:
+async def relearn(trace_id: UUID, *, uow: InteractionsUnitOfWork) -> None:
     """What a trace carries, from those of its touchpoints that still count."""
     live = await uow.touchpoints.live_identifiers(trace_id)
     known = (await uow.traces.known([trace_id]))[trace_id]

@@ -85,7 +85,9 @@ class ResumeRepository:
 
     async def existing(self, customer_id: UUID) -> UUID | None:
         """The customer of that id, or who absorbed him; None where we never heard of one."""
-        known = sa.select(customer.c.merged_into).where(customer.c.customer_id == customer_id)
+        known = sa.select(customer.c.merged_into).where(
+            customer.c.customer_id == customer_id, customer.c.state != "erased"
+        )
         traced = sa.select(trace.c.trace_id).where(trace.c.customer_id == customer_id)
         found = (
             await self._session.execute(sa.select(sa.exists(known), sa.exists(traced), known.scalar_subquery()))

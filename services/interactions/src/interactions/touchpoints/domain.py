@@ -29,6 +29,11 @@ class DifferentBody(Conflict):
     title = "The source has sent another body under this external id before"
 
 
+class PersonErased(Conflict):
+    code = "erased"
+    title = "The person behind it was erased; what occurred before is not taken any more"
+
+
 class ForeignSource(Forbidden):
     code = "foreign-source"
     title = "The credential does not speak for this source"
@@ -366,6 +371,7 @@ def person_of(row: Mapping[str, Any], *, asked: Sequence[str] = ()) -> PersonSee
         source=row["source"],
         channel=row["channel"],
         occurred_at=row["occurred_at"],
+        recorded_at=row["recorded_at"],
         backfill=row["backfill"],
         identifiers=[{name: one[name] for name in ("id", "scheme", "value", "attested")} for one in row["identifiers"]],
         profile=dict(row["profile"]),

@@ -19,6 +19,7 @@ from interactions.touchpoints.domain import (
     DifferentBody,
     ForeignSource,
     OccurredInFuture,
+    PersonErased,
     Speaker,
     UnknownCaseNumber,
     UnknownPromise,
@@ -103,6 +104,7 @@ def speaker_of(who: Principal) -> Speaker:
             UnknownPromise,
             ForeignSource,
             DifferentBody,
+            PersonErased,
         ),
     },
 )

@@ -16,6 +16,7 @@ from common.contracts.interactions import (
     PersonSeen,
 )
 from common.db import Database
+from common.erasure import erased_among
 from common.errors import Refusal
 from common.problems import problem_of
 from interactions.cases import use_cases as cases
@@ -25,7 +26,15 @@ from interactions.commitments.domain import Commitment
 from interactions.conversations import use_cases as conversations
 from interactions.conversations.domain import Entry, Placed
 from interactions.touchpoints import domain
-from interactions.touchpoints.domain import DifferentBody, Draft, KnownTrace, Touchpoint, Unreadable, Unstorable
+from interactions.touchpoints.domain import (
+    DifferentBody,
+    Draft,
+    KnownTrace,
+    PersonErased,
+    Touchpoint,
+    Unreadable,
+    Unstorable,
+)
 from interactions.touchpoints.repository import Receipt, ReceiptTaken
 from interactions.uow import PARTIES, TRACES, InteractionsUnitOfWork, refused_by_database
 
@@ -106,7 +115,7 @@ async def _record(given: Sequence[Draft | Unreadable], *, desk: Desk, park: bool
     accepted = _accept(given, outcomes, desk=desk)
     async with InteractionsUnitOfWork(desk.database) as uow:
         await uow.lock(lock_keys(accepted.values()), space=TRACES)  # before the first write, or order per key is lost
-        fresh = await _unknown(accepted, outcomes, uow=uow)
+        fresh = await _unerased(await _unknown(accepted, outcomes, uow=uow), accepted, outcomes, uow=uow)
         traces = await traces_of(list(fresh.values()), uow=uow)
         await uow.lock({trace.party_id for trace in traces.values()}, space=PARTIES)
         fresh, named = await checked(fresh, traces, outcomes, uow=uow)
@@ -164,6 +173,22 @@ async def _unknown(
                 "duplicate", {}
             )  # of one in this same batch: filled in when that one is answered
     return fresh
+
+
+async def _unerased(
+    fresh: dict[int, Touchpoint],
+    accepted: Mapping[int, Touchpoint],
+    outcomes: dict[int, Outcome | Unreadable],
+    *,
+    uow: InteractionsUnitOfWork,
+) -> dict[int, Touchpoint]:
+    """Those whose person was not erased after they occurred. The others are refused, and nothing of them is kept."""
+    erased = await erased_among(uow.session, {one.trace_id for one in accepted.values()})
+    for place, one in accepted.items() if erased else ():
+        new = place in fresh or isinstance(outcomes.get(place), Unreadable)
+        if new and one.trace_id in erased and one.draft.occurred_at <= erased[one.trace_id]:
+            outcomes[place] = Refused(PersonErased(), None)
+    return {place: one for place, one in fresh.items() if place not in outcomes}
 
 
 async def traces_of(touchpoints: Sequence[Touchpoint], *, uow: InteractionsUnitOfWork) -> dict[UUID, KnownTrace]:
@@ -363,7 +388,11 @@ def _richer(trace: KnownTrace, one: Touchpoint) -> KnownTrace:
 
 
 def _person(one: Touchpoint) -> PersonSeen:
-    said = vars(one.draft) | {"touchpoint_id": one.touchpoint_id, "trace_id": one.trace_id}
+    said = vars(one.draft) | {
+        "touchpoint_id": one.touchpoint_id,
+        "trace_id": one.trace_id,
+        "recorded_at": one.recorded_at,
+    }
     return domain.person_of(said | {"identifiers": [seen.as_row() for seen in one.seen]}, asked=one.draft.asked)
 
 

@@ -71,7 +71,7 @@ class Grounds:
         }
         if kafka:
             told["HILO_KAFKA_BOOTSTRAP"] = self.kafka.bootstrap
-        return dict(os.environ) | told | {"PYTHONPATH": str(ROOT)}
+        return dict(os.environ) | told | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
 
     def migrated(self, service: str, *, database: str = "", kafka: bool = False) -> dict[str, str]:
         """A database with the service's schema; gives the environment of processes that use it."""

@@ -61,12 +61,17 @@ class Sabotaged(Service):
     """A service whose processes may run under the saboteur. `plans`: the name of a role -> its plan."""
 
     plans: dict[str, str] = field(default_factory=dict, compare=False)
+    told: dict[str, dict[str, str]] = field(default_factory=dict, compare=False)  # the environment of a role, besides
 
     def command(self, *arguments: str) -> list[str]:
-        plan = self.plans.get(f"{self.name}-{arguments[0]}") if arguments else None
-        if plan is None:
-            return super().command(*arguments)
-        return [sys.executable, str(SABOTEUR), self.package, plan, *arguments]
+        return self.command_of(f"{self.name}-{arguments[0]}" if arguments else "", *arguments)
+
+    def command_of(self, role: str, *arguments: str) -> list[str]:
+        plan, told = self.plans.get(role), self.told.get(role, {})
+        command = super().command(*arguments)
+        if plan is not None:
+            command = [sys.executable, str(SABOTEUR), self.package, plan, *arguments]
+        return ["env", *(f"{name}={value}" for name, value in told.items()), *command] if told else command
 
 
 class Distributed:
@@ -78,7 +83,7 @@ class Distributed:
         self.stack = stack
         self.bootstrap: str | None = stack.kafka.bootstrap
         self._services: Mapping[str, Service] = {service.name: service for service in stack.services}
-        self._seconds: dict[str, tuple[Process, int | None]] = {}
+        self._seconds: dict[str, tuple[Process, int]] = {}
 
     @property
     def key(self) -> str:
@@ -86,7 +91,7 @@ class Distributed:
 
     def origins(self, service: str) -> Sequence[str]:
         ports = [self._services[service].port]
-        if (second := self._seconds.get(f"{service}-api-2")) is not None and second[1] is not None:
+        if (second := self._seconds.get(f"{service}-api-2")) is not None:
             ports.append(second[1])
         return [f"http://{LOOPBACK}:{port}" for port in ports]
 
@@ -107,7 +112,24 @@ class Distributed:
     def stop(self, role: str, *, within: float) -> bool:
         """SIGTERM; whether it ended by itself in time. The broker and the database get what makes them end in order."""
         process = self.process(role)
-        return process is None or process.stop(self.stack.roles[role].stop_signal, within=within)
+        number = self.stack.roles[role].stop_signal if role in self.stack.roles else signal.SIGTERM
+        return process is None or process.stop(number, within=within)
+
+    def told(self, role: str, environment: Mapping[str, str]) -> None:
+        """Start the role anew, with these words in its environment besides."""
+        service = self._sabotaged(role)
+        service.told[role] = dict(environment)
+        self.stop(role, within=15)
+        self.start(role)
+
+    def _sabotaged(self, role: str) -> Sabotaged:
+        service = next(s for s in self._services.values() if role.startswith(f"{s.name}-"))
+        assert isinstance(service, Sabotaged)
+        return service
+
+    def door(self, role: str) -> str:
+        """Where a second worker tells how it is."""
+        return f"http://{LOOPBACK}:{self._seconds[role][1]}/{role.removesuffix('-worker-2')}"
 
     def start(self, role: str) -> None:
         if role.endswith("-2"):
@@ -116,8 +138,7 @@ class Distributed:
             self.stack.start(role)
 
     def sabotage(self, role: str, plan: str | None) -> None:
-        service = next(s for s in self._services.values() if role.startswith(f"{s.name}-"))
-        assert isinstance(service, Sabotaged)
+        service = self._sabotaged(role)
         if plan is None:
             service.plans.pop(role, None)
         else:
@@ -131,19 +152,18 @@ class Distributed:
         name, kind = role.removesuffix("-2").rsplit("-", 1)
         service = self._services[name]
         known = self._seconds.get(role)
-        port = (known[1] if known else free_port()) if kind == "api" else None
-        arguments = [kind] if port is None else [kind, "--port", str(port)]
+        port = known[1] if known else free_port()
         log = self.stack.logs / f"{role}.log"
+        assert isinstance(service, Sabotaged)
         process = launch(
-            service.command(*arguments),
+            service.command_of(role, kind, "--port", str(port)),
             log=log,
             environment=self.stack.environment(service),
             when_orphaned=signal.SIGTERM,
         )
         self._seconds[role] = (process, port)
-        if port is not None:
-            url = f"http://{LOOPBACK}:{port}/{name}/readyz"
-            wait_for(process, lambda: is_ready(url), name=role, log=log, within=60)
+        url = f"http://{LOOPBACK}:{port}/{name}/readyz"
+        wait_for(process, lambda: is_ready(url), name=role, log=log, within=60)
 
     def deaths_on_purpose(self, role: str) -> int:
         """How often the saboteur ended this role at the place it was told; one that fell before it does not count."""
@@ -205,11 +225,14 @@ class Alone:
 
     name = "embedded"
     bootstrap: str | None = None
+    seconds: tuple[str, ...] = ()
 
     def __init__(self, folder: Path) -> None:
         self.var = folder / "var"
         self.log = folder / "hilo.log"
         self._port = free_port()
+        self._plan: str | None = None
+        self._told: dict[str, str] = {}
         self._process: Process | None = None
         self.start("hilo")
 
@@ -220,8 +243,11 @@ class Alone:
     def origins(self, service: str) -> Sequence[str]:  # noqa: ARG002 - one origin for all
         return [f"http://{LOOPBACK}:{self._port}"]
 
+    def file(self, service: str) -> Path:
+        return self.var / f"{service}.db"
+
     def url(self, service: str) -> str:
-        return f"sqlite+aiosqlite:///{self.var}/{service}.db"
+        return f"sqlite+aiosqlite:///{self.file(service)}"
 
     def process(self, role: str) -> Process | None:  # noqa: ARG002
         return self._process
@@ -233,18 +259,40 @@ class Alone:
     def stop(self, role: str, *, within: float) -> bool:  # noqa: ARG002
         return self._process is None or self._process.stop(within=within)
 
+    def launch(self) -> Process:
+        """Start it, and do not wait until it is ready."""
+        arguments = ["run", "--var", self.var, "--port", self._port]
+        command: list[Any] = [Path(sys.executable).with_name("hilo"), *arguments]
+        if self._plan is not None:
+            command = [sys.executable, SABOTEUR, "hilo", self._plan, *arguments]
+        environment = {**os.environ, **self._told}
+        self._process = launch(command, log=self.log, environment=environment, when_orphaned=signal.SIGTERM)
+        return self._process
+
     def start(self, role: str) -> None:  # noqa: ARG002
-        command: list[Any] = [Path(sys.executable).with_name("hilo"), "run", "--var", self.var, "--port", self._port]
-        process = launch(command, log=self.log, environment=dict(os.environ), when_orphaned=signal.SIGTERM)
-        url = f"http://{LOOPBACK}:{self._port}"
-        ready = lambda: all(is_ready(f"{url}/{name}/readyz") for name in NAMES)  # noqa: E731
-        wait_for(process, ready, name="hilo run", log=self.log, within=90)
-        self._process = process
+        process = self.launch()
+        wait_for(process, self.is_ready, name="hilo run", log=self.log, within=90)
 
-    def sabotage(self, role: str, plan: str | None) -> None:
-        raise NotImplementedError("the saboteur works on the distributed stack")
+    def is_ready(self) -> bool:
+        return all(is_ready(f"http://{LOOPBACK}:{self._port}/{name}/readyz") for name in NAMES)
 
-    sabotaged: tuple[str, ...] = ()
+    def sabotage(self, role: str, plan: str | None) -> None:  # noqa: ARG002
+        self._plan = plan
+
+    @property
+    def sabotaged(self) -> list[str]:
+        return [] if self._plan is None else ["hilo"]
+
+    def told(self, role: str, environment: Mapping[str, str]) -> None:
+        self._told = dict(environment)
+        self.stop(role, within=15)
+        self.start(role)
+
+    def deaths_on_purpose(self, role: str) -> int:  # noqa: ARG002
+        return self.log.read_bytes().count(LAST_WORDS)
+
+    def complaints(self) -> Counter[str]:
+        return Counter(_complaints(self.log))
 
     def close(self) -> None:
         if self._process is not None:

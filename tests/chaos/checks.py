@@ -22,10 +22,15 @@ from common.contracts.interactions import TouchpointFigures, TouchpointRecorded,
 from common.contracts.scoring import ValueChanged
 from common.db import Database, inbox_table, outbox_table, parked_table
 from common.events import Event, decode, registered
+from identity.contact.domain import Consent, Preference, contact_of
+from identity.contact.models import consent, preference
+from identity.customers.domain import Dossier, profile_of
 from identity.customers.models import customer as identity_customer
+from identity.knowledge.models import fact
 from identity.linking.models import decision
 from identity.linking.models import trace as identity_trace
 from identity.sightings.models import sighting
+from identity.uow import IdentityUnitOfWork
 from interactions.commitments.models import commitment
 from interactions.conversations.domain import Act, Entry, replay, state_of
 from interactions.conversations.models import conversation, conversation_act, conversation_entry
@@ -91,7 +96,7 @@ class Verdict:
         differing = [key for key in expected if key in found and expected[key] != found[key]]
         self.add("wrong", what, [f"{key}: {_differing(expected[key], found[key])}" for key in differing])
 
-    def of(self, fate: Fate) -> int:
+    def of(self, fate: str) -> int:
         return sum(finding.count for finding in self.findings if finding.fate == fate)
 
     @property
@@ -115,6 +120,7 @@ class Books:
     told: dict[str, Counter[UUID]] = field(default_factory=dict)
     claimed: dict[str, set[UUID]] = field(default_factory=dict)
     parked: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    dossiers: dict[UUID, Dossier] = field(default_factory=dict)  # what identity knows of each active customer
 
 
 class Checker:
@@ -124,33 +130,44 @@ class Checker:
         self.arena = arena
         self.ledger = ledger
         self.company = Company.load(None)
+        self._last = Verdict()
 
     async def verdict(self, *, within: float = 90.0) -> Verdict:
         """Waits until all events have had their effects, or nothing moves any more, and looks.
 
         The four databases are not read at one moment, and timers go off meanwhile: what is wrong must be so a second time.
         """
-        async with self._databases() as databases:
+        async with self.databases() as databases:
             await self._settled(databases, within=within)
-            verdict = await _patiently(lambda: self._look(databases))
+            verdict: Verdict = await _patiently(lambda: self._look(databases))
             for _ in range(2):
                 if verdict.clean:
                     break
                 await asyncio.sleep(3)
                 verdict = await _patiently(lambda: self._look(databases))
+        self._last = verdict
         return verdict
+
+    def counts(self) -> Counter[str]:
+        """What the last look found, by its words."""
+        return Counter({finding.what: finding.count for finding in self._last.findings})
+
+    async def settled(self, *, within: float = 60.0) -> None:
+        """Waits until all events have had their effects, or nothing moves any more."""
+        async with self.databases() as databases:
+            await self._settled(databases, within=within)
 
     async def _look(self, databases: Mapping[str, Database]) -> Verdict:
         books = await self._read(databases)
         verdict = Verdict()
-        for check in (log, others_effects, links, conversations, figures, standings, observations, parts):
+        for check in (log, others_effects, links, conversations, figures, standings, observations, parts, people):
             check(books, self.ledger, self.company, verdict)
         verdict.events = sum(len(events) for events in books.events.values())
         verdict.stored = len(books.tables["touchpoint"])
         return verdict
 
     @asynccontextmanager
-    async def _databases(self) -> AsyncIterator[dict[str, Database]]:
+    async def databases(self) -> AsyncIterator[dict[str, Database]]:
         databases = {name: Database.connect(self.arena.url(name), pool_size=1) for name in NAMES}
         try:
             yield databases
@@ -165,7 +182,7 @@ class Checker:
         moved_at = time.monotonic()
         quiet = 0
         while time.monotonic() < deadline and quiet < 3:
-            standing_now = await _patiently(lambda: _backlog(databases))
+            standing_now = await _patiently(lambda: backlog(databases))
             if standing_now != last:
                 last, moved_at, quiet = standing_now, time.monotonic(), 0
             elif all(told == claimed for told, claimed in standing_now.values()):
@@ -188,13 +205,16 @@ class Checker:
                     books.tables[key] = [dict(row) for row in found]
                 found = (await session.execute(sa.select(parked_table))).mappings().all()
                 books.parked[name] = [dict(row) for row in found]
+        async with IdentityUnitOfWork(databases["identity"], reading=True) as uow:
+            active = [r["customer_id"] for r in books.tables["identity.customer"] if r["state"] == "active"]
+            books.dossiers = await uow.customers.dossiers(active)
         return books
 
 
 _TABLES: Mapping[str, Mapping[str, sa.Table]] = {
     "identity": {
         "identity.trace": identity_trace, "identity.customer": identity_customer, "sighting": sighting,
-        "decision": decision,
+        "decision": decision, "consent": consent, "preference": preference, "fact": fact,
     },
     "interactions": {
         "touchpoint": touchpoint, "receipt": receipt, "trace": trace, "customer": customer, "part": part,
@@ -217,14 +237,14 @@ async def _patiently(ask: Callable[[], Awaitable[Any]]) -> Any:
     return await ask()
 
 
-async def _backlog(databases: Mapping[str, Database]) -> dict[str, tuple[int, int]]:
+async def backlog(databases: Mapping[str, Database]) -> dict[str, tuple[int, int]]:
     """For each consumer how many events concern it, and how many it has claimed."""
     told: dict[str, int] = {}
     claimed: dict[str, int] = {}
     for name, database in databases.items():
         async with database.session(reading=True) as session:
-            by_type = sa.select(outbox_table.c.type, sa.func.count()).group_by(outbox_table.c.type)
-            for kind, count in (await session.execute(by_type)).all():
+            by_kind = sa.select(outbox_table.c.type, sa.func.count()).group_by(outbox_table.c.type)
+            for kind, count in (await session.execute(by_kind)).all():
                 told[kind] = told.get(kind, 0) + count
             claimed[name] = int(await session.scalar(_CLAIMS.with_only_columns(sa.func.count())) or 0)
     return {name: (sum(told.get(kind, 0) for kind in wanted(name)), claimed[name]) for name in databases}
@@ -256,6 +276,10 @@ def log(books: Books, ledger: Ledger, _: Company, verdict: Verdict) -> None:
     )
     decisions = {str(row["decision_id"]): row for row in books.tables["decision"]}
     verdict.add("lost", "merges", ledger.merges - decisions.keys())
+    for what, table in (("consent", "consent"), ("fact", "fact")):
+        kept = {str(row[f"{what}_id"]) for row in books.tables[table]}
+        verdict.add("lost", f"{what}s", getattr(ledger, f"{what}s") - kept)
+    verdict.add("lost", "preferences", range(max(0, ledger.preferences - len(books.tables["preference"]))))
     verdict.add("lost", "undos", [m for m in ledger.undone if m in decisions and decisions[m]["undone_by"] is None])
     verdict.add("twice", "in the log", [key for key, count in first.items() if count > 1])
     verdict.add(
@@ -301,6 +325,7 @@ def _parked(books: Books, ledger: Ledger, verdict: Verdict) -> None:
 def others_effects(books: Books, ledger: Ledger, _: Company, verdict: Verdict) -> None:
     """Every event is claimed by every consumer that it concerns, and nothing else is."""
     events = [event for some in books.events.values() for event in some]
+    gone = set().union(*ledger.retold.values())
     for name in HEARS:
         types = wanted(name)
         due = {event.id for event in events if event.type in types}
@@ -308,7 +333,7 @@ def others_effects(books: Books, ledger: Ledger, _: Company, verdict: Verdict) -
         unhandled = {event.id for event in (_decoded(body) for body in parked) if event is not None}
         verdict.add("missing", f"effects in {name}", due - books.claimed[name] - unhandled)
         verdict.add("missing", f"events parked by {name}", unhandled & due)
-        verdict.add("wrong", f"claimed by {name}, told by nobody", books.claimed[name] - due)
+        verdict.add("wrong", f"claimed by {name}, told by nobody", books.claimed[name] - due - gone)
         rows = [row for row in books.parked[name] if row["kind"] == "event" and _decoded_id(row) not in due]
         verdict.add("lost", f"poison parked by {name}", range(max(0, ledger.poison[name] - len(rows))))
         verdict.add("twice", f"poison parked by {name}", range(max(0, len(rows) - ledger.poison[name])))
@@ -346,8 +371,8 @@ def links(books: Books, _: Ledger, __: Company, verdict: Verdict) -> None:
         r["customer_id"]: (r["state"], r["merged_into"], r["revision"]) for r in books.tables["identity.customer"]
     }
     for name, table in (("interactions", "customer"), ("scoring", "scoring.customer")):
-        found = {r["customer_id"]: (r["state"], r["merged_into"], r["revision"]) for r in books.tables[table]}
-        verdict.compare(f"customers in {name}", customers, found)
+        theirs = {r["customer_id"]: (r["state"], r["merged_into"], r["revision"]) for r in books.tables[table]}
+        verdict.compare(f"customers in {name}", customers, theirs)
     _everyone_known(books, own, verdict)
 
 
@@ -469,7 +494,11 @@ def observations(books: Books, _: Ledger, __: Company, verdict: Verdict) -> None
 
 def parts(books: Books, _: Ledger, __: Company, verdict: Verdict) -> None:
     """The resume's parts are what their owners have said last."""
-    sources = {CustomerProfiled: "identity", ContactChanged: "identity-contact", ValueChanged: "scoring"}
+    sources: dict[Any, str] = {
+        CustomerProfiled: "identity",
+        ContactChanged: "identity-contact",
+        ValueChanged: "scoring",
+    }
     due: dict[tuple[UUID, str], int] = {}
     for event in [*books.events["identity"], *books.events["scoring"]]:
         if (source := sources.get(type(event.data))) is not None:
@@ -477,3 +506,34 @@ def parts(books: Books, _: Ledger, __: Company, verdict: Verdict) -> None:
             due[key] = max(event.data.revision, due.get(key, 0))
     found = {(row["customer_id"], row["source"]): row["revision"] for row in books.tables["part"]}
     verdict.compare("parts of the resume", due, found)
+
+
+def people(books: Books, _: Ledger, company: Company, verdict: Verdict) -> None:
+    """What the resume says of a person is what his own traces carry: no consent, preference or fact is another's."""
+    owner = {row["trace_id"]: row["customer_id"] for row in books.tables["identity.trace"] if row["customer_id"]}
+    said = {(row["customer_id"], row["source"]): row["body"] for row in books.tables["part"]}
+    consents, wishes = defaultdict(list), defaultdict(list)
+    for row in books.tables["consent"]:
+        consents[owner.get(row["trace_id"])].append(Consent(**row))
+    for row in books.tables["preference"]:
+        wishes[owner.get(row["trace_id"])].append(Preference(row["trace_id"], row["body"], row["at"], row["by"]))
+    merged: dict[UUID, datetime] = {}
+    for row in sorted(books.tables["decision"], key=lambda row: row["decision_id"]):
+        if row["kind"] == "merge" and row["undone_by"] is None:
+            merged[row["survivor"]] = row["at"]
+    contact, found = {}, {}
+    for who in books.dossiers:
+        if consents[who] or wishes[who] or (who, "identity-contact") in said:
+            contact[who] = contact_of(wishes[who], consents[who], merged_at=merged.get(who))
+            body = said.get((who, "identity-contact"), {})
+            found[who] = {name: body.get(name) for name in contact[who]}
+    verdict.compare("consents and preferences", contact, found)
+    now = datetime.now(UTC)
+    profiles = {who: profile_of(dossier, company, now=now) for who, dossier in books.dossiers.items() if dossier.traces}
+    for name in ("known", "display_name", "accounts"):
+        due = {who: profile[name] for who, profile in profiles.items()}
+        verdict.compare(
+            f"{name} of persons",
+            due,
+            {who: said[who, "identity"].get(name) for who in due if (who, "identity") in said},
+        )

@@ -16,6 +16,8 @@ class Reply:
     status: int
     rows: int
     retry_after: bool = False
+    path: str = ""  # after the version: `touchpoints`, `touchpoints:batch`, `merges`
+    refused: bool = False  # nobody listened there: the request was never under way
 
 
 @dataclass
@@ -30,7 +32,13 @@ class Ledger:
     retracted: set[str] = field(default_factory=set)  # touchpoints whose retraction was acknowledged
     merges: set[str] = field(default_factory=set)
     undone: set[str] = field(default_factory=set)
+    consents: set[str] = field(default_factory=set)  # ids of entries that were acknowledged
+    facts: set[str] = field(default_factory=set)
+    preferences: int = 0  # how often one was acknowledged: it has no id
     poison: Counter[str] = field(default_factory=Counter)  # consumer -> unreadable records sent that it must park
+    poison_bodies: int = 0  # touchpoints sent to the channels' topic that interactions must park
+    # service -> events that it told before its database was lost: others know them, its own log does not
+    retold: dict[str, set[Any]] = field(default_factory=lambda: defaultdict(set))
     replies: list[Reply] = field(default_factory=list)
     oddities: Counter[str] = field(default_factory=Counter)  # answers that nobody should get
 

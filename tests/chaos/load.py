@@ -121,7 +121,7 @@ class Load:
         self.ledger = ledger
         self.writer = Writer(seed)
         self.recent = Recent()
-        self._pace = pace  # touchpoints a second
+        self.pace = pace  # touchpoints a second
         self._people = people
         self._random = random.Random(seed + 1)
         self._running: set[asyncio.Task[None]] = set()
@@ -152,7 +152,7 @@ class Load:
         due = time.monotonic()
         while not self._stop.is_set():
             rows = self._next()
-            due = max(due, time.monotonic() - 1.0) + rows / self._pace
+            due = max(due, time.monotonic() - 1.0) + rows / self.pace
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             while len(self._running) >= 64 and not self._stop.is_set():
                 await asyncio.sleep(0.02)
@@ -241,7 +241,8 @@ class Load:
 
     async def _person(self) -> None:
         acts: list[Callable[[], Awaitable[None]]] = [
-            self._merge, self._merge, self._undo, self._retract, self._close, self._keep,
+            self._merge, self._merge, self._undo, self._retract, self._close, self._keep, self._consent, self._prefer,
+            self._learn,
         ]  # fmt: skip
         await self._random.choice(acts)()
 
@@ -292,6 +293,37 @@ class Load:
             commitment = self._random.choice(self.recent.commitments)
             await self._post("interactions", f"/interactions/v1/commitments/{commitment}:keep", {"reason": "Sent"})
 
+    async def _consent(self) -> None:
+        """Given or withdrawn, by one of those who are merged and unmerged most."""
+        draw = self._random
+        body: dict[str, Any] = {
+            "purpose": draw.choice(["marketing", "service"]),
+            "channel": draw.choice(["*", "whatsapp", "email"]),
+        }
+        body |= {"granted": draw.random() < 0.5, "evidence": f"Form {draw.randrange(10**6)}"}
+        if (answer := await self._of_somebody("POST", "consents", body)) is not None:
+            self.ledger.consents.add(answer["consent_id"])
+
+    async def _prefer(self) -> None:
+        draw = self._random
+        body = {"ranking": draw.sample(CHANNELS, k=2), "do_not_contact": draw.random() < 0.2}
+        if await self._of_somebody("PUT", "preferences", body) is not None:
+            self.ledger.preferences += 1
+
+    async def _learn(self) -> None:
+        draw = self._random
+        body = {"key": draw.choice(["best_hour", "shoe_size", "pet"]), "value": f"{draw.randrange(10**6)}"}
+        if (answer := await self._of_somebody("POST", "facts", body)) is not None:
+            self.ledger.facts.add(answer["fact_id"])
+
+    async def _of_somebody(self, method: str, what: str, body: Any) -> Any:
+        """Write it to somebody; gives the answer, or None where it was not taken."""
+        customer = await self._customer(self._random.choice(self.writer.people[:60]))
+        if customer is None:
+            return None
+        answer = await self._post("identity", f"/identity/v1/customers/{customer}/{what}", body, method=method)
+        return answer.json() if answer is not None and answer.is_success else None
+
     async def _customer(self, somebody: Somebody) -> str | None:
         identifier = self._random.choice(somebody.identifiers)
         try:
@@ -306,17 +338,30 @@ class Load:
     # --- the wire -----------------------------------------------------------------------------------------------------
 
     async def _post(
-        self, service: str, path: str, body: Any, *, rows: int = 1, spread: int = 0
+        self,
+        service: str,
+        path: str,
+        body: Any,
+        *,
+        rows: int = 1,
+        spread: int = 0,
+        method: str = "POST",
+        again: bool = False,
     ) -> httpx.Response | None:
         """The answer, or None where there was none: then nobody knows what became of it."""
         origins = self.arena.origins(service)
-        begun = time.monotonic()
+        begun, what = time.monotonic(), path.split("/", 3)[3]
         try:
-            answer = await self._client.post(origins[spread % len(origins)] + path, json=body)
-        except httpx.HTTPError:
-            self.ledger.replies.append(Reply(begun, time.monotonic() - begun, 0, rows))
+            answer = await self._client.request(method, origins[spread % len(origins)] + path, json=body)
+        except httpx.HTTPError as error:
+            nobody = isinstance(error, httpx.ConnectError)
+            self.ledger.replies.append(Reply(begun, time.monotonic() - begun, 0, rows, path=what, refused=nobody))
+            if nobody and len(origins) > 1 and not again:  # as a proxy does that has two of them
+                return await self._post(service, path, body, rows=rows, spread=spread + 1, method=method, again=True)
             return None
-        reply = Reply(begun, time.monotonic() - begun, answer.status_code, rows, "retry-after" in answer.headers)
+        reply = Reply(
+            begun, time.monotonic() - begun, answer.status_code, rows, "retry-after" in answer.headers, path=what
+        )
         self.ledger.replies.append(reply)
         if answer.status_code >= 500 and answer.status_code != 503:
             self.ledger.oddities[f"{path.split('/')[3].split(':', maxsplit=1)[0]}: {answer.status_code}"] += 1

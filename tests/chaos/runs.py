@@ -1,4 +1,4 @@
-"""The runs: which faults in which order, how each is judged, and the table that tells of it."""
+"""The runs: which trials in which order, how each is judged, and what is told of it."""
 
 import asyncio
 import random
@@ -6,246 +6,172 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from . import faults
-from .arena import APIS, WORKERS, Alone, Distributed, hands
+from . import faults, report
+from .arena import hands
 from .checks import Checker, Verdict
-from .faults import Fault, Scene
-from .ledger import Ledger, Reply
+from .faults import Scene
+from .ledger import Ledger
 from .load import Load
+from .measures import Measures, share
+from .report import FATES, HEAD, Row
+from .trials import EMBEDDED, PLAN, SELFTEST, SELFTEST_EMBEDDED, Planted, Trial
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One fault and its measure. `two`: with a second worker of each service and a second API of interactions."""
+class Wanted:
+    """How much of everything, as the command says."""
 
-    name: str
-    fault: Fault
-    times: int | None = None
-    seconds: float = 12.0
-    two: bool = False
+    seed: int = 1
+    times: int = 8
+    pace: float = 120.0
+    only: Sequence[str] = ()
+    seconds: float | None = None  # of a fault that lasts; None: as the trial says
+    scale: Mapping[str, int] = field(default_factory=dict)
+    within: float = 120.0  # for the effects, at the end of a trial
 
-
-PLAN = (
-    Trial("calm", faults.calm, seconds=8),
-    Trial("kill -9 of each API", faults.killing(*APIS)),
-    Trial("kill -9 of each worker", faults.killing(*WORKERS)),
-    Trial("kill -9 of a PostgreSQL backend", faults.kill_backends),
-    Trial("kill -9 of the broker", faults.killing("kafka")),
-    Trial("death between publish and cursor", faults.dying("die-before-cursor", *WORKERS)),
-    Trial("death between effect and offset", faults.dying("die-before-offset", *WORKERS)),
-    Trial("death between commit and answer", faults.dying("die-after-commit", "interactions-api", "identity-api")),
-    Trial("death before commit", faults.dying("die-before-commit", "interactions-api", *WORKERS)),
-    Trial("commits delayed by 0 to 500 ms", faults.running("slow-commits:500", "interactions-api", "identity-api"), seconds=20),
-    Trial("links a second late, merges and undos", faults.quarrelling(dict.fromkeys(("interactions-worker", "scoring-worker", "service-audit-worker"), "late-links:1000")), seconds=20),
-    Trial("poison in the topics", faults.poison),
-    Trial("poison delivered again", faults.poison_again),
-    Trial("two of each: kill -9 of workers", faults.killing(*WORKERS, *(f"{w}-2" for w in WORKERS)), times=2, two=True),
-    Trial("two of each: one frozen and thawed", faults.freezing("scoring-worker", "interactions-worker-2"), two=True),
-    Trial("broker frozen for 60 s", faults.freeze_broker, seconds=60),
-    Trial("database stopped for 30 s", faults.stop_database, seconds=30),
-    Trial("SIGTERM of each process", faults.terminate),
-)  # fmt: skip
-
-
-# What fits into the test suite: every API and worker dies once, one dies at each place that matters, one backend goes.
-SHORT = (
-    Trial(
-        "every role once",
-        faults.in_turn(
-            faults.killing(*APIS, *WORKERS),
-            faults.dying("die-before-cursor", "interactions-worker"),
-            faults.dying("die-before-offset", "scoring-worker"),
-            faults.kill_backends,
-        ),
-        times=1,
-    ),
-)
-
-
-@dataclass
-class Row:
-    """What a trial did."""
-
-    name: str
-    times: int
-    verdict: Verdict
-    taken: int
-    seconds: float
-    statuses: Mapping[int, int]
-    p99: float
-    slowest: float
-    notes: Sequence[str] = ()
-
-    def __str__(self) -> str:
-        v = self.verdict
-        told = ", ".join(f"{status or 'none'}: {count}" for status, count in sorted(self.statuses.items()))
-        return (
-            f"{self.name:<40} {self.times:>5} {self.taken:>7} {v.stored:>7} {v.of('lost'):>5} {v.of('twice'):>6} "
-            f"{v.of('missing'):>8} {v.of('wrong'):>6} {self.seconds:>6.0f}  {told}; p99 {self.p99:.2f} s, slowest {self.slowest:.1f} s"
-        )
-
-
-HEAD = f"{'fault':<40} {'times':>5} {'taken':>7} {'stored':>7} {'lost':>5} {'twice':>6} {'missing':>8} {'wrong':>6} {'s':>6}  answers"
+    def chosen(self, trials: Sequence[Any]) -> list[Any]:
+        """Those that are asked for by name or by its beginning; all where none is."""
+        exact = {one.name for one in trials}
+        beginnings = tuple(name for name in self.only if name not in exact)
+        return [
+            one
+            for one in trials
+            if not self.only or one.name in self.only or one.name.startswith(beginnings or ("\0",))
+        ]
 
 
 @dataclass
 class Bench:
-    """An arena with its load and its checker."""
+    """An arena with its load and its checker; the ledger and the databases are those of all trials so far."""
 
     arena: Any
+    wanted: Wanted
     load: Load
     checker: Checker
-    ledger: Ledger = field(default_factory=Ledger)
+    scene: Scene
 
     @classmethod
-    def of(cls, arena: Any, *, seed: int, pace: float) -> "Bench":
+    def of(cls, arena: Any, executor: Any, wanted: Wanted) -> "Bench":
         ledger = Ledger()
-        return cls(arena, Load(arena, ledger, seed=seed, pace=pace), Checker(arena, ledger), ledger)
+        load = Load(arena, ledger, seed=wanted.seed, pace=wanted.pace)
+        checker = Checker(arena, ledger)
+        scene = Scene(arena, executor, random.Random(wanted.seed), load, checker, times=wanted.times)
+        return cls(arena, wanted, load, checker, scene)
 
-    async def try_(self, trial: Trial, scene: Scene, *, within: float = 120.0) -> Row:
+    async def try_(self, trial: Trial, *, within: float | None = None) -> Row:
+        wanted = self.wanted
         scene = replace(
-            scene,
-            times=trial.times or scene.times,
-            seconds=trial.seconds,
+            self.scene,
+            times=trial.times if trial.times is not None and wanted.times > trial.times else wanted.times,
+            seconds=wanted.seconds or trial.seconds,
             notes=[],
-            ledger=self.ledger,
-            quarrel=self.load.quarrel,
+            measures=Measures(),
+            scale={**trial.scale, **wanted.scale},
         )
-        before, begun = len(self.ledger.replies), time.monotonic()
+        self.load.pace = trial.pace or wanted.pace
+        first, begun = len(self.load.ledger.replies), time.monotonic()
         async with AsyncExitStack() as stack:
             if trial.two:
                 await stack.enter_async_context(faults.doubled(scene))
-            async with self.load.going():
+            if trial.load:
+                await stack.enter_async_context(self.load.going())
                 await asyncio.sleep(1)
-                times = await trial.fault(scene)
-                await asyncio.sleep(1)
-        verdict = await self.checker.verdict(within=within)
-        await faults.heal(scene, scene.arena.sabotaged)
-        return _row(trial.name, times, verdict, self.ledger.replies[before:], begun, scene.notes)
+            times = await trial.fault(scene)
+            await asyncio.sleep(1)
+        verdict = await self.checker.verdict(within=within or wanted.within)
+        await faults.heal(scene, self.arena.sabotaged)
+        return self._row(trial, scene, times, verdict, first, begun)
+
+    def _row(self, trial: Trial, scene: Scene, times: int, verdict: Verdict, first: int, begun: float) -> Row:
+        replies = self.load.ledger.replies[first:]
+        answered = [reply.seconds for reply in replies if 200 <= reply.status < 300]
+        return Row(
+            seed=self.wanted.seed,
+            stack=self.arena.name,
+            name=trial.name,
+            words=trial.words,
+            times=times,
+            taken=sum(reply.rows for reply in replies if 200 <= reply.status < 300),
+            stored=verdict.stored,
+            events=verdict.events,
+            seconds=round(time.monotonic() - begun, 1),
+            fates={fate: verdict.of(fate) for fate in FATES},
+            findings=[str(finding) for finding in verdict.findings],
+            figures=scene.measures.figures,
+            bars=[asdict(bar) for bar in scene.measures.bars],
+            notes=scene.notes,
+            answers={str(status): count for status, count in Counter(reply.status for reply in replies).items()},
+            p99=round(share(answered, 0.99), 3),
+            slowest=round(max((reply.seconds for reply in replies), default=0.0), 2),
+        )
 
 
-def _row(name: str, times: int, verdict: Verdict, replies: Sequence[Reply], begun: float, notes: Sequence[str]) -> Row:
-    answered = sorted(reply.seconds for reply in replies if 200 <= reply.status < 300)
-    return Row(
-        name=name,
-        times=times,
-        verdict=verdict,
-        taken=sum(reply.rows for reply in replies if 200 <= reply.status < 300),
-        seconds=time.monotonic() - begun,
-        statuses=Counter(reply.status for reply in replies),
-        p99=answered[int(len(answered) * 0.99)] if answered else 0.0,
-        slowest=max((reply.seconds for reply in replies), default=0.0),
-        notes=notes,
-    )
+async def run_plan(arena: Any, wanted: Wanted) -> bool:
+    """The plan of the arena's stack, in its order."""
+    return await run_trials(arena, wanted.chosen(EMBEDDED if arena.bootstrap is None else PLAN), wanted, kept=True)
 
 
-async def run_plan(arena: Distributed, *, seed: int, times: int, pace: float, only: Sequence[str]) -> bool:
-    """The whole plan on the distributed stack, in its order; the ledger and the databases are those of all trials so far."""
-    trials = [trial for trial in PLAN if not only or trial.name.startswith(tuple(only))]
-    return await run_trials(arena, trials, seed=seed, times=times, pace=pace)
-
-
-async def run_trials(
-    arena: Distributed, trials: Sequence[Trial], *, seed: int, times: int, pace: float, within: float = 120.0
-) -> bool:
-    bench = Bench.of(arena, seed=seed, pace=pace)
-    clean = True
-    _say(f"seed {seed}", HEAD)
+async def run_trials(arena: Any, trials: Sequence[Trial], wanted: Wanted, *, kept: bool = False) -> bool:
+    """Every trial, a line of JSON for each; `kept`: in the report too. Gives whether all held what they have to."""
+    _say(f"seed {wanted.seed}, {arena.name}", HEAD)
+    good = True
     with hands() as executor:
-        scene = Scene(arena, executor, random.Random(seed), times=times)
+        bench = Bench.of(arena, executor, wanted)
         for trial in trials:
-            row = await bench.try_(trial, scene, within=within)
-            clean &= _tell(row)
+            row = await bench.try_(trial)
+            _say(*report.told(row), row.line())
+            if kept:
+                report.keep([row])
+            good &= row.kept
         await bench.load.close()
-        await scene.do(arena.close)
+        await bench.scene.do(arena.close)
     _say("said in the logs:", *(f"    {count:>6} {what}" for what, count in arena.complaints().most_common(40)))
-    return clean
+    return good
 
 
-async def run_embedded(arena: Alone, *, seed: int, times: int, pace: float, only: Sequence[str]) -> bool:
-    """kill -9 and SIGTERM of the one process, with SQLite and the local bus."""
-    bench = Bench.of(arena, seed=seed, pace=pace)
-    trials = (Trial("kill -9 of the process", faults.killing("hilo")),)
-    clean = True
-    _say(f"seed {seed}, embedded", HEAD)
-    with hands() as executor:
-        scene = Scene(arena, executor, random.Random(seed), times=times)  # type: ignore[arg-type]
-        for trial in trials:
-            clean &= _tell(await bench.try_(trial, scene))
-        await bench.load.close()
-        await scene.do(arena.close)
-    return clean
-
-
-@dataclass(frozen=True)
-class Planted:
-    """A fault in the code: the plan, who runs it, how it is provoked, and which verdict must come of it."""
-
-    name: str
-    fault: Fault
-    betrayed_by: str  # the beginning of a finding that only this fault explains
-    seconds: float = 15.0
-
-
-SELFTEST = (
-    Planted(
-        "publish before commit", faults.dying("publish-before-commit", "interactions-api"), "event recorded of nothing"
-    ),
-    Planted("no claim", faults.dying("no-claim,die-before-offset", "scoring-worker"), "sums of days in scoring"),
-    Planted("offset before effect", faults.dying("offset-before-effect", "scoring-worker"), "effects in scoring"),
-    Planted(
-        "a naive cursor",
-        faults.planted({"interactions-api": "slow-commits:500", "interactions-worker": "naive-cursor"}),
-        "effects in",
-    ),
-    Planted(
-        "acknowledgement before commit",
-        faults.struck("acknowledge-before-commit", "interactions-api"),
-        "acknowledged, not in the log",
-    ),
-    Planted(
-        "a revision ignored",
-        faults.quarrelling({"scoring-worker": "late-links:1500,revision-ignored"}),
-        "links in scoring",
-        seconds=25,
-    ),
-)
-
-
-async def run_selftest(arena: Distributed, *, seed: int, times: int, pace: float, only: Sequence[str]) -> bool:
+async def run_selftest(arena: Any, wanted: Wanted) -> bool:
     """Plants each fault and looks whether the checks find it: here a clean table is the failure.
 
     What one fault has broken stays broken: what counts are the findings that were not there before.
     """
-    bench = Bench.of(arena, seed=seed, pace=pace)
     found_all = True
     known: Counter[str] = Counter()
-    _say(f"seed {seed}, with planted faults", HEAD)
+    _say(f"seed {wanted.seed}, {arena.name}, with planted faults", HEAD)
     with hands() as executor:
-        scene = Scene(arena, executor, random.Random(seed), times=2)
-        for planted in SELFTEST:
-            if only and not planted.name.startswith(tuple(only)):
-                continue
-            row = await bench.try_(Trial(planted.name, planted.fault, seconds=planted.seconds), scene, within=60)
-            counts = Counter({finding.what: finding.count for finding in row.verdict.findings})
-            news, known = counts - known, counts
-            _say(str(row), *(f"    found: {what}: {count}" for what, count in sorted(news.items())), *row.notes)
-            if not any(what.startswith(planted.betrayed_by) for what in news):
-                found_all = False
-                _say("    NOT FOUND")
+        bench = Bench.of(arena, executor, replace(wanted, times=2))
+        every = wanted.chosen(SELFTEST_EMBEDDED if arena.bootstrap is None else SELFTEST)
+        for planted in every:
+            row, found, known = await _planted(bench, planted, known)
+            report.keep([row])
+            found_all &= found
         await bench.load.close()
-        await scene.do(arena.close)
+        await bench.scene.do(arena.close)
     return found_all
 
 
-def _tell(row: Row) -> bool:
-    _say(
-        str(row), *(f"    {finding}" for finding in row.verdict.findings), *(f"    note: {note}" for note in row.notes)
-    )
-    return row.verdict.clean and not row.notes
+async def _planted(bench: Bench, planted: Planted, known: Counter[str]) -> tuple[Row, bool, Counter[str]]:
+    """One planted fault, tried twice at most: the row, whether it was found, and all that is wrong by now."""
+    runs, found = 0, False
+    while not found and runs < 2:
+        runs += 1
+        trial = Trial(f"planted {planted.name}", f"planted: {planted.words}", planted.fault, seconds=planted.seconds)
+        row = await bench.try_(trial, within=60)
+        counts = bench.checker.counts()
+        news, known = counts - known, counts
+        found = any(what.startswith(planted.betrayed_by) for what in news)
+        _say(
+            *report.told(row)[:1], *(f"    found: {what}: {count}" for what, count in sorted(news.items())), *row.notes
+        )
+    if not found:
+        _say("    NOT FOUND")
+    # here a finding is the success
+    row = replace(row, findings=[], notes=[] if found else ["not found"], figures={**row.figures, "found": dict(news)})
+    row.bars = [{"name": "found in run", "value": runs if found else 3, "bar": "<= 2", "kept": found}]
+    row.fates = {}
+    return row, found, known
 
 
 def _say(*lines: str) -> None:

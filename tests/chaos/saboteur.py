@@ -9,14 +9,19 @@ import os
 import random
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 import common.bus.kafka as bus
+import common.clock
 import common.inbox
 import common.outbox
 import common.uow
 from common.bulk import insert_rows
-from common.bus.delivery import Delivery, Record
+from common.bus import local
+from common.bus.delivery import Consumer, Delivery, Record
+from common.bus.local import LocalReader
 from common.db import inbox_table, outbox_table
 from common.service import run
 from common.uow import UnitOfWork
@@ -55,7 +60,13 @@ def die_before_cursor(calls: int) -> None:
 
 def die_before_offset(calls: int) -> None:
     """The effect committed, and the offset not: everything is delivered again."""
-    countdown, commit = Countdown(calls), bus.AIOKafkaConsumer.commit
+    countdown, commit, remember = Countdown(calls), bus.AIOKafkaConsumer.commit, LocalReader._remember
+
+    async def remembered(self: LocalReader, *args: Any) -> None:
+        countdown.tick()
+        await remember(self, *args)
+
+    LocalReader._remember = remembered  # type: ignore[method-assign]
 
     async def committed(self: Any, *args: Any) -> None:
         countdown.tick()
@@ -136,6 +147,34 @@ def _spawn(work: Any) -> None:
     task.add_done_callback(_late.discard)
 
 
+def clock(seconds: int) -> None:
+    """The process's clock is off by so many seconds."""
+
+    class Off(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz) + timedelta(seconds=seconds)
+
+    common.clock.datetime = Off  # type: ignore[attr-defined]
+
+
+def raise_on(mark: str) -> None:
+    """A handler that raises on every event that carries the mark; `*`: on everything."""
+    deliver = Delivery.__init__
+
+    def made(self: Delivery, consumer: Consumer, *args: Any, **more: Any) -> None:
+        handle = consumer.handle
+
+        async def raising(events: Sequence[Any]) -> None:
+            if mark == "*" or any(mark in event.data.model_dump_json() for event in events):
+                raise RuntimeError("a fault of this version's")
+            await handle(events)
+
+        deliver(self, replace(consumer, handle=raising), *args, **more)
+
+    Delivery.__init__ = made  # type: ignore[method-assign]
+
+
 # --- faults that the checks must find ---------------------------------------------------------------------------------
 
 
@@ -179,6 +218,21 @@ def offset_before_effect(calls: int) -> None:
         return await deliver(self, consumer, records)
 
     bus.KafkaReader._deliver = delivered  # type: ignore[method-assign]
+
+    async def stepped(self: LocalReader, name: str, source: Any, checked: set[str]) -> int:
+        reader = f"{self._delivery.consumer.name}<{name}"
+        async with UnitOfWork(self._database, reading=True) as uow:
+            position = await common.outbox.position_of(uow.session, reader)
+        async with UnitOfWork(source, reading=True) as uow:
+            topics = self._delivery.consumer.all_topics
+            entries = await common.outbox.read(uow.session, after=position, topics=topics)
+        if entries:
+            await self._remember(self._database, reader, entries[-1].position)
+            countdown.tick()
+            await self._delivery.deliver([local._record(entry) for entry in entries])
+        return len(entries)
+
+    LocalReader._step = stepped  # type: ignore[method-assign]
 
 
 def naive_cursor(_: int) -> None:
@@ -229,23 +283,27 @@ def revision_ignored(_: int) -> None:
     links._newest = newest  # type: ignore[attr-defined]
 
 
-ACTS: dict[str, Callable[[int], None]] = {
+ACTS: dict[str, Callable[[Any], None]] = {
     act.__name__.replace("_", "-"): act
     for act in (
         die_before_cursor, die_before_offset, die_after_commit, die_before_commit, slow_commits, late_links,
         publish_before_commit, no_claim, offset_before_effect, naive_cursor, acknowledge_before_commit, revision_ignored,
+        clock, raise_on,
     )
 }  # fmt: skip
 
 
 def plant(plan: str) -> None:
     for act in plan.split(","):
-        name, _, number = act.partition(":")
-        ACTS[name](int(number or 0))
+        name, _, word = act.partition(":")
+        ACTS[name](int(word) if word.lstrip("-").isdigit() else word or 0)
 
 
 def main(package: str, plan: str, *arguments: str) -> None:
     plant(plan)
+    if package == "hilo":
+        importlib.import_module("hilo.cli").app(list(arguments))
+        return
     run(importlib.import_module(f"{package}.service").SERVICE, arguments)
 
 

@@ -86,6 +86,18 @@ def load(
 
 
 @app.command()
+def address(country: Annotated[str, typer.Option(help="Where they are: two letters, ISO 3166")] = "CO") -> None:
+    """Read an address a line and write raw, key, readable form and confidence, with tabs between: equal keys are one place."""
+    import sys  # noqa: PLC0415
+
+    from hilo.address import normalised  # noqa: PLC0415
+
+    for stream in (sys.stdin, sys.stdout):
+        stream.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
+    sys.stdout.writelines(f"{line}\n" for line in normalised(sys.stdin, country))
+
+
+@app.command()
 def token(
     scope: Annotated[list[str], typer.Option(help="A scope; give the option once for each")],
     subject: Annotated[
@@ -193,6 +205,19 @@ def drop_parked(
     with client_to(to, key_file) as client:
         asked(client.post(f"/{service}/v1/parked/{parked_id}:drop", json={"reason": reason}))
     typer.echo("dropped")
+
+
+@app.command()
+def status(
+    to: To = ORIGIN,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs")] = False,
+) -> None:
+    """Who is ready, what waits in which outbox, how far each consumer is behind, what is parked. Ends with 1 unless all is well."""
+    from hilo import status as standings  # noqa: PLC0415
+
+    found = standings.look(standings.places(to))
+    typer.echo(json.dumps(standings.as_json(found), indent=2) if as_json else standings.table(found))
+    raise typer.Exit(0 if all(each.is_well for each in found) else 1)
 
 
 @app.command()

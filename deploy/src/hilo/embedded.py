@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from common.bus.local import LocalReader, sources_of
 from common.clock import Clock, utc_now
 from common.company import Company
 from common.db import Database
+from common.health import backlog_checks, consumer_goes_on
 from common.service import Runtime, Service, make_ready, shared_parts, tune_garbage_collection
 from common.settings import Settings
 from common.worker import Worker
@@ -76,7 +78,14 @@ class Embedded:
                 stack.push_async_callback(runtime.database.dispose)
                 app = self._apps[service.name] = service.create_app(runtime)
                 await stack.enter_async_context(app.router.lifespan_context(app))
-            workers = [asyncio.create_task(self._worker(service).run(stop)) for service in self._services]
+            readers = {service.name: self._reader(service) for service in self._services}
+            self._watch(readers)
+            workers = [
+                asyncio.create_task(
+                    Worker([readers[each.name], *shared_parts(each, self._runtimes[each.name])]).run(stop)
+                )
+                for each in self._services
+            ]
             tune_garbage_collection()
             try:
                 yield
@@ -86,10 +95,19 @@ class Embedded:
                     if isinstance(outcome, BaseException):
                         log.error("worker_failed", reason=repr(outcome))
 
-    def _worker(self, service: Service) -> Worker:
+    def _watch(self, readers: dict[str, LocalReader]) -> None:
+        """Each application tells of its own consumer, and of those that read its outbox: they are all in this process."""
+        for service in self._services:
+            state, reader = self._apps[service.name].state, readers[service.name]
+            state.backlog.consumers.append(reader)
+            state.backlog.readers += [each for each in readers.values() if each.listens_to(service.name)]
+            for name, check in backlog_checks(state.backlog, state.settings, strict=True).items():
+                state.readings.add(name, check)
+            state.readings.add("consumer", consumer_goes_on(partial(list, [reader]), needed=False))
+
+    def _reader(self, service: Service) -> LocalReader:
         runtime = self._runtimes[service.name]
         consumer = service.create_consumer(runtime)
         databases = {name: other.database for name, other in self._runtimes.items()}
         sources = sources_of(consumer.topics, databases)
-        reader = LocalReader(consumer, runtime.database, sources, clock=runtime.clock)
-        return Worker([reader, *shared_parts(service, runtime)])
+        return LocalReader(consumer, runtime.database, sources, clock=runtime.clock)

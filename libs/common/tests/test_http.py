@@ -397,7 +397,8 @@ async def test_who_has_the_newest_is_not_sent_it_again(bare, given, status):
 async def test_health_asks_nobody_and_readiness_asks_the_database(client):
     assert (await client.get("/demo/healthz", headers={"Authorization": ""})).json() == {"status": "ok"}
     answer = await client.get("/demo/readyz", headers={"Authorization": ""})
-    assert (answer.status_code, answer.json()) == (200, {"status": "ready", "checks": {"database": "ok"}})
+    assert (answer.status_code, answer.json()["status"], answer.json()["concerns"]) == (200, "ready", [])
+    assert answer.json()["checks"] == {"database": "ok", "parked": "ok", "timers": "ok"}
 
 
 async def test_a_service_without_its_database_is_alive_and_not_ready():
@@ -425,7 +426,9 @@ async def test_a_check_says_why_it_is_not_ready_and_a_broken_one_tells_its_type_
     async with client_for(app) as client:
         answer = await client.get("/demo/readyz")
     assert answer.status_code == 503
-    assert answer.json()["checks"] == {"database": "ok", "consumer": "2,000 events behind", "other": "RuntimeError"}
+    checks, concerns = answer.json()["checks"], answer.json()["concerns"]
+    assert (checks["consumer"], checks["other"]) == ("2,000 events behind", "RuntimeError")
+    assert concerns == ["consumer", "other"]
 
 
 async def test_an_unpublished_event_shows_in_readiness_and_figures(database):
@@ -442,9 +445,10 @@ async def test_an_unpublished_event_shows_in_readiness_and_figures(database):
         checks = (await client.get("/demo/readyz")).json()
         figures = figures_of(await client.get("/demo/metrics"))
     assert checks["status"] == "ready"
-    assert set(checks["checks"]) == {"database", "outbox"}
-    assert figures["hilo_parked", ("event",)] == 1
-    assert figures["hilo_parked", ("touchpoint",)] == 0
+    assert checks["checks"]["parked"] == "1 event/bad-json"
+    assert checks["checks"]["outbox"].startswith("1 events before relay")
+    assert figures["hilo_parked", ("bad-json", "event")] == 1
+    assert figures["hilo_outbox_waiting_events", ("relay",)] == 1
     assert ("hilo_outbox_age_seconds", ("relay",)) in figures
 
 

@@ -1,23 +1,25 @@
 """Whether a service is alive, and whether it is ready to be sent work."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from importlib.metadata import version
 from typing import Literal
 
 import structlog
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import func, select, text
+from sqlalchemy import text
 
-from common.clock import Clock
-from common.db import Database, parked_table
-from common.outbox import oldest_unread
-from common.telemetry import Metrics
+from common.backlog import Backlog, Behind, Figures
+from common.db import Database
+from common.settings import Settings
 
 # Gives words on the state of a part; raises when the service should get no work because of it.
 Check = Callable[[], Awaitable[str]]
 PATIENCE_SECONDS = 2.0
-RELAY = "relay"  # the name of the Kafka relay's cursor
+SOON_SECONDS = 5.0
+State = Literal["ready", "degraded", "not-ready"]
+_WORSE: tuple[State, ...] = ("ready", "degraded", "not-ready")
+VERSION = version("hilo")
 
 log = structlog.get_logger()
 
@@ -26,17 +28,27 @@ class NotReady(Exception):  # noqa: N818 - a verdict of a check
     """The part works but the service should get no work yet; the message says why, in codes and numbers only."""
 
 
+class Degraded(Exception):  # noqa: N818 - a verdict of a check
+    """Work may be sent, but somebody should look; the message says why, in codes and numbers only."""
+
+
 class Alive(BaseModel):
     status: Literal["ok"]
 
 
 class Readiness(BaseModel):
-    """`checks` says of each part `ok`, figures, or why not."""
+    """`checks` says of each part `ok`, figures, or why not; `concerns` names the parts because of which it is not `ready`."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"status": "ready", "checks": {"database": "ok"}}})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"status": "ready", "version": "0.3.0", "checks": {"database": "ok"}, "concerns": []}
+        }
+    )
 
-    status: Literal["ready", "not-ready"]
+    status: State
+    version: str
     checks: dict[str, str]
+    concerns: list[str]
 
 
 class Readings:
@@ -50,21 +62,28 @@ class Readings:
 
     async def read(self) -> Readiness:
         verdicts = await asyncio.gather(*(_verdict(name, check) for name, check in self._checks.items()))
-        checks = {name: words for name, (_, words) in zip(self._checks, verdicts, strict=True)}
-        return Readiness(status="ready" if all(ok for ok, _ in verdicts) else "not-ready", checks=checks)
+        states = [state for state, _ in verdicts]
+        return Readiness(
+            status=max(states, key=_WORSE.index, default="ready"),
+            version=VERSION,
+            checks={name: words for name, (_, words) in zip(self._checks, verdicts, strict=True)},
+            concerns=[name for name, state in zip(self._checks, states, strict=True) if state != "ready"],
+        )
 
 
-async def _verdict(name: str, check: Check) -> tuple[bool, str]:
+async def _verdict(name: str, check: Check) -> tuple[State, str]:
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            return True, await check()
+            return "ready", await check()
+    except Degraded as verdict:
+        return "degraded", str(verdict)
     except NotReady as verdict:
-        return False, str(verdict)
+        return "not-ready", str(verdict)
     except TimeoutError:
-        return False, "no answer in time"
+        return "not-ready", "no answer in time"
     except Exception as error:  # noqa: BLE001 - whatever is wrong with a part, the answer is "not ready"
         log.warning("check_failed", check=name, error=type(error).__name__)
-        return False, type(error).__name__
+        return "not-ready", type(error).__name__
 
 
 def database_answers(database: Callable[[], Database | None]) -> Check:
@@ -78,33 +97,73 @@ def database_answers(database: Callable[[], Database | None]) -> Check:
     return check
 
 
-def outbox_moves(database: Callable[[], Database | None], clock: Clock) -> Check:
-    """Says how old the oldest unpublished event is. Never a reason to get no work: the outbox keeps it until the broker is back."""
+def backlog_checks(backlog: Backlog, settings: Settings, *, strict: bool) -> dict[str, Check]:
+    """What waits, in words. `strict`: this process is to see to it, so it is degraded when something waits for too long.
+
+    Never a reason to get no work: what waits is kept, and an API answers all the same.
+    """
+
+    def of(words: Callable[[Figures], tuple[str, bool]]) -> Check:
+        async def check() -> str:
+            said, late = words(await backlog.read())
+            if strict and late:
+                raise Degraded(said)
+            return said
+
+        return check
+
+    checks = {
+        "parked": of(lambda found: _parked_words(found, settings.parked_many)),
+        "timers": of(lambda found: _timer_words(found, settings.timers_late_seconds)),
+    }
+    if backlog.relayed or backlog.readers:
+        checks["outbox"] = of(lambda found: _behind_words(found.outbox, settings.outbox_late_seconds))
+    if backlog.consumers:
+        checks["lag"] = of(lambda found: _lag_words(found, settings.lag_late_seconds))
+    return checks
+
+
+def consumer_goes_on(parts: Callable[[], Iterable[object]], *, needed: bool) -> Check:
+    """Says when a part of a worker has stopped itself or waits, and why. `needed`: without a consumer it is not ready."""
 
     async def check() -> str:
-        age = await outbox_age(_connected(database), clock())
-        return "ok" if age == 0 else f"oldest unpublished event: {age:.0f} s"
+        stopped = [str(reason) for part in parts() if (reason := getattr(part, "stopped", None))]
+        if stopped and needed:
+            raise NotReady("; ".join(stopped))
+        troubles = [str(trouble) for part in parts() if (trouble := getattr(part, "trouble", None))]
+        if stopped or troubles:
+            raise Degraded("; ".join([*stopped, *(f"waits: {trouble}" for trouble in troubles)]))
+        return "ok"
 
     return check
 
 
-async def outbox_age(database: Database, now: datetime) -> float:
-    """Seconds since the oldest event was written that the relay has not published; 0 when all are."""
-    async with database.session(reading=True) as session:
-        since = await oldest_unread(session, RELAY)
-    return 0.0 if since is None else max(0.0, (now - since).total_seconds())
+def _behind_words(behind: Sequence[Behind], late: float) -> tuple[str, bool]:
+    events, seconds = sum(each.events for each in behind), max((each.seconds for each in behind), default=0.0)
+    if not events:
+        return "ok", False
+    readers = ", ".join(sorted({each.reader for each in behind if each.events}))
+    return f"{events} events before {readers}, the oldest for {seconds:.0f} s", seconds > late
 
 
-async def take_figures(database: Database, metrics: Metrics, now: datetime, *, relayed: bool) -> None:
-    """Set the gauges that are read from the database when Prometheus asks. `relayed`: a Kafka relay reads the outbox."""
-    if relayed:
-        metrics.outbox_age.labels(RELAY).set(await outbox_age(database, now))
-    t = parked_table
-    query = select(t.c.kind, func.count()).where(t.c.state == "parked").group_by(t.c.kind)
-    async with database.session(reading=True) as session:
-        found = {row[0]: row[1] for row in await session.execute(query)}
-    for kind in ("touchpoint", "event"):
-        metrics.parked.labels(kind).set(found.get(kind, 0))
+def _lag_words(found: Figures, late: float) -> tuple[str, bool]:
+    if found.lag_unknown is not None:
+        return f"not known: {found.lag_unknown}", True
+    return _behind_words(found.lag, late)
+
+
+def _parked_words(found: Figures, many: int) -> tuple[str, bool]:
+    if not found.parked:
+        return "ok", False
+    words = ", ".join(f"{count} {kind}/{code}" for (kind, code), count in sorted(found.parked.items()))
+    return words, sum(found.parked.values()) >= many
+
+
+def _timer_words(found: Figures, late: float) -> tuple[str, bool]:
+    # one that is due is fired within a second: only what lasts is worth a word
+    if found.timers_seconds < SOON_SECONDS:
+        return "ok", False
+    return f"{found.timers} overdue, the oldest for {found.timers_seconds:.0f} s", found.timers_seconds > late
 
 
 def _connected(database: Callable[[], Database | None]) -> Database:

@@ -16,11 +16,12 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from common import problems
 from common.access import AccessKeys
 from common.auth import Authenticator
+from common.backlog import Backlog
 from common.clock import Clock, utc_now
 from common.company import Company
 from common.db import Database
 from common.documents import documents_router
-from common.health import PATIENCE_SECONDS, Alive, Readiness, Readings, database_answers, outbox_moves, take_figures
+from common.health import PATIENCE_SECONDS, Alive, Readiness, Readings, backlog_checks, database_answers
 from common.manners import Manners
 from common.openapi import described
 from common.overload import Gate, Probe
@@ -85,7 +86,7 @@ def create_service(
     app.state.authenticator = Authenticator(settings, app.state.access_keys.find)
     for key, value in (state or {}).items():
         setattr(app.state, key, value)
-    _watch(app)
+    _watch(app, publishes)
     problems.install(app)
     for router in routers:
         app.include_router(router)
@@ -135,14 +136,16 @@ def _database_probe(app: FastAPI) -> Probe:
     return probe
 
 
-def _watch(app: FastAPI) -> None:
+def _watch(app: FastAPI, publishes: Sequence[str]) -> None:
     def database() -> Database | None:
         return getattr(app.state, "database", None)
 
-    readings: Readings = app.state.readings
+    settings, readings = app.state.settings, app.state.readings
+    relayed = bool(settings.kafka_bootstrap)
+    backlog = app.state.backlog = Backlog(database, app.state.clock, relayed, topics=frozenset(publishes))
     readings.add("database", database_answers(database))
-    if app.state.settings.kafka_bootstrap:
-        readings.add("outbox", outbox_moves(database, app.state.clock))
+    for name, check in backlog_checks(backlog, settings, strict=False).items():
+        readings.add(name, check)
 
 
 # --- what routes ask for ----------------------------------------------------------------------------------------------
@@ -232,7 +235,10 @@ def _operations(name: str) -> APIRouter:
         "/readyz", summary="Is it ready for work?", responses={503: {"model": Readiness, "description": "Not ready"}}
     )
     async def ready(request: Request, response: Response) -> Readiness:
-        """Asks each part: the database, the outbox, the consumer. 503 while one of them says that no work should come."""
+        """Asks each part: the database, what waits in the outbox, before the consumer, parked, or for its timer.
+
+        503 and `not-ready` while one of them says that no work should come; `degraded`, with 200, where somebody should look.
+        """
         readiness: Readiness = await request.app.state.readings.read()
         response.status_code = 200 if readiness.status == "ready" else 503
         return readiness
@@ -251,13 +257,14 @@ async def _take_figures(request: Request) -> None:
     state = request.app.state
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            relayed = bool(state.settings.kafka_bootstrap)
-            await take_figures(state.database, state.metrics, state.clock(), relayed=relayed)
+            await state.backlog.tell(state.metrics)
     except Exception as error:  # noqa: BLE001 - the figures of this process are wanted most when the database is away
         log.warning("figures_missing", error=type(error).__name__)
 
 
 _PROMETHEUS = {
     "description": "Prometheus' text format",
-    "content": {"text/plain": {"schema": {"type": "string"}, "example": 'hilo_parked{kind="touchpoint"} 0.0\n'}},
+    "content": {
+        "text/plain": {"schema": {"type": "string"}, "example": 'hilo_parked{code="invalid",kind="touchpoint"} 2.0\n'}
+    },
 }

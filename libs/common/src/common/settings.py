@@ -49,6 +49,12 @@ class Settings(BaseSettings):
     customer_rate_limit: float = Field(50, ge=0, description="The same for a credential that is bound to one customer")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
+    # how long things may wait until a worker calls itself degraded
+    outbox_late_seconds: float = Field(60, gt=0, description="Age of the oldest event that was not passed on")
+    lag_late_seconds: float = Field(60, gt=0, description="Age of the oldest event that was not handled")
+    timers_late_seconds: float = Field(300, gt=0, description="Since the oldest timer was due")
+    parked_many: int = Field(100, ge=1, description="So many parked things are too many")
+
     outbox_retention_days: int = Field(14, ge=1)
     inbox_retention_days: int = Field(30, ge=1)
 

@@ -56,14 +56,27 @@ class Metrics:
         self.outbox_age = Gauge(
             "outbox_age_seconds", "Age of the oldest event not passed on", ("reader",), space, registry=mine
         )
+        self.outbox_waiting = Gauge("outbox_waiting_events", "Events not passed on", ("reader",), space, registry=mine)
         # how far a consumer is behind
         self.consumer_lag = Gauge(
             "consumer_lag_events", "Events not yet handled", ("consumer", "topic"), space, registry=mine
         )
+        self.consumer_lag_seconds = Gauge(
+            "consumer_lag_seconds",
+            "Age of the oldest event not yet handled",
+            ("consumer", "topic"),
+            space,
+            registry=mine,
+        )
+        # timers that are due and were not fired: a worker that does not run, or handlers that fail
+        self.timers_overdue = Gauge("timers_overdue", "Timers that are due", (), space, registry=mine)
+        self.timers_overdue_seconds = Gauge(
+            "timers_overdue_seconds", "Since the oldest of them was due", (), space, registry=mine
+        )
         # events by fate (handled, known, parked, retried)
         self.consumed = Counter("events", "Events consumed", ("consumer", "outcome"), space, registry=mine)
         # what waits for a person
-        self.parked = Gauge("parked", "Parked touchpoints and events", ("kind",), space, registry=mine)
+        self.parked = Gauge("parked", "Parked touchpoints and events", ("kind", "code"), space, registry=mine)
         self.resume = Histogram("resume_seconds", "Time to compose a resume", (), space, registry=mine, buckets=_FAST)
 
     def render(self) -> bytes:

@@ -7,8 +7,9 @@ from typing import Any
 
 import uvicorn
 
+from common.backlog import Backlog
 from common.bus.kafka import KafkaReader
-from common.health import Check, NotReady, database_answers, outbox_moves
+from common.health import backlog_checks, consumer_goes_on
 from common.http import ServiceApp, create_service
 from common.settings import Settings
 from common.worker import Worker
@@ -24,24 +25,15 @@ def worker_app(name: str, settings: Settings, worker: Worker, state: dict[str, A
         routers=[],
         state=state,
     )
-    app.state.readings.add("database", database_answers(lambda: state["database"]))
-    app.state.readings.add("outbox", outbox_moves(lambda: state["database"], state["clock"]))
-    app.state.readings.add("consumer", consumer_goes_on(worker))
+    backlog: Backlog = app.state.backlog
     for part in worker.parts:
         if isinstance(part, KafkaReader):
             part.report_to(app.state.metrics)
+            backlog.consumers.append(part)
+    for check_name, check in backlog_checks(backlog, settings, strict=True).items():
+        app.state.readings.add(check_name, check)
+    app.state.readings.add("consumer", consumer_goes_on(lambda: worker.parts, needed=True))
     return app
-
-
-def consumer_goes_on(worker: Worker) -> Check:
-    """Not ready once a consumer has stopped itself; it says why."""
-
-    async def check() -> str:
-        if worker.stopped:
-            raise NotReady("; ".join(worker.stopped))
-        return "ok"
-
-    return check
 
 
 class Door(uvicorn.Server):

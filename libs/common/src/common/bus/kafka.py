@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,7 +19,9 @@ from aiokafka.errors import (
 )
 from sqlalchemy import text
 
+from common.backlog import Behind
 from common.bus.delivery import Consumer, ConsumerStopped, Delivery, Record
+from common.bus.group_lag import GroupLag
 from common.bus.waiting import nap
 from common.clock import Clock, utc_now
 from common.db import Database, is_transient
@@ -88,6 +89,7 @@ class KafkaRelay:
         self._database = database
         self._bootstrap = bootstrap
         self._clock = clock
+        self.trouble: str | None = None  # why nothing is shipped just now, if so
 
     async def run(self, stop: asyncio.Event) -> None:
         misses = 0
@@ -98,6 +100,7 @@ class KafkaRelay:
             except Exception as error:
                 if not isinstance(error, (Transient, KafkaError)) and not is_transient(error):
                     raise
+                self.trouble = f"relay, {type(error).__name__}"
                 log.warning("relay_waits", reason=type(error).__name__)
                 await nap(stop, BACK_OFF[min(misses, len(BACK_OFF) - 1)])
                 misses += 1
@@ -124,6 +127,7 @@ class KafkaRelay:
 
     async def _publish_until(self, stop: asyncio.Event, producer: AIOKafkaProducer, connection: Any) -> None:
         position = await self._start()
+        self.trouble = None
         idle = 0
         while not stop.is_set():
             async with UnitOfWork(self._database, reading=True) as uow:
@@ -181,9 +185,11 @@ class KafkaReader:
 
     def __init__(self, consumer: Consumer, database: Database, bootstrap: str, *, clock: Clock = utc_now) -> None:
         self.stopped: str | None = None
+        self.trouble: str | None = None  # why it waits just now, if it does
         self._metrics: Metrics | None = None
         self._delivery = Delivery(consumer, database, clock=clock)
         self._bootstrap = bootstrap
+        self._lag = GroupLag(f"hilo.{consumer.name}", consumer.name, consumer.all_topics, bootstrap, clock=clock)
         self._busy = asyncio.Lock()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -199,6 +205,7 @@ class KafkaReader:
             except Exception as error:
                 if not isinstance(error, KafkaError) and not is_transient(error):
                     raise
+                self.trouble = type(error).__name__
                 log.warning("consumer_waits", consumer=self._delivery.consumer.name, reason=type(error).__name__)
                 await nap(stop, BACK_OFF[min(misses, len(BACK_OFF) - 1)])
                 misses += 1
@@ -228,6 +235,7 @@ class KafkaReader:
                     await nap(stop, BACK_OFF[min(misses - 1, len(BACK_OFF) - 1)])
         finally:
             await consumer.stop()
+            await self._lag.close()
 
     async def _deliver(self, consumer: AIOKafkaConsumer, records: dict[TopicPartition, list[Any]]) -> bool:
         """Deliver what was polled and commit its offsets; on a transient failure go back to its beginning."""
@@ -242,6 +250,7 @@ class KafkaReader:
                 ]
             )
         except Transient as error:
+            self.trouble = str(error)
             log.warning("consumer_retries", consumer=self._delivery.consumer.name, reason=str(error))
             for partition, batch in records.items():
                 if partition in consumer.assignment():
@@ -253,21 +262,20 @@ class KafkaReader:
             log.warning(
                 "offsets_not_committed", consumer=self._delivery.consumer.name
             )  # redelivered; the inbox knows them
-        self._report(consumer, records)
+        self.trouble = None
+        self._report(records)
         return True
+
+    async def behind(self) -> list[Behind]:
+        """How far the group is behind each topic, by the broker's word: also while this consumer has stopped."""
+        return await self._lag.read()
 
     def report_to(self, metrics: Metrics) -> None:
         """Tell lag and fate of events to these figures from now on."""
         self._metrics = metrics
 
-    def _report(self, consumer: AIOKafkaConsumer, records: dict[TopicPartition, list[Any]]) -> None:
+    def _report(self, records: dict[TopicPartition, list[Any]]) -> None:
         if self._metrics is None:
             return
         name = self._delivery.consumer.name
         self._metrics.consumed.labels(name, "delivered").inc(sum(map(len, records.values())))
-        lag: Counter[str] = Counter()
-        for partition, batch in records.items():
-            if (end := consumer.highwater(partition)) is not None:
-                lag[partition.topic] += max(0, end - batch[-1].offset - 1)
-        for topic, behind in lag.items():
-            self._metrics.consumer_lag.labels(name, topic).set(behind)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from common.backlog import Behind, waiting_by_topic
 from common.bus.delivery import Consumer, ConsumerStopped, Delivery, Record
 from common.bus.waiting import nap
 from common.clock import Clock, utc_now
@@ -29,6 +30,7 @@ class LocalReader:
         self, consumer: Consumer, database: Database, sources: Mapping[str, Database], *, clock: Clock = utc_now
     ) -> None:
         self.stopped: str | None = None  # why, if the consumer stopped itself
+        self.trouble: str | None = None  # why it waits just now, if it does
         self._delivery = Delivery(consumer, database, clock=clock)
         self._database = database
         self._sources = sources
@@ -46,7 +48,7 @@ class LocalReader:
             self._news.clear()
             try:
                 moved = sum([await self._step(name, source, checked) for name, source in self._sources.items()])
-                misses = 0
+                misses, self.trouble = 0, None
             except ConsumerStopped as reason:
                 self.stopped = str(reason)
                 log.error("consumer_stopped", consumer=self._delivery.consumer.name, reason=str(reason))  # noqa: TRY400
@@ -54,12 +56,27 @@ class LocalReader:
             except Exception as error:
                 if not isinstance(error, Transient) and not is_transient(error):
                     raise
+                self.trouble = type(error.__cause__ or error).__name__
                 log.warning("consumer_waits", consumer=self._delivery.consumer.name, reason=str(error)[:80])
                 await nap(stop, BACK_OFF[min(misses, len(BACK_OFF) - 1)])
                 misses += 1
                 continue
             if not moved:
                 await self._wait_for_news(stop)
+
+    def listens_to(self, name: str) -> bool:
+        return name in self._sources
+
+    async def behind(self) -> list[Behind]:
+        """How far the consumer is behind each of its topics."""
+        consumer, now, found = self._delivery.consumer, self._clock(), []
+        for name, source in self._sources.items():
+            async with UnitOfWork(self._database, reading=True) as uow:
+                position = await position_of(uow.session, f"{consumer.name}<{name}")
+            topics = [topic for topic in consumer.all_topics if topic.split(".")[0] == name]
+            async with UnitOfWork(source, reading=True) as uow:
+                found += await waiting_by_topic(uow.session, position, topics, reader=consumer.name, now=now)
+        return found
 
     async def drain(self) -> int:
         """Deliver all there is now, and say how much it was. For tests and for an orderly end."""

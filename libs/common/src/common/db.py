@@ -28,6 +28,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.pool import NullPool
 from sqlalchemy.types import TypeDecorator
 
+from common.partitions import INBOX, OUTBOX, declared
+
 COMMON = MetaData()
 
 Json = JSON().with_variant(JSONB(), "postgresql")
@@ -69,6 +71,8 @@ outbox_table = Table(
     sqlite_autoincrement=True,
 )
 
+declared(outbox_table, OUTBOX)
+
 cursor_table = Table(
     "cursor",
     COMMON,
@@ -86,6 +90,8 @@ inbox_table = Table(
     Column("consumer", String(60), primary_key=True),
     Column("at", UtcDateTime, nullable=False),
 )
+
+declared(inbox_table, INBOX)
 
 timer_table = Table(
     "timer",

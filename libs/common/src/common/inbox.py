@@ -1,16 +1,17 @@
 """The inbox: an event's id is claimed in the transaction of its effect, so a redelivered event has no second one."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete
+from sqlalchemy import delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.bulk import insert_rows
 from common.clock import utc_now
 from common.db import inbox_table
 from common.events import Event
+from common.partitions import first_id_of
 
 
 class Inbox:
@@ -36,6 +37,16 @@ class Inbox:
         written = await insert_rows(self._session, inbox_table, rows, on_conflict="nothing", returning=["event_id"])
         return {row.event_id for row in written}
 
-    async def forget_before(self, moment: datetime) -> None:
-        """Retention. Kept longer than any outbox, so that a replay still finds what it once claimed."""
-        await self._session.execute(delete(inbox_table).where(inbox_table.c.at < moment))
+    async def forget_before(self, moment: datetime, *, limit: int = 2_000) -> int:
+        """Retention row by row: the claims made before `moment` among the first `limit`; gives how many.
+
+        Kept longer than any outbox, so that a replay still finds what it once claimed.
+        """
+        c = inbox_table.c
+        first = select(c.event_id).order_by(c.event_id).limit(limit).subquery()
+        last = await self._session.scalar(select(first.c.event_id).order_by(first.c.event_id.desc()).limit(1))
+        # Ids that begin with no moment (of records that were no events) lie beyond all others.
+        timeless = c.event_id >= UUID(int=first_id_of(utc_now() + timedelta(days=1)))
+        front = timeless if last is None else or_(c.event_id <= last, timeless)
+        result = await self._session.execute(delete(inbox_table).where(c.at < moment, front))
+        return int(getattr(result, "rowcount", 0))

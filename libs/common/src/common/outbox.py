@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Text, cast, delete, func, select, tuple_
+from sqlalchemy import BigInteger, Text, cast, delete, func, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.bulk import insert_rows
@@ -145,14 +145,26 @@ async def oldest_unread(session: AsyncSession, reader: str) -> datetime | None:
     return await session.scalar(query.order_by(t.c.xid, t.c.seq).limit(1))
 
 
-async def drop_before(session: AsyncSession, moment: datetime) -> int:
-    """Retention: drop entries written before `moment`, but never one that a reader still has to read."""
+async def still_to_read(session: AsyncSession) -> str:
+    """A condition on entries: those at and beyond the reader that is furthest behind. True of all where nobody has read yet.
+
+    The entry at the cursor stays as well: by it a reader knows its log again.
+    """
     c = cursor_table.c
     behind = (await session.execute(select(c.xid, c.seq).order_by(c.xid, c.seq).limit(1))).one_or_none()
-    if behind is None:
-        return 0
+    return "true" if behind is None else f"(xid, seq) >= ({behind.xid}, {behind.seq})"
+
+
+async def drop_before(session: AsyncSession, moment: datetime, *, limit: int = 2_000) -> int:
+    """Retention row by row: drop the entries written before `moment` among the first `limit`, but never one still to be read.
+
+    Gives how many; none means that the log begins with what has to stay.
+    """
     t = outbox_table
-    result = await session.execute(
-        delete(t).where(t.c.at < moment, tuple_(t.c.xid, t.c.seq) < tuple_(behind.xid, behind.seq))
-    )
+    first = select(t.c.seq).order_by(t.c.seq).limit(limit).subquery()
+    last = await session.scalar(select(func.max(first.c.seq)))
+    if last is None:
+        return 0
+    read_by_all = text(f"NOT ({await still_to_read(session)})")
+    result = await session.execute(delete(t).where(t.c.seq <= last, t.c.at < moment, read_by_all))
     return int(getattr(result, "rowcount", 0))

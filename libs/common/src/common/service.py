@@ -23,6 +23,7 @@ from common.company import Company
 from common.db import Database
 from common.events import registered
 from common.migrations import migrate
+from common.partitions import KeptLog
 from common.settings import Settings
 from common.telemetry import configure_logging
 from common.worker import Retention, Runs, TimerLoop, Worker
@@ -57,6 +58,8 @@ class Service:
     republish: Mapping[str, Callable[[Runtime], Awaitable[int]]] = field(default_factory=dict)
     # Work that is wanted once at each start, after the migration: shipped defaults, for instance.
     prepare: Callable[[Runtime], Awaitable[None]] | None = None
+    # Its tables that are kept in partitions beside outbox and inbox, and how long each is kept.
+    logs: Callable[[Runtime], Sequence[KeptLog]] | None = None
 
 
 def runtime_of(service: Service) -> Runtime:
@@ -82,6 +85,7 @@ def shared_parts(service: Service, runtime: Runtime) -> list[Runs]:
             clock=runtime.clock,
             outbox_days=settings.outbox_retention_days,
             inbox_days=settings.inbox_retention_days,
+            logs=() if service.logs is None else service.logs(runtime),
         ),
     ]
 

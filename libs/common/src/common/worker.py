@@ -2,17 +2,20 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import timedelta
-from typing import Any, Protocol
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from common.bus.waiting import nap
 from common.clock import Clock
 from common.db import Database, is_transient
 from common.errors import Transient
 from common.idempotency import forget_before
-from common.outbox import drop_before
+from common.outbox import drop_before, still_to_read
+from common.partitions import INBOX, OUTBOX, KeptLog, Partitioned, attach, drop, forget_oldest, passed, wanted
 from common.timers import Timer, next_due
 from common.uow import UnitOfWork
 
@@ -24,7 +27,9 @@ LONGEST_NAP = 1.0
 RETRY_AFTER = timedelta(minutes=5)
 RETENTION_ROUND = 3600.0
 IDEMPOTENCY_KEPT = timedelta(days=2)
+BETWEEN_CHUNKS = 0.02
 TIMERS_AT_ONCE = 100
+T = TypeVar("T")
 
 
 class Runs(Protocol):
@@ -128,13 +133,20 @@ class TimerLoop:
 
 
 class Retention:
-    """Drops what is kept for a time only: outbox entries (never past a cursor), claims of the inbox, answers to repeated POSTs."""
+    """Drops what is kept for a time only: outbox entries (never past a cursor), claims of the inbox, answers to repeated POSTs.
 
-    def __init__(self, database: Database, *, clock: Clock, outbox_days: int, inbox_days: int) -> None:
+    On PostgreSQL whole partitions go, and the next ones are made; whichever worker comes first does it. Row by row goes only
+    what a partition would hold back for long. `logs` are the service's own partitioned tables, each with how long it is kept.
+    """
+
+    def __init__(
+        self, database: Database, *, clock: Clock, outbox_days: int, inbox_days: int, logs: Sequence[KeptLog] = ()
+    ) -> None:
         self._database = database
         self._clock = clock
-        self._outbox_days = outbox_days
-        self._inbox_days = inbox_days
+        self._outbox_days = timedelta(days=outbox_days)
+        self._inbox_days = timedelta(days=inbox_days)
+        self._logs = list(logs)
 
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -143,15 +155,67 @@ class Retention:
             except Exception as error:
                 if not is_transient(error):
                     raise
+                log.warning("retention_waits", reason=type(error).__name__)
             await nap(stop, RETENTION_ROUND)
 
     async def shorten(self) -> None:
         now = self._clock()
+        kept: list[KeptLog] = [(OUTBOX, self._outbox_days), (INBOX, self._inbox_days), *self._logs]
+        for plan, age in kept:
+            await self._tend(plan, now, None if age is None else now - age)
+        await self._shorten_rows(now)
+
+    async def _tend(self, plan: Partitioned, now: datetime, before: datetime | None) -> None:
+        """The partitions of one table: those made that will be needed, those dropped that nobody needs."""
+        made = [each for each in await self._step(wanted, plan, now) or () if await self._step(attach, plan, *each)]
+        unread = "false"
+        if plan is OUTBOX:
+            async with UnitOfWork(self._database, reading=True) as uow:
+                unread = await still_to_read(uow.session)
+        over = () if before is None else await self._step(partial(passed, unread=unread), plan, before) or ()
+        dropped = [one.name for one in over if await self._step(partial(drop, unread=unread), plan, one)]
+        if made or dropped:
+            log.info("partitions", table=plan.table, made=len(made), dropped=dropped)
+
+    async def _step(self, step: Callable[..., T], *given: Any) -> T | None:
+        """One short transaction. Where a lock is not to be had at once, it is left for the next round."""
+        if self._database.dialect == "sqlite":
+            return None
+        try:
+            async with self._database.engine.begin() as connection:
+                return await connection.run_sync(step, *given)
+        except DBAPIError as error:
+            if not is_transient(error):
+                raise
+            log.warning("partition_waits", step=getattr(step, "__name__", "drop"), table=given[0].table)
+            return None
+
+    async def _shorten_rows(self, now: datetime) -> None:
+        # Of a partition that is still written, rows go by themselves only when they are older than it could be.
+        late = timedelta(0) if self._database.dialect == "sqlite" else timedelta(days=1)
+        week = 8 * late
+        await self._in_chunks(lambda uow: drop_before(uow.session, now - self._outbox_days - late))
+        await self._in_chunks(lambda uow: uow.inbox.forget_before(now - self._inbox_days - week))
+        for plan, age in self._logs:
+            if age is not None and self._database.dialect == "sqlite":
+                await self._in_chunks(partial(_forget_log, plan, now - age))
         async with UnitOfWork(self._database) as uow:
-            await drop_before(uow.session, now - timedelta(days=self._outbox_days))
-            await uow.inbox.forget_before(now - timedelta(days=self._inbox_days))
             await forget_before(uow.session, now - IDEMPOTENCY_KEPT)
             await uow.commit()
+
+    async def _in_chunks(self, shorten: Callable[[UnitOfWork], Awaitable[int]]) -> None:
+        """Until nothing is left to go, in transactions so short that whoever writes hardly waits."""
+        while True:
+            async with UnitOfWork(self._database) as uow:
+                gone = await shorten(uow)
+                await uow.commit()
+            if not gone:
+                return
+            await asyncio.sleep(BETWEEN_CHUNKS)
+
+
+async def _forget_log(plan: Partitioned, before: datetime, uow: UnitOfWork) -> int:
+    return await (await uow.session.connection()).run_sync(forget_oldest, plan, before)
 
 
 class Worker:

@@ -1,0 +1,113 @@
+"""Postal addresses: one key for one place, however it is written, and how sure one may be of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
+
+from common.addresses.grid import Found, read_grid, read_way_alone
+from common.addresses.lexer import NUMBER, Token, cleaned, tokens_of
+from common.addresses.outside import read_outside
+from common.addresses.rest import Rest, read_rest
+from common.addresses.streets import read_street, token_set
+
+COLOMBIA = "CO"
+
+# What a doubt leaves of the confidence.
+DOUBTS = {
+    "short-way": 0.9,
+    "misspelt-way": 0.95,
+    "no-way": 0.5,
+    "named-way": 1.0,
+    "a-street-name": 0.9,
+    "a-block": 0.9,
+    "a-kilometre": 0.7,
+    "crossing-named": 0.9,
+    "letter-for-quadrant": 0.95,
+    "two-readings": 0.8,
+    "no-plate": 0.8,
+    "no-crossing": 0.4,
+    "a-corner": 0.7,
+    "extra-number": 0.85,
+    "unknown-words": 0.9,
+    "no-street": 0.6,
+    "no-quarter": 0.5,
+    "no-number": 0.6,
+    "no-way-word": 0.7,
+    "words-alone": 0.3,
+    "no-digits": 0.5,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What is known of an address. Equal keys are one place; the complement tells doors of one place apart.
+
+    `readable` follows the nomenclature and reads back as the same address. `confidence` is 1.0 where there is one reading
+    only; `doubts` say in kebab-case why it is less. `locality` is the city as far as it was told; it is not in the key.
+    """
+
+    key: str
+    readable: str
+    confidence: float
+    complement: str = ""
+    locality: str = ""
+    doubts: tuple[str, ...] = ()
+
+
+EMPTY = Address("", "", 0.0, doubts=("empty",))
+
+
+@lru_cache(maxsize=65_536)
+def address_key(raw: str, country: str = COLOMBIA) -> Address:
+    """Any text as an address of this country (ISO 3166, two letters); it never fails.
+
+    Reading `readable` again gives the same key and the same readable form. What no grammar explains comes back as its
+    folded words in alphabetical order, with a confidence that says so.
+    """
+    text = cleaned(raw)
+    found = _read(text, country)
+    if not found.doubts:
+        return found
+    again = _read(found.readable, country)
+    if (again.key, again.readable) == (found.key, found.readable):
+        return found
+    return _as_words(text, tokens_of(text))
+
+
+def _read(text: str, country: str) -> Address:
+    tokens = tokens_of(text)
+    if not tokens:
+        return Address("", text, 0.0, doubts=("empty",)) if text else EMPTY
+    if country.upper() == COLOMBIA:
+        found = read_grid(tokens)
+        if found is not None:
+            return _around(found, tokens)
+        outside = read_outside(tokens)
+        if outside is not None:
+            return _address(*outside)
+    street = read_street(tokens, country.upper())
+    if street is None and country.upper() == COLOMBIA:
+        street = read_way_alone(tokens)
+    return _around(street, tokens) if street is not None else _as_words(text, tokens)
+
+
+def _around(found: Found, tokens: Sequence[Token]) -> Address:
+    rest = read_rest(tokens[: found.start], Rest(), after_place=False)
+    return _address(found, read_rest(tokens[found.end :], rest, after_place=True))
+
+
+def _address(found: Found, rest: Rest) -> Address:
+    doubts = tuple(dict.fromkeys((*found.doubts, *rest.doubts)))
+    readable = rest.readable(found.readable)
+    return Address(found.key, readable, _confidence(doubts), rest.complement, rest.locality, doubts)
+
+
+def _as_words(text: str, tokens: Sequence[Token]) -> Address:
+    has_digits = any(token.kind == NUMBER for token in tokens)
+    doubts = ("words-alone",) if has_digits else ("words-alone", "no-digits")
+    return Address(token_set(tokens), text, _confidence(doubts), doubts=doubts)
+
+
+def _confidence(doubts: Sequence[str]) -> float:
+    return round(prod((DOUBTS[doubt] for doubt in doubts), start=1.0), 2)

@@ -6,7 +6,18 @@ import sqlalchemy as sa
 from sqlalchemy.orm import registry
 from sqlmodel import SQLModel
 
-FEATURES = ("sightings", "linking", "customers", "reviews", "knowledge", "contact", "assignments")
+FEATURES = (
+    "sightings",
+    "linking",
+    "customers",
+    "reviews",
+    "knowledge",
+    "contact",
+    "assignments",
+    "privacy",
+    "cleanup",
+    "guards",
+)
 
 
 class Base(SQLModel, registry=registry()):

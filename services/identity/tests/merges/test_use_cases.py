@@ -14,7 +14,8 @@ from identity.customers.domain import CustomerGone
 from identity.knowledge.use_cases import learn_fact
 from identity.linking.models import cannot_link
 from identity.merges.domain import AlreadyUndone, GuardObjects, KeptApart, UnknownMerge
-from identity.merges.use_cases import lift, merge_customers, preview_merge, undo_merge
+from identity.merges.undoing import undo_merge
+from identity.merges.use_cases import lift, merge_customers, preview_merge
 from identity.reviews.models import review
 
 from ..conftest import COMPANY, SECRET, Identity, seen, unseen  # noqa: TID252

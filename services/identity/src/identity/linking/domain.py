@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from rapidfuzz.distance import OSA
@@ -13,6 +13,7 @@ from common.identifiers import PERSONAL, RANK
 from common.names import compatible, tokens
 
 Proof = Literal["attested", "claimed", "person"]
+BY_RULES = "rules"
 FOUNDING = PERSONAL | {"phone"}
 
 
@@ -155,6 +156,23 @@ class Doubt:
     scheme: str
     identifier_id: UUID
     reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Who decided what, why, and how it was before. `by`: a person, or BY_RULES."""
+
+    decision_id: UUID
+    kind: str
+    by: str
+    reason: str
+    at: datetime
+    survivor: UUID | None = None
+    absorbed: UUID | None = None
+    left_trace: UUID | None = None
+    right_trace: UUID | None = None
+    before: Mapping[str, Any] | None = None
+    undone_by: UUID | None = None
 
 
 @dataclass(frozen=True)

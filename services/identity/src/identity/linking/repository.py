@@ -1,7 +1,7 @@
 """Every query on whose trace is whose."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,31 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from common.bulk import among, insert_rows
 from common.revisions import if_newer
 from identity.customers.models import customer
-from identity.linking.domain import Carried, Trail, World
+from identity.linking.domain import BY_RULES, Carried, Decision, Trail, World
 from identity.linking.models import cannot_link, decision, trace
 from identity.sightings.models import identifier, trace_identifier
 
 _KEEP_EARLIER = "CASE WHEN excluded.first_seen < trace.first_seen THEN excluded.first_seen ELSE trace.first_seen END"
 _KEEP_LATER = "CASE WHEN excluded.last_seen > trace.last_seen THEN excluded.last_seen ELSE trace.last_seen END"
-BY_RULES = "rules"
+__all__ = ["BY_RULES", "Decision", "Links"]
 _LINK = ("customer_id", "revision", "proof", "via", "decision_id")
-
-
-@dataclass(frozen=True)
-class Decision:
-    """Who decided what, why, and how it was before."""
-
-    decision_id: UUID
-    kind: str
-    by: str
-    reason: str
-    at: datetime
-    survivor: UUID | None = None
-    absorbed: UUID | None = None
-    left_trace: UUID | None = None
-    right_trace: UUID | None = None
-    before: Mapping[str, Any] | None = None
-    undone_by: UUID | None = None
 
 
 class Links:
@@ -103,7 +86,8 @@ class Links:
         while missing:
             c = customer.c
             query = sa.select(c.customer_id, c.since, c.merged_into)
-            rows = (await self._session.execute(query.where(among(c.customer_id, missing)))).all()
+            known = among(c.customer_id, missing), c.state != "erased"
+            rows = (await self._session.execute(query.where(*known))).all()
             missing = set()
             for row in rows:
                 world.since[row.customer_id] = row.since
@@ -180,11 +164,16 @@ class Links:
         mine = sa.select(ti.trace_id).where(ti.identifier_id == identifier_id)
         return list((await self._read_trails(trace.c.trace_id.in_(mine))).values())
 
-    async def in_order(self, traces: Collection[UUID]) -> list[UUID]:
-        """The traces in the order in which identity heard of them."""
-        t = trace.c
-        query = sa.select(t.trace_id).where(among(t.trace_id, traces))
-        return list((await self._session.scalars(query.order_by(t.came_at, t.first_seen, t.trace_id))).all())
+    async def carrying(self, identifiers: Collection[UUID], *, since: datetime) -> dict[UUID, Trail]:
+        """Traces that came since and carry one of the identifiers."""
+        ti = trace_identifier.c
+        mine = sa.select(ti.trace_id).where(among(ti.identifier_id, identifiers))
+        return await self._read_trails(trace.c.trace_id.in_(mine) & (trace.c.came_at >= since))
+
+    async def came_at(self, traces: Collection[UUID]) -> dict[UUID, datetime]:
+        """When identity first heard of each trace."""
+        query = sa.select(trace.c.trace_id, trace.c.came_at).where(among(trace.c.trace_id, traces))
+        return {row.trace_id: row.came_at for row in (await self._session.execute(query)).all()}
 
     async def owners_of_traces(self, traces: Collection[UUID]) -> dict[UUID, UUID | None]:
         query = sa.select(trace.c.trace_id, trace.c.customer_id)

@@ -54,6 +54,7 @@ class Desk:
         self.too_common: set[UUID] = set()
         self.touched: set[UUID] = set()
         self.news: set[UUID] = set()
+        self.former: dict[UUID, UUID] = {}  # the customer whom a trace founded before it is decided anew
         self._seen: dict[UUID, list[Sighting]] = {}
 
     def owner(self, trace_id: UUID) -> UUID | None:
@@ -95,8 +96,8 @@ class Desk:
 
     def decide(self, trail: Trail, profile: Mapping[str, str] | None = None, *, at: datetime | None = None) -> Verdict:
         """Decide on one trail, let it take effect in the neighbourhood, and note what is to be written."""
-        verdict = decide(trail, self.world, mint=uuid7)
-        if verdict.founded and verdict.customer_id is not None:
+        verdict = decide(trail, self.world, mint=lambda: self.former.pop(trail.trace_id, None) or uuid7())
+        if verdict.founded and verdict.customer_id is not None and verdict.customer_id not in self.world.since:
             self.founded[verdict.customer_id] = kind_of(trail.carried.values(), profile or {})
         was = {merge: self._note_before(merge) for merge in verdict.merges}
         settle(verdict, self.world, at=at or self.now)
@@ -250,11 +251,12 @@ def taught_by(sightings: Iterable[Sighting], trail: Trail) -> Trail:
 
 
 def before_image(moved: Collection[Trail], kept: Collection[Trail]) -> dict[str, Any]:
-    """What an undo needs: whose the traces were and on what ground, and which were the survivor's own."""
-    return {
-        "moved": [{"trace": str(t.trace_id), "proof": t.proof, "via": str(t.via) if t.via else None} for t in moved],
-        "kept": [str(t.trace_id) for t in kept],
-    }
+    """What an undo needs: the traces that are moved and those that were the survivor's own, each with its ground."""
+    return {"moved": [_ground(trail) for trail in moved], "kept": [_ground(trail) for trail in kept]}
+
+
+def _ground(trail: Trail) -> dict[str, Any]:
+    return {"trace": str(trail.trace_id), "proof": trail.proof, "via": str(trail.via) if trail.via else None}
 
 
 def tell_moves(decision_id: UUID, kind: Any, moves: Sequence[Move], *, uow: IdentityUnitOfWork, now: datetime) -> None:
@@ -272,6 +274,16 @@ async def absorb(absorbed: UUID, survivor: UUID, *, uow: IdentityUnitOfWork, now
     gone = replace(found, state="merged", merged_into=survivor, revision=next_revision(found.revision, now))
     await uow.customers.change(absorbed, state=gone.state, merged_into=survivor, revision=gone.revision)
     uow.outbox.add(changed(gone), at=now)
+
+
+async def archive_if_empty(customers: Collection[UUID], *, uow: IdentityUnitOfWork, now: datetime) -> None:
+    """Customers without a trace are nobody any more."""
+    for found in (await uow.customers.get_all(customers)).values():
+        if found.state != "active" or await uow.customers.traces_of([found.customer_id]):
+            continue
+        gone = replace(found, state="archived", revision=next_revision(found.revision, now))
+        await uow.customers.change(found.customer_id, state=gone.state, revision=gone.revision)
+        uow.outbox.add(changed(gone), at=now)
 
 
 def reviews_of(

@@ -1,12 +1,14 @@
 """Merge and undo by people: what objects, which two traces the decision concerns, and what is to be decided anew."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from common.errors import Conflict, Invalid, NotFound
 from common.identifiers import RANK
-from identity.linking.domain import Trail, World, compare_documents, compare_names
+from identity.linking.domain import Decision, Proof, Trail, World, compare_documents, compare_names
+from identity.sightings.domain import Sighting, with_name
 
 
 class UnknownMerge(NotFound):
@@ -62,16 +64,69 @@ def moved_by(before: Mapping[str, Any] | None) -> dict[UUID, Mapping[str, Any]]:
     return {UUID(each["trace"]): each for each in (before or {}).get("moved", [])}
 
 
-def kept_by(before: Mapping[str, Any] | None) -> set[UUID]:
-    return {UUID(each) for each in (before or {}).get("kept", [])}
+def kept_by(before: Mapping[str, Any] | None) -> dict[UUID, Mapping[str, Any]]:
+    """The traces that were the survivor's own. Images of the first version name them and no more."""
+    kept = (before or {}).get("kept", [])
+    return {
+        UUID(each if isinstance(each, str) else each["trace"]): {} if isinstance(each, str) else each for each in kept
+    }
 
 
 def came_later(
-    present: Collection[UUID], before: Mapping[str, Any] | None, others: Sequence[Mapping[str, Any]]
+    present: Collection[UUID], before: Mapping[str, Any] | None, others: Iterable[Collection[UUID]]
 ) -> set[UUID]:
     """The traces that came while the merge stood: neither side's before it, nor brought in by another merge since.
 
     `others`: the traces that each later merge brought in from outside.
     """
-    brought = {UUID(trace) for other in others for trace in other["traces"]}
-    return set(present) - moved_by(before).keys() - kept_by(before) - brought
+    brought = {trace for other in others for trace in other}
+    return set(present) - moved_by(before).keys() - kept_by(before).keys() - brought
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """Whose a trace is, and on what ground; none given: as it is."""
+
+    customer_id: UUID | None
+    proof: Proof
+    via: UUID | None
+
+
+def grounds_of(merge: Decision, since: Sequence[Decision], present: Mapping[UUID, Trail]) -> dict[UUID, Grounds]:
+    """Where the traces of `present` belong without the merge and without those that the rules made since.
+
+    What a person moved elsewhere meanwhile is not in `present`, and stays there.
+    """
+    found = {trace: Grounds(trail.customer_id, trail.proof, trail.via) for trace, trail in present.items()}
+    for decision in (*reversed(since), merge):
+        for trace, image in kept_by(decision.before).items():
+            if trace in found and image:
+                found[trace] = Grounds(found[trace].customer_id, image["proof"], _via(image))
+        for trace, image in moved_by(decision.before).items():
+            if trace in found and (decision is merge or found[trace].customer_id == decision.survivor):
+                found[trace] = Grounds(decision.absorbed, image["proof"], _via(image))
+    return found
+
+
+def _via(image: Mapping[str, Any]) -> UUID | None:
+    return UUID(image["via"]) if image["via"] else None
+
+
+def rewound(trail: Trail, until: Sequence[Sighting], since: Sequence[Sighting], *, by_hand: Collection[UUID]) -> Trail:
+    """The trail without what it was taught by the touchpoints `since` alone; what a person put on it stays."""
+    if not since:
+        return trail
+    earlier = {c.identifier_id for sighting in until for c in sighting.carried}
+    proved = {c.identifier_id for sighting in until for c in sighting.carried if c.attested}
+    lately = {c.identifier_id for sighting in since for c in sighting.carried}
+    carried = {
+        identifier: replace(
+            c, attested=c.attested and (identifier in proved or identifier not in lately or identifier in by_hand)
+        )
+        for identifier, c in trail.carried.items()
+        if identifier in earlier or identifier in by_hand or identifier not in lately
+    }
+    names: tuple[str, ...] = ()
+    for name in (*(s.name for s in until), *(set(trail.names) - {s.name for s in since})):
+        names = with_name(names, name)
+    return replace(trail, carried=carried, names=names)

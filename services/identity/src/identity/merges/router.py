@@ -24,7 +24,8 @@ from identity.merges.schemas import (
     MergeReason,
     MergeUndone,
 )
-from identity.merges.use_cases import lift, merge_customers, preview_merge, undo_merge
+from identity.merges.undoing import undo_merge
+from identity.merges.use_cases import lift, merge_customers, preview_merge
 from identity.reach import ForStaffOnly, for_staff
 
 router = APIRouter(prefix="/identity/v1", tags=["merges (fusiones)"])

@@ -1,6 +1,5 @@
-"""Merge, preview and undo: one transaction each; a merge costs what it moves, an undo is exact."""
+"""Merge and preview: one transaction each; a merge costs what it moves."""
 
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -16,19 +15,15 @@ from common.errors import FieldError
 from common.idempotency import Attempt, recall, remember
 from identity.contact.domain import Consent, contact_of
 from identity.customers.domain import Customer, CustomerGone, Dossier, UnknownCustomer, survivors
-from identity.customers.telling import changed, tell_contact, tell_profiles
+from identity.customers.telling import tell_contact, tell_profiles
 from identity.linking.domain import Trail, World, next_revision
-from identity.linking.repository import BY_RULES, Decision
-from identity.linking.use_cases import Desk, absorb, before_image, tell_moves
+from identity.linking.repository import Decision
+from identity.linking.use_cases import absorb, before_image, tell_moves
 from identity.merges.domain import (
-    AlreadyUndone,
     GuardObjects,
     KeptApart,
     NotKeptApart,
     SameCustomer,
-    UnknownMerge,
-    came_later,
-    moved_by,
     objections,
     representative,
 )
@@ -158,157 +153,6 @@ def _refuse(found: list[str], *, force: bool) -> None:
         raise KeptApart
     if found and not force:
         raise GuardObjects(errors=[FieldError("/absorbed", code, "The two records differ in this.") for code in found])
-
-
-async def undo_merge(
-    *,
-    merge_id: UUID,
-    reason: str,
-    who: Principal,
-    attempt: Attempt | None,
-    uow: IdentityUnitOfWork,
-    clock: Clock,
-    company: Company,
-) -> UUID:
-    """The world as if the merge had not been: what it moved goes back, what came since is decided anew, the two stay apart."""
-    async with uow:
-        if (answer := await recall(uow, attempt, who)) is not None:
-            return UUID(answer["decision_id"])
-        await uow.lock_decisions()
-        merge = await uow.links.decision(merge_id)
-        if merge is None or merge.kind != "merge":
-            raise UnknownMerge
-        if merge.undone_by is not None:
-            raise AlreadyUndone
-        undo_id, touched = await _undo(
-            merge, reason=reason, by=who.known_as, apart=True, uow=uow, company=company, now=clock()
-        )
-        await tell_profiles(touched, uow=uow, company=company, now=clock())
-        await remember(uow, attempt, who, {"decision_id": str(undo_id)}, at=clock())
-        await uow.commit()
-    return undo_id
-
-
-async def take_back(merge: Decision, *, uow: IdentityUnitOfWork, company: Company, now: datetime) -> set[UUID]:
-    """A merge by the rules has lost its ground: undone without a verdict that the two differ."""
-    _, touched = await _undo(
-        merge,
-        reason="what it was decided on was retracted",
-        by=BY_RULES,
-        apart=False,
-        uow=uow,
-        company=company,
-        now=now,
-    )
-    return touched
-
-
-async def _undo(
-    merge: Decision, *, reason: str, by: str, apart: bool, uow: IdentityUnitOfWork, company: Company, now: datetime
-) -> tuple[UUID, set[UUID]]:
-    if merge.survivor is None or merge.absorbed is None:
-        raise UnknownMerge
-    chain = await _chain(merge.survivor, uow)
-    final = chain[-1]
-    await uow.lock([final, merge.absorbed], space=CUSTOMERS)
-    present = await uow.links.trails_of_customers([final])
-    later = came_later(present, merge.before, await _brought_since(merge, chain, uow))
-    undo_id: UUID = uuid7()
-    await uow.links.record(
-        [
-            Decision(
-                undo_id, "undo", by, reason, now, merge.survivor, merge.absorbed, merge.left_trace, merge.right_trace,
-                before_image(list(present.values()), []) | {"undoes": str(merge.decision_id)},
-            )
-        ]
-    )  # fmt: skip
-    await uow.links.mark_undone(merge.decision_id, by=undo_id)
-    await _move_back(merge, present, undo_id, uow, now)
-    await _restore(merge.absorbed, uow, now)
-    await _settle_reviews(merge, undo_id, by=by, reason=reason, apart=apart, uow=uow, now=now)
-    touched = {final, merge.absorbed} | await _decide_later(later, present, undo_id, by, uow, company, now)
-    await tell_contact(touched, uow=uow, now=now)
-    return undo_id, touched
-
-
-async def _chain(customer_id: UUID, uow: IdentityUnitOfWork) -> list[UUID]:
-    """The customer, who absorbed him, who absorbed that one, ..., the one who is left."""
-    chain = [customer_id]
-    while (found := await uow.customers.get(chain[-1])) is not None and found.merged_into is not None:
-        chain.append(found.merged_into)
-    return chain
-
-
-async def _brought_since(merge: Decision, chain: list[UUID], uow: IdentityUnitOfWork) -> list[dict[str, Any]]:
-    """What other merges, later than this one and still standing, brought into the chain from outside."""
-    brought = []
-    for other in await uow.links.standing_merges_into(chain):
-        if other.decision_id <= merge.decision_id:
-            continue
-        before = other.before or {}
-        inside = other.absorbed in chain
-        brought.append({"traces": before["kept"] if inside else [each["trace"] for each in before["moved"]]})
-    return brought
-
-
-async def _move_back(
-    merge: Decision, present: dict[UUID, Trail], undo_id: UUID, uow: IdentityUnitOfWork, now: datetime
-) -> None:
-    """Those that are still where the merge put them, or where that went since; what a person moved elsewhere stays there."""
-    back = []
-    for trace_id, before in moved_by(merge.before).items():
-        if trace_id in present and merge.absorbed is not None:
-            via = UUID(before["via"]) if before["via"] else None
-            back.append(replace(_given(present[trace_id], merge.absorbed, before["proof"], now), via=via))
-    await uow.links.move(back, decision_id=undo_id)
-    tell_moves(undo_id, "undo", [_move(t) for t in back], uow=uow, now=now)
-
-
-async def _restore(customer_id: UUID, uow: IdentityUnitOfWork, now: datetime) -> None:
-    found = await uow.customers.get(customer_id)
-    if found is None:
-        raise UnknownCustomer
-    back = replace(found, state="active", merged_into=None, revision=next_revision(found.revision, now))
-    # what was last told of him is stale by now: tell it again
-    await uow.customers.change(
-        customer_id, state=back.state, merged_into=None, revision=back.revision, profile_digest=None
-    )
-    uow.outbox.add(changed(back), at=now)
-
-
-async def _settle_reviews(
-    merge: Decision, undo_id: UUID, *, by: str, reason: str, apart: bool, uow: IdentityUnitOfWork, now: datetime
-) -> None:
-    await uow.reviews.reopen(merge.decision_id)
-    if not apart or merge.left_trace is None or merge.right_trace is None:
-        return
-    await uow.links.keep_apart(merge.left_trace, merge.right_trace, decision_id=undo_id, at=now)
-    await uow.reviews.decide_pair(
-        merge.left_trace, merge.right_trace, state="different", by=by, reason=reason, at=now, decision_id=undo_id
-    )
-
-
-async def _decide_later(
-    later: Collection[UUID],
-    present: dict[UUID, Trail],
-    undo_id: UUID,
-    by: str,
-    uow: IdentityUnitOfWork,
-    company: Company,
-    now: datetime,
-) -> set[UUID]:
-    """What came while the merge stood goes where the rules send it now; what a person linked by hand stays."""
-    anew = [
-        present[trace_id]
-        for trace_id in await uow.links.in_order(later)
-        if present[trace_id].proof != "person" or present[trace_id].scheme == "customer"
-    ]
-    if not anew:
-        return set()
-    desk = Desk(uow, company, now, kind="undo", decision_id=undo_id, by=by)
-    await desk.decide_anew(*anew)
-    await desk.close()
-    return desk.touched
 
 
 async def lift(*, one: UUID, other: UUID, reason: str, who: Principal, uow: IdentityUnitOfWork, clock: Clock) -> None:

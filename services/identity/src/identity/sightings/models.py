@@ -27,6 +27,7 @@ class SightingRow(Base, table=True):
     identifiers: list[dict[str, Any]] = Field(sa_type=Json)  # {"id", "attested"}
     profile: dict[str, str] = Field(sa_type=Json)
     unseen: bool = Field(sa_type=sa.Boolean)
+    came_at: datetime | None = Field(default=None, sa_type=UtcDateTime)  # when we took it in, a microsecond apart
 
 
 class IdentifierRow(Base, table=True):

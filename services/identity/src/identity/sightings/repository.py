@@ -1,7 +1,7 @@
 """Every query on what was seen."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.bulk import among, insert_rows
 from identity.linking.domain import Carried
-from identity.sightings.domain import ProfileValue, Sighting, digest_of, search_words
+from identity.sightings.domain import ProfileValue, Sighting, digest_of, minted_at, search_words
 from identity.sightings.models import identifier, name_token, profile_value, sighting, trace_identifier
 
 _EARLIER = "CASE WHEN excluded.{1} < {0}.{1} THEN excluded.{1} ELSE {0}.{1} END"
@@ -30,15 +30,19 @@ class Sightings:
         query = sa.select(sighting.c.touchpoint_id).where(among(sighting.c.touchpoint_id, touchpoints))
         return set((await self._session.scalars(query)).all())
 
-    async def add(self, sightings: Sequence[Sighting]) -> None:
-        """Store the sightings and what they teach: identifiers, who carries them, profile values, search words."""
+    async def add(self, sightings: Sequence[Sighting], *, at: datetime) -> None:
+        """Store the sightings and what they teach: identifiers, who carries them, profile values, search words.
+
+        Each is a microsecond after the one before it, so that the order in which they were decided can be told again.
+        """
         rows = [
             {
                 "touchpoint_id": s.touchpoint_id, "trace_id": s.trace_id, "occurred_at": s.occurred_at,
                 "source": s.source, "channel": s.channel, "profile": dict(s.profile), "unseen": False,
                 "identifiers": [{"id": str(c.identifier_id), "attested": c.attested} for c in s.carried],
+                "came_at": at + timedelta(microseconds=place),
             }
-            for s in sightings
+            for place, s in enumerate(sightings)
         ]  # fmt: skip
         await insert_rows(self._session, sighting, rows, on_conflict="nothing")
         await self._add_lessons(sightings)
@@ -137,7 +141,7 @@ class Sightings:
         """
         row = {
             "touchpoint_id": touchpoint_id, "trace_id": trace_id, "occurred_at": at, "source": "", "channel": "",
-            "identifiers": [], "profile": {}, "unseen": True,
+            "identifiers": [], "profile": {}, "unseen": True, "came_at": at,
         }  # fmt: skip
         emptied = {name: f"excluded.{name}" for name in ("identifiers", "profile", "unseen")}
         await insert_rows(self._session, sighting, [row], on_conflict=emptied)
@@ -147,21 +151,31 @@ class Sightings:
         return left
 
     async def _left_of(self, trace_id: UUID) -> list[Sighting]:
-        known = {row.identifier_id: row for row in await self.identifiers_of([trace_id])}
-        query = sa.select(sighting).where(sighting.c.trace_id == trace_id, ~sighting.c.unseen)
-        found = []
+        return [sighting for _, sighting in await self.story_of([trace_id])]
+
+    async def story_of(self, traces: Collection[UUID]) -> list[tuple[datetime, Sighting]]:
+        """What the traces' touchpoints taught, in the order in which we took it in, each with the moment."""
+        rows = await self.identifiers_of(traces)
+        known = {row.identifier_id: row for row in rows}
+        query = sa.select(sighting).where(among(sighting.c.trace_id, traces), ~sighting.c.unseen)
+        story = []
         for row in (await self._session.execute(query)).all():
             carried = [
                 Carried(UUID(c["id"]), known[UUID(c["id"])].scheme, known[UUID(c["id"])].value, c["attested"])
                 for c in row.identifiers
                 if UUID(c["id"]) in known
             ]
-            found.append(
-                Sighting(
-                    row.touchpoint_id, trace_id, row.occurred_at, row.source, row.channel, tuple(carried), row.profile
-                )
+            one = Sighting(
+                row.touchpoint_id, row.trace_id, row.occurred_at, row.source, row.channel, tuple(carried), row.profile
             )
-        return found
+            story.append((row.came_at or minted_at(row.touchpoint_id), one))
+        return sorted(story, key=lambda told: (told[0], told[1].touchpoint_id))
+
+    async def linked_by_hand(self, traces: Collection[UUID]) -> set[tuple[UUID, UUID]]:
+        """Trace and identifier, where a person said that the one carries the other."""
+        ti = trace_identifier.c
+        query = sa.select(ti.trace_id, ti.identifier_id).where(among(ti.trace_id, traces), ti.by_person)
+        return {(row.trace_id, row.identifier_id) for row in (await self._session.execute(query)).all()}
 
     async def _clear(self, trace_id: UUID) -> None:
         ti = trace_identifier

@@ -1,40 +1,30 @@
 """Taking in what channels saw of people: store it, decide whose traces those are, tell what is known by now."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from common.clock import Clock
 from common.company import Company
 from common.contracts.interactions import CaseMoved, PersonSeen, PersonUnseen
-from common.events import Event
-from identity.customers.telling import changed, tell_profiles
+from identity.customers.telling import tell_profiles
 from identity.knowledge.domain import Fact, Put
-from identity.linking.domain import next_revision
-from identity.linking.use_cases import Desk
-from identity.merges.use_cases import take_back
+from identity.linking.use_cases import Desk, archive_if_empty
+from identity.merges.undoing import take_back
 from identity.sightings.domain import Sighting, sighting_of, with_name
 from identity.uow import IdentityUnitOfWork
 
 
-async def see_people(
-    events: Sequence[Event], *, uow: IdentityUnitOfWork, clock: Clock, company: Company, consumer: str
-) -> None:
-    """Take in what channels saw of people, and decide whose traces those are."""
-    async with uow:
-        await uow.lock_decisions()
-        fresh = [event.data for event in await uow.inbox.claim(events, consumer=consumer)]
-        now = clock()
-        touched = await _see([data for data in fresh if isinstance(data, PersonSeen)], uow, company, now)
-        await uow.knowledge.note_cases([data for data in fresh if isinstance(data, CaseMoved)])
-        for data in fresh:
-            if isinstance(data, PersonUnseen):
-                touched |= await _unsee(data, uow, company, now)
-        await tell_profiles(touched, uow=uow, company=company, now=now)
-        await uow.commit()
+async def see_people(told: Sequence[Any], *, uow: IdentityUnitOfWork, company: Company, now: datetime) -> None:
+    """Take in what channels saw of people, and decide whose traces those are. Does not commit; the caller holds the decisions."""
+    touched = await _see([data for data in told if isinstance(data, PersonSeen)], uow, company, now)
+    await uow.knowledge.note_cases([data for data in told if isinstance(data, CaseMoved)])
+    for data in told:
+        if isinstance(data, PersonUnseen):
+            touched |= await unsee(data, uow, company, now)
+    await tell_profiles(touched, uow=uow, company=company, now=now)
 
 
 async def _see(seen: Sequence[PersonSeen], uow: IdentityUnitOfWork, company: Company, now: datetime) -> set[UUID]:
@@ -43,7 +33,7 @@ async def _see(seen: Sequence[PersonSeen], uow: IdentityUnitOfWork, company: Com
         return set()
     desk = Desk(uow, company, now)
     await desk.open([sighting for sighting, _ in sightings])
-    await uow.sightings.add([sighting for sighting, _ in sightings])
+    await uow.sightings.add([sighting for sighting, _ in sightings], at=now)
     await uow.knowledge.add(fact for _, event in sightings for fact in facts_of(event, company))
     await uow.knowledge.put(
         (Put(event.trace_id, question, "asked", event.occurred_at), event.touchpoint_id)
@@ -82,7 +72,7 @@ def facts_of(seen: PersonSeen, company: Company) -> Iterable[Fact]:
         )  # fmt: skip
 
 
-async def _unsee(gone: PersonUnseen, uow: IdentityUnitOfWork, company: Company, now: datetime) -> set[UUID]:
+async def unsee(gone: PersonUnseen, uow: IdentityUnitOfWork, company: Company, now: datetime) -> set[UUID]:
     """A touchpoint is taken back, and with it what it alone taught: its trace, and a merge made on its word, are decided anew."""
     left = await uow.sightings.unsee(gone.touchpoint_id, gone.trace_id, at=now)
     await uow.knowledge.forget(gone.touchpoint_id)
@@ -103,15 +93,6 @@ async def _unsee(gone: PersonUnseen, uow: IdentityUnitOfWork, company: Company, 
         desk = Desk(uow, company, now)
         await desk.decide_anew(trail)
         await desk.close()
-        await _archive_if_nothing_is_left(trail.customer_id, uow, now)
+        await archive_if_empty([trail.customer_id], uow=uow, now=now)
         touched |= desk.touched
     return touched
-
-
-async def _archive_if_nothing_is_left(customer_id: UUID, uow: IdentityUnitOfWork, now: datetime) -> None:
-    found = await uow.customers.get(customer_id)
-    if found is None or found.state != "active" or await uow.customers.traces_of([customer_id]):
-        return
-    gone = replace(found, state="archived", revision=next_revision(found.revision, now))
-    await uow.customers.change(customer_id, state=gone.state, revision=gone.revision)
-    uow.outbox.add(changed(gone), at=now)

@@ -1,0 +1,1 @@
+"""Guards against false merges: what bit, when, and at what figures."""

@@ -1,0 +1,295 @@
+"""Undo: what a merge moved goes back, and all that came since is told again, as if the two had never been one."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from common.auth import Principal
+from common.clock import Clock
+from common.company import Company
+from common.contracts.identity import Move
+from common.idempotency import Attempt, recall, remember
+from identity.customers.domain import UnknownCustomer
+from identity.customers.telling import changed, tell_contact, tell_profiles
+from identity.linking.domain import Trail, next_revision
+from identity.linking.repository import BY_RULES, Decision
+from identity.linking.use_cases import Desk, archive_if_empty, before_image
+from identity.merges.domain import (
+    AlreadyUndone,
+    Grounds,
+    UnknownMerge,
+    came_later,
+    grounds_of,
+    kept_by,
+    moved_by,
+    rewound,
+)
+from identity.sightings.domain import Sighting
+from identity.uow import CUSTOMERS, IdentityUnitOfWork
+
+MOST_TOLD_AGAIN = 5_000  # traces; beyond them others' traces that came since stay where they are
+
+
+async def undo_merge(
+    *,
+    merge_id: UUID,
+    reason: str,
+    who: Principal,
+    attempt: Attempt | None,
+    uow: IdentityUnitOfWork,
+    clock: Clock,
+    company: Company,
+) -> UUID:
+    """The world as if the merge had not been: what it moved goes back, what came since is decided anew, the two stay apart."""
+    async with uow:
+        if (answer := await recall(uow, attempt, who)) is not None:
+            return UUID(answer["decision_id"])
+        await uow.lock_decisions()
+        merge = await uow.links.decision(merge_id)
+        if merge is None or merge.kind != "merge":
+            raise UnknownMerge
+        if merge.undone_by is not None:
+            raise AlreadyUndone
+        undo_id, touched = await _undo(
+            merge, reason=reason, by=who.known_as, apart=True, uow=uow, company=company, now=clock()
+        )
+        await tell_profiles(touched, uow=uow, company=company, now=clock())
+        await remember(uow, attempt, who, {"decision_id": str(undo_id)}, at=clock())
+        await uow.commit()
+    return undo_id
+
+
+async def take_back(merge: Decision, *, uow: IdentityUnitOfWork, company: Company, now: datetime) -> set[UUID]:
+    """A merge by the rules has lost its ground: undone without a verdict that the two differ."""
+    reason = "what it was decided on was retracted"
+    _, touched = await _undo(merge, reason=reason, by=BY_RULES, apart=False, uow=uow, company=company, now=now)
+    return touched
+
+
+async def _undo(
+    merge: Decision, *, reason: str, by: str, apart: bool, uow: IdentityUnitOfWork, company: Company, now: datetime
+) -> tuple[UUID, set[UUID]]:
+    if merge.survivor is None or merge.absorbed is None:
+        raise UnknownMerge
+    chain = await _chain(merge.survivor, uow)
+    await uow.lock([chain[-1], merge.absorbed], space=CUSTOMERS)
+    past = await _past_of(merge, chain, uow)
+    undo_id: UUID = uuid7()
+    image = before_image(list(past.present.values()), []) | {"undoes": str(merge.decision_id)}
+    undo = Decision(
+        undo_id, "undo", by, reason, now, merge.survivor, merge.absorbed, merge.left_trace, merge.right_trace, image
+    )
+    await uow.links.record([undo])
+    for undone in (merge, *past.by_rules):
+        await uow.links.mark_undone(undone.decision_id, by=undo_id)
+        await uow.reviews.reopen(undone.decision_id)
+        await _restore(undone.absorbed, uow, now)
+    if apart:
+        await _keep_apart(merge, undo_id, by=by, reason=reason, uow=uow, now=now)
+    desk = Desk(uow, company, now, kind="undo", decision_id=undo_id, by=by)
+    await _tell_again(past, desk)
+    await desk.close()
+    await archive_if_empty(past.young, uow=uow, now=now)
+    touched = desk.touched | {chain[-1]} | {undone.absorbed for undone in (merge, *past.by_rules) if undone.absorbed}
+    await tell_contact(touched, uow=uow, now=now)
+    return undo_id, touched
+
+
+# --- what has been since ------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Past:
+    """What there was when the merge was made, and what came since.
+
+    `grounds`: where each trace of that time belongs without the merge. `later`: traces that came since, each as it is now;
+    those of others too, where they share an identifier: they were decided beside a customer who was two.
+    """
+
+    merge: Decision
+    present: dict[UUID, Trail]
+    later: dict[UUID, Trail]
+    grounds: dict[UUID, Grounds]
+    by_rules: Sequence[Decision] = ()  # merges since, by the rules: decided anew
+    young: set[UUID] = field(default_factory=set)  # customers whom the rules founded since
+
+
+async def _past_of(merge: Decision, chain: list[UUID], uow: IdentityUnitOfWork) -> Past:
+    present = await uow.links.trails_of_customers([chain[-1]])
+    since = [
+        each for each in await uow.links.standing_merges_into(chain) if each.decision_id > merge.decision_id
+    ]  # the oldest first
+    by_people = [each for each in since if each.by != BY_RULES]
+    # what the rules did after a person joined more to him rests on that person's word
+    by_rules = [
+        each for each in since if each.by == BY_RULES and not any(p.decision_id < each.decision_id for p in by_people)
+    ]
+    brought = [_brought_by(each, chain) for each in since if each not in by_rules]
+    ids = came_later(present, merge.before, brought)
+    grounds = grounds_of(merge, by_rules, present)
+    came = await uow.links.came_at(ids)
+    later = {
+        trace: present[trace]
+        for trace in ids
+        if came[trace] >= merge.at and (present[trace].proof != "person" or present[trace].scheme == "customer")
+    }
+    past = Past(merge, present, later, {t: g for t, g in grounds.items() if t not in later}, by_rules)
+    await _add_entangled(past, uow)
+    owners = {trail.customer_id for trail in past.later.values()} - {None}
+    found = await uow.customers.get_all([owner for owner in owners if owner is not None])
+    past.young = {
+        each.customer_id for each in found.values()
+        if each.customer_id > merge.decision_id and each.created_by == BY_RULES and each.state == "active"
+    }  # fmt: skip
+    return past
+
+
+async def _chain(customer_id: UUID, uow: IdentityUnitOfWork) -> list[UUID]:
+    """The customer, who absorbed him, who absorbed that one, ..., the one who is left."""
+    chain = [customer_id]
+    while (found := await uow.customers.get(chain[-1])) is not None and found.merged_into is not None:
+        chain.append(found.merged_into)
+    return chain
+
+
+def _brought_by(other: Decision, chain: list[UUID]) -> set[UUID]:
+    """What another merge, later than this one and still standing, brought into the chain from outside."""
+    return set(kept_by(other.before) if other.absorbed in chain else moved_by(other.before))
+
+
+async def _add_entangled(past: Past, uow: IdentityUnitOfWork) -> None:
+    """Other customers' traces that came since and share an identifier with his, and those that share one with these."""
+    asked: set[UUID] = set()
+    around = dict(past.present)
+    while around and len(past.later) < MOST_TOLD_AGAIN:
+        ids = {
+            c.identifier_id
+            for trail in around.values()
+            for c in trail.carried.values()
+            if c.scheme not in ("device", "customer")
+        }
+        ids -= asked
+        usable = ids - await uow.sightings.shared(ids) if ids else ids
+        asked |= ids
+        found = await uow.links.carrying(usable, since=past.merge.at) if usable else {}
+        around = {
+            trace: trail for trace, trail in found.items()
+            if trace not in past.present and trace not in past.later and trail.proof != "person" and trail.scheme != "customer"
+        }  # fmt: skip
+        past.later |= around
+
+
+# --- telling it again -----------------------------------------------------------------------------------------------------
+
+
+async def _tell_again(past: Past, desk: Desk) -> None:
+    """Decide anew on all that came since, touchpoint by touchpoint, from how it was when the merge was made."""
+    uow, merge = desk.uow, past.merge
+    before = past.later | {trace: past.present[trace] for trace in past.grounds if trace in past.present}
+    story = await uow.sightings.story_of(before)
+    by_hand = await uow.sightings.linked_by_hand(before)
+    stripped = [_nobodys(trail) for trail in past.later.values()]
+    desk.world = await uow.links.world(
+        [*stripped, *(trail for trace, trail in before.items() if trace not in past.later)]
+    )
+    at_work = {each for decision in (merge, *past.by_rules) for each in (decision.survivor, decision.absorbed) if each}
+    await uow.links.add_customers(desk.world, at_work | past.young)
+    for left, right in await uow.links.kept_apart(desk.world.trails.keys()):
+        desk.world.keep_apart(left, right)
+    original = dict(desk.world.trails) | before
+    _rewind(past, desk, story, by_hand)
+    desk.former = {t.trace_id: t.customer_id for t in _founders(past)}
+    for _, happened in sorted(
+        _what_happened(past, story, await uow.links.came_at(past.later)), key=lambda each: each[0]
+    ):
+        if isinstance(happened, Sighting):
+            desk.learn(happened)
+        else:
+            desk.world.put(happened)
+            desk.decide(happened)
+    _note_moves(desk, original)
+
+
+def _nobodys(trail: Trail) -> Trail:
+    """As if it came now. What a person wrote to a customer goes by his id alone, so its proof stays."""
+    return replace(trail, customer_id=None, via=None, proof=trail.proof if trail.scheme == "customer" else "claimed")
+
+
+def _rewind(
+    past: Past, desk: Desk, story: Sequence[tuple[datetime, Sighting]], by_hand: Collection[tuple[UUID, UUID]]
+) -> None:
+    """The neighbourhood as it was when the merge was made, without the merge."""
+    since: dict[UUID, list[Sighting]] = {}
+    until: dict[UUID, list[Sighting]] = {}
+    for came, sighting in story:
+        (since if came >= past.merge.at else until).setdefault(sighting.trace_id, []).append(sighting)
+    for trace, ground in past.grounds.items():
+        if (trail := past.present.get(trace)) is not None:
+            hand = {identifier for of, identifier in by_hand if of == trace}
+            known = rewound(trail, until.get(trace, ()), since.get(trace, ()), by_hand=hand)
+            desk.world.put(replace(known, customer_id=ground.customer_id, proof=ground.proof, via=ground.via))
+    for trail in past.later.values():
+        desk.world.put(replace(_nobodys(trail), carried={}, names=()))
+
+
+def _founders(past: Past) -> Iterable[Any]:
+    """Of each customer whom the rules founded since, the trace that founded him: he keeps his id where he is founded again."""
+    mine = sorted(
+        (t for t in past.later.values() if t.customer_id in past.young and t.via is None),
+        key=lambda t: (str(t.customer_id), t.trace_id),
+    )
+    return [next(traces) for _, traces in groupby(mine, key=lambda t: t.customer_id)]
+
+
+def _what_happened(
+    past: Past, story: Sequence[tuple[datetime, Sighting]], came_at: dict[UUID, datetime]
+) -> list[tuple[tuple[datetime, UUID], Sighting | Trail]]:
+    """What is to be told again: each touchpoint since, and the traces that have none (written to him by staff)."""
+    told = [((came, s.touchpoint_id), s) for came, s in story if came >= past.merge.at]
+    spoken = {s.trace_id for _, s in told}
+    silent = [((came_at[t], t), _nobodys(trail)) for t, trail in past.later.items() if t not in spoken]
+    return [*told, *silent]
+
+
+def _note_moves(desk: Desk, original: dict[UUID, Trail]) -> None:
+    """What is to be written and told is where each trace is in the end, whatever way it took there."""
+    desk.merges = [(decision, []) for decision, _ in desk.merges]
+    desk.moved = {}
+    for trace, now_is in list(desk.world.trails.items()):
+        was = original.get(trace)
+        if was is None or (was.customer_id, was.proof, was.via) == (now_is.customer_id, now_is.proof, now_is.via):
+            continue
+        moved = replace(now_is, revision=next_revision(was.revision, desk.now))
+        desk.world.put(moved)
+        desk.moved[trace] = Move(
+            trace_id=trace, customer_id=moved.customer_id, revision=moved.revision, proof=moved.proof
+        )
+        desk.touched |= {each for each in (was.customer_id, moved.customer_id) if each is not None}
+
+
+async def _restore(customer_id: UUID | None, uow: IdentityUnitOfWork, now: datetime) -> None:
+    found = await uow.customers.get(customer_id) if customer_id is not None else None
+    if found is None:
+        raise UnknownCustomer
+    back = replace(found, state="active", merged_into=None, revision=next_revision(found.revision, now))
+    # what was last told of him is stale by now: tell it again
+    await uow.customers.change(
+        found.customer_id, state=back.state, merged_into=None, revision=back.revision, profile_digest=None
+    )
+    uow.outbox.add(changed(back), at=now)
+
+
+async def _keep_apart(
+    merge: Decision, undo_id: UUID, *, by: str, reason: str, uow: IdentityUnitOfWork, now: datetime
+) -> None:
+    if merge.left_trace is None or merge.right_trace is None:
+        return
+    await uow.links.keep_apart(merge.left_trace, merge.right_trace, decision_id=undo_id, at=now)
+    await uow.reviews.decide_pair(
+        merge.left_trace, merge.right_trace, state="different", by=by, reason=reason, at=now, decision_id=undo_id
+    )

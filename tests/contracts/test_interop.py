@@ -30,6 +30,8 @@ def sample(schema: dict[str, Any], definitions: dict[str, Any], *, full: bool) -
     if alternatives := schema.get("anyOf"):
         barest = NULL if NULL in alternatives else alternatives[0]
         return sample(next(a for a in alternatives if a != NULL) if full else barest, definitions, full=full)
+    if isinstance(values := schema.get("additionalProperties"), dict):
+        return {"Ñandú": sample(values, definitions, full=full)} if full else {}
     if schema.get("type") == "object":
         wanted = schema.get("properties", {}) if full else schema.get("required", [])
         fields = {name: sample(schema["properties"][name], definitions, full=full) for name in wanted}

@@ -5,23 +5,35 @@ from uuid import UUID
 
 from common.clock import Clock
 from common.company import Company
-from common.contracts import interactions
+from common.contracts import interactions, scoring, service_audit
+from common.contracts.erasure import ErasureDone
 from common.contracts.interactions import CaseMoved, PersonSeen, PersonUnseen
+from common.erasure import without_erased
 from common.events import Event
 from common.timers import Timer
 from identity.customers.telling import tell_profiles
+from identity.privacy.use_cases import CONFIRMATIONS, note_confirmations
 from identity.sightings.use_cases import see_people
 from identity.uow import CUSTOMERS, IdentityUnitOfWork
 
 CONSUMER = "identity"
-TOPICS = (interactions.PEOPLE, interactions.TOPIC)
+TOPICS = (
+    interactions.PEOPLE, interactions.TOPIC, interactions.ERASURES, scoring.ERASURES, service_audit.ERASURES,
+)  # fmt: skip
 # Of the log's own topic only what decides whether he may be asked something; touchpoints are not read here.
-TYPES = frozenset(cls.type for cls in (PersonSeen, PersonUnseen, CaseMoved))
+TYPES = frozenset({PersonSeen.type, PersonUnseen.type, CaseMoved.type, *(each.type for each in CONFIRMATIONS)})
 
 
 async def consume(events: Sequence[Event], *, uow: IdentityUnitOfWork, clock: Clock, company: Company) -> None:
-    """One batch, one transaction: claimed, decided, told."""
-    await see_people(events, uow=uow, clock=clock, company=company, consumer=CONSUMER)
+    """One batch, one transaction: claimed, decided, told. What was before somebody's erasure is passed over."""
+    async with uow:
+        await uow.lock_decisions()
+        fresh = await without_erased(await uow.inbox.claim(events, consumer=CONSUMER), uow.session)
+        told, now = [event.data for event in fresh], clock()
+        await see_people(told, uow=uow, company=company, now=now)
+        confirmed = [data for data in told if isinstance(data, ErasureDone)]
+        await note_confirmations(confirmed, uow=uow, company=company, now=now)
+        await uow.commit()
 
 
 async def profiles_stale(due: Sequence[Timer], *, uow: IdentityUnitOfWork, clock: Clock, company: Company) -> None:

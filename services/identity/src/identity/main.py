@@ -18,6 +18,8 @@ from identity.customers.router import router as customers
 from identity.customers.router import search_router as search
 from identity.knowledge.router import router as knowledge
 from identity.merges.router import router as merges
+from identity.privacy.router import TAG as PRIVACY
+from identity.privacy.router import router as privacy
 from identity.reviews.router import router as reviews
 from identity.worker import create_consumer
 
@@ -30,6 +32,7 @@ TAGS = {
     "facts (lo que sabemos)": "Dated facts with source, confidence and expiry, and the next two questions to ask.",
     "contact (cómo contactarlo)": "Preferences, and a ledger of consents that only grows.",
     "people (quién lo atiende)": "Account owner, nanny, executive counterpart.",
+    PRIVACY: "Erase a person in all four services, with a certificate; export, put right, leave unused.",
     "merges (fusiones)": "Merge with preview, undo exactly, and what keeps two traces apart.",
     "reviews (revisiones)": "Pairs in doubt, explained, for people to decide.",
     "access keys (llaves)": "Credentials for channel systems: scoped, hashed, shown once.",
@@ -50,7 +53,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         description=DESCRIPTION.strip(),
         settings=runtime.settings,
         routers=[
-            search, customers, knowledge, contact, assignments, merges, reviews, access_keys,
+            search, customers, privacy, knowledge, contact, assignments, merges, reviews, access_keys,
             parked_router("identity", {"event": again}),
         ],
         publishes=[identity.TOPIC, identity.PEOPLE],

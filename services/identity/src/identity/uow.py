@@ -9,6 +9,7 @@ from identity.customers.domain import Customer, UnknownCustomer
 from identity.customers.repository import Customers
 from identity.knowledge.repository import Knowledge
 from identity.linking.repository import Links
+from identity.privacy.repository import Erasures
 from identity.reviews.repository import Reviews
 from identity.sightings.repository import Sightings
 
@@ -25,6 +26,7 @@ class IdentityUnitOfWork(UnitOfWork):
     contact: Contact
     assignments: Assignments
     reviews: Reviews
+    erasures: Erasures
 
     def _open(self) -> None:
         self.links = Links(self.session)
@@ -34,6 +36,7 @@ class IdentityUnitOfWork(UnitOfWork):
         self.contact = Contact(self.session)
         self.assignments = Assignments(self.session)
         self.reviews = Reviews(self.session)
+        self.erasures = Erasures(self.session)
 
     async def lock_decisions(self) -> None:
         """One decision at a time: a merge moves traces that a link decided elsewhere would otherwise join too late."""

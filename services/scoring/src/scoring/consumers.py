@@ -8,12 +8,14 @@ from uuid import UUID
 from common.access import apply_access
 from common.clock import Clock
 from common.contracts import identity, interactions
-from common.contracts.identity import CustomerChanged, LinksChanged
+from common.contracts.identity import CustomerChanged, CustomerErased, LinksChanged
 from common.contracts.interactions import CaseMoved, Money, TouchpointFigures, TouchpointRecorded, TouchpointRetracted
+from common.erasure import erased_among, note_erasures, without_erased
 from common.events import Event
 from scoring.appraisals.domain import Cause
 from scoring.appraisals.use_cases import reappraise
 from scoring.classes.use_cases import rank_soon
+from scoring.erasure.use_cases import forget
 from scoring.uow import ScoringUnitOfWork
 from scoring.values.domain import ANONYMOUS, Books, Figures, Tally, tallies
 
@@ -59,6 +61,8 @@ async def consume(events: Sequence[Event], *, uow: ScoringUnitOfWork, clock: Clo
     async with uow:
         owners = await _lock(events, uow=uow)
         fresh = await uow.inbox.claim(events, consumer=CONSUMER)
+        erasures = await note_erasures(fresh, uow.session)
+        fresh = await without_erased(fresh, uow.session)
         data = [event.data for event in fresh]
         await apply_access(fresh, uow.session)
         changes = _counted(data, books=uow.books)
@@ -68,7 +72,9 @@ async def consume(events: Sequence[Event], *, uow: ScoringUnitOfWork, clock: Clo
         linked = await uow.links.customers_of(changes.traces)
         for trace, customer_id in linked.items():
             causes[customer_id] = _weightier(causes.get(customer_id), changes.traces[trace])
-        await reappraise(causes, uow=uow, now=now)
+        await forget(erasures, uow=uow, now=now)
+        nobody = await erased_among(uow.session, causes)
+        await reappraise({each: cause for each, cause in causes.items() if each not in nobody}, uow=uow, now=now)
         if changes.has_sales or any(isinstance(each, LinksChanged) for each in data):
             await rank_soon(uow=uow, now=now)
         await uow.commit()
@@ -102,6 +108,9 @@ def _concerned(data: Iterable[object]) -> tuple[set[UUID], set[UUID]]:
             customers.update(move.customer_id for move in each.moves if move.customer_id is not None)
         elif isinstance(each, CustomerChanged):
             customers.add(each.customer_id)
+        elif isinstance(each, CustomerErased):
+            traces.update(each.traces)
+            customers.update(each.customers)
         elif isinstance(each, CaseMoved) or (isinstance(each, TouchpointFigures) and not each.anonymous):
             traces.add(each.trace_id)
     return traces, customers

@@ -38,7 +38,7 @@ def create_app(runtime: Runtime) -> ServiceApp:
         description=DESCRIPTION,
         settings=runtime.settings,
         routers=[customers, reports, policies, parked_router("scoring", {"event": handle_again})],
-        publishes=[scoring.TOPIC],
+        publishes=[scoring.TOPIC, scoring.ERASURES],
         consumes=[interactions.TOPIC, identity.TOPIC],
         tags={
             "value (valor)": "What customers are worth, and why.",

@@ -1,11 +1,14 @@
 """What service-audit does when something happens elsewhere."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from common.access import apply_access
 from common.clock import Clock
 from common.contracts import identity, interactions
+from common.erasure import note_erasures, without_erased
 from common.events import Event
+from service_audit.erasure.use_cases import forget
 from service_audit.evidence.use_cases import lock_scopes, take_note
 from service_audit.observations.domain import hear
 from service_audit.uow import AuditUnitOfWork
@@ -20,11 +23,20 @@ async def consume(events: Sequence[Event], *, uow: AuditUnitOfWork, clock: Clock
     async with uow:
         moments = await uow.standards.moments()
         heard = hear(events, noted_at=now)
-        await lock_scopes(heard, moments, uow=uow)
+        await lock_scopes(heard, moments, uow=uow, beside=_erased(events))
         fresh = await uow.inbox.claim(events, consumer=CONSUMER)
+        erasures = await note_erasures(fresh, uow.session)
+        fresh = await without_erased(fresh, uow.session)
         data = [event.data for event in fresh]
         await uow.customers.link(m for d in data if isinstance(d, identity.LinksChanged) for m in d.moves)
         await uow.customers.change(d for d in data if isinstance(d, identity.CustomerChanged))
         await apply_access(fresh, uow.session)
         await take_note(heard.among(fresh), moments, uow=uow, now=now)
+        await forget(erasures, uow=uow, now=now)
         await uow.commit()
+
+
+def _erased(events: Sequence[Event]) -> set[UUID]:
+    """The traces that are taken out: nobody else may take note of them meanwhile."""
+    told = (event.data for event in events if isinstance(event.data, identity.CustomerErased))
+    return {trace_id for data in told for trace_id in data.traces}

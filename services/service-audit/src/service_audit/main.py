@@ -44,7 +44,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         description=DESCRIPTION.strip(),
         settings=runtime.settings,
         routers=[standards, scorecards, evidence, actions, parked_router("service-audit", {"event": again})],
-        publishes=[service_audit.TOPIC],
+        publishes=[service_audit.TOPIC, service_audit.ERASURES],
         consumes=TOPICS,
         tags=TAGS,
         state={"database": runtime.database, "clock": runtime.clock, "company": runtime.company},

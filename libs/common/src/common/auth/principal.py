@@ -15,6 +15,8 @@ SCOPES = {
     "contact:read": "ask whether a customer may be contacted",
     "customers:read": "read customers",
     "customers:write": "change customers",
+    "customers:erase": "erase customers and read the certificates",
+    "customers:export": "read everything that is on record of a person",
     "merges:write": "merge customers and undo it",
     "reviews:write": "decide on pairs in doubt",
     "facts:write": "learn facts",

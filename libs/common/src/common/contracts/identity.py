@@ -29,7 +29,7 @@ class LinksChanged(EventData):
     topic: ClassVar[str] = TOPIC
 
     decision_id: UUID
-    kind: Literal["link", "merge", "undo", "split", "republish"]
+    kind: Literal["link", "merge", "undo", "split", "republish", "erase"]
     moves: list[Move]
 
     def key(self) -> str:
@@ -45,7 +45,7 @@ class CustomerChanged(EventData):
     customer_id: UUID
     revision: int
     kind: Literal["person", "organisation", "household"] = "person"
-    state: Literal["active", "merged", "archived"]
+    state: Literal["active", "merged", "archived", "erased"]
     merged_into: UUID | None = None
     since: AwareDatetime | None = None
     key_account: bool = False
@@ -74,6 +74,8 @@ class ContactChanged(EventData):
     consents: list[
         dict[str, Any]
     ] = []  # {"purpose", "channel" ("*" for all), "granted": bool, "at"}: the latest of each
+    restricted: bool = False  # his data are stored and not used: no signal, no contact, no resume
+    visits: dict[str, Any] = {}  # how he wants to be visited: {"announce", "weekdays", "from", "to", "place", ...}
 
     def key(self) -> str:
         return str(self.customer_id)
@@ -105,6 +107,27 @@ class CustomerProfiled(EventData):
         return str(self.customer_id)
 
 
+class CustomerErased(EventData):
+    """A customer is to be forgotten: each service takes out what it has of these traces and customers, and says so.
+
+    Whatever was recorded on them until `erased_at`, or occurred until then, is dropped wherever it turns up, a replay
+    included. At most 1,000 traces each: a large customer has several parts.
+    """
+
+    type: ClassVar[str] = "identity.customer-erased"
+    topic: ClassVar[str] = TOPIC
+
+    erasure_id: UUID
+    part: int = 0
+    customer_id: UUID
+    customers: list[UUID]  # himself, and those whom he absorbed
+    traces: list[UUID]
+    erased_at: AwareDatetime
+
+    def key(self) -> str:
+        return str(self.customer_id)
+
+
 class AccessChanged(EventData):
     """A credential was made or taken away. The hash, never the key. State event by key id."""
 
@@ -125,4 +148,4 @@ class AccessChanged(EventData):
         return self.key_id
 
 
-register(LinksChanged, CustomerChanged, ContactChanged, CustomerProfiled, AccessChanged)
+register(LinksChanged, CustomerChanged, ContactChanged, CustomerProfiled, CustomerErased, AccessChanged)

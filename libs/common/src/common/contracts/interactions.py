@@ -8,10 +8,12 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from common.contracts.erasure import ErasureDone
 from common.events import EventData, register
 
 TOPIC = "interactions.v1"
 PEOPLE = "interactions.people.v1"
+ERASURES = "interactions.erasures.v1"  # few events, so that identity need not read all the others for them
 
 
 class Money(BaseModel):
@@ -88,6 +90,7 @@ class PersonSeen(EventData):
     source: str
     channel: str
     occurred_at: AwareDatetime
+    recorded_at: AwareDatetime | None = None
     backfill: bool = False
     identifiers: list[
         dict[str, Any]
@@ -189,6 +192,20 @@ class CaseMoved(EventData):
         return str(self.trace_id)
 
 
+class CustomerForgotten(ErasureDone):
+    """All that was here of an erased customer has been taken out."""
+
+    type: ClassVar[str] = "interactions.customer-forgotten"
+    topic: ClassVar[str] = ERASURES
+
+
 register(
-    TouchpointRecorded, TouchpointRetracted, PersonSeen, PersonUnseen, ConversationMoved, CommitmentMoved, CaseMoved
+    TouchpointRecorded,
+    TouchpointRetracted,
+    PersonSeen,
+    PersonUnseen,
+    ConversationMoved,
+    CommitmentMoved,
+    CaseMoved,
+    CustomerForgotten,
 )

@@ -5,9 +5,11 @@ from uuid import UUID
 
 from pydantic import AwareDatetime
 
+from common.contracts.erasure import ErasureDone
 from common.events import EventData, register
 
 TOPIC = "scoring.v1"
+ERASURES = "scoring.erasures.v1"  # few events, so that identity need not read all the others for them
 
 
 class ValueChanged(EventData):
@@ -78,4 +80,11 @@ class TreatmentChanged(EventData):
         return str(self.customer_id)
 
 
-register(ValueChanged, TierChanged, SignalMoved, TreatmentChanged)
+class CustomerForgotten(ErasureDone):
+    """All that was here of an erased customer has been taken out."""
+
+    type: ClassVar[str] = "scoring.customer-forgotten"
+    topic: ClassVar[str] = ERASURES
+
+
+register(ValueChanged, TierChanged, SignalMoved, TreatmentChanged, CustomerForgotten)

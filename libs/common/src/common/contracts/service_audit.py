@@ -5,9 +5,11 @@ from uuid import UUID
 
 from pydantic import AwareDatetime
 
+from common.contracts.erasure import ErasureDone
 from common.events import EventData, register
 
 TOPIC = "service-audit.v1"
+ERASURES = "service-audit.erasures.v1"  # few events, so that identity need not read all the others for them
 
 
 class EvidenceRecorded(EventData):
@@ -81,4 +83,11 @@ class ActionMoved(EventData):
         return str(self.action_id)
 
 
-register(EvidenceRecorded, MomentFailed, ScorecardPublished, ActionMoved)
+class CustomerForgotten(ErasureDone):
+    """All that was here of an erased customer has been taken out."""
+
+    type: ClassVar[str] = "service-audit.customer-forgotten"
+    topic: ClassVar[str] = ERASURES
+
+
+register(EvidenceRecorded, MomentFailed, ScorecardPublished, ActionMoved, CustomerForgotten)

@@ -45,7 +45,7 @@ class Customer:
 
     customer_id: UUID
     kind: Literal["person", "organisation", "household"]
-    state: Literal["active", "merged", "archived"]
+    state: Literal["active", "merged", "archived", "erased"]
     merged_into: UUID | None
     key_account: bool
     since: datetime

@@ -41,11 +41,11 @@ class Customers:
         return {row.customer_id: Customer(**row._mapping) for row in rows}  # noqa: SLF001 - SQLAlchemy's documented access
 
     async def resolve(self, customer_id: UUID) -> Customer | None:
-        """The customer, or whoever absorbed him; None for an id that was never given out."""
+        """The customer, or whoever absorbed him; None for an id that was never given out, or whose person was erased."""
         found = await self.get(customer_id)
         while found is not None and found.merged_into is not None:
             found = await self.get(found.merged_into)
-        return found
+        return None if found is not None and found.state == "erased" else found
 
     async def change(self, customer_id: UUID, **values: Any) -> None:
         await self._session.execute(sa.update(customer).where(customer.c.customer_id == customer_id).values(**values))

@@ -45,6 +45,17 @@ class OpenCaseRow(Base, table=True):
     moved_at: datetime = Field(sa_type=UtcDateTime)
 
 
+class RestrictionRow(Base, table=True):
+    """Whether a customer's data may be used, as identity last told; the highest revision wins."""
+
+    __tablename__ = "restriction"
+
+    customer_id: UUID = Field(sa_type=sa.Uuid, primary_key=True)
+    revision: int = Field(sa_type=sa.BigInteger)
+    restricted: bool = Field(sa_type=sa.Boolean)
+
+
 trace_link: sa.Table = TraceLinkRow.__table__  # type: ignore[attr-defined]
 customer: sa.Table = CustomerRow.__table__  # type: ignore[attr-defined]
 open_case: sa.Table = OpenCaseRow.__table__  # type: ignore[attr-defined]
+restriction: sa.Table = RestrictionRow.__table__  # type: ignore[attr-defined]

@@ -15,6 +15,7 @@ from service_audit.evidence.domain import Evidence, State, Tally
 from service_audit.evidence.models import evidence
 
 _COLUMNS = tuple(field.name for field in fields(Evidence))
+KEPT_SCOPE = "erased:"  # of verdicts whose person was erased: they stay in the scores, and cannot be given again
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,9 @@ class EvidenceStore:
     async def judged_before(self, cycle: str, version: int, *, limit: int) -> list[Evidence]:
         """Evidence of the cycle that its present version no longer gives (once all of it has been judged anew)."""
         c = evidence.c
-        return await self._read(select(evidence).where(c.cycle == cycle, c.version < version).limit(limit))
+        return await self._read(
+            select(evidence).where(c.cycle == cycle, c.version < version, ~c.scope.startswith(KEPT_SCOPE)).limit(limit)
+        )
 
     async def save(self, judged: Iterable[Evidence]) -> None:
         ordered = sorted(judged, key=lambda one: one.evidence_id)

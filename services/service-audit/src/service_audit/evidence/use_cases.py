@@ -1,7 +1,7 @@
 """Judging what was seen: as it arrives, when a deadline passes, and when a standard has changed."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -23,10 +23,12 @@ Moments = Mapping[tuple[str, str], Moment]
 Case = tuple[Moment, str]  # a moment and the scope in which it is to be judged
 
 
-async def lock_scopes(heard: Heard, moments: Moments, *, uow: AuditUnitOfWork) -> None:
+async def lock_scopes(heard: Heard, moments: Moments, *, uow: AuditUnitOfWork, beside: Collection[UUID] = ()) -> None:
     """Hold the subjects on which two transactions must not judge at once. What is seen alone is told in order anyway."""
     touched = [*heard.seen, *await uow.observations.depending_on(one.key for one in heard.withdrawn)]
-    await uow.lock(scope for _, scope in _cases(touched, moments) if not scope.startswith("observation:"))
+    scopes = {scope for _, scope in _cases(touched, moments) if not scope.startswith("observation:")}
+    # the traces as well: a person who is erased at this moment must not be taken note of anew
+    await uow.lock({*scopes, *beside, *(one.trace_id for one in heard.seen)})
 
 
 async def take_note(heard: Heard, moments: Moments, *, uow: AuditUnitOfWork, now: datetime) -> None:

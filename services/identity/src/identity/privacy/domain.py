@@ -1,0 +1,61 @@
+"""The certificate of an erasure: which service has taken out what, and when all of them have."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from common.errors import NotFound
+
+SERVICES = ("identity", "interactions", "scoring", "service-audit")
+OWN = "identity"
+
+
+class UnknownErasure(NotFound):
+    code = "unknown-erasure"
+    title = "There is no such erasure"
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """That somebody was erased, in how many parts the others were told, and when the last has confirmed."""
+
+    erasure_id: UUID
+    customer_id: UUID
+    reason: str
+    by: str
+    at: datetime
+    parts: int
+    completed_at: datetime | None = None
+
+    @property
+    def state(self) -> Literal["under-way", "complete"]:
+        return "under-way" if self.completed_at is None else "complete"
+
+
+@dataclass(frozen=True)
+class Line:
+    """What one service has taken out of one part, and what it keeps: sums under a random key, and receipts."""
+
+    erasure_id: UUID
+    service: str
+    part: int
+    removed: Mapping[str, int]
+    kept: Mapping[str, int]
+    at: datetime
+
+
+def awaited(erasure: Erasure, lines: Collection[Line]) -> list[str]:
+    """The services that have not yet confirmed every part."""
+    done = {(line.service, line.part) for line in lines}
+    return [each for each in SERVICES if any((each, part) not in done for part in range(erasure.parts))]
+
+
+def added_up(counts: Collection[Mapping[str, int]]) -> dict[str, int]:
+    """The counts of several parts together, without those that are nothing."""
+    total: dict[str, int] = {}
+    for each in counts:
+        for name, number in each.items():
+            total[name] = total.get(name, 0) + number
+    return {name: number for name, number in sorted(total.items()) if number}

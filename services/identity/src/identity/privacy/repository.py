@@ -1,0 +1,157 @@
+"""Every query that takes a person out of identity's tables, and those on the certificates."""
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from common.bulk import among, insert_rows
+from identity import tables
+from identity.customers.models import customer
+from identity.linking.models import decision, trace
+from identity.privacy.domain import Erasure, Line
+from identity.privacy.models import erasure, erasure_line
+from identity.sightings.models import identifier, sighting, trace_identifier
+
+# Not taken out row by row: that there was such a customer stays, a decision may be somebody else's as well.
+_SEEN_TO_APART = frozenset({"customer", "decision", "erasure"})
+
+
+class Erasures:
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    # --- certificates -------------------------------------------------------------------------------------------------
+
+    async def add(self, one: Erasure) -> None:
+        await insert_rows(self._session, erasure, [vars(one)])
+
+    async def change(self, erasure_id: UUID, **values: Any) -> None:
+        await self._session.execute(sa.update(erasure).where(erasure.c.erasure_id == erasure_id).values(**values))
+
+    async def get(self, erasure_id: UUID, *, locked: bool = False) -> Erasure | None:
+        query = sa.select(erasure).where(erasure.c.erasure_id == erasure_id)
+        row = (await self._session.execute(query.with_for_update() if locked else query)).one_or_none()
+        return None if row is None else Erasure(**row._mapping)  # noqa: SLF001 - SQLAlchemy's documented access
+
+    async def of_customer(self, customer_id: UUID) -> Erasure | None:
+        row = (
+            await self._session.execute(sa.select(erasure).where(erasure.c.customer_id == customer_id))
+        ).one_or_none()
+        return None if row is None else Erasure(**row._mapping)  # noqa: SLF001
+
+    async def page(self, *, after: UUID | None, limit: int) -> list[Erasure]:
+        """The newest first."""
+        query = sa.select(erasure).order_by(erasure.c.erasure_id.desc()).limit(limit)
+        if after is not None:
+            query = query.where(erasure.c.erasure_id < after)
+        return [Erasure(**row._mapping) for row in (await self._session.execute(query)).all()]  # noqa: SLF001
+
+    async def add_lines(self, lines: Iterable[Line]) -> None:
+        """What was confirmed; a second confirmation of the same says nothing new."""
+        rows = [vars(line) | {"removed": dict(line.removed), "kept": dict(line.kept)} for line in lines]
+        await insert_rows(self._session, erasure_line, rows, on_conflict="nothing")
+
+    async def lines(self, erasures: Collection[UUID]) -> list[Line]:
+        query = sa.select(erasure_line).where(among(erasure_line.c.erasure_id, erasures))
+        rows = (await self._session.execute(query.order_by(erasure_line.c.service, erasure_line.c.part))).all()
+        return [Line(**row._mapping) for row in rows]  # noqa: SLF001
+
+    # --- taking out ---------------------------------------------------------------------------------------------------
+
+    async def absorbed_by(self, customer_id: UUID) -> list[UUID]:
+        """Everybody who went into the customer, by whatever way."""
+        found, asked = [], [customer_id]
+        while asked:
+            query = sa.select(customer.c.customer_id).where(among(customer.c.merged_into, asked))
+            asked = list((await self._session.scalars(query)).all())
+            found += asked
+        return found
+
+    async def identifiers_of(self, traces: Collection[UUID]) -> list[Any]:
+        """Rows of identifier_id, scheme, value: each identifier that the traces carry, and `elsewhere`: another's trace does too."""
+        ti, i = trace_identifier.c, identifier.c
+        other = trace_identifier.alias()
+        elsewhere = sa.exists().where(other.c.identifier_id == i.identifier_id, ~among(other.c.trace_id, traces))
+        query = (
+            sa.select(i.identifier_id, i.scheme, i.value, elsewhere.label("elsewhere"))
+            .where(i.identifier_id.in_(sa.select(ti.identifier_id).where(among(ti.trace_id, traces))))
+            .order_by(i.identifier_id)
+        )
+        return list((await self._session.execute(query)).all())
+
+    async def names_of(self, traces: Collection[UUID]) -> set[str]:
+        """The folded names that the traces went by."""
+        rows = (await self._session.scalars(sa.select(trace.c.names).where(among(trace.c.trace_id, traces)))).all()
+        return {name for names in rows for name in names}
+
+    async def known_traces(self, traces: Collection[UUID]) -> set[UUID]:
+        query = sa.select(trace.c.trace_id).where(among(trace.c.trace_id, traces))
+        return set((await self._session.scalars(query)).all())
+
+    async def seen_until(self, moment: datetime, traces: Collection[UUID]) -> list[tuple[UUID, UUID]]:
+        """Touchpoint and trace of what was seen on the traces until a moment."""
+        s = sighting.c
+        query = sa.select(s.touchpoint_id, s.trace_id).where(
+            among(s.trace_id, traces), s.occurred_at <= moment, ~s.unseen
+        )
+        return [(row.touchpoint_id, row.trace_id) for row in (await self._session.execute(query)).all()]
+
+    async def take_out(
+        self, traces: Collection[UUID], customers: Collection[UUID], identifiers: Collection[UUID]
+    ) -> dict[str, int]:
+        """Delete whatever hangs on the traces and customers, in every table there is, and the identifiers; gives counts of rows."""
+        removed = {"identifier": await self._gone(identifier, among(identifier.c.identifier_id, identifiers))}
+        for table in tables.METADATA.sorted_tables:
+            if table.name in _SEEN_TO_APART:
+                continue
+            ways = [among(column, traces) for column in table.columns if _is_trace(column)]
+            ways += [among(column, customers) for column in table.columns if _is_customer(column)]
+            if ways:
+                removed[str(table.name)] = await self._gone(table, sa.or_(*ways))
+        return removed
+
+    async def take_out_decisions(self, customers: Collection[UUID], traces: Collection[UUID]) -> dict[str, int]:
+        """Decisions on him alone go; of those that concern somebody else as well the before-image and the words go."""
+        d = decision.c
+        pairs = among(d.left_trace, traces) | among(d.right_trace, traces)
+        his = among(d.survivor, customers) | among(d.absorbed, customers) | pairs
+        alone = (d.survivor.is_(None) | among(d.survivor, customers)) & (
+            d.absorbed.is_(None) | among(d.absorbed, customers)
+        )
+        removed = await self._gone(decision, his & alone)
+        emptied = sa.update(decision).where(his | self._pictures(traces)).values(
+            before={}, reason="", left_trace=None, right_trace=None
+        )  # fmt: skip
+        result = await self._session.execute(emptied)
+        return {"decisions": removed, "before_images": int(getattr(result, "rowcount", 0))}
+
+    def _pictures(self, traces: Collection[UUID]) -> sa.ColumnElement[bool]:
+        """Before-images of others in which one of the traces stands: it was theirs once, by mistake."""
+        text = sa.cast(decision.c.before, sa.Text)
+        named = [text.contains(str(trace_id)) for trace_id in sorted(traces)]
+        return sa.and_(decision.c.kind.in_(("merge", "undo")), sa.or_(*named)) if named else sa.false()
+
+    async def blank_customers(self, customers: Mapping[UUID, int]) -> None:
+        """Of the customers only stays that there were such; `customers`: id -> the revision of that."""
+        for customer_id, revision in sorted(customers.items()):
+            await self._session.execute(
+                sa.update(customer)
+                .where(customer.c.customer_id == customer_id)
+                .values(state="erased", merged_into=None, key_account=False, revision=revision, profile_digest=None, contact_digest=None)
+            )  # fmt: skip
+
+    async def _gone(self, table: sa.Table, where: sa.ColumnElement[bool]) -> int:
+        result = await self._session.execute(sa.delete(table).where(where))
+        return int(getattr(result, "rowcount", 0))
+
+
+def _is_trace(column: sa.Column[Any]) -> bool:
+    return column.name == "trace_id" or column.name.endswith("_trace")
+
+
+def _is_customer(column: sa.Column[Any]) -> bool:
+    return column.name in ("customer_id", "other_id") or column.name.endswith("_customer")

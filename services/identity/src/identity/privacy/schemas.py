@@ -1,0 +1,90 @@
+"""Bodies and answers about the rights of a person over his data."""
+
+from typing import Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from identity.customers.schemas import Reason
+from identity.privacy.domain import Erasure, added_up
+from identity.privacy.use_cases import Certificate
+
+_E, _C = "0192f0c1-0000-7000-8000-00000000000e", "0192f0c1-0000-7000-8000-000000000001"
+_AT, _LATER = "2026-11-20T20:04:05Z", "2026-11-20T20:04:06Z"
+
+
+class ErasureCreate(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"reason": "He asked for it in writing, request 2026-88"}}
+    )
+
+    reason: Reason = Field(description="Why; name the request, not the person: this stays on the certificate")
+
+
+class ServiceLine(BaseModel):
+    """What one service has taken out, and what it keeps."""
+
+    service: str = Field(examples=["interactions"])
+    confirmed_at: AwareDatetime | None = Field(description="Null while it has not confirmed", examples=[_LATER])
+    removed: dict[str, int] = Field(examples=[{"touchpoints": 12, "conversations": 3}])
+    kept: dict[str, int] = Field(
+        description="Sums under a random key, receipts, ids on the list of the erased", examples=[{"receipts": 12}]
+    )
+
+
+class ErasureRead(BaseModel):
+    """The certificate (certificado de supresión). Complete when all four services have confirmed."""
+
+    erasure_id: UUID = Field(examples=[_E])
+    customer_id: UUID = Field(examples=[_C])
+    state: Literal["under-way", "complete"]
+    reason: str = Field(examples=["He asked for it in writing, request 2026-88"])
+    by: str = Field(examples=["Marta Gil"])
+    erased_at: AwareDatetime = Field(
+        description="What was recorded, or occurred, until then is gone, and refused if sent again", examples=[_AT]
+    )
+    completed_at: AwareDatetime | None = Field(examples=[_LATER])
+    awaited: list[str] = Field(description="Services that have not confirmed yet", examples=[[]])
+    services: list[ServiceLine]
+
+    @classmethod
+    def of(cls, certificate: Certificate) -> "ErasureRead":
+        one = certificate.erasure
+        return cls(
+            erasure_id=one.erasure_id, customer_id=one.customer_id, state=one.state, reason=one.reason, by=one.by,
+            erased_at=one.at, completed_at=one.completed_at, awaited=certificate.awaited, services=_lines(certificate),
+        )  # fmt: skip
+
+
+class ErasureListed(BaseModel):
+    """An erasure in a list."""
+
+    erasure_id: UUID = Field(examples=[_E])
+    customer_id: UUID = Field(examples=[_C])
+    state: Literal["under-way", "complete"]
+    erased_at: AwareDatetime = Field(examples=[_AT])
+    completed_at: AwareDatetime | None = Field(examples=[_LATER])
+
+    @classmethod
+    def of(cls, one: Erasure) -> "ErasureListed":
+        return cls(
+            erasure_id=one.erasure_id, customer_id=one.customer_id, state=one.state, erased_at=one.at,
+            completed_at=one.completed_at,
+        )  # fmt: skip
+
+
+class ErasurePage(BaseModel):
+    items: list[ErasureListed]
+    next: str | None = Field(examples=[None])
+
+
+def _lines(certificate: Certificate) -> list[ServiceLine]:
+    open_ones = certificate.awaited
+    services = sorted({line.service for line in certificate.lines} | set(open_ones))
+    found = []
+    for service in services:
+        lines = [line for line in certificate.lines if line.service == service]
+        at = None if service in open_ones else max((line.at for line in lines), default=None)
+        removed, kept = added_up([line.removed for line in lines]), added_up([line.kept for line in lines])
+        found.append(ServiceLine(service=service, confirmed_at=at, removed=removed, kept=kept))
+    return found

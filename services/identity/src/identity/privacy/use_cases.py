@@ -1,0 +1,218 @@
+"""Forgetting a person: taken out here in one transaction, told to the others, and certified when all of them have confirmed."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from common.auth import Principal
+from common.clock import Clock
+from common.company import Company
+from common.contracts.erasure import ErasureDone
+from common.contracts.identity import PEOPLE, CustomerErased, Move
+from common.contracts.interactions import CustomerForgotten as ByInteractions
+from common.contracts.interactions import PersonUnseen
+from common.contracts.scoring import CustomerForgotten as ByScoring
+from common.contracts.service_audit import CustomerForgotten as ByAudit
+from common.erasure import empty_parked, empty_people_events, forget_answers, list_erased, naming
+from common.identifiers import Identifier, customer_trace, is_shared, trace_of
+from identity.customers.domain import Customer
+from identity.customers.telling import PROFILE_STALE, changed, tell_profiles
+from identity.linking.domain import Trail, next_revision
+from identity.linking.use_cases import CHUNK, tell_moves
+from identity.privacy.domain import OWN, Erasure, Line, UnknownErasure, awaited
+from identity.sightings.use_cases import unsee
+from identity.uow import IdentityUnitOfWork
+
+CONFIRMATIONS: Mapping[type[ErasureDone], str] = {
+    ByInteractions: "interactions", ByScoring: "scoring", ByAudit: "service-audit",
+}  # fmt: skip
+LONGEST_WORD = 6  # a shorter one stands by chance in the body of somebody else
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """An erasure with what each service has confirmed of it."""
+
+    erasure: Erasure
+    lines: Sequence[Line]
+
+    @property
+    def awaited(self) -> list[str]:
+        return awaited(self.erasure, self.lines)
+
+
+async def erase_customer(
+    *,
+    customer_id: UUID,
+    reason: str,
+    who: Principal,
+    uow: IdentityUnitOfWork,
+    clock: Clock,
+    company: Company,
+    secret: bytes,
+) -> Certificate:
+    """Forget the customer, those whom he absorbed included. Asked again, it answers with the same erasure. Raises UnknownCustomer."""
+    async with uow:
+        await uow.lock_decisions()
+        if (known := await uow.erasures.of_customer(customer_id)) is not None:
+            return Certificate(known, await uow.erasures.lines([known.erasure_id]))
+        customer = await uow.hold(customer_id)
+        now = clock()
+        erasure = Erasure(uuid7(), customer.customer_id, reason, who.known_as, now, parts=1)
+        await uow.erasures.add(erasure)
+        trails = await uow.links.trails_of_customers([customer.customer_id])
+        customers = {customer.customer_id, *await uow.erasures.absorbed_by(customer.customer_id)}
+        erasure = await _forget(erasure, trails, customers, uow=uow, company=company, secret=secret, now=now)
+        lines = await uow.erasures.lines([erasure.erasure_id])
+        await uow.commit()
+    return Certificate(erasure, lines)
+
+
+async def _forget(
+    erasure: Erasure,
+    trails: Mapping[UUID, Trail],
+    customers: Collection[UUID],
+    *,
+    uow: IdentityUnitOfWork,
+    company: Company,
+    secret: bytes,
+    now: datetime,
+) -> Erasure:
+    """Take out the trails and the customers, put them on the list, and tell the others."""
+    possible = await _possible_traces(trails, uow=uow, company=company, secret=secret)
+    possible |= {customer_trace(each, secret) for each in customers}
+    erased = sorted({*trails, *possible})
+    await list_erased(uow.session, [*erased, *customers], at=erasure.at)
+    removed = await _take_out(trails, customers, uow=uow, now=now)
+    moves = [
+        Move(trace_id=trail.trace_id, customer_id=None, revision=next_revision(trail.revision, now))
+        for _, trail in sorted(trails.items())
+    ]
+    tell_moves(erasure.erasure_id, "erase", moves, uow=uow, now=now)
+    await _blank(customers, uow=uow, now=now)
+    return await _tell(erasure, erased, sorted(customers), removed, uow=uow, now=now)
+
+
+async def _possible_traces(
+    trails: Mapping[UUID, Trail], *, uow: IdentityUnitOfWork, company: Company, secret: bytes
+) -> set[UUID]:
+    """The traces that his identifiers would make, whatever name stood beside them: history that is loaded later finds them listed.
+
+    An identifier that somebody else carries as well makes a trace of his only together with one of his names.
+    """
+    names = sorted({name for trail in trails.values() for name in trail.names})
+    possible: set[UUID] = set()
+    for row in await uow.erasures.identifiers_of(trails.keys()):
+        identifier = Identifier(scheme=row.scheme, value=row.value, given="")
+        shared = is_shared(identifier, company.identifiers.shared_account_issuers)
+        for name in ([None] if not row.elsewhere else []) + (list(names) if shared else []):
+            found = trace_of(
+                [identifier], name=name, source="", external_id="", secret=secret,
+                shared_account_issuers=company.identifiers.shared_account_issuers,
+            )  # fmt: skip
+            possible.add(found.trace_id)
+    others = await uow.erasures.known_traces(possible)
+    return possible - (others - trails.keys())
+
+
+async def _take_out(
+    trails: Mapping[UUID, Trail], customers: Collection[UUID], *, uow: IdentityUnitOfWork, now: datetime
+) -> dict[str, int]:
+    traces = set(trails)
+    rows = await uow.erasures.identifiers_of(traces)
+    words = _words(trails, rows, customers)
+    alone = [row.identifier_id for row in rows if not row.elsewhere]
+    removed = await uow.erasures.take_out_decisions(customers, traces)
+    removed |= await uow.erasures.take_out(traces, customers, alone)
+    removed["people_events"] = await empty_people_events(uow.session, PEOPLE, customers)
+    removed["parked"] = await empty_parked(uow.session, naming(words), at=now)
+    removed["answers"] = await forget_answers(uow.session, words)
+    for customer_id in sorted(customers):
+        await uow.timers.cancel(PROFILE_STALE, customer_id)
+    return removed
+
+
+def _words(trails: Mapping[UUID, Trail], identifiers: Sequence[Any], customers: Collection[UUID]) -> set[str]:
+    """What a body or an answer that speaks of him would name: ids of his, and identifiers that nobody else carries."""
+    values = {row.value for row in identifiers if len(row.value) >= LONGEST_WORD and not row.elsewhere}
+    ids = [row.identifier_id for row in identifiers if not row.elsewhere]
+    return values | {str(each) for each in (*trails, *customers, *ids)}
+
+
+async def _blank(customers: Collection[UUID], *, uow: IdentityUnitOfWork, now: datetime) -> None:
+    found = await uow.customers.get_all(customers)
+    gone: list[Customer] = [
+        replace(each, state="erased", merged_into=None, key_account=False, revision=next_revision(each.revision, now))
+        for _, each in sorted(found.items())
+    ]
+    await uow.erasures.blank_customers({each.customer_id: each.revision for each in gone})
+    uow.outbox.add_all(map(changed, gone), at=now)
+
+
+async def _tell(
+    erasure: Erasure, traces: Sequence[UUID], customers: list[UUID], removed: Mapping[str, int],
+    *, uow: IdentityUnitOfWork, now: datetime, first: int = 0,
+) -> Erasure:  # fmt: skip
+    """Tell the others, in as many parts as it needs, and write down what was taken out here."""
+    chunks = [traces[start : start + CHUNK] for start in range(0, len(traces), CHUNK)] or [[]]
+    for part, chunk in enumerate(chunks, start=first):
+        uow.outbox.add(
+            CustomerErased(
+                erasure_id=erasure.erasure_id, part=part, customer_id=erasure.customer_id, customers=customers,
+                traces=list(chunk), erased_at=erasure.at,
+            ),
+            at=now,
+        )  # fmt: skip
+    parts = first + len(chunks)
+    own = [
+        Line(erasure.erasure_id, OWN, part, removed if part == first else {}, {"customers": len(customers)} if part == 0 else {}, now)
+        for part in range(first, parts)
+    ]  # fmt: skip
+    await uow.erasures.add_lines(own)
+    await uow.erasures.change(erasure.erasure_id, parts=parts)
+    return replace(erasure, parts=parts)
+
+
+async def note_confirmations(
+    confirmed: Sequence[ErasureDone], *, uow: IdentityUnitOfWork, company: Company, now: datetime
+) -> None:
+    """The others' lines of the certificates. Traces that only they knew of are erased as well. Does not commit."""
+    for done in confirmed:
+        erasure = await uow.erasures.get(done.erasure_id, locked=True)
+        if erasure is None:
+            continue  # of a backup that is older than the erasure
+        line = Line(done.erasure_id, CONFIRMATIONS[type(done)], done.part, done.removed, done.kept, done.at)
+        await uow.erasures.add_lines([line])
+        if done.found:
+            erasure = await _follow_up(erasure, done.found, uow=uow, company=company, now=now)
+        if erasure.completed_at is None and not awaited(erasure, await uow.erasures.lines([erasure.erasure_id])):
+            await uow.erasures.change(erasure.erasure_id, completed_at=now)
+
+
+async def _follow_up(
+    erasure: Erasure, found: Collection[UUID], *, uow: IdentityUnitOfWork, company: Company, now: datetime
+) -> Erasure:
+    """Traces that another service had given to him before identity had heard of them: one more part.
+
+    Where identity has heard of them in the meantime, what was seen until the erasure is taken back.
+    """
+    await list_erased(uow.session, found, at=erasure.at)
+    touched: set[UUID] = set()
+    old = await uow.erasures.seen_until(erasure.at, found)
+    for touchpoint_id, trace_id in old:
+        touched |= await unsee(PersonUnseen(touchpoint_id=touchpoint_id, trace_id=trace_id), uow, company, now)
+    await tell_profiles(touched, uow=uow, company=company, now=now)
+    return await _tell(erasure, sorted(found), [], {"sighting": len(old)}, uow=uow, now=now, first=erasure.parts)
+
+
+async def certificate_of(erasure_id: UUID, *, uow: IdentityUnitOfWork) -> Certificate:
+    """Raises UnknownErasure."""
+    async with uow:
+        erasure = await uow.erasures.get(erasure_id)
+        if erasure is None:
+            raise UnknownErasure
+        return Certificate(erasure, await uow.erasures.lines([erasure_id]))

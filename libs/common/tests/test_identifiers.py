@@ -5,10 +5,12 @@ import gzip
 from pathlib import Path
 from uuid import UUID
 
+import phonenumbers
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from common import identifiers
 from common.company import Company
 from common.identifiers import (
     PERSONAL,
@@ -413,3 +415,28 @@ def test_the_order_of_the_evidence_does_not_move_a_touchpoint(values, shuffle, n
 def test_what_is_no_misspelling_but_another_thing_is_refused(given: str) -> None:
     with pytest.raises(InvalidIdentifier):
         read_identifiers([given], default_region="CO")
+
+
+REGIONS = ("CO", "ES", "MX", "AR", "CL", "PE", "EC", "BR", "US", "GB", "IT")
+
+
+@given(st.sampled_from(REGIONS), st.text("0123456789", min_size=6, max_size=12), st.booleans(), st.integers(0, 3))
+def test_the_short_way_of_reading_a_mobile_gives_what_the_library_gives(
+    region: str, digits: str, abroad: bool, kept: int
+) -> None:
+    example = str(phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE).national_number)
+    national = example[:kept] + digits[: len(example) - kept]
+    code = phonenumbers.country_code_for_region(region)
+    written = f"+{code}{national}" if abroad else national
+    short = identifiers._plain_mobile(written, region)
+    if short is not None:
+        number = phonenumbers.parse(written, region)
+        assert phonenumbers.is_valid_number(number)
+        assert phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) == short
+
+
+@pytest.mark.parametrize(
+    "written", ["300 123 4567", "+57 300-123-4567", "(300) 123.4567", "+573001234567", "3001234567"]
+)
+def test_a_mobile_written_plainly_takes_the_short_way(written: str) -> None:
+    assert identifiers._plain_mobile(written, "CO") == "+573001234567"

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
-from phonenumbers import PhoneNumberFormat, PhoneNumberType
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneNumberFormat, PhoneNumberType
 from stdnum.exceptions import ValidationError as WrongNumber
 
 from common.company import Company
@@ -350,6 +350,8 @@ _JID = re.compile(r"@[a-z.]+$")
 def _phone(value: str, region: str) -> str:
     if value[0].isspace():
         return _international_first(value.strip(), region)
+    if (plain := _plain_mobile(value, region)) is not None:
+        return plain
     number = _read(value, region)
     if number is None and not value.startswith("+"):
         number = _read("+" + _digits(_FLOAT.sub("", value)), region)  # 34600123456, the plus left out
@@ -363,12 +365,42 @@ def _messenger_number(value: str, region: str) -> str:
 
 
 def _international_first(value: str, region: str) -> str:
+    if (plain := _plain_mobile(value if value.startswith("+") else "+" + value, region)) is not None:
+        return plain
     abroad = _read(value if value.startswith("+") else "+" + _digits(value), region)
     if abroad is not None and _is_mobile(abroad):
         return _e164(abroad)
     at_home = _read(value, region)
     # 3212345678 may be a landline in Belgium, but a mobile in Colombia is what somebody wrote down.
     return _e164(at_home if at_home is not None and (abroad is None or _is_mobile(at_home)) else abroad)
+
+
+_ORNAMENT = str.maketrans("", "", " -.()")
+
+
+def _plain_mobile(value: str, region: str) -> str | None:
+    """A mobile number written without peculiarities, by the library's own pattern; reading it in full costs thirty times as much."""
+    digits = value.removeprefix("+").translate(_ORNAMENT)
+    if not (digits.isascii() and digits.isdecimal()):
+        return None
+    if value.startswith("+"):
+        code = next((digits[:n] for n in (1, 2, 3) if int(digits[:n]) in COUNTRY_CODE_TO_REGION_CODE), "")
+        region, digits = COUNTRY_CODE_TO_REGION_CODE.get(int(code or 0), ("",))[0], digits[len(code) :]
+    code, pattern, lengths = _mobiles(region)
+    return f"+{code}{digits}" if len(digits) in lengths and pattern.fullmatch(digits) else None
+
+
+@lru_cache(maxsize=512)
+def _mobiles(region: str) -> tuple[str, re.Pattern[str], frozenset[int]]:
+    """Country code, form and lengths of a region's mobile numbers; nothing matches where there is no such region."""
+    known = phonenumbers.PhoneMetadata.metadata_for_region(region, None)
+    if known is None or known.mobile is None or known.mobile.national_number_pattern is None:
+        return "", re.compile(r"(?!)"), frozenset()
+    return (
+        str(known.country_code),
+        re.compile(known.mobile.national_number_pattern),
+        frozenset(known.mobile.possible_length),
+    )
 
 
 def _read(value: str, region: str) -> phonenumbers.PhoneNumber | None:

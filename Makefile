@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 SOURCES := libs services deploy tests conftest.py
 UV := var/uv/bin/uv
 
-.PHONY: help run demo up down status env test chaos check format migration contracts deps lock
+.PHONY: help run demo up down status env test chaos bench check format migration contracts deps lock
 
 help: ## Tell what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ test: check ## Check everything and run all tests, on the real PostgreSQL and Ap
 
 chaos: $(VENV)/test.installed ## Kill, freeze and poison the distributed stack under load, and count what is lost: ARGS="--seed 1 2 3"
 	@$(BIN)/python -m tests.chaos $(ARGS)
+
+bench: $(VENV)/bench.installed ## Measure the system beside what it is to be compared with: ARGS="--only batch single --rounds 3 --write"
+	@$(BIN)/python -m tests.load $(ARGS)
 
 check: $(VENV)/test.installed ## Check style, types and the borders between the packages
 	@echo "Checking style, types and imports ..."
@@ -89,6 +92,11 @@ $(VENV)/base.installed: requirements/base.txt requirements/base.in pyproject.tom
 $(VENV)/test.installed: requirements/test.txt $(VENV)/base.installed
 	@echo "Installing what tests and checks need ..."
 	@$(PIP) --require-hashes --no-deps -r requirements/test.txt
+	@touch $@
+
+$(VENV)/bench.installed: requirements/bench.txt $(VENV)/test.installed
+	@echo "Installing what the benchmarks measure against ..."
+	@$(PIP) --require-hashes --no-deps -r requirements/bench.txt
 	@touch $@
 
 $(UV):

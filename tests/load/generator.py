@@ -56,12 +56,12 @@ class Template:
         if kind == "pick":
             below, width = int(numbers[0]), int(numbers[1]) if len(numbers) > 1 else 0
             return lambda n: b"%0*d" % (width, n * SPREAD % 4_294_967_291 % below)
-        tag = self.tag
+        tag, stem = self.tag, secrets.token_hex(4).encode()
         now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z").encode()
         fillers: dict[str, Callable[[int], bytes]] = {
             "id": lambda n: b"%b-%d" % (tag, n),
             "n": lambda n: b"%d" % n,
-            "uuid": lambda n: b"%b-%04x-4%03x-8000-%012x" % (tag[:8], n >> 44 & 0xFFFF, n >> 32 & 0xFFF, n & 0xFFFFFFFF),
+            "uuid": lambda n: b"%b-0000-4000-8000-%012x" % (stem, n),
             "now": lambda n: now,
         }
         return fillers[kind]

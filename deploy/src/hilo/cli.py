@@ -86,6 +86,44 @@ def load(
 
 
 @app.command()
+def match(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, CSV.gz or NDJSON")],
+    map_file: Annotated[Path, typer.Option("--map", exists=True, help="TOML map of its columns, as for `load`")],
+    out: Annotated[Path, typer.Option(help="CSV to write: record_id,cluster_id,probability")],
+    second: Annotated[
+        Path | None, typer.Argument(exists=True, dir_okay=False, metavar="[FILE2]", help="Link FILE with this one")
+    ] = None,
+    explain: Annotated[
+        Path | None, typer.Option(help="NDJSON to write: each pair linked or in doubt, why, field by field, in bits")
+    ] = None,
+) -> None:
+    """Find the rows that are one person's. Nothing is learnt from labels; no server is needed.
+
+    With FILE2, pairs are looked for between the two files only, never within one; any number of rows of either may belong
+    together. OUT has a row for each row, those of FILE first. `probability` is how surely a row belongs to its cluster;
+    of a row that is alone, how surely it does.
+    """
+    from common.company import Company  # noqa: PLC0415 - `hilo --help` answers without loading the system
+    from hilo.load import LoadStopped  # noqa: PLC0415
+    from hilo.mapping import BadMap, FileMap  # noqa: PLC0415
+    from hilo.match import match as match_files  # noqa: PLC0415
+
+    try:
+        file_map = FileMap.load(map_file)
+    except BadMap as error:
+        raise typer.BadParameter(str(error), param_hint="--map") from error
+    company_file = os.environ.get("HILO_COMPANY_FILE")
+    company = Company.load(Path(company_file) if company_file else None)
+    paths = [file] if second is None else [file, second]
+    try:
+        rows, clusters, in_doubt = match_files(paths, file_map, out=out, explain=explain, company=company)
+    except LoadStopped as stopped:
+        typer.echo(f"stopped: {stopped}", err=True)
+        raise typer.Exit(1) from stopped
+    typer.echo(f"{rows} rows are {clusters} persons; {in_doubt} pairs are in doubt. Written to {out}")
+
+
+@app.command()
 def address(country: Annotated[str, typer.Option(help="Where they are: two letters, ISO 3166")] = "CO") -> None:
     """Read an address a line and write raw, key, readable form and confidence, with tabs between: equal keys are one place."""
     import sys  # noqa: PLC0415

@@ -56,15 +56,15 @@ class Tally:
 
 def touchpoints_of(path: Path, file_map: FileMap) -> Iterator[dict[str, Any]]:
     """The touchpoints of a file, in the order of their first rows."""
-    for rows in _grouped(_rows(path, file_map), file_map):
+    for rows in _grouped(rows_of(path, file_map), file_map):
         yield file_map.touchpoint_of(rows)
 
 
 def count_of(path: Path, file_map: FileMap) -> int:
     """How many touchpoints a file holds, for the progress bar."""
     if file_map.group is None:
-        return sum(1 for _ in _rows(path, file_map))
-    return len({file_map.group_of(row) or row["row"] for row in _rows(path, file_map)})
+        return sum(1 for _ in rows_of(path, file_map))
+    return len({file_map.group_of(row) or row["row"] for row in rows_of(path, file_map)})
 
 
 def load(
@@ -94,7 +94,8 @@ def progress_file(var: Path, path: Path, map_path: Path, to: str) -> Path:
     return var / "load" / f"{name}.json"
 
 
-def _rows(path: Path, file_map: FileMap) -> Iterator[Row]:
+def rows_of(path: Path, file_map: FileMap) -> Iterator[Row]:
+    """The rows of a CSV file, or the documents of NDJSON, each with its number. Raises LoadStopped."""
     try:
         with _opened(path, file_map.encoding) as file:
             rows = _documents(file) if _is_ndjson(path) else csv.DictReader(file, delimiter=file_map.delimiter)

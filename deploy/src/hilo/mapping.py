@@ -91,6 +91,11 @@ class FileMap:
             body["payload"] = payload
         return body
 
+    def person_of(self, row: Row) -> tuple[str, dict[str, Any], list[str]]:
+        """What a row tells of a person: its id, his profile, and his identifiers as written."""
+        identifiers = self._value("identifiers", self.touchpoint.get("identifiers", []), [row])
+        return _filled(self.id, row), self._section(self.profile, [row]), identifiers
+
     def _section(self, section: Mapping[str, Any], rows: Sequence[Row]) -> dict[str, Any]:
         filled = {name: self._value(name, template, rows) for name, template in section.items()}
         return {name: value for name, value in filled.items() if value is not None}
@@ -110,7 +115,16 @@ class FileMap:
         text = _filled(template, rows[0])
         if name in self.values:
             return _translated(self.values[name], text)
+        if name == "birth_date" and text and self.date_format:
+            return self._day(text)
         return self._moment(text) if text and name in _MOMENTS else text or None
+
+    def _day(self, text: str) -> str:
+        """A date of birth as the file writes its dates; as it stands where it is none."""
+        try:
+            return datetime.strptime(text, self.date_format or "").date().isoformat()  # noqa: DTZ007 - a day has no zone
+        except ValueError:
+            return text
 
     def _moment(self, text: str) -> str:
         try:

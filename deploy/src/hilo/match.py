@@ -1,0 +1,139 @@
+"""`hilo match`: which rows of a file, or of two, are one person's; without a server, by the engine that identity runs on."""
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from common.company import Company
+from common.identifiers import InvalidIdentifier, read_identifiers
+from hilo.load import rows_of
+from hilo.mapping import FileMap
+from identity.matching import bulk
+from identity.matching.comparing import Comparer
+from identity.matching.domain import score, verdict_of, waterfall
+from identity.matching.records import Columns, read_person
+
+_PLAIN_EMAIL = re.compile(
+    r"email:\s*[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,6}\s*"
+)
+EXPLAINED_AT_ONCE = 100_000  # pairs
+
+
+@dataclass(frozen=True)
+class Files:
+    """The records of one file or two: their ids, where the second begins, and their columns."""
+
+    ids: list[str]
+    second_from: int
+    columns: Columns
+
+
+def read(paths: list[Path], file_map: FileMap, company: Company) -> Files:
+    """Read all rows. A row that tells nothing of a person stays a record, alone."""
+    ids: list[str] = []
+    second_from, columns = 0, Columns()
+    for path in paths:
+        second_from = len(ids)
+        for row in tqdm(rows_of(path, file_map), desc=f"reading {path.name}", unit=" rows"):
+            record_id, profile, identifiers = file_map.person_of(row)
+            ids.append(record_id or str(row["row"]))
+            told = [pair for given in identifiers for pair in _normal(given, company.phone_region)]
+            columns.add(read_person(_texts(profile), told, country=company.phone_region))
+    return Files(ids, second_from if len(paths) > 1 else len(ids), columns.close())
+
+
+def _texts(profile: dict[str, Any]) -> dict[str, str]:
+    return {key: str(value) for key, value in profile.items()}
+
+
+@lru_cache(maxsize=262_144)
+def _normal(given: str, region: str) -> tuple[tuple[str, str], ...]:
+    """Scheme and value in normal form; none where it says nothing. What is plain is read without the whole grammar."""
+    if _PLAIN_EMAIL.fullmatch(given):
+        return (("email", given[6:].strip().lower()),)
+    try:
+        read = read_identifiers([given], default_region=region, source="file")
+    except InvalidIdentifier:
+        return ()
+    return tuple((each.scheme, each.value) for each in read.identifiers)
+
+
+def match(
+    paths: list[Path], file_map: FileMap, *, out: Path, explain: Path | None, company: Company
+) -> tuple[int, int, int]:
+    """Match, and write who is who. Answers with the numbers of rows, of clusters, and of pairs in doubt."""
+    files = read(paths, file_map, company)
+    # the order of the ids, not of the rows: the same records give the same clusters in whatever order they come
+    order = np.array(sorted(range(len(files.ids)), key=lambda row: (row >= files.second_from, files.ids[row], row)))
+    order = order.astype(np.int64).reshape(-1)
+    columns = files.columns.in_order(order)
+    side = order >= files.second_from if files.second_from < len(files.ids) else None
+    with tqdm(total=0, desc="matching", unit=" pairs", bar_format="{desc}: {n_fmt}/{total_fmt} {elapsed}") as bar:
+        found = bulk.match(columns, side=side, progress=_telling(bar))
+    names = _names(files)
+    _write(out, files, names, order, found)
+    in_doubt = found.cluster[found.left] != found.cluster[found.right]
+    if explain is not None:
+        _explain(explain, [names[row] for row in order], columns, found)
+    return len(files.ids), len(np.unique(found.cluster)), int(in_doubt.sum())
+
+
+def _telling(bar: "tqdm[Any]") -> Callable[[str, int, int], None]:
+    def tell(step: str, done: int, total: int) -> None:
+        bar.set_description_str(step, refresh=False)
+        bar.total, bar.n = total, done
+        bar.refresh()
+
+    return tell
+
+
+def _names(files: Files) -> list[str]:
+    """A name for each row that no other file's row has: an id that both files use is told apart by its file."""
+    first = set(files.ids[: files.second_from])
+    return [
+        f"2:{record_id}" if row >= files.second_from and record_id in first else record_id
+        for row, record_id in enumerate(files.ids)
+    ]
+
+
+def _write(out: Path, files: Files, names: list[str], order: "np.ndarray[Any, Any]", found: bulk.Matched) -> None:
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    with out.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("record_id", "cluster_id", "probability"))
+        for row, record_id in enumerate(files.ids):
+            cluster = names[order[found.cluster[place[row]]]]
+            writer.writerow((record_id, cluster, f"{found.probability[place[row]]:.6f}"))
+
+
+def _explain(path: Path, names: list[str], columns: Columns, found: bulk.Matched) -> None:
+    """A JSON document a line for each pair that was linked or is in doubt: the verdict and its waterfall, in bits."""
+    with path.open("w", encoding="utf-8") as file:
+        for document in _explained(names, columns, found):
+            file.write(json.dumps(document, ensure_ascii=False) + "\n")
+
+
+def _explained(names: list[str], columns: Columns, found: bulk.Matched) -> Iterator[dict[str, Any]]:
+    comparer = Comparer(columns)
+    for start in range(0, len(found.left), EXPLAINED_AT_ONCE):
+        left = found.left[start : start + EXPLAINED_AT_ONCE]
+        right = found.right[start : start + EXPLAINED_AT_ONCE]
+        compared = comparer.compare(left, right)
+        probability = score(compared.levels, compared.rarity, found.weights).probability
+        for place in range(len(left)):
+            bars = waterfall(compared.levels[place].tolist(), compared.rarity[place].tolist(), found.weights)
+            yield {
+                "left": names[left[place]], "right": names[right[place]],
+                "probability": round(float(probability[place]), 6), "verdict": verdict_of(float(probability[place])),
+                "one_cluster": bool(found.cluster[left[place]] == found.cluster[right[place]]),
+                "waterfall": [{"field": b.field, "level": b.level, "weight": round(b.weight, 2)} for b in bars],
+            }  # fmt: skip

@@ -1,0 +1,167 @@
+"""Which pairs are looked at: records that agree on one of several keys. What agrees on none is never compared."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from identity.matching.records import Columns, sound_of
+
+Keys = npt.NDArray[np.uint64]
+Rows = npt.NDArray[np.int64]
+
+# Each rule forgives what the others rely on: a slip in the document, another telephone, a missing date of birth.
+RULES: tuple[tuple[str, ...], ...] = (
+    ("document",), ("account",), ("email",), ("phone",), ("mailbox",),
+    ("given", "surname"), ("surname", "year"), ("given", "year"), ("birth", "initial"),
+    ("building",), ("numbers", "initial"), ("numbers", "postcode"), ("given", "postcode"), ("surname", "postcode"),
+    ("organisation",),
+)  # fmt: skip
+# A block that is too large is divided further by these, one after the other; what lacks the part leaves the block.
+FINER = ("given", "surname", "year", "postcode", "city", "numbers", "birth")
+LARGEST, SMALLEST = 50, 12  # records in a block, in small populations and in large ones
+PAIRS_PER_RECORD = 10  # what a rule may cost where blocks are full
+_MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(31))
+
+
+def mixed(a: Keys, b: Keys) -> Keys:
+    """Two keys made one (the finaliser of splitmix64)."""
+    told = (a ^ (b + _MIX[0] + (a << np.uint64(6)))) * _MIX[1]
+    return told ^ (told >> _MIX[2])
+
+
+class Parts:
+    """What keys are made of: for each part a column per value that a record has for it; 0 where it has none."""
+
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+        self._kept: dict[str, Keys] = {}
+
+    def __getitem__(self, name: str) -> Keys:
+        if name not in self._kept:
+            self._kept[name] = self._read(name).astype(np.uint64)
+        return self._kept[name]
+
+    def _read(self, name: str) -> npt.NDArray[np.int64]:
+        table = self._columns.table
+        match name:
+            case "given" | "surname":
+                # numbered together, so that surnames in the place of given names sound alike
+                sounds = self._numbered("word", table["names"], sound_of)
+                self._kept |= {"given": sounds[:, :2].astype(np.uint64), "surname": sounds[:, 2:].astype(np.uint64)}
+                return sounds[:, :2] if name == "given" else sounds[:, 2:]
+            case "initial":
+                return self._numbered("word", table["names"], lambda word: word[:1])
+            case "birth" | "year":
+                return _birth_parts(table["birth"], whole=name == "birth")
+            case "mailbox":
+                return self._numbered(
+                    "email", table["email"], lambda word: word.partition("@")[0] if len(word) > 8 else ""
+                )
+            case "numbers":
+                return self._numbered("building", table["building"], numbers_in)
+            case _:
+                return table[name].astype(np.int64)
+
+    def _numbered(self, vocabulary: str, codes: npt.NDArray[np.int32], part: object) -> npt.NDArray[np.int64]:
+        """The values of a part, numbered; computed for each word once."""
+        words = self._columns.words(vocabulary)
+        used = np.zeros(len(words), dtype=bool)
+        used[codes.ravel()] = True
+        numbers: dict[str, int] = {"": 0}
+        of_word = np.zeros(len(words), dtype=np.int64)
+        for code in np.flatnonzero(used):
+            of_word[code] = numbers.setdefault(part(words[code]), len(numbers))  # type: ignore[operator]
+        return of_word[codes]
+
+
+def numbers_in(building: str) -> str:
+    """The numbers of an address, where it has more than a house's or a street's alone."""
+    numbers = [piece for piece in building.split() if piece[0].isdigit()]
+    return " ".join(numbers) if len(numbers) > 1 or (numbers and len(building) > 8) else ""
+
+
+def _birth_parts(births: npt.NDArray[np.int32], *, whole: bool) -> npt.NDArray[np.int64]:
+    """The year, or the whole date with day and month in either order."""
+    told = births.astype(np.int64)
+    year, month, day = told // 10_000, told // 100 % 100, told % 100
+    return (
+        np.where(told > 0, year * 10_000 + np.minimum(month, day) * 100 + np.maximum(month, day), 0) if whole else year
+    )
+
+
+def candidate_pairs(columns: Columns, *, side: npt.NDArray[np.bool_] | None = None) -> tuple[Rows, Rows]:
+    """All pairs (left < right) that agree on a key, each once. `side` tells two files apart: then across them only."""
+    parts, count = Parts(columns), columns.count
+    largest = int(np.clip(2 * PAIRS_PER_RECORD * 100_000 / max(count, 1), SMALLEST, LARGEST))
+    found = np.zeros(0, dtype=np.int64)
+    for rule in RULES:
+        fresh = [np.unique(pairs) for pairs in _pairs_of_rule(rule, parts, largest, side, count)]
+        found = np.unique(np.concatenate([found, *fresh]))
+    return found // max(count, 1), found % max(count, 1)
+
+
+def _pairs_of_rule(
+    rule: Sequence[str], parts: Parts, largest: int, side: npt.NDArray[np.bool_] | None, count: int
+) -> Iterator[Rows]:
+    rows, keys = _keys_of_rule(rule, parts)
+    finer = [name for name in FINER if name not in rule]
+    while len(rows):
+        order = np.lexsort((rows, keys))
+        rows, keys = rows[order], keys[order]
+        starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
+        sizes = np.diff(np.append(starts, len(keys)))
+        yield from _pairs_of_blocks(rows, starts, sizes, largest, side, count)
+        large = np.repeat(sizes > largest, sizes)
+        if not finer or not large.any():
+            return
+        rows, keys = _divided(rows[large], keys[large], parts[finer.pop(0)])
+
+
+def _keys_of_rule(rule: Sequence[str], parts: Parts) -> tuple[Rows, Keys]:
+    """Rows and keys; a record with two values of a part has a key for each."""
+    first = parts[rule[0]]
+    rows, keys = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.uint64)
+    for slot in range(first.shape[1]):
+        given = np.flatnonzero(first[:, slot])
+        rows, keys = np.append(rows, given), np.append(keys, first[given, slot])
+    for name in rule[1:]:
+        if tuple(rule) == ("given", "surname"):
+            rows, keys = _either_order(rows, keys, parts)
+        else:
+            rows, keys = _divided(rows, keys, parts[name])
+    return rows, keys
+
+
+def _either_order(rows: Rows, keys: Keys, parts: Parts) -> tuple[Rows, Keys]:
+    """Surnames in the place of given names make the same key: sounds are numbered alike in both, and put in order."""
+    sounds = parts["surname"]
+    found: list[tuple[Rows, Keys]] = []
+    for slot in range(sounds.shape[1]):
+        other = sounds[rows, slot]
+        told = other > 0
+        low, high = np.minimum(keys[told], other[told]), np.maximum(keys[told], other[told])
+        found.append((rows[told], mixed(low, high)))
+    return np.concatenate([each for each, _ in found]), np.concatenate([each for _, each in found])
+
+
+def _divided(rows: Rows, keys: Keys, part: Keys) -> tuple[Rows, Keys]:
+    found: list[tuple[Rows, Keys]] = []
+    for slot in range(part.shape[1]):
+        value = part[rows, slot]
+        told = value > 0
+        found.append((rows[told], mixed(keys[told], value[told])))
+    return np.concatenate([each for each, _ in found]), np.concatenate([each for _, each in found])
+
+
+def _pairs_of_blocks(
+    rows: Rows, starts: Rows, sizes: Rows, largest: int, side: npt.NDArray[np.bool_] | None, count: int
+) -> Iterator[Rows]:
+    for size in np.unique(sizes[(sizes > 1) & (sizes <= largest)]):
+        blocks = starts[sizes == size][:, None] + np.arange(size)
+        members = rows[blocks]
+        first, second = np.triu_indices(size, k=1)
+        a, b = members[:, first].ravel(), members[:, second].ravel()
+        kept = a != b if side is None else (a != b) & (side[a] != side[b])
+        a, b = a[kept], b[kept]
+        yield np.minimum(a, b) * count + np.maximum(a, b)

@@ -1,0 +1,206 @@
+"""What likeness weighs: fields, levels and weights of Fellegi and Sunter, and the verdict that follows with its waterfall.
+
+Three kinds of pairs are told apart, not two. *Matches* are two records of one person. *Housemates* are two persons of one
+home: surname, address, place and telephone agree as in a match, the given name, the date of birth and the documents as
+between strangers. All others are *strangers*. A model of matches and strangers alone takes every family for one person.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import log2
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Verdict = Literal["linked", "review", "nothing"]
+Floats = npt.NDArray[np.float64]
+Levels = npt.NDArray[np.int8]
+
+LINKED = 0.95  # probability from which two records are linked
+REVIEW = 0.50  # probability from which a person looks at them
+MISSING = 0  # the level of a field that one of the two records does not give: it says nothing
+RAREST = 8.0  # bits that a rare value may add, or a common one take away
+
+
+@dataclass(frozen=True)
+class Level:
+    """A degree of likeness, and how often it is met: among matches, among strangers, among housemates (None: as strangers)."""
+
+    name: str
+    match: float
+    stranger: float
+    housemate: float | None = None
+
+
+@dataclass(frozen=True)
+class Field:
+    """What is compared, its levels from the strongest to `different`. The frequencies are what is shipped: the prior of learning."""
+
+    name: str
+    levels: tuple[Level, ...]
+
+    @property
+    def at_home(self) -> bool:
+        """Whether people of one home share it."""
+        return self.levels[0].housemate is not None
+
+    def place(self, level: str) -> int:
+        """The number of a level, from 1; 0 stands for missing."""
+        return next(at for at, each in enumerate(self.levels, start=1) if each.name == level)
+
+
+def _field(name: str, **levels: tuple[float, ...]) -> Field:
+    return Field(name, tuple(Level(each.replace("_", "-"), *figures) for each, figures in levels.items()))
+
+
+FIELDS = (
+    _field(
+        "given_names", exact=(0.66, 0.005), part=(0.12, 0.004), near=(0.08, 0.003), initial=(0.02, 0.02),
+        one_of_two=(0.03, 0.006), swapped=(0.02, 0.00002), different=(0.07, 0.962),
+    ),
+    _field(
+        "surnames", exact=(0.68, 0.004, 0.45), part=(0.13, 0.006, 0.20), near=(0.08, 0.003, 0.06),
+        initial=(0.005, 0.01, 0.005), one_of_two=(0.03, 0.008, 0.15), different=(0.075, 0.969, 0.135),
+    ),
+    _field(
+        "birth_date", exact=(0.88, 0.00005), near=(0.05, 0.003), partly=(0.03, 0.03), different=(0.04, 0.96695),
+    ),
+    _field(
+        "document", exact=(0.84, 0.000001), near=(0.09, 0.00002), partly=(0.03, 0.0008), different=(0.04, 0.999179),
+    ),
+    _field("account", exact=(0.70, 0.000002), near=(0.04, 0.0003), different=(0.26, 0.999698)),
+    _field("email", exact=(0.66, 0.000002, 0.04), near=(0.06, 0.0002, 0.01), different=(0.28, 0.999798, 0.95)),
+    _field("phone", exact=(0.62, 0.000003, 0.45), near=(0.04, 0.00005, 0.01), different=(0.34, 0.999947, 0.54)),
+    _field(
+        "address", same=(0.50, 0.00001, 0.62), building=(0.12, 0.00002, 0.14), near=(0.14, 0.002, 0.10),
+        similar=(0.06, 0.02, 0.04), different=(0.18, 0.97797, 0.10),
+    ),
+    _field(
+        "place", same=(0.72, 0.03, 0.82), near=(0.08, 0.01, 0.05), partly=(0.08, 0.03, 0.05), region=(0.05, 0.13, 0.04),
+        different=(0.07, 0.80, 0.04),
+    ),
+    _field("organisation", exact=(0.65, 0.0005, 0.15), near=(0.12, 0.003, 0.03), different=(0.23, 0.9965, 0.82)),
+)  # fmt: skip
+NAMES = tuple(each.name for each in FIELDS)
+AT = {name: place for place, name in enumerate(NAMES)}
+WIDEST = max(len(each.levels) for each in FIELDS) + 1
+MATCHES_PER_RECORD = 0.5  # as shipped: every second record has a double
+HOUSEMATES_PER_RECORD = 0.5
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A versioned set of frequencies. Each table has a row per field and a column per level, column 0 (missing) being 1."""
+
+    version: str
+    match: Floats
+    stranger: Floats
+    housemate: Floats
+    matches_per_record: float
+    housemates_per_record: float
+    records: int  # of the population in which the pair is looked for
+
+    @property
+    def prior(self) -> float:
+        """Log odds (bits) that two records drawn by chance are one person's."""
+        return log2(2 * self.matches_per_record / max(self.records - 1, 1))
+
+    @property
+    def housemate_prior(self) -> float:
+        """Log odds (bits) that two records drawn by chance are of one home."""
+        return log2(2 * self.housemates_per_record / max(self.records - 1, 1))
+
+    @property
+    def bits(self) -> Floats:
+        """What each level says for a match against strangers."""
+        told: Floats = np.log2(self.match / self.stranger)
+        return told
+
+    @property
+    def home_bits(self) -> Floats:
+        """What each level says for housemates against strangers; 0 where a home has no part in it."""
+        told: Floats = np.log2(self.housemate / self.stranger)
+        return told
+
+    def for_population(self, records: int) -> "Weights":
+        """The same weights where the pair is looked for among so many records."""
+        return Weights(
+            self.version, self.match, self.stranger, self.housemate, self.matches_per_record,
+            self.housemates_per_record, max(records, 2),
+        )  # fmt: skip
+
+    def as_document(self) -> dict[str, object]:
+        """For keeping: plain numbers, read by `weights_from`."""
+        return {
+            "version": self.version, "match": self.match.tolist(), "stranger": self.stranger.tolist(),
+            "housemate": self.housemate.tolist(), "matches_per_record": self.matches_per_record,
+            "housemates_per_record": self.housemates_per_record, "records": self.records,
+        }  # fmt: skip
+
+
+def shipped_weights(records: int = 1_000) -> Weights:
+    """What holds before anything was learnt."""
+    tables = [np.ones((len(FIELDS), WIDEST)) for _ in range(3)]
+    for row, each in enumerate(FIELDS):
+        for column, level in enumerate(each.levels, start=1):
+            told = level.stranger if level.housemate is None else level.housemate
+            tables[0][row, column], tables[1][row, column], tables[2][row, column] = level.match, level.stranger, told
+    match, stranger, housemate = tables
+    return Weights("shipped-1", match, stranger, housemate, MATCHES_PER_RECORD, HOUSEMATES_PER_RECORD, max(records, 2))
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One bar of the waterfall: a field, how alike it is, and what that says (bits; positive: for one person)."""
+
+    field: str
+    level: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The verdict on each of many pairs."""
+
+    score: Floats  # log odds, bits
+    probability: Floats
+
+
+def score(levels: Levels, rarity: Floats, weights: Weights) -> Scored:
+    """Log odds and probability of many pairs: `levels` and `rarity` (bits, added where values agree) are pairs by fields."""
+    rows = np.arange(len(FIELDS))
+    towards_match = weights.prior + (weights.bits[rows, levels] + rarity).sum(axis=1)
+    home = np.array([each.at_home for each in FIELDS])
+    towards_home = weights.housemate_prior + (weights.home_bits[rows, levels] + rarity * home)[:, home].sum(axis=1)
+    total = towards_match - np.logaddexp2(0.0, towards_home)
+    return Scored(total, 1.0 / (1.0 + np.exp2(-total)))
+
+
+def waterfall(levels: Sequence[int], rarity: Sequence[float], weights: Weights) -> list[Evidence]:
+    """The bars of one pair: they add up to its score. `one-home` takes back what only says that two share a home."""
+    bars = [Evidence("prior", f"one in {weights.records}", weights.prior)]
+    towards_home = weights.housemate_prior
+    for row, (level, rare) in enumerate(zip(levels, rarity, strict=True)):
+        if level != MISSING:
+            told = float(weights.bits[row, level]) + rare
+            bars.append(Evidence(FIELDS[row].name, FIELDS[row].levels[level - 1].name, told))
+            if FIELDS[row].at_home:
+                towards_home += float(weights.home_bits[row, level]) + rare
+    return [*bars, Evidence("one-home", "may be relatives", -float(np.logaddexp2(0.0, towards_home)))]
+
+
+def verdict_of(probability: float) -> Verdict:
+    """What follows from a probability, by the two thresholds that are shipped for all data."""
+    return "linked" if probability >= LINKED else "review" if probability >= REVIEW else "nothing"
+
+
+def weights_from(document: Mapping[str, object]) -> Weights:
+    """Weights that were kept as a document."""
+    match, stranger, housemate = (
+        np.array(document[name], dtype=np.float64) for name in ("match", "stranger", "housemate")
+    )
+    matches, housemates = (float(str(document[name])) for name in ("matches_per_record", "housemates_per_record"))
+    return Weights(
+        str(document["version"]), match, stranger, housemate, matches, housemates, int(str(document["records"]))
+    )

@@ -1,0 +1,241 @@
+"""Records as the comparison needs them: read into comparable parts, then laid out as columns of numbers."""
+
+import re
+from array import array
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from common.addresses import address_key
+from common.names import fold, phonetic, split_name, tokens
+
+Codes = npt.NDArray[np.int32]
+Identifiers = Iterable[tuple[str, str]]
+
+SCHEMES = {"document": "document", "account": "account", "partner": "account", "email": "email", "phone": "phone"}
+GROUPS = ("document", "account", "email", "phone")  # of identifiers, each a field
+MOST_VALUES = 2  # of one group that a record is compared by
+PHONE_DIGITS = 9  # from the right: with and without country code, trunk zero or area prefix
+_NO_VALUE = frozenset(
+    {"n a", "na", "none", "null", "unknown", "ninguno", "ninguna", "no aplica", "sin dato", "desconocido"}
+)
+_PLACES = ("postcode", "city", "region")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What one record tells of a person, in comparable form; what it does not tell is empty."""
+
+    given: tuple[str, ...] = ()
+    surnames: tuple[str, ...] = ()
+    otherwise: tuple[tuple[str, ...], tuple[str, ...]] | None = None  # how else the full name may be split
+    birth: int = 0  # yyyymmdd
+    identifiers: tuple[tuple[str, str], ...] = ()  # group and value
+    building: str = ""
+    unit: str = ""
+    postcode: str = ""
+    city: str = ""
+    region: str = ""
+    organisation: str = ""
+
+    @property
+    def tells_enough(self) -> bool:
+        """Whether he can be looked for: a name, and something beside it that few people share."""
+        beside = self.birth or self.identifiers or self.building or self.postcode
+        return bool((self.given and self.surnames) and beside)
+
+
+def read_person(profile: Mapping[str, str], identifiers: Identifiers, *, country: str) -> Person:
+    """What a profile (keys as in the API) and identifiers in normal form tell. `country` is where an address is that names none."""
+    given, surnames, otherwise = _names_of(profile)
+    building, unit = address_form(profile.get("address") or "", (profile.get("country") or country).upper())
+    return Person(
+        given, surnames, otherwise, birth_of(profile.get("birth_date") or ""), comparable(identifiers), building, unit,
+        _folded(profile.get("postcode")).replace(" ", ""), _folded(profile.get("city")), _folded(profile.get("region")),
+        _folded(profile.get("organisation")),
+    )  # fmt: skip
+
+
+def comparable(identifiers: Identifiers) -> tuple[tuple[str, str], ...]:
+    """Group and value of what identifies; a telephone by its last digits, so that national and international forms agree."""
+    found: dict[tuple[str, str], None] = {}
+    for scheme, value in identifiers:
+        group = SCHEMES.get(scheme)
+        if group is None or not value:
+            continue
+        told = value.lstrip("~")
+        if group == "phone":
+            told = re.sub(r"\D", "", told)[-PHONE_DIGITS:]
+        if len(told) > 2:
+            found[group, told] = None
+    return tuple(found)
+
+
+def birth_of(text: str) -> int:
+    """A date of birth as yyyymmdd, whether it stood so, with separators or as day, month, year; 0 where it is none.
+
+    Days and months are not checked: 19991399 is a slip, and told as it stands.
+    """
+    digits = re.sub(r"\D", "", text[:10])
+    if len(digits) != 8:
+        parts = re.split(r"\D+", text[:10].strip())
+        if len(parts) != 3 or not all(parts):
+            return 0
+        digits = "".join(part.zfill(2) for part in parts)
+        if len(digits) != 8:
+            return 0
+    year_first = 1850 <= int(digits[:4]) <= 2100
+    year_last = 1850 <= int(digits[4:]) <= 2100 and not year_first
+    return int(digits[4:] + digits[2:4] + digits[:2]) if year_last else int(digits)
+
+
+def _folded(text: str | None) -> str:
+    told = fold(text) if text else ""
+    return "" if told in _NO_VALUE else told
+
+
+Split = tuple[tuple[str, ...], tuple[str, ...], tuple[tuple[str, ...], tuple[str, ...]] | None]
+
+
+def _names_of(profile: Mapping[str, str]) -> Split:
+    given, surnames = profile.get("given_names") or "", profile.get("surnames") or ""
+    if given or surnames:
+        return _words(given), _words(surnames), None
+    return _split(profile.get("full_name") or "")
+
+
+@lru_cache(maxsize=65_536)
+def _words(name: str) -> tuple[str, ...]:
+    return tokens(name) if _folded(name) else ()
+
+
+@lru_cache(maxsize=65_536)
+def _split(full: str) -> Split:
+    """Where a name of three words is divided is a guess: the other way is kept beside it."""
+    first, second = split_name(full)
+    given, surnames = _words(first), _words(second)
+    if len(given) + len(surnames) != 3 or "," in full:
+        return given, surnames, None
+    words = given + surnames
+    return given, surnames, ((words[:1], words[1:]) if len(given) == 2 else (words[:2], words[2:]))
+
+
+# --- addresses --------------------------------------------------------------------------------------------------------
+
+GRID = frozenset({"CO"})  # countries whose streets have numbers: their addresses have a key that can be relied on
+SURE = 0.5  # confidence from which a key stands for the place
+_PIECES = re.compile(r"[a-z]+|[0-9]+")
+
+
+@lru_cache(maxsize=65_536)
+def address_form(text: str, country: str) -> tuple[str, str]:
+    """The building, and the door within it, as words that can be compared; both empty where nothing was told.
+
+    Where streets have names the words stay in their order: slips are forgiven when they are compared.
+    """
+    told = _folded(text)
+    if not told:
+        return "", ""
+    if country in GRID:
+        address = address_key(text, country)
+        if address.confidence >= SURE:
+            return address.key, address.complement
+    return " ".join(_PIECES.findall(told)), ""
+
+
+# --- columns ----------------------------------------------------------------------------------------------------------
+
+
+class Vocabulary:
+    """Words and their numbers, from 1; 0 is no word."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = [""]
+        self._codes: dict[str, int] = {"": 0}
+
+    def code(self, word: str) -> int:
+        known = self._codes.get(word)
+        if known is None:
+            known = self._codes[word] = len(self.words)
+            self.words.append(word)
+        return known
+
+    def forget_codes(self) -> None:
+        """Nothing is added any more: the words alone are kept."""
+        self._codes = {}
+
+
+class Columns:
+    """Records laid out as columns of numbers: equal numbers are equal values, 0 is a value that is missing."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.vocabularies = {
+            name: Vocabulary() for name in ("word", "building", "unit", "organisation", *_PLACES, *GROUPS)
+        }
+        self._drafts = {name: array("i") for name in _WIDTHS}
+
+    def add(self, person: Person) -> None:
+        word = self.vocabularies["word"].code
+        self._put("names", _name_codes(person.given, person.surnames, word))
+        self._put("otherwise", _name_codes(*person.otherwise, word) if person.otherwise else (0, 0, 0, 0))
+        self._put("joined", (word("".join(person.given)), word("".join(person.surnames))))
+        self._put("birth", (person.birth,))
+        for name in ("building", "unit", "organisation", *_PLACES):
+            self._put(name, (self.vocabularies[name].code(getattr(person, name)),))
+        for group in GROUPS:
+            code = self.vocabularies[group].code
+            values = [code(value) for of, value in person.identifiers if of == group][:MOST_VALUES]
+            self._put(group, values + [0] * (MOST_VALUES - len(values)))
+        self.count += 1
+
+    def _put(self, name: str, codes: Sequence[int]) -> None:
+        self._drafts[name].extend(codes)
+
+    def close(self) -> "Columns":
+        """No record follows: the columns can be read."""
+        self.table: dict[str, Codes] = {
+            name: np.frombuffer(draft, dtype=np.int32).reshape(self.count, _WIDTHS[name]) if self.count else
+            np.zeros((0, _WIDTHS[name]), dtype=np.int32)
+            for name, draft in self._drafts.items()
+        }  # fmt: skip
+        for vocabulary in self.vocabularies.values():
+            vocabulary.forget_codes()
+        return self
+
+    def in_order(self, order: npt.NDArray[np.int64]) -> "Columns":
+        """The same records in another order."""
+        self.table = {name: codes[order] for name, codes in self.table.items()}
+        return self
+
+    def words(self, name: str) -> list[str]:
+        return self.vocabularies[name].words
+
+    @classmethod
+    def of(cls, people: Iterable[Person]) -> "Columns":
+        columns = cls()
+        for person in people:
+            columns.add(person)
+        return columns.close()
+
+
+_WIDTHS = {
+    "names": 4, "otherwise": 4, "joined": 2, "birth": 1, "building": 1, "unit": 1, "organisation": 1,
+    **dict.fromkeys(_PLACES, 1), **dict.fromkeys(GROUPS, MOST_VALUES),
+}  # fmt: skip
+
+
+def _name_codes(given: Sequence[str], surnames: Sequence[str], code: Callable[[str], int]) -> tuple[int, int, int, int]:
+    """First and second given name, first and second surname: what stands beyond them tells little."""
+    first, second, *_ = [*map(code, given[:2]), 0, 0]
+    third, fourth, *_ = [*map(code, surnames[:2]), 0, 0]
+    return first, second, third, fourth
+
+
+@lru_cache(maxsize=65_536)
+def sound_of(word: str) -> str:
+    """What a folded word sounds like; used to find candidates and to forgive spelling."""
+    return phonetic(word)

@@ -5,9 +5,9 @@ from uuid import UUID
 from sqlalchemy import delete, update
 
 from common.contracts.identity import LinksChanged, Move
-from common.db import Database, outbox_table
+from common.db import Database, cursor_table, outbox_table
 from common.events import decode
-from common.outbox import Position, agrees, drop_before, move_cursor, oldest_unread, position_of, read
+from common.outbox import Position, agrees, drop_before, move_cursor, oldest_unread, position_of, read, settle_restored
 from common.uow import UnitOfWork
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
@@ -116,3 +116,36 @@ async def test_retention_never_passes_a_cursor(database: Database) -> None:
     remaining = await numbers_after(database, Position())
     assert 3 in remaining
     assert 1 not in remaining
+
+
+async def test_a_log_that_was_restored_into_another_cluster_is_read_on_where_its_reader_stood(
+    database: Database,
+) -> None:
+    await write(database, 1, 2, 3, 4)
+    async with UnitOfWork(database) as uow:
+        entries = await read(uow.session, after=Position())
+        await move_cursor(uow.session, "relay", entries[1].position, at=NOW)
+        if database.dialect == "postgresql":  # as of a cluster that has seen many more transactions
+            for table in (outbox_table, cursor_table):
+                await uow.session.execute(update(table).values(xid=table.c.xid + 10**12))
+        await uow.commit()
+    await write(database, 5)
+    while await settled(database):
+        pass
+    await write(database, 6)
+    async with UnitOfWork(database, reading=True) as uow:
+        position = await position_of(uow.session, "relay")
+        assert await agrees(uow.session, position)
+    assert await numbers_after(database, position) == [3, 4, 5, 6]
+
+
+async def settled(database: Database) -> int:
+    async with UnitOfWork(database) as uow:
+        count = await settle_restored(uow.session, limit=3)
+        await uow.commit()
+    return count
+
+
+async def test_a_log_at_home_is_left_as_it_is(database: Database) -> None:
+    await write(database, 1, 2, 3)
+    assert await settled(database) == 0

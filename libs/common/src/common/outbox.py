@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Text, cast, delete, func, select, text, tuple_
+from sqlalchemy import BigInteger, Text, cast, delete, func, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.bulk import insert_rows
@@ -135,6 +135,43 @@ async def agrees(session: AsyncSession, position: Position) -> bool:
     later = select(t.c.seq).where(tuple_(t.c.xid, t.c.seq) > tuple_(position.xid, position.seq)).limit(1)
     earlier = select(t.c.seq).where(tuple_(t.c.xid, t.c.seq) < tuple_(position.xid, position.seq)).limit(1)
     return await session.scalar(earlier) is None and await session.scalar(later) is not None
+
+
+async def settle_restored(session: AsyncSession, *, limit: int = 20_000) -> int:
+    """Make a log readable that a backup has brought into another PostgreSQL cluster; gives how many entries it settled.
+
+    Such entries carry transaction ids that this cluster has still to reach: they would lie after everything that is written
+    now, and readers would wait for them. All of them were committed, so they go to the beginning in the order of their
+    numbers, and each cursor to before the first that its reader had still to read. Repeat until it gives 0.
+    """
+    t = outbox_table
+    if session.get_bind().dialect.name == "sqlite":
+        return 0
+    newest = await session.scalar(select(func.max(t.c.xid)))
+    present = await session.scalar(
+        select(cast(cast(func.pg_current_xact_id(), Text), BigInteger))
+    )  # asked last: greater
+    if newest is None or newest < present:
+        return 0
+    await _step_back(session)
+    last = await session.scalar(select(func.max(t.c.seq)).where(t.c.xid >= present))
+    some = select(t.c.seq).where(t.c.seq <= last, t.c.xid > 0).order_by(t.c.seq).limit(limit).scalar_subquery()
+    result = await session.execute(update(t).where(t.c.seq.in_(some)).values(xid=0))
+    return int(getattr(result, "rowcount", 0))
+
+
+async def _step_back(session: AsyncSession) -> None:
+    t, c = outbox_table.c, cursor_table.c
+    for row in (await session.execute(select(c.reader, c.xid, c.seq))).all():
+        unread = select(func.min(t.seq)).where(tuple_(t.xid, t.seq) > tuple_(row.xid, row.seq))
+        known = select(t.seq, t.id).order_by(t.seq.desc()).limit(1)
+        if (first := await session.scalar(unread)) is not None:
+            known = known.where(t.seq < first)
+        before = (await session.execute(known)).one_or_none()
+        seq, last_id = (0, None) if before is None else (before.seq, before.id)
+        await session.execute(
+            update(cursor_table).where(c.reader == row.reader).values(xid=0, seq=seq, last_id=last_id)
+        )
 
 
 async def oldest_unread(session: AsyncSession, reader: str) -> datetime | None:

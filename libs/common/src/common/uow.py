@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
+from uuid import UUID
 
 from sqlalchemy import BigInteger, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -68,9 +69,10 @@ class UnitOfWork:
         """Hold the keys until the transaction ends. Call it before the first write, or order per key is lost.
 
         Keys are hashed to 1,024 slots and taken in sorted order. `space` separates kinds of keys: whoever locks in
-        several spaces takes them in ascending order. SQLite has one writer: there is nothing to lock.
+        several spaces takes them in ascending order. SQLite has one writer, and so has
+        a projection that is being rebuilt: there is nothing to lock.
         """
-        if self.database.dialect == "sqlite":
+        if self.database.dialect == "sqlite" or not self.database.is_shared:
             return
         slots = sorted({_slot(key) for key in keys})
         if slots:
@@ -89,4 +91,6 @@ class UnitOfWork:
 
 
 def _slot(key: object) -> int:
+    if isinstance(key, UUID):
+        return key.int % LOCK_SLOTS  # the last bits of all our ids are random
     return int.from_bytes(hashlib.blake2b(str(key).encode(), digest_size=4).digest()) % LOCK_SLOTS

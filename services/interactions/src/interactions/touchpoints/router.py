@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from common.auth import Principal, needs
 from common.errors import Invalid
-from common.http import ClockOf, CompanyOf, DatabaseOf, metrics_of
+from common.http import DatabaseOf, clock_of, company_of, database_of, metrics_of
 from common.identifiers import InvalidIdentifier
 from common.problems import MEDIA_TYPE, Malformed, problem_of, problems_of
 from interactions.readers import reader_of
@@ -53,20 +53,20 @@ class BatchTooLarge(Invalid):
     title = f"A batch has at most {MOST_ROWS} rows"
 
 
-async def desk_of(request: Request, database: DatabaseOf, clock: ClockOf, company: CompanyOf) -> Desk:
+async def desk_of(request: Request) -> Desk:
     """What recording needs, from the application."""
     settings: InteractionsSettings = request.app.state.settings
-    return Desk(database, clock, company, settings.identifier_secret)
+    return Desk(database_of(request), clock_of(request), company_of(request), settings.identifier_secret)
 
 
 DeskOf = Annotated[Desk, Depends(desk_of)]
 
 
-async def recorder_of(request: Request, desk: DeskOf) -> Recorder:
+async def recorder_of(request: Request) -> Recorder:
     """The application's group commit, made when it is first needed."""
     state = request.app.state
     if not hasattr(state, "recorder"):
-        state.recorder = Recorder(desk)
+        state.recorder = Recorder(await desk_of(request))
     recorder: Recorder = state.recorder
     return recorder
 
@@ -108,13 +108,13 @@ def speaker_of(who: Principal) -> Speaker:
         ),
     },
 )
-async def record_touchpoint(request: Request, who: CanRecord, company: CompanyOf, recorder: RecorderOf) -> Response:
+async def record_touchpoint(request: Request, who: CanRecord, recorder: RecorderOf) -> Response:
     """Take one contact (registrar un punto de contacto): it is in the resume when this has answered.
 
     Resend blindly: the same source and external id count once and get the first answer. What is refused is kept in the
     parked store under `parked_id`.
     """
-    given = read_body(await request.body(), speaker=speaker_of(who), company=company)
+    given = read_body(await request.body(), speaker=speaker_of(who), company=company_of(request))
     outcome = await recorder.record(given)
     _count(request, [outcome])
     return _answered(outcome)
@@ -127,14 +127,14 @@ async def record_touchpoint(request: Request, who: CanRecord, company: CompanyOf
     openapi_extra=BATCH_BODY,
     responses=problems_of(Malformed, BatchTooLarge),
 )
-async def record_batch(request: Request, who: CanRecord, company: CompanyOf, desk: DeskOf) -> Response:
+async def record_batch(request: Request, who: CanRecord, desk: DeskOf) -> Response:
     """Take a JSON array, or lines of JSON (application/x-ndjson). One bad row is refused alone; the others are recorded."""
     speaker = speaker_of(who)
     read = read_body if _is_lines(request) else read_document
     rows = _lines(await request.body()) if _is_lines(request) else _array(await request.body())
     if len(rows) > MOST_ROWS:
         raise BatchTooLarge(pointer="")
-    given = [read(row, speaker=speaker, company=company) for row in rows]
+    given = [read(row, speaker=speaker, company=desk.company) for row in rows]
     outcomes = await use_cases.record_touchpoints(given, desk=desk)
     return _batch_answered(outcomes, _count(request, outcomes))
 

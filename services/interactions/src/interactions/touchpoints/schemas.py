@@ -145,6 +145,7 @@ class TouchpointCreate(_Body):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": EXAMPLE})
 
+    # Factories, because Pydantic copies a list that is a default deeply, for each touchpoint that has none.
     source: str | None = Field(
         None, min_length=1, max_length=100, description="The sending system; the credential's by default"
     )
@@ -156,7 +157,7 @@ class TouchpointCreate(_Body):
     )
     site: str | None = Field(None, max_length=100)
     occurred_at: Moment
-    identifiers: list[Annotated[str, Field(min_length=1, max_length=300)]] = Field([], max_length=20)
+    identifiers: list[Annotated[str, Field(min_length=1, max_length=300)]] = Field(default_factory=list, max_length=20)
     actor: ActorBody | None = None
     profile: ProfileBody | None = None
     topic: str | None = Field(None, min_length=1, max_length=100)
@@ -169,16 +170,16 @@ class TouchpointCreate(_Body):
     visibility: Literal["customer", "internal"] | None = Field(
         None, description="customer by default; internal for note"
     )
-    references: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field([], max_length=50)
-    facts: list[FactBody] = Field([], max_length=100)
+    references: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(default_factory=list, max_length=50)
+    facts: list[FactBody] = Field(default_factory=list, max_length=100)
     asked: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field(
-        [], max_length=50, description="Drip questions asked"
+        default_factory=list, max_length=50, description="Drip questions asked"
     )
-    commitments: list[CommitmentBody] = Field([], max_length=50)
+    commitments: list[CommitmentBody] = Field(default_factory=list, max_length=50)
     backfill: bool = Field(False, description="History: recorded and counted, but sets nothing off")
-    payload: dict[str, Any] = Field({}, description="Typed by kind")
+    payload: dict[str, Any] = Field(default_factory=dict, description="Typed by kind")
     conversation_id: UUID | None = Field(None, description="Continue this thread; any touchpoint of it will do")
-    keeps: list[UUID] = Field([], max_length=50, description="Commitments that this contact keeps")
+    keeps: list[UUID] = Field(default_factory=list, max_length=50, description="Commitments that this contact keeps")
     case: str | None = Field(None, min_length=1, max_length=30, description="The case that it speaks of")
 
 

@@ -50,8 +50,8 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        if value is None:
-            return None
+        if value is None or value.tzinfo is UTC:
+            return value
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
@@ -129,6 +129,7 @@ class Database:
         self.dialect: Literal["sqlite", "postgresql"] = "sqlite" if engine.dialect.name == "sqlite" else "postgresql"
         self._reading = engine.execution_options(hilo_reading=True)
         self._probing = create_async_engine(engine.url, poolclass=NullPool)  # not of the pool: that may be used up
+        self.is_shared = True  # others write here as well
         # SQLite has one writer: those of this process queue here in order, instead of polling the file's lock.
         self.writer = asyncio.Lock()
         self._on_commit: list[Callable[[], None]] = []
@@ -138,6 +139,19 @@ class Database:
         """`sqlite+aiosqlite:///path` or `postgresql+asyncpg://user:password@host/name`."""
         engine = _sqlite(url) if url.startswith("sqlite") else _postgresql(url, pool_size)
         return cls(engine)
+
+    def beside(self, file: str | None, *, search_path: str, attached: str | None = None) -> "Database":
+        """A second database for one writer alone, who needs no locks: a schema of this one, or on SQLite a file.
+
+        `search_path` are PostgreSQL's schemas, the first of them written to; `attached` is a file that is read as `live`.
+        """
+        if self.dialect == "sqlite":
+            shadow = Database(_sqlite(f"sqlite+aiosqlite:///file:{file}?uri=true", attached=attached))
+        else:
+            url = self.engine.url.render_as_string(hide_password=False)
+            shadow = Database(_postgresql(url, 2, search_path=search_path))
+        shadow.is_shared = False
+        return shadow
 
     def session(self, *, reading: bool = False) -> AsyncSession:
         return AsyncSession(self._reading if reading else self.engine, expire_on_commit=False, autoflush=False)
@@ -165,7 +179,7 @@ class Database:
         await self.engine.dispose()
 
 
-def _sqlite(url: str) -> AsyncEngine:
+def _sqlite(url: str, *, attached: str | None = None) -> AsyncEngine:
     # isolation_level None hands BEGIN to us. The driver's deferred BEGIN loses updates between processes.
     engine = create_async_engine(url, connect_args={"isolation_level": None, "timeout": 10}, **_json())
 
@@ -174,6 +188,8 @@ def _sqlite(url: str) -> AsyncEngine:
         cursor = connection.cursor()
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
             cursor.execute(f"PRAGMA {pragma}")
+        if attached is not None:
+            cursor.execute("ATTACH ? AS live", (f"file:{attached}?mode=ro",))
         cursor.close()
 
     @event.listens_for(engine.sync_engine, "begin")
@@ -184,7 +200,7 @@ def _sqlite(url: str) -> AsyncEngine:
     return engine
 
 
-def _postgresql(url: str, pool_size: int) -> AsyncEngine:
+def _postgresql(url: str, pool_size: int, *, search_path: str = "") -> AsyncEngine:
     engine = create_async_engine(
         url,
         pool_size=pool_size,
@@ -194,7 +210,12 @@ def _postgresql(url: str, pool_size: int) -> AsyncEngine:
             "timeout": 5,
             "command_timeout": 60,
             # Short transactions keep the outbox's reading bound young; one that hangs is ended by the server.
-            "server_settings": {"idle_in_transaction_session_timeout": "30000", "timezone": "UTC", "jit": "off"},
+            "server_settings": {
+                "idle_in_transaction_session_timeout": "30000",
+                "timezone": "UTC",
+                "jit": "off",
+                **({"search_path": search_path} if search_path else {}),
+            },
         },
         **_json(),
     )

@@ -1,6 +1,6 @@
 """A service as one value: how its API, its consumer and its timers are made; and the commands that run it.
 
-python -m <package> api [--port N] | worker | migrate | republish KIND
+python -m <package> api [--port N] | worker | migrate | republish KIND | replay --topic T | rebuild
 """
 
 import argparse
@@ -8,22 +8,27 @@ import asyncio
 import gc
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 import uvicorn
 from fastapi import FastAPI
 
-from common.bus.delivery import Consumer
+from common.bus.delivery import Consumer, ConsumerStopped
+from common.bus.history import Bound, History, KafkaHistory, Place
 from common.bus.kafka import KafkaReader, KafkaRelay, ensure_topics
 from common.clock import Clock, utc_now
 from common.company import Company
 from common.db import Database
+from common.errors import Refusal
 from common.events import registered
 from common.migrations import migrate
 from common.partitions import KeptLog
+from common.rebuild import NothingToRebuild, Progress, Projections, Tell, rebuild
+from common.replay import Replayed, refuse_unfit, replay_range
 from common.settings import Settings
 from common.telemetry import configure_logging
 from common.worker import Retention, Runs, TimerLoop, Worker
@@ -56,6 +61,12 @@ class Service:
     create_timers: Callable[[Runtime], TimerLoop]
     # What the service can tell anew: kind -> a function that gives how many events it wrote.
     republish: Mapping[str, Callable[[Runtime], Awaitable[int]]] = field(default_factory=dict)
+    # What it builds from the events of others, and can build anew.
+    projections: Projections | None = None
+    # Who builds them, where the consumer does more than that.
+    create_builder: Callable[[Runtime], Consumer] | None = None
+    # What is done on projections that were built anew, before they answer: what has fallen due meanwhile, for instance.
+    finish_rebuild: Callable[[Runtime], Awaitable[None]] | None = None
     # Work that is wanted once at each start, after the migration: shipped defaults, for instance.
     prepare: Callable[[Runtime], Awaitable[None]] | None = None
     # Its tables that are kept in partitions beside outbox and inbox, and how long each is kept.
@@ -119,18 +130,63 @@ def run(service: Service, argv: Sequence[str] | None = None) -> None:
     commands.add_parser("migrate", help="bring the database to the newest version")
     republish = commands.add_parser("republish", help="tell current state anew, as events")
     republish.add_argument("kind", choices=sorted(service.republish) or ["nothing"])
+    again = commands.add_parser("replay", help="give a range of one topic to the consumer once more")
+    again.add_argument("--topic", required=True)
+    again.add_argument("--from", dest="start", type=Place.parse, help="a moment, or a place such as 3:1200")
+    again.add_argument("--until", type=Place.parse, help="a moment, or a place; without it up to the end")
+    anew = commands.add_parser("rebuild", help="build the projections anew from the log while the old ones answer")
+    anew.add_argument("--short-log", action="store_true", help="also where the log has lost its beginning")
     arguments = parser.parse_args(argv)
     runtime = runtime_of(service)
     configure_logging(runtime.settings.log_level)
     match arguments.command:
         case "api":
-            serve(service.create_app(runtime), runtime.settings, host=arguments.host, port=arguments.port)
+            app = service.create_app(runtime)
+            tune_garbage_collection()
+            serve(app, runtime.settings, host=arguments.host, port=arguments.port)
         case "worker":
             asyncio.run(_work(service, runtime, host=arguments.host, port=arguments.port))
         case "migrate":
             asyncio.run(_migrate(service, runtime))
         case "republish":
             asyncio.run(_republish(service, runtime, arguments.kind))
+        case "replay":
+            asyncio.run(_replay_from_kafka(service, runtime, arguments.topic, arguments.start, arguments.until))
+        case "rebuild":
+            asyncio.run(_rebuild_from_kafka(service, runtime, short_log=arguments.short_log))
+
+
+async def replay_history(service: Service, runtime: Runtime, history: History) -> Replayed:
+    """Give what `history` holds to the service's consumer once more; what was handled stays handled."""
+    told = TellTale()
+    consumer = service.create_consumer(runtime)
+    return await replay_range(
+        history,
+        consumer,
+        runtime.database,
+        clock=runtime.clock,
+        progress=lambda done: told(f"{done.read} read, {done.applied} applied"),
+    )
+
+
+async def rebuild_projections(
+    service: Service, runtime: Runtime, history: History, *, tell: Tell, short_log: bool = False
+) -> int:
+    """Build the service's projections anew from `history`, which stands at its beginning; gives how many events it took."""
+    if service.projections is None:
+        raise NothingToRebuild(f"{service.name} owns what it knows: its sources tell it anew with `republish`")
+    finish, create = service.finish_rebuild, service.create_builder or service.create_consumer
+    return await rebuild(
+        runtime.database,
+        service.package,
+        service.projections,
+        history,
+        lambda database, clock: create(replace(runtime, database=database, clock=clock)),
+        clock=runtime.clock,
+        finish=None if finish is None else lambda shadow: finish(replace(runtime, database=shadow)),
+        tell=tell,
+        short_log=short_log,
+    )
 
 
 def serve(
@@ -211,6 +267,50 @@ async def _republish(service: Service, runtime: Runtime, kind: str) -> None:
     count = await service.republish[kind](runtime)
     await runtime.database.dispose()
     sys.stdout.write(f"{count} events of {kind}\n")
+
+
+async def _replay_from_kafka(service: Service, runtime: Runtime, topic: str, start: Bound, until: Bound) -> None:
+    try:
+        refuse_unfit(topic, service.create_consumer(runtime))
+        async with KafkaHistory(_bootstrap(runtime), [topic], start=start, until=until) as history:
+            done = await replay_history(service, runtime, history)
+    except (Refusal, ConsumerStopped) as refusal:
+        raise SystemExit(str(refusal)) from refusal
+    finally:
+        await runtime.database.dispose()
+    sys.stdout.write(f"{done.read} read, {done.applied} applied: all others were handled before, or are parked\n")
+
+
+async def _rebuild_from_kafka(service: Service, runtime: Runtime, *, short_log: bool) -> None:
+    try:
+        async with KafkaHistory(_bootstrap(runtime), service.create_consumer(runtime).topics) as history:
+            told = TellTale()
+            count = await rebuild_projections(service, runtime, history, tell=told.progress, short_log=short_log)
+    except (Refusal, ConsumerStopped) as refusal:
+        raise SystemExit(str(refusal)) from refusal
+    finally:
+        await runtime.database.dispose()
+    sys.stdout.write(f"rebuilt from {count} events\n")
+
+
+class TellTale:
+    """Says how far something is, on one line of a terminal or on one line a second of a log."""
+
+    def __init__(self) -> None:
+        self._said = 0.0
+
+    def __call__(self, words: str) -> None:
+        if time.monotonic() - self._said < 1.0:
+            return
+        self._said = time.monotonic()
+        end = "\r" if sys.stderr.isatty() else "\n"
+        sys.stderr.write(f"{words}{end}")
+        sys.stderr.flush()
+
+    def progress(self, done: Progress) -> None:
+        whole = max(1, done.handled + done.remaining)
+        full = round(20 * done.handled / whole)
+        self(f"[{'#' * full}{'.' * (20 - full)}] {done.words}: {done.handled} handled, {done.remaining} behind   ")
 
 
 def _bootstrap(runtime: Runtime) -> str:

@@ -37,6 +37,18 @@ async def consume(events: Sequence[Event], *, uow: InteractionsUnitOfWork, clock
         await uow.commit()
 
 
+async def keep_what_others_say(events: Sequence[Event], *, uow: InteractionsUnitOfWork, clock: Clock) -> None:
+    """The part of it that is built from the events alone, and can be built anew: links and threads belong to our own log."""
+    async with uow:
+        fresh = await uow.inbox.claim(events, consumer=CONSUMER)
+        await note_erasures(fresh, uow.session)
+        fresh = await without_erased(fresh, uow.session)
+        await uow.traces.save_customers(_customers(fresh))
+        await apply_access(fresh, uow.session)
+        await apply_parts(fresh, uow=uow, now=clock())
+        await uow.commit()
+
+
 async def link(moves: Sequence[Move], *, uow: InteractionsUnitOfWork, window: timedelta) -> None:
     """Give traces to customers, the highest revision of each; threads follow. Commitments and cases need nothing: they are keyed by trace."""
     before = await uow.traces.known([move.trace_id for move in moves])

@@ -13,7 +13,7 @@ from interactions.cases import use_cases as cases
 from interactions.cases.domain import EXPIRY, SETTLED
 from interactions.commitments import use_cases as commitments
 from interactions.commitments.domain import DUE
-from interactions.consumers import CONSUMER, TOPICS, consume
+from interactions.consumers import CONSUMER, TOPICS, consume, keep_what_others_say
 from interactions.settings import InteractionsSettings
 from interactions.touchpoints.domain import Speaker
 from interactions.touchpoints.models import LOG
@@ -49,6 +49,15 @@ def create_consumer(runtime: Runtime) -> Consumer:
         await record_touchpoints(given, desk=desk)
 
     return Consumer(CONSUMER, TOPICS, handle, {CHANNELS_TOPIC: consume_channel})
+
+
+def create_builder(runtime: Runtime) -> Consumer:
+    """Builds anew what others say."""
+
+    async def handle(events: Sequence[Event]) -> None:
+        await keep_what_others_say(events, uow=InteractionsUnitOfWork(runtime.database), clock=runtime.clock)
+
+    return Consumer(CONSUMER, TOPICS, handle)
 
 
 def create_timers(runtime: Runtime) -> TimerLoop:

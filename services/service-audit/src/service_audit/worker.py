@@ -41,6 +41,11 @@ def create_timers(runtime: Runtime) -> TimerLoop:
     )
 
 
+async def judge_overdue(runtime: Runtime) -> None:
+    """What has fallen due while projections were built anew is judged before they answer."""
+    await create_timers(runtime).drain()
+
+
 async def prepare(runtime: Runtime) -> None:
     """What is wanted at each start: the shipped standards, where there are none, and the wake-up at the end of the month."""
     await ship_defaults(uow=AuditUnitOfWork(runtime.database), clock=runtime.clock)

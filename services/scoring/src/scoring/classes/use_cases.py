@@ -19,6 +19,7 @@ from scoring.values.domain import Sums, Value, Window, closed_fiscal_year, conve
 RANK = "rank"  # the timer that computes cut points: key "soon" after changes, "daily" in any case
 WAVE = "wave"  # the timer that looks at many customers again, a slice at a time
 SOON, DAILY = "soon", "daily"
+EVERYBODY, MISPLACED = "everybody", "misplaced"  # the keys of a wave
 SMALL, MIDDLING = 2_000, 20_000  # populations that are ranked within seconds, within a minute
 
 
@@ -111,7 +112,7 @@ async def rank_all_anew(*, uow: ScoringUnitOfWork, now: datetime) -> None:
 
 
 async def _start_wave(*, everybody: bool, uow: ScoringUnitOfWork, now: datetime) -> None:
-    key = "everybody" if everybody else "misplaced"
+    key = EVERYBODY if everybody else MISPLACED
     await uow.timers.set(WAVE, key, now, {"after": None})
 
 
@@ -121,7 +122,7 @@ async def wave(due: Sequence[Timer], *, uow: ScoringUnitOfWork, clock: Clock) ->
         given = timer.payload.get("after")
         after = None if given is None else UUID(given)
         cuts = await uow.cuts.latest()
-        if timer.key == "everybody":
+        if timer.key == EVERYBODY:
             ids = await uow.standings.all_ids(after=after, limit=AT_ONCE)
         else:
             ids = [] if cuts is None else await uow.standings.misplaced(cuts, after=after, limit=AT_ONCE)

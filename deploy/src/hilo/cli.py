@@ -2,6 +2,7 @@
 
 import json
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -42,6 +43,45 @@ def run(
     embedded = embedded_app(var.resolve())
     typer.echo(_what_is_where(f"http://{host}:{port}", var))
     serve(embedded, embedded.settings, host=host, port=port)
+
+
+@app.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="A new folder for the copy")],
+    var: Var = Path("var"),
+) -> None:
+    """Copy the embedded stack into a folder, all four services as of one moment. It may be running."""
+    from hilo.backup import BackupRefused, back_up  # noqa: PLC0415
+
+    try:
+        manifest = back_up(var.resolve(), folder.resolve(), now=datetime.now(UTC))
+    except BackupRefused as refused:
+        typer.echo(f"not backed up: {refused}", err=True)
+        raise typer.Exit(1) from refused
+    typer.echo(f"{len(manifest.digests)} files as of {manifest.taken_at} in {folder}; the secret is among them")
+
+
+@app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="A folder that `hilo backup` wrote")],
+    service: Annotated[
+        list[str] | None, typer.Option(help="This one only; give it once for each. Default: all")
+    ] = None,
+    var: Var = Path("var"),
+) -> None:
+    """Put a copy of the embedded stack back, while it is stopped. What was there is moved aside, not deleted."""
+    from hilo.backup import SERVICES, BackupRefused  # noqa: PLC0415
+    from hilo.backup import restore as put_back  # noqa: PLC0415
+
+    unknown = set(service or ()) - set(SERVICES)
+    if unknown:
+        raise typer.BadParameter(f"one of {', '.join(SERVICES)}", param_hint="--service")
+    try:
+        aside = put_back(folder.resolve(), var.resolve(), services=service or (), now=datetime.now(UTC))
+    except BackupRefused as refused:
+        typer.echo(f"not restored: {refused}", err=True)
+        raise typer.Exit(1) from refused
+    typer.echo(f"restored {', '.join(service or SERVICES)}; what was there lies in {aside}")
 
 
 @app.command()

@@ -134,10 +134,17 @@ def wait_until(condition: Callable[[], bool], *, within: float, every: float = 0
 
 def wait_for(process: Process, answers: Callable[[], bool], *, name: str, log: Path, within: float) -> None:
     """Returns once the process answers; raises with the end of its log when it ended or took too long."""
-    wait_until(lambda: answers() or not process.is_alive(), within=within)
+    answered = False
+
+    def settled() -> bool:
+        nonlocal answered
+        answered = answers()  # asked once more it may be busy: what has answered has started
+        return answered or not process.is_alive()
+
+    wait_until(settled, within=within)
     if not process.is_alive():
         raise NativeError(f"{name} ended while starting. The end of {log}:\n{tail(log)}")
-    if not answers():
+    if not answered:
         raise NativeError(f"{name} did not answer within {within:.0f} s. The end of {log}:\n{tail(log)}")
 
 

@@ -8,7 +8,8 @@ from common.service import Runtime
 from common.testing import settings_for
 from identity.consumers import consume
 from identity.customers.models import customer
-from identity.merges.use_cases import merge_customers, undo_merge
+from identity.merges.undoing import undo_merge
+from identity.merges.use_cases import merge_customers
 from identity.republish import REPUBLISH
 from identity.settings import IdentitySettings
 from identity.worker import create_timers

@@ -49,12 +49,20 @@ class Channel(_Part):
 UNKNOWN_CHANNEL = Channel()
 
 
+class NewWithin(_Part):
+    """How many new identifiers of one scheme a customer may gather within some days before a person should look."""
+
+    at_most: PositiveInt
+    days: PositiveInt
+
+
 class IdentifierRules(_Part):
     unique_once_attested: frozenset[str] = frozenset()
     shared_account_issuers: frozenset[str] = Field(default=frozenset(), description="Accounts of organisations")
     blocked: frozenset[str] = frozenset()
     blocked_patterns: tuple[str, ...] = ()
     limits: Mapping[str, PositiveInt] = {}
+    windows: Mapping[str, NewWithin] = {}
 
     @cached_property
     def _exact(self) -> frozenset[str]:
@@ -75,6 +83,24 @@ class IdentifierRules(_Part):
         except re.error as error:
             raise ValueError(f"blocked_patterns: {error}") from None
         return self
+
+
+SurvivorshipRule = Literal["most-recent", "most-trusted", "most-complete", "longest"]
+
+
+class Survivorship(_Part):
+    """Which of several values of an attribute stands. What staff verified stands before all others, the latest of it."""
+
+    default: SurvivorshipRule = "most-recent"
+    rules: Mapping[str, SurvivorshipRule] = Field(default={}, description="By attribute")
+    trusted: tuple[str, ...] = Field(default=(), description="Sources, the most trusted first; others after them, alike")
+
+    def rule_of(self, key: str) -> SurvivorshipRule:
+        return self.rules.get(key, self.default)
+
+    def distrust(self, source: str) -> int:
+        """The source's place among the trusted ones; one that is not named comes after all of them."""
+        return self.trusted.index(source) if source in self.trusted else len(self.trusted)
 
 
 class DripQuestion(_Part):
@@ -120,6 +146,7 @@ class Company(_Part):
     channels: Mapping[str, Channel] = {}
     topics: Mapping[str, tuple[str, ...]] = {}
     identifiers: IdentifierRules = IdentifierRules()
+    survivorship: Survivorship = Survivorship()
     facts: tuple[FactDefinition, ...] = ()
     questions: tuple[DripQuestion, ...] = ()
 

@@ -16,6 +16,7 @@ from identity.consumers import TOPICS
 from identity.contact.router import router as contact
 from identity.customers.router import router as customers
 from identity.customers.router import search_router as search
+from identity.guards.router import router as guards
 from identity.knowledge.router import router as knowledge
 from identity.merges.router import router as merges
 from identity.privacy.router import TAG as PRIVACY
@@ -35,6 +36,7 @@ TAGS = {
     PRIVACY: "Erase a person in all four services, with a certificate; export, put right, leave unused.",
     "merges (fusiones)": "Merge with preview, undo exactly, and what keeps two traces apart.",
     "reviews (revisiones)": "Pairs in doubt, explained, for people to decide.",
+    "guards (salvaguardas)": "What keeps two persons from becoming one: limits, block list, unique numbers; and when one bit.",
     "access keys (llaves)": "Credentials for channel systems: scoped, hashed, shown once.",
     "parked (apartados)": "Events that could not be handled: read, repair, send again.",
 }
@@ -53,7 +55,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         description=DESCRIPTION.strip(),
         settings=runtime.settings,
         routers=[
-            search, customers, privacy, knowledge, contact, assignments, merges, reviews, access_keys,
+            search, customers, privacy, knowledge, contact, assignments, merges, reviews, guards, access_keys,
             parked_router("identity", {"event": again}),
         ],
         publishes=[identity.TOPIC, identity.PEOPLE],

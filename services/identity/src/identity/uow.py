@@ -7,8 +7,10 @@ from identity.assignments.repository import Assignments
 from identity.contact.repository import Contact
 from identity.customers.domain import Customer, UnknownCustomer
 from identity.customers.repository import Customers
+from identity.guards.repository import Guards
 from identity.knowledge.repository import Knowledge
 from identity.linking.repository import Links
+from identity.matching.repository import Matching
 from identity.privacy.repository import Erasures
 from identity.reviews.repository import Reviews
 from identity.sightings.repository import Sightings
@@ -26,7 +28,9 @@ class IdentityUnitOfWork(UnitOfWork):
     contact: Contact
     assignments: Assignments
     reviews: Reviews
+    guards: Guards
     erasures: Erasures
+    matching: Matching
 
     def _open(self) -> None:
         self.links = Links(self.session)
@@ -36,7 +40,9 @@ class IdentityUnitOfWork(UnitOfWork):
         self.contact = Contact(self.session)
         self.assignments = Assignments(self.session)
         self.reviews = Reviews(self.session)
+        self.guards = Guards(self.session)
         self.erasures = Erasures(self.session)
+        self.matching = Matching(self.session)
 
     async def lock_decisions(self) -> None:
         """One decision at a time: a merge moves traces that a link decided elsewhere would otherwise join too late."""

@@ -1,16 +1,19 @@
 """Which value stands, what he is called, and what the customer himself may see."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 from uuid import UUID
 
 import pytest
 
-from common.company import Company
-from identity.customers.domain import Customer, Dossier, TraceInfo, preferred_name, profile_of, survivors
+from common.company import Company, Survivorship
+from identity.customers.domain import Customer, Dossier, TraceInfo, preferred_name, profile_of, reason_of, survivors
 from identity.knowledge.domain import Fact
 from identity.sightings.domain import ProfileValue, clean_profile, name_in, search_words, with_name
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
+RULES = Company.load().survivorship
 MINE, CLAIMED = UUID(int=1), UUID(int=2)
 HIM = Customer(UUID(int=9), "person", "active", None, key_account=False, since=NOW, created_by="rules")
 
@@ -35,16 +38,49 @@ def info(trace: UUID, proof: str) -> TraceInfo:
 )
 def test_the_verified_value_stands_then_the_most_recent(values: list[ProfileValue], stands: str | None) -> None:
     for order in (values, values[::-1]):
-        found = survivors(order).get("city")
+        found = survivors(order, RULES).get("city")
         assert (found.value if found else None) == stands
 
 
+@pytest.mark.parametrize(
+    ("rule", "stands"),
+    [
+        ("most-recent", "A. M. LOPEZ"),
+        ("most-complete", "ANA MARIA LOPEZ RUIZ"),
+        ("longest", "ANA MARIA LOPEZ RUIZ"),
+        ("most-trusted", "ANA LOPEZ"),
+    ],
+)
+def test_each_attribute_has_a_rule_of_its_own_and_says_so(rule: str, stands: str) -> None:
+    rules = Survivorship(rules={"full_name": rule}, trusted=("core", "shop"))  # type: ignore[dict-item]
+    values = [
+        value("full_name", "ANA MARIA LOPEZ RUIZ", days_ago=9),
+        replace(value("full_name", "ANA LOPEZ", days_ago=5), source="core"),
+        value("full_name", "A. M. LOPEZ"),
+    ]
+    for order in permutations(values):
+        found = survivors(order, rules)["full_name"]
+        assert (found.value, reason_of(found, rules)) == (stands, rule)
+
+
+def test_what_staff_verified_last_stands_whatever_the_rule() -> None:
+    rules = Survivorship(default="longest")
+    values = [
+        value("full_name", "ANA MARIA LOPEZ RUIZ", verified=True, days_ago=9), value("full_name", "ANA LOPEZ", verified=True),
+        value("full_name", "ANA MARIA DEL PILAR LOPEZ RUIZ"),
+    ]  # fmt: skip
+    found = survivors(values, rules)["full_name"]
+    assert (found.value, reason_of(found, rules)) == ("ANA LOPEZ", "verified")
+
+
 def test_he_is_called_as_he_wants_else_by_his_first_name() -> None:
-    values = survivors([value("full_name", "ANA M. LOPEZ RUIZ")])
+    values = survivors([value("full_name", "ANA M. LOPEZ RUIZ")], RULES)
     asked = {"preferred_name": Fact(UUID(int=1), MINE, "preferred_name", "Anita", "call", 1.0, NOW, None)}
     assert preferred_name(values, {}, "person") == "Ana"
     assert preferred_name(values, asked, "person") == "Anita"
-    assert preferred_name(values | survivors([value("preferred_name", "Doña Ana")]), asked, "person") == "Doña Ana"
+    assert (
+        preferred_name(values | survivors([value("preferred_name", "Doña Ana")], RULES), asked, "person") == "Doña Ana"
+    )
     assert preferred_name(values, {}, "organisation") is None
 
 

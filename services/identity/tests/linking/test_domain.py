@@ -6,6 +6,8 @@ from uuid import UUID, uuid5
 
 import pytest
 
+from common.company import IdentifierRules
+from identity.guards.domain import too_common
 from identity.linking.domain import (
     Carried,
     Trail,
@@ -16,7 +18,6 @@ from identity.linking.domain import (
     next_revision,
     persona_of,
     settle,
-    too_common,
 )
 
 SPACE = UUID(int=7)
@@ -225,7 +226,7 @@ def test_an_identifier_that_reaches_too_many_proves_contact_only() -> None:
     for number in range(5):
         town.come("phone:+573001234567", name=f"{'abcde'[number] * 6} {'vwxyz'[number] * 7}")
     phone = carried("phone:+573001234567")
-    assert too_common(phone, town.world, {"phone": 3}, frozenset())
+    assert too_common(phone, town.world, IdentifierRules(limits={"phone": 3}))
     town.world.barred.add(phone.identifier_id)
     assert town.come("account:a:1", "phone:+573001234567", name="aaaaaa vvvvvvv") not in {
         v.customer_id for v in town.verdicts[:-1]
@@ -236,7 +237,11 @@ def test_what_was_attested_for_one_person_stays_his_whoever_types_it() -> None:
     town = Town()
     town.come("document:co-cc:52123456!", name=ANA)
     town.come("account:x:1", "document:co-cc:52123456", name=LUIS)
-    assert not too_common(carried("document:co-cc:52123456"), town.world, {"document": 1}, frozenset({"document"}))
+    assert not too_common(
+        carried("document:co-cc:52123456"),
+        town.world,
+        IdentifierRules(limits={"document": 1}, unique_once_attested=frozenset({"document"})),
+    )
 
 
 def test_documents_compare_by_type() -> None:

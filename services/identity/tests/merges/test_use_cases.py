@@ -196,7 +196,7 @@ async def test_an_undo_gives_back_the_consent_that_the_merge_took(identity: Iden
 async def test_guards_object_and_a_person_may_overrule_them(identity: Identity) -> None:
     a = await owner(identity, "document:co-cc:52123456", attests=("document",))
     b = await owner(identity, "document:co-cc:79888777", name="Luis Pérez", attests=("document",))
-    preview = await preview_merge(survivor=a, absorbed=b, uow=identity.uow(), clock=identity.clock)
+    preview = await preview_merge(survivor=a, absorbed=b, uow=identity.uow(), clock=identity.clock, company=COMPANY)
     assert preview.objections == ["other-document", "other-name"]
     with pytest.raises(GuardObjects) as refusal:
         await merge(identity, a, b)
@@ -208,10 +208,10 @@ async def test_a_preview_says_what_would_win_and_changes_nothing(identity: Ident
     a = await owner(identity, "email:ana@example.com", profile={"city": "Cali"})
     b = await owner(identity, "account:shop:1", profile={"city": "Pasto", "country": "CO"})
     before = await identity.owners()
-    preview = await preview_merge(survivor=a, absorbed=b, uow=identity.uow(), clock=identity.clock)
-    assert preview.moves == 1
+    preview = await preview_merge(survivor=a, absorbed=b, uow=identity.uow(), clock=identity.clock, company=COMPANY)
+    assert [trace.scheme for trace in preview.moves] == ["account"]
     assert preview.identifiers == ["account:shop:1"]
-    assert {value["key"] for value in preview.values} == {"city", "country", "full_name"}
+    assert {value.key for value in preview.values} == {"city", "country", "full_name"}
     assert await identity.owners() == before
 
 

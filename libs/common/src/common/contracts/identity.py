@@ -128,6 +128,28 @@ class CustomerErased(EventData):
         return str(self.customer_id)
 
 
+class GuardTripped(EventData):
+    """A guard against false merges bit: too many share an identifier, a customer gathers too many, a number is another's.
+
+    `figures` are counts and limits; no value of an identifier ever. Told once about the same thing.
+    """
+
+    type: ClassVar[str] = "identity.guard-tripped"
+    topic: ClassVar[str] = TOPIC
+
+    trip_id: UUID
+    guard: Literal["shared-identifier", "gathers-too-many", "unique-identifier", "blocked-identifier"]
+    scheme: str
+    identifier_id: UUID | None = None
+    customer_id: UUID | None = None
+    trace_id: UUID | None = None
+    figures: dict[str, Any] = {}
+    at: AwareDatetime
+
+    def key(self) -> str:
+        return str(self.customer_id or self.identifier_id or self.trip_id)
+
+
 class AccessChanged(EventData):
     """A credential was made or taken away. The hash, never the key. State event by key id."""
 
@@ -148,4 +170,4 @@ class AccessChanged(EventData):
         return self.key_id
 
 
-register(LinksChanged, CustomerChanged, ContactChanged, CustomerProfiled, CustomerErased, AccessChanged)
+register(LinksChanged, CustomerChanged, ContactChanged, CustomerProfiled, CustomerErased, AccessChanged, GuardTripped)

@@ -1,16 +1,16 @@
 """The golden record: which of many values stands, where each came from, and what a customer's channels are told of him."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from common.company import Company
+from common.company import Company, Survivorship
 from common.errors import Conflict, Invalid, NotFound
 from common.identifiers import RANK
 from common.moments import written
-from common.names import greeting_name
+from common.names import fold, greeting_name
 from identity.knowledge.domain import Fact, Put, current_facts, next_questions, quiet_until
 from identity.sightings.domain import ProfileValue
 
@@ -134,16 +134,37 @@ class Dossier:
         )
 
 
-def survivors(values: Iterable[ProfileValue]) -> dict[str, ProfileValue]:
-    """The value that stands for each key: what staff verified before what a channel saw; of those the most recent."""
+def survivors(values: Iterable[ProfileValue], rules: Survivorship) -> dict[str, ProfileValue]:
+    """The value that stands for each key: what staff verified before what a channel saw; of those by the key's rule."""
     best: dict[str, ProfileValue] = {}
-    for value in sorted(values, key=_standing):
+    for value in sorted(values, key=lambda each: _standing(each, rules)):
         best[value.key] = value
     return {key: value for key, value in best.items() if value.value is not None}
 
 
-def _standing(value: ProfileValue) -> tuple[bool, datetime, str, str, str]:
-    return (value.verified, value.last_seen, value.source, value.value or "", str(value.trace_id))
+def reason_of(value: ProfileValue, rules: Survivorship) -> str:
+    """Why the value stands: verified, or the rule of its key."""
+    return "verified" if value.verified else rules.rule_of(value.key)
+
+
+def _standing(value: ProfileValue, rules: Survivorship) -> tuple[Any, ...]:
+    # among verified ones the latest stands, whatever the rule: staff wrote it to replace what was there
+    by_rule = () if value.verified else _MEASURES[rules.rule_of(value.key)](value, rules)
+    return (value.verified, by_rule, value.last_seen, value.source, value.value or "", str(value.trace_id))
+
+
+def _completeness(value: ProfileValue, _: Survivorship) -> tuple[int, ...]:
+    """Words that are written out, then words at all: an initial says less than a name, a name in full more than one of two."""
+    words = fold(value.value or "").split()
+    return (sum(len(word) > 1 for word in words), len(words))
+
+
+_MEASURES: Mapping[str, Callable[[ProfileValue, Survivorship], tuple[int, ...]]] = {
+    "most-recent": lambda _value, _rules: (),
+    "most-trusted": lambda value, rules: (-rules.distrust(value.source),),
+    "most-complete": _completeness,
+    "longest": lambda value, _rules: (len(value.value or ""),),
+}
 
 
 def display_name(values: Mapping[str, ProfileValue]) -> str | None:
@@ -192,7 +213,7 @@ def known_keys(dossier: Dossier, values: Mapping[str, ProfileValue]) -> set[str]
 
 def profile_of(dossier: Dossier, company: Company, *, now: datetime) -> dict[str, Any]:
     """The content of CustomerProfiled: names, what is known, what to ask next, accounts, people around him."""
-    values, facts = survivors(dossier.values), current_facts(dossier.facts)
+    values, facts = survivors(dossier.values, company.survivorship), current_facts(dossier.facts)
     kind = dossier.customer.kind
     # whether a complaint is open interactions knows better: it leaves the questions out while one is
     questions = next_questions(

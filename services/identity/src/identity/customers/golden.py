@@ -1,14 +1,15 @@
 """The golden record as a caller reads it, and the version by which a change is told."""
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from uuid import UUID
 
 import orjson
 
 from common.auth import Principal
+from common.company import Survivorship
 from identity.customers.domain import (
     Assigned,
     CarriedIdentifier,
@@ -19,6 +20,7 @@ from identity.customers.domain import (
     one_of_each,
     people_around,
     preferred_name,
+    reason_of,
     survivors,
 )
 from identity.knowledge.domain import Fact, current_facts
@@ -38,20 +40,22 @@ class Golden:
     facts: Sequence[Fact]
     people: Sequence[Assigned]
     traces: Sequence[TraceInfo]
+    reasons: Mapping[str, str] = field(default_factory=dict)  # why each value stands
 
     @property
     def version(self) -> int:
         content: dict[str, Any] = asdict(self)
         for told in ("profiled", "profile_digest", "contacted", "contact_digest"):
             content["customer"].pop(told)
+        del content["reasons"]
         body = orjson.dumps(content, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS, default=str)
         return int.from_bytes(hashlib.sha256(body).digest()[:7])
 
 
-def golden_of(dossier: Dossier, who: Principal, *, went_to: UUID | None = None) -> Golden:
+def golden_of(dossier: Dossier, who: Principal, rules: Survivorship, *, went_to: UUID | None = None) -> Golden:
     """The record for this caller: the customer himself sees what is proved to be his. `went_to`: who absorbed him."""
     seen = dossier.of_proven_traces() if who.subject is not None else dossier
-    values, facts = survivors(seen.values), current_facts(seen.facts)
+    values, facts = survivors(seen.values, rules), current_facts(seen.facts)
     staff_only = who.subject is not None
     return Golden(
         seen.customer,
@@ -63,4 +67,5 @@ def golden_of(dossier: Dossier, who: Principal, *, went_to: UUID | None = None) 
         [] if staff_only else [facts[key] for key in sorted(facts)],
         people_around(seen.assigned),
         [] if staff_only else seen.traces,
+        {key: reason_of(value, rules) for key, value in values.items()},
     )

@@ -36,11 +36,11 @@ async def by_identifier(
         recognised = "customer" if len(ids) == 1 else "candidates"
     asked_for = AskedFor(given=given, normalised=identifier.text)
     return CustomersFound(
-        recognised=recognised, asked_for=asked_for, complete=complete, items=_lines(ids, dossiers), next=None
+        recognised=recognised, asked_for=asked_for, complete=complete, items=_lines(ids, dossiers, company), next=None
     )
 
 
-async def by_name(q: str, page: PageQuery, *, uow: IdentityUnitOfWork) -> CustomersFound:
+async def by_name(q: str, page: PageQuery, *, uow: IdentityUnitOfWork, company: Company) -> CustomersFound:
     """Customers each of whose searched words begins a word of their names."""
     words = fold(q).split()
     if not words or max(map(len, words)) < 2:
@@ -51,16 +51,16 @@ async def by_name(q: str, page: PageQuery, *, uow: IdentityUnitOfWork) -> Custom
         kept, following = page.cut(found, key=lambda customer_id: (customer_id,))
         dossiers = await uow.customers.dossiers(kept)
     return CustomersFound(
-        recognised="candidates" if kept else "unknown", asked_for=None, complete=True, items=_lines(kept, dossiers),
+        recognised="candidates" if kept else "unknown", asked_for=None, complete=True, items=_lines(kept, dossiers, company),
         next=following,
     )  # fmt: skip
 
 
-def _lines(ids: Sequence[UUID], dossiers: dict[UUID, Dossier]) -> list[CustomerFound]:
+def _lines(ids: Sequence[UUID], dossiers: dict[UUID, Dossier], company: Company) -> list[CustomerFound]:
     lines = []
     for customer_id in ids:
         dossier = dossiers[customer_id]
-        values = survivors(dossier.values)
+        values = survivors(dossier.values, company.survivorship)
         lines.append(
             CustomerFound(
                 customer_id=customer_id, kind=dossier.customer.kind, display_name=display_name(values),
@@ -73,10 +73,10 @@ def _lines(ids: Sequence[UUID], dossiers: dict[UUID, Dossier]) -> list[CustomerF
     return lines
 
 
-async def read_customer(customer_id: UUID, *, who: Principal, uow: IdentityUnitOfWork) -> Golden:
+async def read_customer(customer_id: UUID, *, who: Principal, uow: IdentityUnitOfWork, company: Company) -> Golden:
     """The golden record; of an absorbed id, what it was and where it went."""
     async with uow:
         present = await visible(customer_id, who, uow)
         dossiers = await uow.customers.dossiers([customer_id])
     went_to = None if present.customer_id == customer_id else present.customer_id
-    return golden_of(dossiers[customer_id], who, went_to=went_to)
+    return golden_of(dossiers[customer_id], who, company.survivorship, went_to=went_to)

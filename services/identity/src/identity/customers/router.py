@@ -27,6 +27,7 @@ from identity.customers.schemas import (
     IdentifierLinked,
 )
 from identity.customers.use_cases import NotByHand, create_customer, link_identifier, patch_customer
+from identity.guards.domain import BlockedIdentifier
 from identity.reach import ForStaffOnly, for_staff
 
 router = APIRouter(prefix="/identity/v1/customers", tags=["customers (clientes)"])
@@ -52,7 +53,7 @@ async def find_customers(
     for_staff(who)
     if identifier is not None:
         return await by_identifier(identifier, uow=uow, company=company, source=who.source, secret=secret)
-    return await by_name(q or "", page, uow=uow)
+    return await by_name(q or "", page, uow=uow, company=company)
 
 
 @search_router.post(
@@ -65,14 +66,14 @@ async def search_customers(
     for_staff(who)
     if body.identifier is not None:
         return await by_identifier(body.identifier, uow=uow, company=company, source=who.source, secret=secret)
-    return await by_name(body.q or "", PageQuery(body.cursor, body.limit), uow=uow)
+    return await by_name(body.q or "", PageQuery(body.cursor, body.limit), uow=uow, company=company)
 
 
 @router.post(
     "",
     status_code=201,
     summary="Enter a customer",
-    responses=problems_of(InvalidIdentifier, IdentifierTaken, ForStaffOnly, KeyReused),
+    responses=problems_of(InvalidIdentifier, BlockedIdentifier, IdentifierTaken, ForStaffOnly, KeyReused),
 )
 async def enter_customer(
     body: CustomerCreate,
@@ -94,12 +95,14 @@ async def enter_customer(
 
 
 @router.get("/{customer_id}", summary="Read the golden record", responses=problems_of(UnknownCustomer))
-async def get_customer(customer_id: UUID, who: CanRead, uow: Reading, response: Response) -> CustomerRead:
+async def get_customer(
+    customer_id: UUID, who: CanRead, uow: Reading, company: CompanyOf, response: Response
+) -> CustomerRead:
     """Who he is (registro dorado): names, identifiers, facts, who looks after him, each value with its source and date.
 
-    Of several values the verified one stands, then the most recent. An absorbed id says in `merged_into` where it went.
+    Of several values the verified one stands, then the one that the attribute's rule chooses (`rule`). An absorbed id says in `merged_into` where it went.
     """
-    golden = await read_customer(customer_id, who=who, uow=uow)
+    golden = await read_customer(customer_id, who=who, uow=uow, company=company)
     response.headers["ETag"] = etag_of(golden.version)
     return CustomerRead.of(golden)
 
@@ -136,7 +139,9 @@ async def mend_customer(
     "/{customer_id}/identifiers",
     status_code=201,
     summary="Link an identifier by hand",
-    responses=problems_of(UnknownCustomer, InvalidIdentifier, IdentifierTaken, NotByHand, ForStaffOnly, KeyReused),
+    responses=problems_of(
+        UnknownCustomer, InvalidIdentifier, BlockedIdentifier, IdentifierTaken, NotByHand, ForStaffOnly, KeyReused
+    ),
 )
 async def link_by_hand(
     customer_id: UUID,

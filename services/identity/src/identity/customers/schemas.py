@@ -158,13 +158,13 @@ class CustomersFound(BaseModel):
 
 
 class ValueRead(BaseModel):
-    """A value with where it came from. `verified`: staff or the customer himself wrote it."""
+    """A value with where it came from. `verified`: staff or the customer himself wrote it. `rule`: why it stands (supervivencia)."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "example": {
                 "key": "full_name", "value": "Ana María López Ruiz", "source": "whatsapp-gateway", "verified": False,
-                "first_seen": _AT, "as_of": _AT,
+                "rule": "most-complete", "first_seen": _AT, "as_of": _AT,
             }
         }
     )  # fmt: skip
@@ -173,6 +173,7 @@ class ValueRead(BaseModel):
     value: str
     source: str
     verified: bool
+    rule: Literal["verified", "most-recent", "most-trusted", "most-complete", "longest"]
     first_seen: AwareDatetime
     as_of: AwareDatetime
 
@@ -287,8 +288,8 @@ class CustomerRead(BaseModel):
             preferred_name=golden.preferred_name,
             values=[
                 ValueRead(
-                    key=v.key, value=v.value or "", source=v.source, verified=v.verified, first_seen=v.first_seen,
-                    as_of=v.last_seen,
+                    key=v.key, value=v.value or "", source=v.source, verified=v.verified,
+                    rule=golden.reasons[v.key], first_seen=v.first_seen, as_of=v.last_seen,
                 )
                 for v in golden.values
             ],

@@ -14,10 +14,11 @@ from common.company import Company
 from common.contracts.identity import Move
 from common.errors import Invalid, Stale
 from common.idempotency import Attempt, recall, remember
-from common.identifiers import Identifier, customer_trace, identifier_id, is_shared, parse_identifier
+from common.identifiers import Identifier, blocked, customer_trace, identifier_id, is_shared, parse_identifier
 from identity.customers.domain import Customer, IdentifierTaken
 from identity.customers.golden import Golden, golden_of
 from identity.customers.telling import changed, tell_profiles
+from identity.guards.domain import BlockedIdentifier
 from identity.linking.domain import Carried, Trail, next_revision
 from identity.linking.repository import Decision
 from identity.linking.use_cases import tell_moves
@@ -121,7 +122,7 @@ async def patch_customer(
     async with uow:
         customer = await held(customer_id, who, uow)
         dossier = (await uow.customers.dossiers([customer.customer_id]))[customer.customer_id]
-        if golden_of(dossier, who).version != version:
+        if golden_of(dossier, who, company.survivorship).version != version:
             raise Stale
         now, by = clock(), who.known_as
         if flags:
@@ -135,7 +136,7 @@ async def patch_customer(
         await tell_profiles([customer.customer_id], uow=uow, company=company, now=now)
         dossier = (await uow.customers.dossiers([customer.customer_id]))[customer.customer_id]
         await uow.commit()
-    return golden_of(dossier, who)
+    return golden_of(dossier, who, company.survivorship)
 
 
 async def link_identifier(
@@ -184,6 +185,8 @@ async def _link(
     secret: bytes,
     now: datetime,
 ) -> None:
+    if blocked(identifier, company):
+        raise BlockedIdentifier(pointer=pointer)
     carried = Carried(identifier_id(identifier.text, secret), identifier.scheme, identifier.value, attested=True)
     trails = await uow.links.carriers(carried.identifier_id)
     others = {t.customer_id for t in trails} - {None, customer.customer_id}

@@ -99,7 +99,7 @@ async def ask_next(
         return Questions(items=[], none_because="open-case")
     questions = next_questions(
         company.questions_for(channel), current_facts(dossier.facts), dossier.puts,
-        known=known_keys(dossier, survivors(dossier.values)), now=clock(), limit=limit,
+        known=known_keys(dossier, survivors(dossier.values, company.survivorship)), now=clock(), limit=limit,
     )  # fmt: skip
     items = [QuestionRead(question_id=q.id, key=q.key, text=q.text, channels=sorted(q.channels)) for q in questions]
     return Questions(items=items, none_because=None if items or not limit else "nothing-left-to-ask")

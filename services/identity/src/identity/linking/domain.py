@@ -412,17 +412,6 @@ def settle(verdict: Verdict, world: World, *, at: datetime) -> None:
     world.put(replace(trail, customer_id=verdict.customer_id, proof=verdict.proof, via=verdict.via))
 
 
-def too_common(identifier: Carried, world: World, limits: Mapping[str, int], unique: frozenset[str]) -> bool:
-    """Whether an identifier reaches more customers than its scheme allows: it proves contact from now on, not identity."""
-    limit = limits.get(identifier.scheme)
-    if limit is None or identifier.scheme == "customer":
-        return False
-    carriers = world.carriers(identifier.identifier_id)
-    if identifier.scheme in unique and any(t.carried[identifier.identifier_id].attested for t in carriers):
-        return False  # attested for one person it stays his, whoever else types it
-    return len(world.owners(identifier.identifier_id)) > limit
-
-
 def next_revision(last: int, now: datetime) -> int:
     """One more than the last, and never less than the clock in microseconds: it survives a restored backup."""
     return max(last + 1, int(now.timestamp() * 1_000_000))

@@ -47,7 +47,7 @@ class DecisionRow(Base, table=True):
     survivor: UUID | None = Field(default=None, sa_type=sa.Uuid)
     absorbed: UUID | None = Field(default=None, sa_type=sa.Uuid)
     left_trace: UUID | None = Field(default=None, sa_type=sa.Uuid, index=True)  # the two traces that it concerns
-    right_trace: UUID | None = Field(default=None, sa_type=sa.Uuid)
+    right_trace: UUID | None = Field(default=None, sa_type=sa.Uuid, index=True)
     before: dict[str, Any] = Field(sa_type=Json)
     undone_by: UUID | None = Field(default=None, sa_type=sa.Uuid)
 

@@ -14,6 +14,7 @@ from common.revisions import if_newer
 from identity.customers.models import customer
 from identity.linking.domain import BY_RULES, Carried, Decision, Trail, World
 from identity.linking.models import cannot_link, decision, trace
+from identity.matching.domain import BY_MATCHING
 from identity.sightings.models import identifier, trace_identifier
 
 _KEEP_EARLIER = "CASE WHEN excluded.first_seen < trace.first_seen THEN excluded.first_seen ELSE trace.first_seen END"
@@ -212,11 +213,11 @@ class Links:
         return [Decision(**row._mapping) for row in (await self._session.execute(query)).all()]  # noqa: SLF001
 
     async def merges_on_the_word_of(self, trace_id: UUID) -> list[Decision]:
-        """Merges that the rules made because of what this trace carried, and that stand; the newest first."""
+        """Merges made because of what this trace carried, or of its likeness, and that stand; the newest first."""
         d = decision.c
-        query = sa.select(decision).where(
-            d.kind == "merge", d.by == BY_RULES, d.undone_by.is_(None), d.left_trace == trace_id
-        )
+        alike = (d.by == BY_MATCHING) & ((d.left_trace == trace_id) | (d.right_trace == trace_id))
+        by_rules = (d.by == BY_RULES) & (d.left_trace == trace_id)
+        query = sa.select(decision).where(d.kind == "merge", d.undone_by.is_(None), by_rules | alike)
         rows = (await self._session.execute(query.order_by(d.decision_id.desc()))).all()
         return [Decision(**row._mapping) for row in rows]  # noqa: SLF001
 

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
 from common.company import Company
-from common.contracts.identity import LinksChanged, Move
+from common.contracts.identity import GuardTripped, LinksChanged, Move
 from identity.customers.domain import Customer
 from identity.customers.telling import changed, tell_contact
+from identity.guards.domain import Trip, gathers, shared, too_common, unique
 from identity.linking.domain import (
     FOUNDING,
     Doubt,
@@ -22,7 +23,6 @@ from identity.linking.domain import (
     decide,
     next_revision,
     settle,
-    too_common,
 )
 from identity.linking.repository import BY_RULES, Decision
 from identity.reviews.domain import Review
@@ -51,7 +51,7 @@ class Desk:
         self.moved: dict[UUID, Move] = {}
         self.merges: list[tuple[Decision, list[Move]]] = []
         self.doubts: list[Doubt] = []
-        self.too_common: set[UUID] = set()
+        self.trips: list[Trip] = []
         self.touched: set[UUID] = set()
         self.news: set[UUID] = set()
         self.former: dict[UUID, UUID] = {}  # the customer whom a trace founded before it is decided anew
@@ -128,13 +128,13 @@ class Desk:
         return Move(trace_id=trace_id, customer_id=trail.customer_id, revision=trail.revision, proof=trail.proof)
 
     def _bar_what_is_too_common(self, trail: Trail) -> None:
-        rules = self.company.identifiers
         for carried in trail.carried.values():
-            if carried.identifier_id not in self.world.barred and too_common(
-                carried, self.world, rules.limits, rules.unique_once_attested
-            ):
+            if carried.identifier_id in self.world.barred:
+                continue
+            figures = too_common(carried, self.world, self.company.identifiers)
+            if figures is not None:
                 self.world.barred.add(carried.identifier_id)
-                self.too_common.add(carried.identifier_id)
+                self.trips.append(shared(carried, figures, trace_id=trail.trace_id, at=self.now))
 
     async def decide_anew(self, *trails: Trail) -> None:
         """Decide on traces as if they came now, each without the customer it had, and tell of those that change hands."""
@@ -164,8 +164,7 @@ class Desk:
         await self._save_traces()
         await self._record()
         await self._tell_links()
-        if self.too_common:
-            await self.uow.sightings.share(self.too_common)
+        await self._bite()
         await self.uow.reviews.open(reviews_of(self.doubts, self.world, at=self.now))
         await self._absorb()
 
@@ -223,6 +222,23 @@ class Desk:
         for decision, moves in self.merges:
             tell_moves(decision.decision_id, "merge", moves, uow=self.uow, now=self.now)
 
+    async def _bite(self) -> None:
+        """What too many share proves identity no more; that, and whatever else looks like two persons in one, is told."""
+        common = [t.identifier_id for t in self.trips if t.guard == "shared-identifier" and t.identifier_id is not None]
+        if common:
+            await self.uow.sightings.share(common)
+        self.trips += unique(self.doubts, at=self.now)
+        await bite([*self.trips, *await self._gathering()], uow=self.uow)
+
+    async def _gathering(self) -> list[Trip]:
+        owners = {owner for trace_id in self.news if (owner := self.owner(trace_id)) is not None}
+        found = []
+        for scheme, window in self.company.identifiers.windows.items() if owners else ():
+            since = self.now - timedelta(days=window.days)
+            counts = await self.uow.guards.gathered(owners, scheme, since=since)
+            found += [gathers(owner, scheme, n, self.company.identifiers, at=self.now) for owner, n in counts.items()]
+        return [trip for trip in found if trip is not None]
+
     async def _absorb(self) -> None:
         for decision, _ in self.merges:
             if decision.survivor is None or decision.absorbed is None:
@@ -257,6 +273,13 @@ def before_image(moved: Collection[Trail], kept: Collection[Trail]) -> dict[str,
 
 def _ground(trail: Trail) -> dict[str, Any]:
     return {"trace": str(trail.trace_id), "proof": trail.proof, "via": str(trail.via) if trail.via else None}
+
+
+async def bite(trips: Collection[Trip], *, uow: IdentityUnitOfWork) -> None:
+    """Note the guards that bit, and tell those that had not been told."""
+    for trip in await uow.guards.note(trips):
+        told = {name: getattr(trip, name) for name in GuardTripped.model_fields if name != "figures"}
+        uow.outbox.add(GuardTripped(figures=dict(trip.figures), **told), at=trip.at)
 
 
 def tell_moves(decision_id: UUID, kind: Any, moves: Sequence[Move], *, uow: IdentityUnitOfWork, now: datetime) -> None:

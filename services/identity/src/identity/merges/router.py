@@ -35,10 +35,15 @@ _PAIR = (UnknownCustomer, CustomerGone, SameCustomer, ForStaffOnly)
 
 
 @router.post("/merges:preview", summary="See what a merge would do", responses=problems_of(*_PAIR))
-async def preview(body: MergeAsked, who: CanMerge, uow: Reading, clock: ClockOf) -> MergePreview:
-    """What would move, which values would win, which consents would tighten, which guards object. Changes nothing."""
+async def preview(body: MergeAsked, who: CanMerge, uow: Reading, clock: ClockOf, company: CompanyOf) -> MergePreview:
+    """What would move, which values would win by which rule, which consents would tighten, which guards object.
+
+    Changes nothing. `touchpoints_moved` counts contacts of which we know who it was; threads are joined anew by interactions.
+    """
     for_staff(who)
-    return MergePreview.of(await preview_merge(survivor=body.survivor, absorbed=body.absorbed, uow=uow, clock=clock))
+    return MergePreview.of(
+        await preview_merge(survivor=body.survivor, absorbed=body.absorbed, uow=uow, clock=clock, company=company)
+    )
 
 
 @router.post(

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from identity.customers.schemas import Reason
 from identity.linking.repository import Decision
 from identity.merges.domain import moved_by
-from identity.merges.use_cases import Preview
+from identity.merges.use_cases import Preview, Wins
 
 _A, _B, _M = (f"0192f0c1-0000-7000-8000-00000000000{n}" for n in (1, 2, 3))
 _AT = "2026-11-20T20:04:05Z"
@@ -60,12 +60,13 @@ class MergeUndone(BaseModel):
 
 
 class ValueWins(BaseModel):
-    """What would stand for a key, and what each of the two has."""
+    """What would stand for a key, where it comes from, by which rule, and what each of the two has."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "example": {
-                "key": "city", "wins": "Bogotá", "source": "shop", "survivor_has": "Bogotá", "absorbed_has": "Cali",
+                "key": "city", "wins": "Bogotá", "source": "shop", "as_of": _AT, "rule": "most-recent",
+                "survivor_has": "Bogotá", "absorbed_has": "Cali",
             }
         }
     )  # fmt: skip
@@ -73,8 +74,30 @@ class ValueWins(BaseModel):
     key: str
     wins: str | None
     source: str
+    as_of: AwareDatetime
+    rule: Literal["verified", "most-recent", "most-trusted", "most-complete", "longest"]
     survivor_has: str | None
     absorbed_has: str | None
+
+    @classmethod
+    def of(cls, each: Wins) -> "ValueWins":
+        return cls(
+            key=each.key, wins=each.wins.value, source=each.wins.source, as_of=each.wins.last_seen, rule=each.rule,
+            survivor_has=each.survivor_has, absorbed_has=each.absorbed_has,
+        )  # fmt: skip
+
+
+class TraceMoves(BaseModel):
+    """A trace that would change hands, and on what ground it is the absorbed one's."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"trace_id": _A, "scheme": "email", "proof": "attested", "last_seen": _AT}}
+    )
+
+    trace_id: UUID
+    scheme: str
+    proof: Literal["attested", "claimed", "person"]
+    last_seen: AwareDatetime
 
 
 class ConsentLost(BaseModel):
@@ -95,6 +118,9 @@ class MergePreview(BaseModel):
     survivor: UUID = Field(examples=[_A])
     absorbed: UUID = Field(examples=[_B])
     traces_moved: int = Field(examples=[3])
+    traces: list[TraceMoves]
+    touchpoints_moved: int = Field(examples=[42], description="Contacts of which we know who it was (contactos)")
+    reviews_closed: int = Field(examples=[1], description="Pairs in doubt that this would settle")
     identifiers_gained: list[str] = Field(examples=[["email:ana@example.com"]])
     values: list[ValueWins]
     consents_lost: list[ConsentLost]
@@ -106,8 +132,12 @@ class MergePreview(BaseModel):
     @classmethod
     def of(cls, preview: Preview) -> "MergePreview":
         return cls(
-            survivor=preview.survivor.customer_id, absorbed=preview.absorbed.customer_id, traces_moved=preview.moves,
-            identifiers_gained=preview.identifiers, values=[ValueWins(**value) for value in preview.values],
+            survivor=preview.survivor.customer_id, absorbed=preview.absorbed.customer_id, traces_moved=len(preview.moves),
+            traces=[
+                TraceMoves(trace_id=t.trace_id, scheme=t.scheme, proof=t.proof, last_seen=t.last_seen) for t in preview.moves
+            ],
+            touchpoints_moved=preview.touchpoints, reviews_closed=preview.reviews_closed,
+            identifiers_gained=preview.identifiers, values=[ValueWins.of(value) for value in preview.values],
             consents_lost=[
                 ConsentLost(purpose=c.purpose, channel=c.channel, refused_at=c.given_at) for c in preview.consents
             ],

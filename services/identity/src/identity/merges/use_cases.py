@@ -1,5 +1,6 @@
 """Merge and preview: one transaction each; a merge costs what it moves."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -9,12 +10,20 @@ from uuid_utils.compat import uuid7
 
 from common.auth import Principal
 from common.clock import Clock
-from common.company import Company
+from common.company import Company, Survivorship
 from common.contracts.identity import Move
 from common.errors import FieldError
 from common.idempotency import Attempt, recall, remember
 from identity.contact.domain import Consent, contact_of
-from identity.customers.domain import Customer, CustomerGone, Dossier, UnknownCustomer, survivors
+from identity.customers.domain import (
+    Customer,
+    CustomerGone,
+    Dossier,
+    TraceInfo,
+    UnknownCustomer,
+    reason_of,
+    survivors,
+)
 from identity.customers.telling import tell_contact, tell_profiles
 from identity.linking.domain import Trail, World, next_revision
 from identity.linking.repository import Decision
@@ -27,7 +36,19 @@ from identity.merges.domain import (
     objections,
     representative,
 )
+from identity.sightings.domain import ProfileValue
 from identity.uow import CUSTOMERS, IdentityUnitOfWork
+
+
+@dataclass(frozen=True)
+class Wins:
+    """The value that would stand for a key, by which rule, and what each of the two has."""
+
+    key: str
+    wins: ProfileValue
+    rule: str
+    survivor_has: str | None
+    absorbed_has: str | None
 
 
 @dataclass(frozen=True)
@@ -36,42 +57,46 @@ class Preview:
 
     survivor: Customer
     absorbed: Customer
-    moves: int
+    moves: Sequence[TraceInfo]
     identifiers: list[str]
-    values: list[dict[str, Any]]
+    touchpoints: int  # of which we heard who it was: as many contacts change hands
+    reviews_closed: int
+    values: list[Wins]
     consents: list[Consent]
     do_not_contact: bool
     objections: list[str]
 
 
-async def preview_merge(*, survivor: UUID, absorbed: UUID, uow: IdentityUnitOfWork, clock: Clock) -> Preview:
-    """What would move, which values would win, which consents would tighten, what objects."""
+async def preview_merge(
+    *, survivor: UUID, absorbed: UUID, uow: IdentityUnitOfWork, clock: Clock, company: Company
+) -> Preview:
+    """What would move, which values would win and why, which consents would tighten, what objects."""
     async with uow:
         winner, loser = await _pair(survivor, absorbed, uow)
         world = await _world(winner.customer_id, loser.customer_id, uow)
         dossiers = await uow.customers.dossiers([survivor, absorbed])
         consents, do_not_contact = await _tightened(dossiers, survivor, uow, clock())
+        moves = dossiers[absorbed].traces
+        touchpoints = await uow.sightings.count_of([t.trace_id for t in moves])
+        closed = await uow.reviews.open_within({t.trace_id for each in dossiers.values() for t in each.traces})
     return Preview(
-        winner, loser, len(world.members(absorbed)),
+        winner, loser, moves,
         sorted({i.text for i in dossiers[absorbed].identifiers} - {i.text for i in dossiers[survivor].identifiers}),
-        _values_of(dossiers[survivor], dossiers[absorbed]), consents, do_not_contact,
-        objections(survivor, absorbed, world),
+        touchpoints, closed, _values_of(dossiers[survivor], dossiers[absorbed], company.survivorship), consents,
+        do_not_contact, objections(survivor, absorbed, world),
     )  # fmt: skip
 
 
-def _values_of(winner: Dossier, loser: Dossier) -> list[dict[str, Any]]:
-    mine, theirs = survivors(winner.values), survivors(loser.values)
-    both = survivors([*winner.values, *loser.values])
+def _values_of(winner: Dossier, loser: Dossier, rules: Survivorship) -> list[Wins]:
+    mine, theirs = survivors(winner.values, rules), survivors(loser.values, rules)
+    both = survivors([*winner.values, *loser.values], rules)
     return [
-        {
-            "key": key,
-            "wins": both[key].value,
-            "source": both[key].source,
-            "survivor_has": mine[key].value if key in mine else None,
-            "absorbed_has": theirs[key].value if key in theirs else None,
-        }
-        for key in sorted(both)
-    ]
+        Wins(
+            key, value, reason_of(value, rules), mine[key].value if key in mine else None,
+            theirs[key].value if key in theirs else None,
+        )
+        for key, value in sorted(both.items())
+    ]  # fmt: skip
 
 
 async def _tightened(

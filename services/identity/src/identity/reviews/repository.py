@@ -69,6 +69,11 @@ class Reviews:
             .values(state="same", decided_by=by, reason=reason, decided_at=at, decision_id=decision_id)
         )
 
+    async def open_within(self, traces: Collection[UUID]) -> int:
+        """How many open pairs lie within the traces."""
+        both = among(review.c.left_trace, traces), among(review.c.right_trace, traces), review.c.state == "open"
+        return int(await self._session.scalar(sa.select(sa.func.count()).select_from(review).where(*both)) or 0)
+
     async def reopen(self, decision_id: UUID) -> None:
         """The decision was undone: what it settled is open again."""
         await self._session.execute(

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from common.auth import Principal, needs
+from common.company import Company
 from common.http import ClockOf, CompanyOf
 from common.idempotency import AttemptOf, KeyReused
 from common.pagination import InvalidCursor, Paging
@@ -30,6 +31,7 @@ async def list_reviews(
     who: CanRead,
     uow: Reading,
     page: Paging,
+    company: CompanyOf,
     state: Annotated[Literal["open", "same", "different"] | None, Query(description="Which ones")] = "open",
 ) -> ReviewPage:
     """Two traces that may be one person's, with the reasons for and against, the oldest first."""
@@ -38,19 +40,19 @@ async def list_reviews(
     async with uow:
         found = await uow.reviews.page(state=state, after=after[0] if after else None, limit=page.fetch)
         kept, following = page.cut(found, key=lambda review: (review.review_id,))
-        items = await _read(kept, uow)
+        items = await _read(kept, uow, company)
     return ReviewPage(items=items, next=following)
 
 
 @router.get("/{review_id}", summary="Read one pair", responses=problems_of(UnknownReview, ForStaffOnly))
-async def read_review(review_id: UUID, who: CanRead, uow: Reading) -> ReviewRead:
+async def read_review(review_id: UUID, who: CanRead, uow: Reading, company: CompanyOf) -> ReviewRead:
     """The pair, whose the two traces are at present, and what was decided."""
     for_staff(who)
     async with uow:
         found = await uow.reviews.get(review_id)
         if found is None:
             raise UnknownReview
-        return (await _read([found], uow))[0]
+        return (await _read([found], uow, company))[0]
 
 
 @router.post(
@@ -74,12 +76,15 @@ async def decide(
         clock=clock, company=company,
     )  # fmt: skip
     async with uow:
-        return (await _read([decided], uow))[0]
+        return (await _read([decided], uow, company))[0]
 
 
-async def _read(reviews: Sequence[Review], uow: IdentityUnitOfWork) -> list[ReviewRead]:
+async def _read(reviews: Sequence[Review], uow: IdentityUnitOfWork, company: Company) -> list[ReviewRead]:
     traces = {trace for review in reviews for trace in (review.left_trace, review.right_trace)}
     owners = await uow.links.owners_of_traces(traces) if traces else {}
     dossiers = await uow.customers.dossiers({owner for owner in owners.values() if owner is not None})
-    names = {customer_id: display_name(survivors(dossier.values)) for customer_id, dossier in dossiers.items()}
+    names = {
+        customer_id: display_name(survivors(dossier.values, company.survivorship))
+        for customer_id, dossier in dossiers.items()
+    }
     return [ReviewRead.of(review, owners, names) for review in reviews]

@@ -59,11 +59,8 @@ class ProfileValue:
 
 def sighting_of(event: PersonSeen, company: Company) -> Sighting:
     """The lesson of an event. Blocked identifiers are nobody's; an identifier is attested only beside an attested strongest."""
-    given = [
-        Carried(UUID(str(each["id"])), str(each["scheme"]), str(each["value"]), bool(each.get("attested")))
-        for each in event.identifiers
-    ]
-    kept = [each for each in given if not company.identifiers.blocks(f"{each.scheme}:{each.value}")]
+    given = given_in(event)
+    kept = [each for each in given if not is_blocked(each, company)]
     strongest = min(kept, key=lambda each: RANK.get(each.scheme, 9), default=None)
     attested = strongest is not None and strongest.attested
     carried = tuple(Carried(each.identifier_id, each.scheme, each.value, each.attested and attested) for each in kept)
@@ -71,6 +68,17 @@ def sighting_of(event: PersonSeen, company: Company) -> Sighting:
         event.touchpoint_id, event.trace_id, event.occurred_at, event.source, event.channel, carried,
         clean_profile(event.profile),
     )  # fmt: skip
+
+
+def given_in(event: PersonSeen) -> list[Carried]:
+    return [
+        Carried(UUID(str(each["id"])), str(each["scheme"]), str(each["value"]), bool(each.get("attested")))
+        for each in event.identifiers
+    ]
+
+
+def is_blocked(identifier: Carried, company: Company) -> bool:
+    return company.identifiers.blocks(f"{identifier.scheme}:{identifier.value}")
 
 
 def clean_profile(profile: Mapping[str, Any]) -> dict[str, str]:

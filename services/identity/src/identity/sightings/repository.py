@@ -171,6 +171,11 @@ class Sightings:
             story.append((row.came_at or minted_at(row.touchpoint_id), one))
         return sorted(story, key=lambda told: (told[0], told[1].touchpoint_id))
 
+    async def count_of(self, traces: Collection[UUID]) -> int:
+        """How many touchpoints told us who was behind these traces."""
+        where = among(sighting.c.trace_id, traces), ~sighting.c.unseen
+        return int(await self._session.scalar(sa.select(sa.func.count()).select_from(sighting).where(*where)) or 0)
+
     async def linked_by_hand(self, traces: Collection[UUID]) -> set[tuple[UUID, UUID]]:
         """Trace and identifier, where a person said that the one carries the other."""
         ti = trace_identifier.c

@@ -10,16 +10,21 @@ from uuid_utils.compat import uuid7
 from common.company import Company
 from common.contracts.interactions import CaseMoved, PersonSeen, PersonUnseen
 from identity.customers.telling import tell_profiles
+from identity.guards.domain import blocked
 from identity.knowledge.domain import Fact, Put
-from identity.linking.use_cases import Desk, archive_if_empty
+from identity.linking.use_cases import Desk, archive_if_empty, bite
+from identity.matching.use_cases import match_anew, match_seen
 from identity.merges.undoing import take_back
-from identity.sightings.domain import Sighting, sighting_of, with_name
+from identity.sightings.domain import Sighting, given_in, is_blocked, sighting_of, with_name
 from identity.uow import IdentityUnitOfWork
 
 
 async def see_people(told: Sequence[Any], *, uow: IdentityUnitOfWork, company: Company, now: datetime) -> None:
     """Take in what channels saw of people, and decide whose traces those are. Does not commit; the caller holds the decisions."""
-    touched = await _see([data for data in told if isinstance(data, PersonSeen)], uow, company, now)
+    seen = [data for data in told if isinstance(data, PersonSeen)]
+    touched = await _see(seen, uow, company, now)
+    nobodys = [(each.trace_id, c) for each in seen for c in given_in(each) if is_blocked(c, company)]
+    await bite([blocked(c, trace_id=trace_id, at=now) for trace_id, c in nobodys], uow=uow)
     await uow.knowledge.note_cases([data for data in told if isinstance(data, CaseMoved)])
     for data in told:
         if isinstance(data, PersonUnseen):
@@ -41,9 +46,10 @@ async def _see(seen: Sequence[PersonSeen], uow: IdentityUnitOfWork, company: Com
         for question in event.asked
     )
     await desk.close()
+    alike = await match_seen([sighting for sighting, _ in sightings], uow=uow, company=company, now=now)
     telling = {s.trace_id for s, event in sightings if s.profile or event.facts or event.asked} | desk.news
     owners = {desk.owner(trace_id) for trace_id in telling}
-    return desk.touched | {owner for owner in owners if owner is not None}
+    return desk.touched | alike | {owner for owner in owners if owner is not None}
 
 
 async def _new_sightings(
@@ -85,7 +91,8 @@ async def unsee(gone: PersonUnseen, uow: IdentityUnitOfWork, company: Company, n
     await uow.links.rename(gone.trace_id, names)
     touched = {trail.customer_id} if trail.customer_id is not None else set()
     for merge in await uow.links.merges_on_the_word_of(gone.trace_id):
-        if UUID(str((merge.before or {}).get("over"))) not in trail.carried:
+        over = (merge.before or {}).get("over")  # none where likeness decided: what it was seen in may be what is gone
+        if over is None or UUID(str(over)) not in trail.carried:
             touched |= await take_back(merge, uow=uow, company=company, now=now)
     trail = (await uow.links.trails([gone.trace_id]))[gone.trace_id]
     groundless = not trail.carried or (trail.via is not None and trail.via not in trail.carried)
@@ -95,4 +102,4 @@ async def unsee(gone: PersonUnseen, uow: IdentityUnitOfWork, company: Company, n
         await desk.close()
         await archive_if_empty([trail.customer_id], uow=uow, now=now)
         touched |= desk.touched
-    return touched
+    return touched | await match_anew(gone.trace_id, left, uow=uow, company=company, now=now)

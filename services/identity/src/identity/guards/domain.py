@@ -1,0 +1,104 @@
+"""When a guard bites: an identifier that too many share, a customer who gathers too many, a number that is another's."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from common.company import IdentifierRules
+from common.errors import Invalid
+from identity.linking.domain import Carried, Doubt, World
+
+Guard = Literal["shared-identifier", "gathers-too-many", "unique-identifier", "blocked-identifier"]
+
+
+class BlockedIdentifier(Invalid):
+    code = "blocked-identifier"
+    title = "This is nobody's identifier; it is on the block list"
+
+
+@dataclass(frozen=True)
+class Trip:
+    """A guard bit. `about` says on what, so that it barks once; `figures` are counts and limits, never a value."""
+
+    trip_id: UUID
+    guard: Guard
+    about: str
+    scheme: str
+    identifier_id: UUID | None
+    customer_id: UUID | None
+    trace_id: UUID | None
+    figures: Mapping[str, Any]
+    at: datetime
+
+
+def reached(identifier: Carried, world: World) -> tuple[int, int]:
+    """How many customers the identifier reaches, and how many numbers of one type of document were given beside it."""
+    numbers: dict[str, set[str]] = {}
+    for trail in world.carriers(identifier.identifier_id):
+        for carried in trail.carried.values():
+            if carried.scheme == "document":
+                kind, _, number = carried.value.rpartition(":")
+                numbers.setdefault(kind, set()).add(number)
+    return len(world.owners(identifier.identifier_id)), max(map(len, numbers.values()), default=0)
+
+
+def too_common(identifier: Carried, world: World, rules: IdentifierRules) -> Mapping[str, Any] | None:
+    """The figures by which an identifier proves contact from now on, not identity; None where it proves both.
+
+    It reaches more customers than its scheme allows, or more documents of one type were given beside it: a phone under
+    which many cédulas call is a shop's. Attested for one person, one of a unique scheme stays his, whoever else types it.
+    """
+    limit = rules.limits.get(identifier.scheme)
+    if limit is None or identifier.scheme == "customer":
+        return None
+    carriers = world.carriers(identifier.identifier_id)
+    if identifier.scheme in rules.unique_once_attested and any(
+        trail.carried[identifier.identifier_id].attested for trail in carriers
+    ):
+        return None
+    customers, documents = reached(identifier, world)
+    if identifier.scheme == "document":
+        documents = 0  # it is one itself
+    if max(customers, documents) <= limit:
+        return None
+    return {"customers": customers, "documents": documents, "limit": limit}
+
+
+def shared(identifier: Carried, figures: Mapping[str, Any], *, trace_id: UUID, at: datetime) -> Trip:
+    about = f"shared/{identifier.identifier_id}"
+    return Trip(
+        uuid7(), "shared-identifier", about, identifier.scheme, identifier.identifier_id, None, trace_id, figures, at
+    )
+
+
+def gathers(customer_id: UUID, scheme: str, count: int, rules: IdentifierRules, *, at: datetime) -> Trip | None:
+    """More new identifiers of a scheme than one person gathers within the scheme's days. Said once a day."""
+    window = rules.windows.get(scheme)
+    if window is None or count <= window.at_most:
+        return None
+    about = f"gathers/{customer_id}/{scheme}/{at.date()}"
+    figures = {"count": count, "at_most": window.at_most, "days": window.days}
+    return Trip(uuid7(), "gathers-too-many", about, scheme, None, customer_id, None, figures, at)
+
+
+def unique(doubts: Iterable[Doubt], *, at: datetime) -> list[Trip]:
+    """Each of the two has an attested number of his own, and something joins them all the same."""
+    return [
+        Trip(
+            uuid7(), "unique-identifier", f"unique/{min(d.left, d.right)}/{max(d.left, d.right)}", d.scheme, d.identifier_id, None,
+            d.left, {"other_trace": str(d.right)}, at,
+        )
+        for d in doubts
+        if "other-document" in d.reasons
+    ]  # fmt: skip
+
+
+def blocked(identifier: Carried, *, trace_id: UUID, at: datetime) -> Trip:
+    about = f"blocked/{identifier.identifier_id}"
+    return Trip(
+        uuid7(), "blocked-identifier", about, identifier.scheme, identifier.identifier_id, None, trace_id, {}, at
+    )

@@ -1,0 +1,63 @@
+"""Every query on guards that bit, and the counts by which one does."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from common.bulk import among, insert_rows
+from identity.guards.domain import Trip
+from identity.guards.models import guard_trip
+from identity.linking.models import trace
+from identity.sightings.models import identifier, trace_identifier
+
+
+class Guards:
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def note(self, trips: Collection[Trip]) -> list[Trip]:
+        """Store those that are new, and give them; what was said before about the same is not said again."""
+        if not trips:
+            return []
+        once = {trip.about: trip for trip in reversed(list(trips))}
+        query = sa.select(guard_trip.c.about).where(guard_trip.c.about.in_(once))
+        known = set((await self._session.scalars(query)).all())
+        fresh = [once[about] for about in sorted(once) if about not in known]
+        rows = [{**vars(trip), "figures": dict(trip.figures)} for trip in fresh]
+        await insert_rows(self._session, guard_trip, rows, on_conflict="nothing", keys=("about",))
+        return fresh
+
+    async def gathered(self, customers: Collection[UUID], scheme: str, *, since: datetime) -> dict[UUID, int]:
+        """How many identifiers of the scheme each customer is first seen with since then."""
+        ti, t = trace_identifier.c, trace.c
+        first = (
+            sa.select(t.customer_id, ti.identifier_id)
+            .select_from(trace.join(trace_identifier, ti.trace_id == t.trace_id))
+            .join(identifier, identifier.c.identifier_id == ti.identifier_id)
+            .where(among(t.customer_id, customers), identifier.c.scheme == scheme)
+            .group_by(t.customer_id, ti.identifier_id)
+            .having(sa.func.min(ti.first_seen) >= since)
+            .subquery()
+        )
+        query = sa.select(first.c.customer_id, sa.func.count()).group_by(first.c.customer_id)
+        return {row[0]: int(row[1]) for row in (await self._session.execute(query)).all()}
+
+    async def page(
+        self, *, guard: str | None, customers: Collection[UUID] | None, after: UUID | None, limit: int
+    ) -> Sequence[Trip]:
+        """Guards that bit, the newest first. `customers`: on them, on their traces, or on what these carry."""
+        c = guard_trip.c
+        query = sa.select(guard_trip).order_by(c.trip_id.desc()).limit(limit)
+        if guard is not None:
+            query = query.where(c.guard == guard)
+        if customers is not None:
+            mine = sa.select(trace.c.trace_id).where(among(trace.c.customer_id, customers))
+            carried = sa.select(trace_identifier.c.identifier_id).where(trace_identifier.c.trace_id.in_(mine))
+            his = among(c.customer_id, customers), c.trace_id.in_(mine), c.identifier_id.in_(carried)
+            query = query.where(sa.or_(*his))
+        if after is not None:
+            query = query.where(c.trip_id < after)
+        return [Trip(**row._mapping) for row in (await self._session.execute(query)).all()]  # noqa: SLF001 - SQLAlchemy's documented access

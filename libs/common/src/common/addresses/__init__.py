@@ -6,12 +6,13 @@ from functools import lru_cache
 from math import prod
 
 from common.addresses.grid import Found, read_grid, read_way_alone
-from common.addresses.lexer import NUMBER, Token, cleaned, tokens_of
+from common.addresses.lexer import NUMBER, Token, cleaned, tokens_of, without_asides
 from common.addresses.outside import read_outside
 from common.addresses.rest import Rest, read_rest
 from common.addresses.streets import read_street, token_set
 
 COLOMBIA = "CO"
+BLOCKS = frozenset({"mz", "mza", "manzana"})
 
 # What a doubt leaves of the confidence.
 DOUBTS = {
@@ -25,6 +26,7 @@ DOUBTS = {
     "crossing-named": 0.9,
     "letter-for-quadrant": 0.95,
     "two-readings": 0.8,
+    "two-units": 0.95,
     "no-plate": 0.8,
     "no-crossing": 0.4,
     "a-corner": 0.7,
@@ -33,7 +35,7 @@ DOUBTS = {
     "no-street": 0.6,
     "no-quarter": 0.5,
     "no-number": 0.6,
-    "no-way-word": 0.7,
+    "no-way-word": 0.5,
     "words-alone": 0.3,
     "no-digits": 0.5,
 }
@@ -55,9 +57,6 @@ class Address:
     doubts: tuple[str, ...] = ()
 
 
-EMPTY = Address("", "", 0.0, doubts=("empty",))
-
-
 @lru_cache(maxsize=65_536)
 def address_key(raw: str, country: str = COLOMBIA) -> Address:
     """Any text as an address of this country (ISO 3166, two letters); it never fails.
@@ -66,41 +65,44 @@ def address_key(raw: str, country: str = COLOMBIA) -> Address:
     folded words in alphabetical order, with a confidence that says so.
     """
     text = cleaned(raw)
-    found = _read(text, country)
-    if not found.doubts:
+    found, plain = _read(text, country)
+    if plain:
         return found
-    again = _read(found.readable, country)
+    again, _ = _read(found.readable, country)
     if (again.key, again.readable) == (found.key, found.readable):
         return found
     return _as_words(text, tokens_of(text))
 
 
-def _read(text: str, country: str) -> Address:
-    tokens = tokens_of(text)
+def _read(text: str, country: str) -> tuple[Address, bool]:
+    """The address, and whether it is so plain that its readable form needs no second reading."""
+    tokens = without_asides(tokens_of(text))
     if not tokens:
-        return Address("", text, 0.0, doubts=("empty",)) if text else EMPTY
+        return Address("", text, 0.0, doubts=("empty",)), True
     if country.upper() == COLOMBIA:
         found = read_grid(tokens)
         if found is not None:
             return _around(found, tokens)
+    if country.upper() == COLOMBIA or any(token.word in BLOCKS for token in tokens):
         outside = read_outside(tokens)
         if outside is not None:
             return _address(*outside)
     street = read_street(tokens, country.upper())
     if street is None and country.upper() == COLOMBIA:
         street = read_way_alone(tokens)
-    return _around(street, tokens) if street is not None else _as_words(text, tokens)
+    return _around(street, tokens) if street is not None else (_as_words(text, tokens), True)
 
 
-def _around(found: Found, tokens: Sequence[Token]) -> Address:
+def _around(found: Found, tokens: Sequence[Token]) -> tuple[Address, bool]:
     rest = read_rest(tokens[: found.start], Rest(), after_place=False)
     return _address(found, read_rest(tokens[found.end :], rest, after_place=True))
 
 
-def _address(found: Found, rest: Rest) -> Address:
+def _address(found: Found, rest: Rest) -> tuple[Address, bool]:
     doubts = tuple(dict.fromkeys((*found.doubts, *rest.doubts)))
     readable = rest.readable(found.readable)
-    return Address(found.key, readable, _confidence(doubts), rest.complement, rest.locality, doubts)
+    address = Address(found.key, readable, _confidence(doubts), rest.complement, rest.locality, doubts)
+    return address, not doubts and not rest.notes
 
 
 def _as_words(text: str, tokens: Sequence[Token]) -> Address:

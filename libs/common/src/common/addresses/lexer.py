@@ -25,6 +25,11 @@ class Token(NamedTuple):
     glued: bool
 
 
+def unpadded(number: Token) -> str:
+    """Its digits without zeros in front."""
+    return number.word.lstrip("0") or "0"
+
+
 _ORDINAL = re.compile(r"(?<=[0-9])\s?[ºª°˚]")
 _DASHES = re.compile(r"[‐‑‒–—―−﹘﹣－_~]+")
 _INITIALS = re.compile(r"\b(?:[^\W\d_]\.\s?){2,}")
@@ -93,3 +98,21 @@ def fold_word(word: str) -> str:
     if word.isascii():
         return _NOT_ASCII_WORD.sub("", word.lower())
     return _NOT_ASCII_WORD.sub("", anyascii(word).lower())
+
+
+def without_asides(tokens: list[Token]) -> list[Token]:
+    """What stands in brackets is told behind the rest: Transversal 60 (Av Suba) # 115-58."""
+    if not any(token.kind == COMMA and token.text[-1] in "([{" for token in tokens):
+        return tokens
+    told: list[Token] = []
+    asides: list[Token] = []
+    inside = False
+    for token in tokens:
+        if token.kind == COMMA:
+            opens = token.text[-1] in "([{"
+            asides += [token] if opens or inside else []
+            told += [] if opens or inside or token.text[0] in ")]}" else [token]
+            inside = opens
+        else:
+            (asides if inside else told).append(token)
+    return told + asides

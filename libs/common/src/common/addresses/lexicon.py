@@ -38,6 +38,10 @@ WAYS = _table("""
 """)
 AVENUES_OF = {"CL": ("AC", "Avenida Calle"), "KR": ("AK", "Avenida Carrera")}
 SHORT_WAYS = frozenset({"c", "k", "d", "t", "tr", "ca"})  # they may stand for something else
+FULL_WAYS = (
+    "calle", "carrera", "avenida", "diagonal", "transversal", "autopista", "circular", "circunvalar", "carretera",
+)  # fmt: skip
+NO_WAYS = frozenset({"valle", "carretas", "callao", "vallas"})  # not misspelt ways
 OPPOSITE = {"CL": ("KR", "Carrera"), "KR": ("CL", "Calle")}
 
 # A quadrant belongs to the way that it can tell apart: south and north to those that run east, east and west to the others.
@@ -68,12 +72,11 @@ NUMBER_WORDS = {
     )
     for word in words.split()
 }  # fmt: skip
-NUMBER_WORDS |= {
-    word: str(tens * 10)
-    for tens, word in enumerate("treinta cuarenta cincuenta sesenta setenta ochenta noventa cien".split(), start=3)
-}
+_TENS = "treinta cuarenta cincuenta sesenta setenta ochenta noventa cien"
+NUMBER_WORDS |= {word: str(tens * 10) for tens, word in enumerate(_TENS.split(), start=3)}
 ORDINAL_ENDINGS = frozenset({"er", "ero", "era", "ro", "ra", "do", "da", "to", "ta", "mo", "ma", "vo", "va"})
-MEETS = frozenset({"con", "x", "por", "y", "esquina", "esq", "cruce", "entre"})
+CORNERS = frozenset({"con", "x", "esquina", "esq", "cruce"})
+MEETS = CORNERS | {"por", "y", "entre"}
 
 # Parts of a building, from the large to the small: in this order they are told.
 UNITS = _table("""
@@ -114,6 +117,7 @@ UNITS = _table("""
 """)
 UNIT_LETTERS = {"t": "torre", "p": "piso", "l": "local", "b": "bloque", "c": "casa", "i": "interior", "a": "apto"}
 UNIT_ORDER = {code: place for place, (code, _) in enumerate(dict.fromkeys(UNITS.values()))}
+TWO_UNITS = frozenset({"lo"})  # a local in the trade, a lote in the cadastre
 ALONE = frozenset({"PH", "ST", "SS", "MN", "AL", "TZ", "PO"})  # they need no number
 FLOOR = frozenset({"piso", "planta", "nivel"})
 
@@ -185,52 +189,54 @@ CITIES = frozenset(
 )  # fmt: skip
 LONGEST_CITY = max(city.count(" ") + 1 for city in CITIES)
 AMBIGUOUS_CITIES = frozenset({"valle", "madrid", "florida", "granada", "caldas", "bolivar", "sucre", "cesar", "meta"})
-REFERENCES = frozenset({"frente", "contiguo", "cerca", "detras", "diagonal", "junto", "esquina", "esq", "pasando", "vecino"})
+REFERENCES = frozenset(
+    {"frente", "contiguo", "cerca", "detras", "diagonal", "junto", "esquina", "esq", "pasando", "vecino"}
+)
 
 # Ways of other countries, beside those above where they mean the same.
-STREETS = {
-    **{word: code for word, (code, _) in WAYS.items() if word not in {"c", "cr", "k", "ca", "d", "t", "cl", "tr", "car"}},
-    **dict.fromkeys(["c", "cl"], "CL"),
-    **dict.fromkeys(["plaza", "pl", "plz", "plza", "pza"], "PZ"),
-    **dict.fromkeys(["plazuela", "plazoleta", "plta"], "PZ"),
-    **dict.fromkeys(["ronda", "rda"], "RD"),
-    **dict.fromkeys(["rambla", "rbla"], "RB"),
-    **dict.fromkeys(["travesia", "trva", "travessa"], "TR"),
-    **dict.fromkeys(["urbanizacion", "urb"], "UR"),
-    **dict.fromkeys(["rua", "r"], "CL"),
-    **dict.fromkeys(["estrada", "rodovia", "rod", "estr"], "CT"),
-    **dict.fromkeys(["alameda", "al"], "AL"),
-    **dict.fromkeys(["largo", "praca"], "PZ"),
-    **dict.fromkeys(["jiron", "jr"], "JR"),
-    **dict.fromkeys(["calzada", "calz", "czda"], "CZ"),
-    **dict.fromkeys(["privada", "priv", "cerrada"], "PV"),
-    **dict.fromkeys(["prolongacion", "prol"], "PG"),
-    **dict.fromkeys(["periferico", "perif"], "PF"),
-    **dict.fromkeys(["malecon"], "ML"),
-}  # fmt: skip
-STREET_WORDS = {
-    **{code: word for code, word in WAYS.values()},
-    "PZ": "Plaza", "RD": "Ronda", "RB": "Rambla", "TR": "Travesía", "UR": "Urbanización", "AL": "Alameda", "JR": "Jirón",
-    "CZ": "Calzada", "PV": "Privada", "PG": "Prolongación", "PF": "Periférico", "ML": "Malecón",
-    "RUA": "Rua", "ESTRADA": "Estrada", "RODOVIA": "Rodovia", "PRACA": "Praça", "LARGO": "Largo",
-}  # fmt: skip
-ENGLISH = {
-    **dict.fromkeys(["street", "st", "str"], "ST"),
-    **dict.fromkeys(["road", "rd"], "ROAD"),
-    **dict.fromkeys(["avenue", "ave", "av"], "AVE"),
-    **dict.fromkeys(["place", "pl"], "PLACE"),
-    **dict.fromkeys(["crescent", "cres", "cr", "crst"], "CRES"),
-    **dict.fromkeys(["drive", "dr", "drv"], "DRIVE"),
-    **dict.fromkeys(["close", "cl"], "CLOSE"),
-    **dict.fromkeys(["court", "ct", "crt"], "COURT"),
-    **dict.fromkeys(["circuit", "cct"], "CCT"),
-    **dict.fromkeys(["terrace", "tce", "ter"], "TCE"),
-    **dict.fromkeys(["parade", "pde"], "PDE"),
-    **dict.fromkeys(["lane", "ln"], "LANE"),
-    **dict.fromkeys(["highway", "hwy"], "HWY"),
-    **dict.fromkeys(["boulevard", "blvd"], "BLVD"),
-    **dict.fromkeys(["square", "sq"], "SQ"),
-    **dict.fromkeys(["grove", "gr"], "GROVE"),
-    **dict.fromkeys(["parkway", "pkwy"], "PKWY"),
-    **dict.fromkeys(["way"], "WAY"),
-}
+_ABROAD = _table("""
+    CL Calle: c cl
+    PS Paseo: po
+    PZ Plaza: plaza pl plz plza pza plazuela plazoleta plta
+    RD Ronda: ronda rda
+    RB Rambla: rambla rbla
+    TR Travesía: travesia trva travessa
+    UR Urbanización: urbanizacion urb
+    RUA Rua: rua r
+    ESTRADA Estrada: estrada estr
+    RODOVIA Rodovia: rodovia rod
+    AL Alameda: alameda al
+    PRACA Praça: praca pca
+    LARGO Largo: largo
+    JR Jirón: jiron jr
+    CZ Calzada: calzada calz czda
+    PV Privada: privada priv cerrada
+    PG Prolongación: prolongacion prol
+    PF Periférico: periferico perif
+    ML Malecón: malecon
+""")
+_IN_COLOMBIA_ALONE = frozenset({"cr", "k", "ca", "d", "t", "tr", "car"})
+STREETS = {word: code for word, (code, _) in {**WAYS, **_ABROAD}.items() if word not in _IN_COLOMBIA_ALONE}
+STREET_WORDS = dict((*WAYS.values(), *_ABROAD.values()))
+_ENGLISH = _table("""
+    ST Street: street st str
+    ROAD Road: road rd
+    AVE Avenue: avenue ave av
+    PLACE Place: place pl
+    CRES Crescent: crescent cres cr crst
+    DRIVE Drive: drive dr drv
+    CLOSE Close: close cl
+    COURT Court: court ct crt
+    CCT Circuit: circuit cct
+    TCE Terrace: terrace tce ter
+    PDE Parade: parade pde
+    LANE Lane: lane ln
+    HWY Highway: highway hwy
+    BLVD Boulevard: boulevard blvd
+    SQ Square: square sq
+    GROVE Grove: grove gr
+    PKWY Parkway: parkway pkwy
+    WAY Way: way
+""")
+ENGLISH = {word: code for word, (code, _) in _ENGLISH.items()}
+COMPASS = frozenset({"n", "s", "e", "w", "nw", "ne", "sw", "se", "north", "south", "east", "west"})

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from common.addresses.grid import Found, spelt
-from common.addresses.lexer import COMMA, DASH, DOT, NUMBER, PLUS, SIGN, WORD, Token, tokens_of
+from common.addresses.grid import Found
+from common.addresses.lexer import COMMA, DASH, DOT, NUMBER, PLUS, SIGN, WORD, Token, tokens_of, unpadded
 from common.addresses.lexicon import COUNTRYSIDE, KILOMETRES, WAYS
 from common.addresses.rest import Part, Rest, in_order, name_key, read_rest, read_unit, starts_part
+from common.addresses.ways import spelt
 
 TOWARDS = frozenset({"a", "al", "de", "la", "en", "hacia", "que", "conduce"})
 BLOCK, HOUSES = ("SM", "MZ"), ("CA", "LT")  # in this order they make a place of a quarter without streets
@@ -32,8 +33,9 @@ def _houses_spelt_out(tokens: Sequence[Token]) -> list[Token]:
     for at, token in enumerate(tokens):
         after_block = at >= 2 and tokens[at - 2].kind == WORD and (unit := read_unit(tokens, at - 2)) is not None
         if token.kind == SIGN and after_block and unit is not None and unit[0].code == "MZ" and unit[1] == at:
-            token = Token(WORD, "Casa", "casa", False)
-        found.append(token)
+            found.append(Token(WORD, "Casa", "casa", glued=False))
+        else:
+            found.append(token)
     return found
 
 
@@ -89,14 +91,14 @@ def _from_kilometre(tokens: Sequence[Token], at: int, number_at: int) -> Found:
     else:
         end = name[2]
     code, named, _ = name or ("", [], end)
-    word = "" if not code else {known: word for known, word in WAYS.values()}[code]
+    word = dict(WAYS.values()).get(code, "")
     key = " ".join(part for part in ("KM", figure, "" if code in {"", "VI", "CT"} else code, name_key(named)) if part)
     readable = " ".join(part for part in ("Kilómetro", figure, word, spelt(named)) if part)
     return Found(key, readable, ("a-kilometre",) if named else ("no-quarter",), start, end)
 
 
 def _figure(tokens: Sequence[Token], at: int) -> tuple[str, int]:
-    figure, at = tokens[at].word.lstrip("0") or "0", at + 1
+    figure, at = unpadded(tokens[at]), at + 1
     if at + 1 < len(tokens) and tokens[at + 1].kind == NUMBER:
         if tokens[at].kind == PLUS:
             return f"{figure}+{tokens[at + 1].word}", at + 2

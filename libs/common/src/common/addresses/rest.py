@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from common.addresses.grid import spelt
-from common.addresses.lexer import COMMA, DASH, NUMBER, SIGN, WORD, Token
+from common.addresses.lexer import COMMA, DASH, NUMBER, SIGN, WORD, Token, unpadded
 from common.addresses.lexicon import (
     ALONE,
     AMBIGUOUS_CITIES,
@@ -17,10 +16,12 @@ from common.addresses.lexicon import (
     NUMBER_WORDS,
     PARTICLES,
     REFERENCES,
+    TWO_UNITS,
     UNIT_LETTERS,
     UNIT_ORDER,
     UNITS,
 )
+from common.addresses.ways import spelt
 
 POSTCODE = 6  # digits
 
@@ -94,6 +95,7 @@ def read_rest(tokens: Sequence[Token], into: Rest, *, after_place: bool) -> Rest
 def _labelled(tokens: Sequence[Token], at: int, into: Rest) -> int | None:
     read = read_unit(tokens, at)
     if read is not None:
+        into.doubts += ["two-units"] if tokens[at].word in TWO_UNITS else []
         part, at = read
         into.units.append(part)
         return at
@@ -162,7 +164,7 @@ def _piece(tokens: Sequence[Token], at: int, *, first: bool, joined: bool, piece
     token = tokens[at]
     if token.kind == NUMBER:
         apart = pieces and pieces[-1].isdigit()
-        return None if apart and not joined else token.word.lstrip("0") or "0"
+        return None if apart and not joined else unpadded(token)
     if token.kind != WORD:
         return None
     if len(token.word) == 1:
@@ -239,7 +241,11 @@ def _city_length(tokens: Sequence[Token], at: int) -> int:
     words, taken = _words_ahead(tokens, at), 0
     while taken < len(words):
         longest = max(
-            (n for n in range(1, LONGEST_CITY + 1) if " ".join(words[taken : taken + n]) in CITIES and taken + n <= len(words)),
+            (
+                n
+                for n in range(1, LONGEST_CITY + 1)
+                if " ".join(words[taken : taken + n]) in CITIES and taken + n <= len(words)
+            ),
             default=0,
         )
         if not longest:

@@ -2,17 +2,21 @@
 
 from collections.abc import Sequence
 
-from common.addresses.grid import Found, spelt
-from common.addresses.lexer import COMMA, DASH, NUMBER, SIGN, SLASH, WORD, Token
-from common.addresses.lexicon import ENGLISH, PARTICLES, STREET_WORDS, STREETS, WAYS
+from common.addresses.grid import Found
+from common.addresses.lexer import COMMA, DASH, NUMBER, SIGN, SLASH, WORD, Token, unpadded
+from common.addresses.lexicon import COMPASS, ENGLISH, STREET_WORDS, STREETS, WAYS
 from common.addresses.rest import starts_part
+from common.addresses.ways import name_set, spelt
 
+LONGEST_SHORT_FORM = 4  # letters: st, road; street and avenue are told in full
 LONGEST_NAME = 8  # words
 
 
 def read_street(tokens: Sequence[Token], country: str) -> Found | None:
-    """Calle Mayor 12; Av. Insurgentes Sur 1602; Rua Augusta, 1234; 12 Stirling Street. None where neither a kind of
-    street nor a number is told."""
+    """Calle Mayor 12; Av. Insurgentes Sur 1602; Rua Augusta, 1234; 12 Stirling Street.
+
+    None where neither a kind of street nor a number is told.
+    """
     return _number_first(tokens) or _kind_first(tokens, country)
 
 
@@ -36,7 +40,8 @@ def _kind_first(tokens: Sequence[Token], country: str) -> Found | None:
     at = _name_end(tokens, start)
     name = tokens[start:at]
     number, end = _house_number(tokens, at)
-    if not name or not any(token.kind == WORD for token in name) and not (code and number) or not (code or number):
+    numbered = all(token.kind == NUMBER for token in name)
+    if not name or not (code or number) or (numbered and not (code and number)):
         return None
     return _found(code, name, number, end, country)
 
@@ -48,12 +53,7 @@ def _found(code: str, name: Sequence[Token], number: str, end: int, country: str
     doubts += ["two-readings"] if all(token.kind == NUMBER for token in name) and country == "CO" else []
     sign = " # " if name[-1].kind == NUMBER else " "
     readable = f"{STREET_WORDS.get(code, '')} {spelt(name)}{sign if number else ''}{number}".strip()
-    return Found(" ".join(part for part in (code, _set(name), number) if part), readable, tuple(doubts), 0, end)
-
-
-def _set(name: Sequence[Token]) -> str:
-    words = {token.word.upper() for token in name if token.word}
-    return " ".join(sorted(word for word in words if word.lower() not in PARTICLES) or sorted(words))
+    return Found(" ".join(part for part in (code, name_set(name), number) if part), readable, tuple(doubts), 0, end)
 
 
 def _name_end(tokens: Sequence[Token], start: int) -> int:
@@ -93,10 +93,9 @@ def _house_number(tokens: Sequence[Token], at: int) -> tuple[str, int]:
         prefix, at = tokens[at].word.upper(), at + 1
     if tokens[at].kind != NUMBER:
         return "", start
-    number, at = prefix + (tokens[at].word.lstrip("0") or "0"), at + 1
-    if at + 1 < len(tokens) and tokens[at].kind == DASH and tokens[at].glued and tokens[at + 1].glued:
-        if tokens[at + 1].kind == NUMBER:
-            number, at = f"{number}-{tokens[at + 1].word.lstrip('0') or '0'}", at + 2
+    number, at = prefix + (unpadded(tokens[at])), at + 1
+    if [(token.kind, token.glued) for token in tokens[at : at + 2]] == [(DASH, True), (NUMBER, True)]:
+        number, at = f"{number}-{unpadded(tokens[at + 1])}", at + 2
     following = tokens[at + 1] if at + 1 < len(tokens) else None
     letter = at < len(tokens) and tokens[at].kind == WORD and len(tokens[at].word) == 1
     if letter and (tokens[at].glued or following is None or following.kind == COMMA):
@@ -116,8 +115,13 @@ def _number_first(tokens: Sequence[Token]) -> Found | None:
         if tokens[end].kind != WORD:
             return None
         kind = ENGLISH.get(tokens[end].word)
-        if kind is not None and (end + 1 == len(tokens) or tokens[end + 1].kind == COMMA):
-            name, number = tokens[at + 1 : end], tokens[at].word.lstrip("0") or "0"
+        if kind is not None and (end + 1 == len(tokens) or _ends_street(tokens, end)):
+            name, number = tokens[at + 1 : end], unpadded(tokens[at])
             readable = f"{number} {spelt(name)} {tokens[end].text.capitalize()}"
-            return Found(f"{kind} {_set(name)} {number}", readable, ("a-street-name",), at, end + 1)
+            return Found(f"{kind} {name_set(name)} {number}", readable, ("a-street-name",), at, end + 1)
     return None
+
+
+def _ends_street(tokens: Sequence[Token], at: int) -> bool:
+    """Whether the kind of street is told to its end here, and no part of the name as in St Kilda Road."""
+    return tokens[at + 1].kind == COMMA or tokens[at + 1].word in COMPASS or len(tokens[at].word) > LONGEST_SHORT_FORM

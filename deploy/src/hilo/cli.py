@@ -298,6 +298,72 @@ def status(
     raise typer.Exit(0 if all(each.is_well for each in found) else 1)
 
 
+Up = Annotated[bool, typer.Option("--up", help="On the stack of `make up`, not on the SQLite files of `make run`")]
+Known = Annotated[str, typer.Argument(help="identity, interactions, scoring or service-audit")]
+
+
+@app.command()
+def replay(
+    service: Known,
+    topic: Annotated[str, typer.Option(help="For example interactions.v1")],
+    start: Annotated[
+        str | None, typer.Option("--from", help="A moment, or a place as the parked list shows it")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="A moment or a place; without it up to the end")] = None,
+    up: Up = False,
+    var: Var = Path("var"),
+) -> None:
+    """Give a range of one topic to one consumer once more. What was handled stays handled; what was missed gets its effect."""
+    import asyncio  # noqa: PLC0415
+
+    from common.bus.delivery import ConsumerStopped  # noqa: PLC0415 - `hilo --help` answers without loading the system
+    from common.bus.history import Place  # noqa: PLC0415
+    from common.errors import Refusal  # noqa: PLC0415
+    from hilo import again  # noqa: PLC0415
+
+    try:
+        bounds = [None if words is None else Place.parse(words) for words in (start, until)]
+    except ValueError as error:
+        raise typer.BadParameter("a moment such as 2026-11-20T00:00, or a place such as 3:1200") from error
+    try:
+        if up:
+            given = [f"--{name}={words}" for name, words in (("from", start), ("until", until)) if words is not None]
+            raise typer.Exit(again.on_native(var, service, "replay", "--topic", topic, *given))
+        done = asyncio.run(again.replay_embedded(var.resolve(), service, topic, *bounds))
+    except (Refusal, ConsumerStopped, LookupError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    typer.echo(f"{done.read} read, {done.applied} applied: all others were handled before, or are parked")
+
+
+@app.command()
+def rebuild(
+    service: Known,
+    short_log: Annotated[
+        bool,
+        typer.Option("--short-log", help="The log has lost its beginning: mend states from what there is, leave sums"),
+    ] = False,
+    up: Up = False,
+    var: Var = Path("var"),
+) -> None:
+    """Build what a service projects from the others' events anew, from the log, while the old answers; then exchange them at once."""
+    import asyncio  # noqa: PLC0415
+
+    from common.bus.delivery import ConsumerStopped  # noqa: PLC0415 - `hilo --help` answers without loading the system
+    from common.errors import Refusal  # noqa: PLC0415
+    from hilo import again  # noqa: PLC0415
+
+    try:
+        if up:
+            more = ["--short-log"] if short_log else []
+            raise typer.Exit(again.on_native(var, service, "rebuild", *more))
+        count = asyncio.run(again.rebuild_embedded(var.resolve(), service, short_log=short_log))
+    except (Refusal, ConsumerStopped, LookupError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    typer.echo(f"rebuilt from {count} events")
+
+
 @app.command()
 def demo(to: To = ORIGIN, key_file: KeyFile = CREDENTIAL) -> None:
     """Play one customer's fortnight over seven channels, and print the resume as the agent and as he himself may see it."""

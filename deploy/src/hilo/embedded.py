@@ -27,10 +27,14 @@ log = structlog.get_logger()
 
 def embedded_app(var: Path, *, clock: Clock = utc_now) -> "Embedded":
     """The four applications and their workers, with their data under `var`, made ready when the application starts."""
+    return Embedded(SERVICES, embedded_runtimes(var, clock=clock))
+
+
+def embedded_runtimes(var: Path, *, clock: Clock = utc_now) -> dict[str, Runtime]:
+    """The runtime of each service over its file under `var`. Whoever asks disposes of their databases."""
     secret = first_secret(var)
     _, key_hash = first_credential(var, secret)
-    runtimes = {service.name: _runtime(service, var, secret, key_hash, clock) for service in SERVICES}
-    return Embedded(SERVICES, runtimes)
+    return {service.name: _runtime(service, var, secret, key_hash, clock) for service in SERVICES}
 
 
 def _runtime(service: Service, var: Path, secret: str, key_hash: str, clock: Clock) -> Runtime:

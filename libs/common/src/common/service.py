@@ -286,6 +286,8 @@ async def _rebuild_from_kafka(service: Service, runtime: Runtime, *, short_log: 
         async with KafkaHistory(_bootstrap(runtime), service.create_consumer(runtime).topics) as history:
             told = TellTale()
             count = await rebuild_projections(service, runtime, history, tell=told.progress, short_log=short_log)
+        for republish in service.republish.values():  # so that those who listen agree
+            await republish(runtime)
     except (Refusal, ConsumerStopped) as refusal:
         raise SystemExit(str(refusal)) from refusal
     finally:

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 
 from common.bus.delivery import Delivery, Record
 from common.db import Database
-from common.events import encode
 from common.identifiers import identifier_id, parse_identifier
 from common.outbox import Position, read
 from common.settings import derived_key
@@ -60,12 +59,18 @@ async def his_life(world: World) -> str:
         touchpoint(world, 5, "phone:3009998877", "email:marta@example.com", content="Hello", summary="Hello", stop_point=None,
                    profile={"full_name": "Marta Gil"}, kind="purchase", channel="shop", payload=paid("7000.00")),
     )  # fmt: skip
-    mine, other, marta = [await who(world, one) for one in (HIS[0], "email:other-zacarias@example.com", "email:marta@example.com")]
-    undone = await world.post("/identity/v1/merges", {"survivor": mine, "absorbed": marta, "reason": "zenith", "force": True})
+    mine, other, marta = [
+        await who(world, one) for one in (HIS[0], "email:other-zacarias@example.com", "email:marta@example.com")
+    ]
+    undone = await world.post(
+        "/identity/v1/merges", {"survivor": mine, "absorbed": marta, "reason": "zenith", "force": True}
+    )
     await world.settle()
     await world.post(f"/identity/v1/merges/{undone['merge_id']}:undo", {"reason": "zebra again"})
     await world.settle()
-    await world.post("/identity/v1/merges", {"survivor": mine, "absorbed": other, "reason": "zebra says so", "force": True})
+    await world.post(
+        "/identity/v1/merges", {"survivor": mine, "absorbed": other, "reason": "zebra says so", "force": True}
+    )
     consent = {"purpose": "marketing", "channel": "whatsapp", "granted": True, "evidence": "He said zebra"}
     await world.post(f"/identity/v1/customers/{mine}/consents", consent)
     await world.put(f"/identity/v1/customers/{mine}/preferences", {"ranking": ["whatsapp"]})
@@ -75,7 +80,9 @@ async def his_life(world: World) -> str:
     )  # fmt: skip
     assert linked.status_code == 201
     await world.settle()
-    parked = await world.ask("POST", "/interactions/v1/touchpoints", json=touchpoint(world, 1, *HIS, content="zebra two"))
+    parked = await world.ask(
+        "POST", "/interactions/v1/touchpoints", json=touchpoint(world, 1, *HIS, content="zebra two")
+    )
     assert parked.status_code == 409
     unreadable = touchpoint(world, 9, "phone:(300) 123-4567") | {"kind": "zebra"}
     assert (await world.ask("POST", "/interactions/v1/touchpoints", json=unreadable)).status_code == 422
@@ -104,7 +111,7 @@ async def everything_in(database: Database) -> str:
         rows = [
             f"{name}: {tuple(row)!r}"
             for name in names
-            for row in (await connection.execute(sa.text(f'SELECT * FROM "{name}"'))).all()  # noqa: S608
+            for row in (await connection.execute(sa.text(f'SELECT * FROM "{name}"'))).all()
         ]
     return "\n".join(rows).casefold()
 
@@ -139,3 +146,112 @@ async def test_after_erasure_nothing_of_him_is_in_any_of_the_four_databases(worl
     assert await who(world, "email:marta@example.com")  # and of nobody else is anything gone
     packet = await world.get("/interactions/v1/resume", identifier="email:marta@example.com", channel="call")
     assert packet["recap"]
+
+
+async def test_what_he_brought_and_cost_stays_in_the_totals(world):
+    customer_id = await his_life(world)
+    before = await totals(world)
+    await erased(world, customer_id)
+    assert await totals(world) == before
+    assert before[0] == 5_700_000  # in cents: his 50,000 and hers of 7,000
+
+
+async def totals(world: World) -> tuple[int, int]:
+    """What was sold, and how many contacts there were, over all rows of value."""
+    async with world.runtimes["scoring"].database.session(reading=True) as session:
+        row = (await session.execute(sa.text("SELECT sum(revenue), sum(contacts) FROM day_value"))).one()
+    return int(row[0]), int(row[1])
+
+
+async def test_history_that_occurred_before_is_refused_and_leaves_nothing_under_whichever_of_his_names_and_numbers(
+    world,
+):
+    await erased(world, await his_life(world))
+    history = [
+        touchpoint(world, 100, "email:zacarias@example.com", backfill=True),
+        touchpoint(world, 101, "phone:300 123 45 67", backfill=True),
+        touchpoint(
+            world, 102, "phone:300 123 45 67", profile={"full_name": "ZACARIAS QUINTANILLA RUIZ"}, backfill=True
+        ),
+        touchpoint(world, 103, "document:co-cc:79.123.456", backfill=True),
+    ]
+    answer = await world.post("/interactions/v1/touchpoints:batch", history)
+    assert [result["problem"]["code"] for result in answer["results"]] == ["erased"] * 4
+    assert {result["parked_id"] for result in answer["results"]} == {None}
+    again = await world.ask("POST", "/interactions/v1/touchpoints", json=history[0])
+    assert (again.status_code, again.json()["code"]) == (409, "erased")
+    await world.settle()
+    assert await leftovers(world) == {}
+
+
+async def test_his_old_receipts_stay_so_that_a_resend_is_still_a_duplicate(world):
+    customer_id = await his_life(world)
+    sent = touchpoint(world, 2, "email:zacarias@example.com", kind="purchase", channel="shop", payload=paid("50000.00"))
+    await erased(world, customer_id)
+    answer = await world.ask("POST", "/interactions/v1/touchpoints", json=sent)
+    assert (answer.status_code, answer.json()["status"]) == (200, "duplicate")
+    other = await world.ask("POST", "/interactions/v1/touchpoints", json=sent | {"content": "zebra again"})
+    assert (other.status_code, other.json()["code"]) == (409, "erased")
+    assert await leftovers(world) == {}
+
+
+async def test_who_comes_back_is_a_new_customer(world):
+    customer_id = await his_life(world)
+    await erased(world, customer_id)
+    await world.later(days=1)
+    await world.record(touchpoint(world, 200, "email:zacarias@example.com", summary="I am back"))
+    new = await who(world, "email:zacarias@example.com")
+    assert new != customer_id
+    packet = await world.get("/interactions/v1/resume", identifier="email:zacarias@example.com", channel="call")
+    assert (packet["who"]["customer_id"], [one["summary"] for one in packet["recap"]]) == (new, ["I am back"])
+    assert packet["commitments"] == packet["cases"] == []
+    gone = await world.get("/interactions/v1/resume", customer_id=customer_id, channel="call")
+    assert gone["who"]["recognised"] == "unknown"
+    for path in (
+        f"/identity/v1/customers/{customer_id}", f"/interactions/v1/customers/{customer_id}/timeline",
+        f"/scoring/v1/customers/{customer_id}/value", f"/service-audit/v1/customers/{customer_id}/evidence",
+    ):  # fmt: skip
+        assert ((await world.ask("GET", path)).status_code, path) == (404, path)
+
+
+async def test_a_replay_of_everything_that_was_ever_told_brings_nothing_back(world):
+    before = []
+    customer_id = await his_life(world)
+    for runtime in world.runtimes.values():
+        async with runtime.database.session(reading=True) as session:
+            before += await read(session, after=Position(), limit=5_000)
+    await erased(world, customer_id)
+    value = await totals(world)
+    for service in SERVICES:
+        runtime = world.runtimes[service.name]
+        async with runtime.database.engine.begin() as connection:
+            await connection.execute(sa.text("DELETE FROM inbox"))
+        consumer = service.create_consumer(runtime)
+        delivery = Delivery(consumer, runtime.database, clock=world.clock)
+        his = [entry for entry in before if entry.topic in consumer.topics]
+        await delivery.deliver([Record(entry.topic, entry.key, entry.body) for entry in his])
+    await world.settle()
+    assert {name: lines for name, lines in (await leftovers(world)).items() if not only_in_inbox(lines)} == {}
+    assert (await totals(world))[0] - value[0] == 700_000  # of hers alone, which this replay counts twice
+
+
+def only_in_inbox(lines: list[str]) -> bool:
+    return all(line.startswith("inbox:") for line in lines)
+
+
+async def test_asked_twice_it_is_one_erasure_and_told_twice_it_has_one_effect(world):
+    customer_id = await his_life(world)
+    first = await erased(world, customer_id)
+    again = await world.post(f"/identity/v1/customers/{customer_id}:erase", {"reason": "Once more"})
+    assert again == first
+    listed = await world.get("/identity/v1/erasures")
+    assert [one["erasure_id"] for one in listed["items"]] == [first["erasure_id"]]
+
+
+async def test_what_was_recorded_and_identity_had_not_heard_of_is_found_and_erased_as_well(world):
+    customer_id = await his_life(world)
+    late = touchpoint(world, 300, "partner:acme:ZQ-1001", "email:zacarias@example.com")
+    await world.post("/interactions/v1/touchpoints:batch", [late])  # identity has not heard of it yet
+    certificate = await erased(world, customer_id)
+    assert certificate["state"] == "complete"
+    assert await leftovers(world) == {}

@@ -104,7 +104,11 @@ class LinkRepository:
 
     async def is_known(self, customer_id: UUID) -> bool:
         """Whether identity ever told of this customer, by himself or by a trace."""
-        told = sa.select(sa.literal(1)).select_from(customer).where(customer.c.customer_id == customer_id)
+        told = (
+            sa.select(sa.literal(1))
+            .select_from(customer)
+            .where(customer.c.customer_id == customer_id, customer.c.state != "erased")
+        )
         linked = sa.select(sa.literal(1)).select_from(trace_link).where(trace_link.c.customer_id == customer_id)
         return await self._session.scalar(sa.union_all(told, linked).limit(1)) is not None
 

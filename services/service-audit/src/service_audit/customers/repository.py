@@ -45,6 +45,6 @@ class Customers:
                 linked = select(link.c.trace_id).where(link.c.customer_id == customer_id).limit(1)
                 return customer_id if await self._session.scalar(linked) is not None else None
             if row.merged_into is None:
-                return customer_id
+                return None if row.state == "erased" else customer_id
             customer_id = row.merged_into
         return None

@@ -53,8 +53,8 @@ class ResumeRepository:
         ids = list(identifier_ids)
         if not ids:
             return [], False
-        looked_up = sa.union_all(*(_carrying(identifier, reader) for identifier in ids))
-        rows = (await self._session.execute(looked_up)).all()
+        carrying = _CARRYING.where(*_visible_trace(reader)) if reader.bound else _CARRYING
+        rows = [row for each in ids for row in (await self._session.execute(carrying, {"identifier": each})).all()]
         counts: dict[UUID, int] = {}
         found: list[Reached] = []
         for row in rows:
@@ -150,26 +150,23 @@ class ResumeRepository:
 # --- the lookup -------------------------------------------------------------------------------------------------------
 
 
-def _carrying(identifier: UUID, reader: Reader) -> Any:
-    carrying = (
-        sa.select(
-            trace_identifier.c.identifier_id,
-            trace_identifier.c.scheme,
-            trace.c.trace_id,
-            trace.c.customer_id,
-            trace.c.revision,
-            trace.c.proof,
-            customer.c.merged_into,
-        )
-        .select_from(trace_identifier)
-        .join(trace, trace.c.trace_id == trace_identifier.c.trace_id)
-        .outerjoin(customer, customer.c.customer_id == trace.c.customer_id)
-        .where(trace_identifier.c.identifier_id == identifier)
-        .where(*(_visible_trace(reader) if reader.bound else ()))
-        .order_by(trace_identifier.c.trace_id)
-        .limit(MOST_TRACES + 1)
+_CARRYING = (
+    sa.select(
+        trace_identifier.c.identifier_id,
+        trace_identifier.c.scheme,
+        trace.c.trace_id,
+        trace.c.customer_id,
+        trace.c.revision,
+        trace.c.proof,
+        customer.c.merged_into,
     )
-    return sa.select(carrying.subquery())
+    .select_from(trace_identifier)
+    .join(trace, trace.c.trace_id == trace_identifier.c.trace_id)
+    .outerjoin(customer, customer.c.customer_id == trace.c.customer_id)
+    .where(trace_identifier.c.identifier_id == sa.bindparam("identifier"))
+    .order_by(trace_identifier.c.trace_id)
+    .limit(MOST_TRACES + 1)
+)
 
 
 def _visible_trace(reader: Reader) -> list[Any]:

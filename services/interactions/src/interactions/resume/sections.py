@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeVar
+from functools import lru_cache
+from typing import Any, Literal
 from uuid import UUID
 
 import orjson
@@ -18,7 +19,6 @@ from common.db import UtcDateTime
 
 Dialect = Literal["sqlite", "postgresql"]
 Sections = Mapping[str, list[dict[str, Any]]]
-T = TypeVar("T")
 
 # What a reading brings; everything else is part of the statement's text.
 _GIVEN: dict[str, Any] = {
@@ -37,15 +37,19 @@ class Reading:
 
     statement: sa.TextClause
     sections: tuple[str, ...]
-    readers: Mapping[str, Mapping[str, Callable[[Any], Any]]]
+    readers: Mapping[str, Mapping[str, Callable[[Any], Any]]]  # of the columns whose values JSON does not have
 
     def read(self, row: sa.Row[Any]) -> Sections:
         """The rows of each section, as our own types."""
         return {section: self._rows(section, raw) for section, raw in zip(self.sections, row, strict=True)}
 
     def _rows(self, section: str, raw: str) -> list[dict[str, Any]]:
-        read = self.readers[section]
-        return [{name: read[name](value) for name, value in row.items()} for row in orjson.loads(raw)]
+        rows: list[dict[str, Any]] = orjson.loads(raw)
+        for name, read in self.readers[section].items():
+            for row in rows:
+                if row[name] is not None:
+                    row[name] = read(row[name])
+        return rows
 
 
 def given(name: str) -> Any:
@@ -63,7 +67,7 @@ def compiled(dialect: Dialect, sections: Mapping[str, Any]) -> Reading:
     used = [name for name in types if re.search(rf"(?<!:):{name}\b", written)]
     statement = sa.text(written).bindparams(*(sa.bindparam(name, type_=types[name]) for name in used))
     readers = {
-        name: {column.name: _reader_of(column.type) for column in selected.selected_columns}
+        name: {c.name: read for c in selected.selected_columns if (read := _reader_of(c.type)) is not None}
         for name, selected in sections.items()
     }
     return Reading(statement, tuple(sections), readers)
@@ -85,23 +89,17 @@ def _plain(column: Any) -> Any:
     return sa.func.json(column) if isinstance(column.type, sa.JSON) else column
 
 
-def _reader_of(kind: Any) -> Callable[[Any], Any]:
-    """From a JSON value, as either database gives it, to ours."""
+def _reader_of(kind: Any) -> Callable[[Any], Any] | None:
+    """From a JSON value, as either database gives it, to ours; None where it is ours already."""
     if isinstance(kind, sa.Uuid):
-        return _optional(UUID)
+        return _id
     if isinstance(kind, UtcDateTime):
-        return _optional(_moment)
-    if isinstance(kind, sa.Boolean):
-        return _optional(bool)
-    return _as_it_is
+        return _moment
+    return bool if isinstance(kind, sa.Boolean) else None
 
 
-def _optional(read: Callable[[Any], T]) -> Callable[[Any], T | None]:
-    return lambda value: None if value is None else read(value)
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
+# The same traces and threads stand in row after row.
+_id = lru_cache(maxsize=16_384)(UUID)
 
 
 def _moment(text: str) -> datetime:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from . import ingest
+from . import alone, ingest, pipeline, reading, resolving, visible
 from .grounds import Grounds, grounds
 from .machine import facts
 from .results import Report, keep
@@ -14,7 +14,14 @@ from .results import Report, keep
 BENCHES: dict[str, Callable[..., Report]] = {
     "batch": ingest.batch,
     "single": ingest.single,
+    "through": pipeline.through,
+    "visible": visible.visible,
+    "resume": reading.resume,
+    "identity": resolving.identity,
+    "embedded": alone.alone,
 }
+SCALED = {"resume", "identity", "rescoring"}
+QUICK_SCALE = 40_000
 
 
 def main() -> int:
@@ -22,18 +29,22 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", default=list(BENCHES), choices=list(BENCHES), metavar="NAME")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each contender; ratios are medians over them")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each turn")
+    parser.add_argument("--scale", type=int, help="the largest log (resume), the people (identity), the customers (rescoring)")
     parser.add_argument("--quick", action="store_true", help="one short round: whether it runs, not how fast")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
     given = parser.parse_args()
+    scale = given.scale or (QUICK_SCALE if given.quick else None)
     rounds, seconds = (1, 3.0) if given.quick else (given.rounds, given.seconds)
     for name in given.only:
         print(f"{name}:", flush=True)
         with grounds() as place:
-            report = BENCHES[name](place, rounds=rounds, seconds=seconds)
+            scaled = {"scale": scale} if scale and name in SCALED else {}
+            report = BENCHES[name](place, rounds=rounds, seconds=seconds, **scaled)
             machine = facts() | servers(place)
         show(report)
         if given.write:
-            command = f'make bench ARGS="--only {name} --rounds {rounds} --seconds {seconds:g}"'
+            size = f" --scale {scale}" if scaled else ""
+            command = f'make bench ARGS="--only {name} --rounds {rounds} --seconds {seconds:g}{size}"'
             keep(report, machine=machine, command=command, date=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC")
     return 0
 

@@ -3,7 +3,7 @@
 python -m tests.load.generator --url http://127.0.0.1:8002/interactions/v1/touchpoints --body tests/load/bodies/touchpoint.json \
     --header "Authorization: Bearer ..." --connections 64 --seconds 10 [--batch 100] [--rate 2000] [--pid api=4711]
 
-A template is text with marks: {id} (unique over all runs), {n} (a running number), {uuid}, {now} (RFC 3339), {pick:K} and {pick:K:0W}
+A template (the address may be one too) is text with marks: {id} (unique over all runs), {n} (a running number), {uuid}, {now} (RFC 3339), {pick:K} and {pick:K:0W}
 (a number below K, spread evenly; padded to W digits; the same in one row), {b64:...} (the text inside, its marks filled in, in base64).
 """
 
@@ -150,6 +150,7 @@ class Run:
         self.tally = Tally()
         self.open = True  # whether more is to be sent
         self._head = plan.head()
+        self._heads = map(Template(self._head).row, itertools.count()) if MARK.search(self._head) else None
         self._bodies = iter(plan.bodies)
         self._due: deque[float] = deque()  # moments at which a request of the open loop should have left
         self._idle: list[Connection] = []
@@ -211,7 +212,8 @@ class Run:
         if begun >= self.tally.first:
             self.tally.sent += 1
         body = next(self._bodies)
-        connection.send(b"%b%d\r\n\r\n%b" % (self._head, len(body), body), begun)
+        head = self._head if self._heads is None else next(self._heads)
+        connection.send(b"%b%d\r\n\r\n%b" % (head, len(body), body), begun)
 
     def begin_anew(self, moment: float | None = None) -> None:
         """The warm-up is over: whatever was asked before now, or due before `moment`, does not count."""

@@ -23,6 +23,7 @@ class Toy(ThreadingHTTPServer):
         self.methods: Counter[str] = Counter()
         self.tokens: set[str | None] = set()
         self.lock = threading.Lock()
+        self.paths: list[str] = []
         self.hangs_up = False
 
     @property
@@ -39,6 +40,7 @@ class Handler(BaseHTTPRequestHandler):
         with self.server.lock:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])) or "null")
             self.server.seen.append(body)
+            self.server.paths.append(self.path)
             self.server.methods[self.command] += 1
             self.server.tokens.add(self.headers["Authorization"])
             place = len(self.server.seen)
@@ -111,6 +113,11 @@ def test_without_a_body_it_asks(toy):
     found = run(toy.url, "--connections", "2", "--count", "10")
     assert found["accepted"] == 8
     assert toy.methods == {"GET": 10}
+
+
+def test_an_address_may_have_marks(toy):
+    run(toy.url + "&who={pick:7}&n={n}", "--connections", "2", "--count", "10")
+    assert sorted(int(path.rpartition("=")[2]) for path in toy.paths) == list(range(10))
 
 
 def test_a_connection_that_the_server_closes_is_opened_again(toy):

@@ -1,6 +1,9 @@
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import pytest
 
 from common.db import Database
 from common.testing import FakeClock
@@ -57,3 +60,56 @@ async def test_a_timer_that_fails_is_due_again_and_holds_up_no_other(database: D
     clock.advance(timedelta(minutes=10))
     await loop_of(database, clock, seen).drain()
     assert seen == ["good", "fine", "bad"]
+
+
+async def test_a_timer_that_its_handler_sets_anew_stays(database: Database) -> None:
+    clock = FakeClock(NOW)
+
+    async def again(due: Sequence[Timer], uow: Any) -> None:
+        await uow.timers.set("late", due[0].key, clock() + timedelta(hours=1))
+
+    await set_timer(database, "late", "a", NOW)
+    loop = TimerLoop(database, {"late": again}, unit_of_work=lambda: UnitOfWork(database), clock=clock)
+    assert await loop.drain() == 1
+    clock.advance(timedelta(hours=1))
+    assert await loop.fire() == 1
+
+
+async def test_a_timer_waits_while_another_worker_wakes_timers(database: Database) -> None:
+    if database.dialect == "sqlite":
+        pytest.skip("SQLite has one writer")
+    clock, seen = FakeClock(NOW), []  # type: ignore[var-annotated]
+    await set_timer(database, "late", "a", NOW)
+    loop = loop_of(database, clock, seen)
+    async with UnitOfWork(database) as other:
+        assert await other.timers.alone()
+        assert await loop.fire() == 0
+    assert await loop.fire() == 1
+    assert seen == ["a"]
+
+
+async def test_a_handler_and_a_consumer_that_set_the_same_timer_do_not_wait_crosswise(database: Database) -> None:
+    if database.dialect == "sqlite":
+        pytest.skip("SQLite has one writer")
+    clock, held = FakeClock(NOW), asyncio.Event()
+    await set_timer(database, "late", "a", NOW)
+
+    async def handle(due: Sequence[Timer], uow: Any) -> None:
+        held.set()
+        await uow.lock(["a"])
+
+    async def consume() -> None:
+        async with UnitOfWork(database) as uow:
+            await uow.lock(["a"])
+            await held.wait()
+            await asyncio.sleep(0.1)
+            await uow.timers.set("late", "a", NOW + timedelta(days=1))
+            await uow.commit()
+
+    loop = TimerLoop(database, {"late": handle}, unit_of_work=lambda: UnitOfWork(database), clock=clock)
+    consuming = asyncio.create_task(consume())
+    await asyncio.sleep(0.05)
+    await loop.fire()
+    await consuming
+    clock.advance(timedelta(days=1))
+    assert await loop.fire() == 1

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import delete, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.bulk import insert_rows
 from common.db import timer_table
+
+_ALONE = text("SELECT pg_try_advisory_xact_lock(hashtext('hilo-timers'))")
 
 
 @dataclass(frozen=True)
@@ -45,21 +47,24 @@ class Timers:
         c = timer_table.c
         await self._session.execute(delete(timer_table).where(c.name == name, c.key == str(key)))
 
-    async def claim(self, *, now: datetime, limit: int = 100) -> list[Timer]:
-        """Take the timers that are due: gone if this transaction commits, due again if it does not."""
+    async def alone(self) -> bool:
+        """Whether no other worker wakes timers until this transaction ends. SQLite has one writer."""
+        if self._session.get_bind().dialect.name == "sqlite":
+            return True
+        return bool(await self._session.scalar(_ALONE))
+
+    async def due(self, *, now: datetime, limit: int = 100) -> list[Timer]:
+        """The timers that are due, the longest overdue first."""
         c = timer_table.c
-        due = (
-            select(c.name, c.key, c.due_at, c.payload)
-            .where(c.due_at <= now)
-            .order_by(c.due_at)
-            .limit(limit)
-            .with_for_update(skip_locked=True)  # another worker's timers are not waited for; SQLite has one writer
-        )
-        timers = [Timer(row.name, row.key, row.due_at, row.payload) for row in (await self._session.execute(due)).all()]
+        query = select(c.name, c.key, c.due_at, c.payload).where(c.due_at <= now).order_by(c.due_at).limit(limit)
+        return [Timer(row.name, row.key, row.due_at, row.payload) for row in (await self._session.execute(query)).all()]
+
+    async def done(self, timers: Sequence[Timer]) -> None:
+        """They had their effect: gone, unless they have been set anew for another moment meanwhile."""
         if timers:
-            taken = tuple_(c.name, c.key).in_([(t.name, t.key) for t in timers])
-            await self._session.execute(delete(timer_table).where(taken))
-        return timers
+            c = timer_table.c
+            fired = tuple_(c.name, c.key, c.due_at).in_([(t.name, t.key, t.due_at) for t in timers])
+            await self._session.execute(delete(timer_table).where(fired))
 
 
 async def next_due(session: AsyncSession) -> datetime | None:

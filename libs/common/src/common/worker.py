@@ -21,7 +21,7 @@ from common.uow import UnitOfWork
 
 log = structlog.get_logger()
 
-# Called inside the claiming transaction with the due timers of one name; it must not commit.
+# Called inside one transaction with the due timers of one name; it must not commit.
 TimerHandler = Callable[[Sequence[Timer], Any], Awaitable[None]]
 LONGEST_NAP = 1.0
 RETRY_AFTER = timedelta(minutes=5)
@@ -39,7 +39,11 @@ class Runs(Protocol):
 
 
 class TimerLoop:
-    """Claims the timers that are due and hands them to the handler of their name, in one transaction with its effects."""
+    """Hands the timers that are due to the handler of their name, and takes them away in one transaction with its effects.
+
+    They are read first and taken away last: a row locked before the handler takes its locks would wait crosswise with a
+    consumer that sets the same timer under them.
+    """
 
     def __init__(
         self,
@@ -100,13 +104,16 @@ class TimerLoop:
 
     async def _fire(self, limit: int) -> int:
         async with self._unit_of_work() as uow:
-            due = await uow.timers.claim(now=self._clock(), limit=limit)
+            if not await uow.timers.alone():
+                return 0
+            due = await uow.timers.due(now=self._clock(), limit=limit)
             for name in sorted({timer.name for timer in due}):
                 handler = self._handlers.get(name)
                 if handler is None:
                     log.error("timer_without_handler", timer=name)
                     continue
                 await handler([timer for timer in due if timer.name == name], uow)
+            await uow.timers.done(due)
             await uow.commit()
         return len(due)
 
@@ -126,7 +133,7 @@ class TimerLoop:
 
     async def _postpone_first(self) -> None:
         async with UnitOfWork(self._database) as uow:
-            for timer in await uow.timers.claim(now=self._clock(), limit=1):
+            for timer in await uow.timers.due(now=self._clock(), limit=1):
                 await uow.timers.set(timer.name, timer.key, self._clock() + RETRY_AFTER, timer.payload)
                 log.error("timer_postponed", timer=timer.name)
             await uow.commit()

@@ -9,6 +9,7 @@ import phonenumbers
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from stdnum.co import nit as standard
 
 from common import identifiers
 from common.company import Company
@@ -20,6 +21,7 @@ from common.identifiers import (
     InvalidIdentifier,
     blocked,
     customer_trace,
+    extension_of,
     identifier_id,
     is_shared,
     parse_identifier,
@@ -82,6 +84,10 @@ def reason_of(given: str, region: str = "CO") -> str:
         ("phone:(4) 345 6789", "phone:+576043456789"),
         ("phone:+57 1 345 6789", "phone:+576013456789"),
         ("phone:03 300 123 4567", "phone:+573001234567"),
+        ("phone:+57 (1) 345 6789 ext. 123", "phone:+576013456789"),
+        ("phone:1 345 6789 Extensión 12", "phone:+576013456789"),
+        ("phone:300 123 4567 (Ana, casa)", "phone:+573001234567"),
+        ("phone:cel. 300 123 4567", "phone:+573001234567"),
     ],
 )
 def test_phones_come_to_e164(given, expected):
@@ -97,6 +103,18 @@ def test_phones_come_to_e164(given, expected):
         ("phone:045 55 1234 5678", "MX", "phone:+525512345678"),
         ("phone:01 55 1234 5678", "MX", "phone:+525512345678"),
         ("phone:55 1234 5678", "MX", "phone:+525512345678"),
+        ("phone:+54 11 15 2345 6789", "CO", "phone:+5491123456789"),
+        ("phone:011 15 2345-6789", "AR", "phone:+5491123456789"),
+        ("phone:9 11 2345 6789", "AR", "phone:+5491123456789"),
+        ("phone:09 8765 4321", "CL", "phone:+56987654321"),
+        ("phone:+56 09 8765 4321", "CO", "phone:+56987654321"),
+        ("phone:02 2345 6789", "CL", "phone:+56223456789"),
+        ("phone:+56 2 345 6789", "CL", "phone:+56223456789"),
+        ("phone:0 987 654 321", "PE", "phone:+51987654321"),
+        ("phone:+51 1 9765 4321", "PE", "phone:+51997654321"),
+        ("phone:099 876 5432", "EC", "phone:+593998765432"),
+        ("phone:09 876 5432", "EC", "phone:+593998765432"),
+        ("phone:(11) 8765-4321", "BR", "phone:+5511987654321"),
         ("whatsapp:551187654321", "CO", "phone:+5511987654321"),
         ("phone:3001234567", "US", None),
         ("phone:600 123 456", "ES", "phone:+34600123456"),
@@ -133,6 +151,22 @@ def test_numbers_that_nobody_can_dial_are_refused(given):
         ("document:co-nit:800.197.268-4", "document:co-nit:8001972684"),
         ("document:co-nit:8001972684", "document:co-nit:8001972684"),
         ("document:co-nit:800197268", "document:co-nit:8001972684"),
+        ("document:co-nit:0800197268-4", "document:co-nit:8001972684"),
+        ("document:co-nit:NIT 800197268-4", "document:co-nit:8001972684"),
+        ("document:co-cc:C.C. 52.123.456", "document:co-cc:52123456"),
+        ("document:co-cedula:52123456", "document:co-cc:52123456"),
+        ("document:co-pasaporte:ab123456", "document:co-pp:AB123456"),
+        ("document:es-nif:54362315-k", "document:es-dni:54362315K"),
+        ("document:es-nif:x-2482300w", "document:es-nie:X2482300W"),
+        ("document:es-nif:A58818501", "document:es-cif:A58818501"),
+        ("document:es-cif:A-58818501", "document:es-cif:A58818501"),
+        ("document:cl-rut:012.531.909-2", "document:cl-rut:125319092"),
+        ("document:cl-run:125319092", "document:cl-rut:125319092"),
+        ("document:br-cnpj:16.727.230/0001-97", "document:br-cnpj:16727230000197"),
+        ("document:ar-dni:05.123.456", "document:ar-dni:5123456"),
+        ("document:pe-dni:10117410-2", "document:pe-dni:10117410"),
+        ("document:pe-dni:10117410", "document:pe-dni:10117410"),
+        ("document:ec-ruc:1792060346-001", "document:ec-ruc:1792060346001"),
         ("document:co-rut:800.197.268-4", "document:co-nit:8001972684"),
         ("document:es-dni:54362315-k", "document:es-dni:54362315K"),
         ("document:es-nie:x-2482300w", "document:es-nie:X2482300W"),
@@ -188,6 +222,42 @@ def test_every_scheme_has_one_normal_form(given, expected):
 )
 def test_what_has_no_normal_form_is_refused_with_its_reason(given, reason):
     assert reason_of(given) == reason
+
+
+def test_zeros_that_a_spreadsheet_took_are_put_back_where_the_check_digit_agrees():
+    for whole, short in (("ec-ci:0102030400", "ec-ci:102030400"), ("br-cpf:01234567890", "br-cpf:1234567890")):
+        assert text_of(f"document:{short}") == text_of(f"document:{whole}") == f"document:{whole}"
+
+
+def test_a_cedula_and_a_nit_of_the_same_digits_are_two_identifiers():
+    assert text_of("document:co-cc:8001972684") != text_of("document:co-nit:8001972684")
+    person = standard.calc_check_digit("52123456")
+    assert text_of(f"document:co-nit:52123456-{person}") == f"document:co-nit:52123456{person}"
+    assert text_of(f"document:co-cc:52.123.456-{person}") == "document:co-cc:52123456"
+
+
+def test_two_phone_numbers_in_one_field_are_two_identifiers():
+    reading = read_identifiers(["phone:310 123 4567 / 320 987 6543", "phone:601 345 6789 y 12"], default_region="CO")
+    assert [each.text for each in reading.identifiers] == [
+        "phone:+573101234567",
+        "phone:+573209876543",
+        "phone:~6013456789y12",
+    ]
+    assert [warning.pointer for warning in reading.warnings] == ["/identifiers/1"]
+
+
+@pytest.mark.parametrize(
+    ("given", "extension"),
+    [
+        ("phone:601 345 6789 ext. 123", "123"),
+        ("phone:6013456789x44", "44"),
+        ("phone:601 345 6789 #5", "5"),
+        ("phone:601 345 6789", None),
+    ],
+)
+def test_an_extension_is_kept_apart_from_the_number(given, extension):
+    assert extension_of(given) == extension
+    assert text_of(given) == "phone:+576013456789"
 
 
 @pytest.mark.parametrize(
@@ -380,13 +450,28 @@ def test_what_is_written_to_a_customer_lies_under_his_own_trace():
 
 
 VALUES = st.text(max_size=40) | st.from_regex(r"[+0 ()\-]{0,3}[0-9 .\-]{5,16}", fullmatch=True) | st.emails()
-KINDS = st.sampled_from(["co-cc:", "co-nit:", "co-ti:", "es-dni:", "xx-any:", ""])
+KINDS = st.sampled_from(
+    [
+        "co-cc:",
+        "co-nit:",
+        "co-ti:",
+        "es-dni:",
+        "es-nif:",
+        "cl-rut:",
+        "pe-dni:",
+        "ec-ci:",
+        "ar-dni:",
+        "br-cpf:",
+        "xx-any:",
+        "",
+    ]
+)
 GIVEN = st.builds("{}:{}{}".format, st.sampled_from([*RANK, "whatsapp", "sms", "tel"]), KINDS, VALUES)
 
 
 @example("document:co-cc:A¯", "CO")
 @example("document:co-cc:000", "CO")
-@given(GIVEN, st.sampled_from(["CO", "MX", "ES", "BR", "US"]))
+@given(GIVEN, st.sampled_from(["CO", "MX", "ES", "BR", "US", "CL", "PE", "EC", "AR"]))
 def test_normalising_twice_is_normalising_once(text, region):
     try:
         identifiers = read_identifiers([text], default_region=region, source="crm").identifiers

@@ -19,7 +19,9 @@ from common.company import Company
 from common.errors import FieldError, Invalid
 from common.names import fold
 
-NORMALISATION = 1  # raised with every change of a normal form; a lookup asks under every version in use
+# Raised with every change of a normal form; stored ids of an older one must be made anew.
+# 2: zeros in front of NITs and Argentine documents, the check digit of a Peruvian DNI, a Spanish NIF under its own kind.
+NORMALISATION = 2
 
 # The strongest scheme first: it names the trace.
 RANK = {
@@ -153,7 +155,8 @@ def _read_all(
     found: dict[str, Identifier] = {}
     misread: list[FieldError] = []
     hopeless: list[FieldError] = []
-    for place, text in enumerate(given):
+    told = [(place, each) for place, text in enumerate(given) for each in _told_apart(text, region, source)]
+    for place, text in told:
         try:
             identifier = parse_identifier(text, default_region=region, source=source)
         except InvalidIdentifier as refusal:
@@ -165,6 +168,22 @@ def _read_all(
             identifier = _as_written(text)
         found.setdefault(identifier.text, identifier)
     return tuple(found.values()), misread, hopeless
+
+
+def _told_apart(given: str, region: str, source: str | None) -> list[str]:
+    """Two phone numbers that somebody wrote into one field, each by itself; anything else as it is."""
+    word, _, raw = given.partition(":")
+    parts = [f"{word}:{part}" for part in _SEVERAL.split(raw)] if _scheme(word) == "phone" else []
+    if len(parts) < 2 or _reads([given], region, source) or not _reads(parts, region, source):
+        return [given]
+    return parts
+
+
+def _reads(given: Sequence[str], region: str, source: str | None) -> bool:
+    try:
+        return all(_parse(each, region, source) for each in given)
+    except InvalidIdentifier:
+        return False
 
 
 def _looks_like_one(given: str) -> bool:
@@ -337,12 +356,23 @@ _OLD_NATIONAL = {
         (re.compile(r"01([0-9]{10})"), r"\1"),  # trunk call until 2019
         (re.compile(r"1([0-9]{10})"), r"\1"),
     ),
+    "CL": (
+        (re.compile(r"0([2-9][0-9]{8})"), r"\1"),  # trunk call until 2016
+        (re.compile(r"0?2([2-9][0-9]{6})"), r"22\1"),  # Santiago had seven digits until 2014
+    ),
+    "PE": ((re.compile(r"0?1?(9[0-9]{7})"), r"9\1"),),  # mobiles of Lima had eight digits until 2008
+    "EC": ((re.compile(r"0?([89][0-9]{7})"), r"9\1"),),  # mobiles had eight digits until 2012
     "BR": ((re.compile(r"0?([1-9][0-9])([6-9][0-9]{7})"), r"\g<1>9\2"),),  # mobiles had eight digits until 2016
 }
-_CODES = {"CO": "57", "MX": "52", "BR": "55"}
+_CODES = {"CO": "57", "MX": "52", "CL": "56", "PE": "51", "EC": "593", "BR": "55"}
 _MOBILE = frozenset({PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE})
 _ZEROS = re.compile(r"^\s*00(?=[1-9])")
 _FLOAT = re.compile(r"(?<=[0-9]{7})\.0+\s*$")  # a spreadsheet took the number for a quantity
+_EXTENSION = re.compile(
+    r"(?i)[\s,;]*(?:(?<![^\W\d_])(?:ext(?:ensi[oó]n)?|int(?:erno)?|anexo|ramal|x)(?![^\W\d_])|#)[\s.:#]*([0-9]{1,6})\s*$"
+)
+_REMARK = re.compile(r"^[^0-9+(]+|[^0-9]+$")  # whose number it is: 310 123 4567 (casa)
+_SEVERAL = re.compile(r"\s*[/;,|]\s*|\s+[yoYO-]\s+")  # 310 123 4567 / 320 987 6543
 _JID = re.compile(r"@[a-z.]+$")
 
 
@@ -352,10 +382,13 @@ def _phone(value: str, region: str) -> str:
         return _international_first(value.strip(), region)
     if (plain := _plain_mobile(value, region)) is not None:
         return plain
-    number = _read(value, region)
-    if number is None and not value.startswith("+"):
-        number = _read("+" + _digits(_FLOAT.sub("", value)), region)  # 34600123456, the plus left out
-    return _e164(number)
+    for written in dict.fromkeys((value, _REMARK.sub("", _EXTENSION.sub("", value)))):
+        number = _read(written, region)
+        if number is None and not written.startswith("+"):
+            number = _read("+" + _digits(_FLOAT.sub("", written)), region)  # 34600123456, the plus left out
+        if number is not None:
+            return _e164(number)
+    return _e164(None)
 
 
 @lru_cache(maxsize=65_536)
@@ -428,6 +461,12 @@ def _modern(value: str, region: str) -> list[str]:
     return found
 
 
+def extension_of(given: str) -> str | None:
+    """The extension behind a phone number as it was given, 123 of `601 345 6789 ext. 123`: it is no part of the identifier."""
+    found = _EXTENSION.search(given)
+    return found.group(1) if found else None
+
+
 def _digits(value: str) -> str:
     return "".join(str(unicodedata.digit(character)) for character in value if character.isdigit())
 
@@ -458,9 +497,14 @@ _SAME_AS = {
     "cl-run": "cl-rut",
     "ar-cuil": "ar-cuit",
     "ec-cedula": "ec-ci",
-    "co-pa": "co-pp",
-    "co-pas": "co-pp",
+    **dict.fromkeys(("co-pa", "co-pas", "co-pasaporte"), "co-pp"),
+    **dict.fromkeys(("co-cedula", "co-cedula-de-ciudadania"), "co-cc"),
+    **dict.fromkeys(("co-cedula-de-extranjeria",), "co-ce"),
+    **dict.fromkeys(("co-tarjeta-de-identidad",), "co-ti"),
 }
+# Numbers of fixed length lose the zeros in front when a spreadsheet holds them; of others zeros in front say nothing.
+_DIGITS = {"ec-ci": 10, "ec-ruc": 13, "br-cpf": 11, "br-cnpj": 14, "pe-dni": 8, "es-dni": 9}
+_PADDED = frozenset({"co-nit", "cl-rut", "ar-dni"})
 # Types without a check digit: what is left when separators are gone.
 _SHAPED = {
     "co-cc": re.compile(r"[0-9]{3,10}"),
@@ -471,7 +515,12 @@ _SHAPED = {
     "co-pep": re.compile(r"[0-9]{6,15}"),
     "co-ppt": re.compile(r"[0-9]{5,10}"),
 }
+_LABELLED = frozenset(
+    {"co-cc", "co-ce", "co-ti", "co-nit", "cl-rut", "ar-dni", "ar-cuit", "pe-dni", "pe-ruc", "br-cpf"}
+)
 _TYPE = re.compile(r"[a-z]{2}-[a-z0-9]+(-[a-z0-9]+)*")
+_DASHED = re.compile(r"-\s*[0-9]\s*$")  # a check digit is told behind a dash
+_MOST_ZEROS_LOST = 2
 _SEPARATORS = re.compile(r"[\s.\-_/,'’·]+")
 _OTHER_NUMBER = re.compile(r"[A-Z0-9]{1,40}")
 
@@ -486,34 +535,57 @@ def _document(value: str, region: str) -> str:
         raise InvalidIdentifier(
             "A document is document:country-type:number, such as document:co-cc:...", reason="no-document-type"
         )
-    kind, checked = _SAME_AS.get(kind, kind), _CHECKED.get(kind)
+    kind = _SAME_AS.get(kind, kind)
     bare = _SEPARATORS.sub("", number).upper()
+    labelled = bare.removeprefix(kind[3:].upper())
+    bare = labelled if labelled.isdecimal() and kind in _LABELLED else bare  # "CC 52123456" in the column of numbers
     if not bare:
         raise InvalidIdentifier("The number of the document is empty", reason="empty")
+    kind = _kind_of_nif(bare) if kind == "es-nif" else kind
+    checked = _CHECKED.get(kind)
     if checked is not None:
         return f"{kind}:{_with_check_digit(kind, checked, number, bare)}"
     if not _SHAPED.get(kind, _OTHER_NUMBER).fullmatch(bare) or not bare.isascii():
         raise InvalidIdentifier(f"No document of type {kind} has such a number", reason="not-a-document")
+    if kind == "co-cc":
+        bare = _without_check_digit(number, bare)
     # A cédula never begins with zero: spreadsheets and fixed columns put them there. In a TI they are the year of birth.
     return f"{kind}:{bare.lstrip('0').rjust(3, '0') if kind in ('co-cc', 'co-ce') else bare}"
 
 
 def _with_check_digit(kind: str, module: str, number: str, bare: str) -> str:
     standard = _standard(module)
-    if (
-        kind == "co-nit"
-        and len(bare) == 9
-        and bare.isdecimal()
-        and bare[0] in "89"
-        and not re.search(r"-\s*[0-9]\s*$", number)
-    ):
+    bare = _zeros_put_right(kind, bare)
+    if kind == "co-nit" and len(bare) == 9 and bare.isdecimal() and bare[0] in "89" and not _DASHED.search(number):
         bare += str(standard.calc_check_digit(bare))  # a company's NIT, written without its check digit as most do
     try:
-        return str(standard.validate(bare)).upper()
+        valid = str(standard.validate(bare)).upper()
+        return valid[:8] if kind == "pe-dni" else valid  # it is one DNI with its check digit and without
     except WrongNumber as error:
         if type(error).__name__ == "InvalidChecksum":
             raise InvalidIdentifier(f"The check digit of this {kind} is wrong", reason="wrong-check-digit") from None
         raise InvalidIdentifier(f"No document of type {kind} has such a number", reason="not-a-document") from None
+
+
+def _kind_of_nif(bare: str) -> str:
+    """A NIF is a person's DNI or NIE, or an organisation's CIF: its first character says which."""
+    if bare[0].isdecimal():
+        return "es-dni"
+    return "es-nie" if bare[0] in "XYZ" else "es-nif" if bare[0] in "KLM" else "es-cif"
+
+
+def _zeros_put_right(kind: str, bare: str) -> str:
+    if kind in _PADDED:
+        return bare.lstrip("0") or bare
+    missing = _DIGITS.get(kind, 0) - len(bare)
+    return bare.zfill(_DIGITS[kind]) if 0 < missing <= _MOST_ZEROS_LOST else bare
+
+
+def _without_check_digit(number: str, bare: str) -> str:
+    """A cédula that carries, behind a dash, the check digit of the NIT of the same person: 52.123.456-1."""
+    if not _DASHED.search(number) or not bare.isdecimal() or len(bare) < FEWEST_PHONE_DIGITS:
+        return bare
+    return bare[:-1] if _standard("co.nit").calc_check_digit(bare[:-1]) == bare[-1] else bare
 
 
 @lru_cache(maxsize=64)

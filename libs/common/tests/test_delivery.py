@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from common.bus.delivery import Consumer, ConsumerStopped, Delivery, Record
+from common.bus.delivery import HOLDS, Consumer, ConsumerStopped, Delivery, Record
 from common.contracts.scoring import TOPIC, SignalMoved
 from common.db import Database
 from common.errors import Transient
@@ -72,8 +72,8 @@ async def test_what_is_delivered_again_is_not_parked_again(database: Database) -
     handler = Handler(database)
     handler.fails_on = {"b"}
     batch = [record("b"), Record(TOPIC, "k", b"{not json", "0:7"), Record(TOPIC, "k", b"{not json", "0:8")]
-    await delivery_of(handler).deliver(batch)
-    await delivery_of(handler).deliver(batch)
+    await delivery_of(handler).deliver([record("a"), *batch])
+    await delivery_of(handler).deliver([record("c"), *batch])
     assert sorted(await parked_codes(database)) == ["bad-json", "bad-json", "handler-failed"]
 
 
@@ -104,6 +104,44 @@ async def test_a_handler_that_fails_on_everything_stops_its_consumer_and_parks_n
     with pytest.raises(ConsumerStopped):
         await delivery_of(handler).deliver([record(str(n)) for n in range(30)])
     assert await parked_codes(database) == []
+
+
+async def test_a_handler_that_fails_on_events_that_come_singly_stops_too_and_parks_nothing(database: Database) -> None:
+    handler = Handler(database)
+    delivery = delivery_of(handler)
+    await delivery.deliver([record(f"good {n}") for n in range(300)])
+    handler.fails_on = {str(n) for n in range(30)}
+    waiting: list[Record] = []
+    for n in range(19):
+        waiting.append(record(str(n)))  # what is held comes again, with what has come since
+        for _ in range(2):
+            with pytest.raises(Transient):
+                await delivery.deliver(waiting)
+    with pytest.raises(ConsumerStopped):
+        await delivery.deliver([*waiting, record("19")])
+    assert await parked_codes(database) == []
+
+
+async def test_one_failing_event_alone_is_held_until_another_shows_that_the_handler_works(database: Database) -> None:
+    handler = Handler(database)
+    handler.fails_on = {"bad"}
+    delivery, bad = delivery_of(handler), record("bad")
+    with pytest.raises(Transient):
+        await delivery.deliver([bad])
+    assert await parked_codes(database) == []
+    await delivery.deliver([bad, record("good")])
+    assert await parked_codes(database) == ["handler-failed"]
+
+
+async def test_where_nothing_else_comes_a_failing_event_is_parked_after_a_while(database: Database) -> None:
+    handler = Handler(database)
+    handler.fails_on = {"bad"}
+    delivery, bad = delivery_of(handler), record("bad")
+    for _ in range(HOLDS):
+        with pytest.raises(Transient):
+            await delivery.deliver([bad])
+    await delivery.deliver([bad])
+    assert await parked_codes(database) == ["handler-failed"]
 
 
 async def test_events_of_no_interest_are_passed_over(database: Database) -> None:

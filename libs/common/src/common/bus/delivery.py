@@ -3,7 +3,8 @@
 Three outcomes, three names. *Done*: the handler committed. *Transient*: the database or the broker is away; the same records
 are delivered again. *Parked*: everything else; the batch is bisected until the one event that fails is alone, it is tried a
 few times more, then kept with its reason. If most events fail it is our deploy that is bad, not the events: the consumer
-stops, parks nothing, and says so.
+stops, parks nothing, and says so. Where events come one by one, a failing one is held until another has shown that the
+handler works, or a while has passed: a bad deploy would park them away singly.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ log = structlog.get_logger()
 TRIES = 3
 JUDGED_EVENTS = 200  # how many recent outcomes decide whether the consumer itself is broken
 FEWEST_FAILURES = 20
+HOLDS = 12  # deliveries in which nothing succeeded, before what failed in them is parked all the same: about 45 s of a reader's pauses
 
 Handle = Callable[[Sequence[Event]], Awaitable[None]]
 HandleRaw = Callable[[Sequence["Record"]], Awaitable[None]]
@@ -75,6 +77,9 @@ class Delivery:
         self._database = database
         self._clock = clock
         self._outcomes: deque[bool] = deque(maxlen=JUDGED_EVENTS)
+        self._suspects: set[UUID] = set()  # failed since the last success: it may be the handler
+        self._holds = 0
+        self._reason = ""
 
     async def deliver(self, records: Sequence[Record]) -> None:
         """Handle the records, in order. When it returns, each has had its effect, is of no interest, or is parked.
@@ -93,13 +98,27 @@ class Delivery:
                 continue
             if event is not None:
                 readable.append((record, event))
+        unhandled = await self._handle(readable)
+        self._hold_if_suspicious(len(readable), len(unhandled))
         for topic, handle in self.consumer.raw.items():
             mine = [record for record in records if record.topic == topic]
             if mine:
                 await self._transient_or_raise(handle(mine))
-        failed.extend(await self._handle(readable))
-        if failed:
-            await self._park(failed)
+        if failed or unhandled:
+            await self._park([*failed, *unhandled])
+
+    def _hold_if_suspicious(self, events: int, unhandled: int) -> None:
+        """Where nothing at all succeeded, wait for an event that does. Raises Transient, or ConsumerStopped where none comes."""
+        if unhandled < events:
+            self._suspects.clear()
+            self._holds = 0
+        elif len(self._suspects) >= FEWEST_FAILURES:
+            self._stop()
+        elif unhandled and self._holds < HOLDS:
+            self._holds += 1
+            raise Transient("held until another event has been handled")
+        elif unhandled:
+            self._holds = 0
 
     async def _transient_or_raise(self, work: Awaitable[None]) -> None:
         try:
@@ -121,8 +140,12 @@ class Delivery:
             if len(batch) > 1:
                 middle = len(batch) // 2
                 return [*await self._handle(batch[:middle]), *await self._handle(batch[middle:])]
-            self._outcomes.append(False)
-            self._stop_if_broken(error)
+            if batch[0][1].id not in self._suspects:  # one that is held counts once; one more is waited for anew
+                self._suspects.add(batch[0][1].id)
+                self._outcomes.append(False)
+                self._holds = 0
+            self._reason = type(error).__name__
+            self._stop_if_broken()
             return [(batch[0][0], "handler-failed", f"{type(error).__name__}: {self.consumer.name}")]
         self._outcomes.extend([True] * len(batch))
         return []
@@ -145,11 +168,16 @@ class Delivery:
         finally:
             correlation_id.reset(token)
 
-    def _stop_if_broken(self, error: Exception) -> None:
+    def _stop_if_broken(self) -> None:
         failures = self._outcomes.count(False)
         if failures >= FEWEST_FAILURES and failures * 2 > len(self._outcomes):
-            self._outcomes.clear()
-            raise ConsumerStopped(f"{self.consumer.name} fails on most events: {type(error).__name__}") from error
+            self._stop()
+
+    def _stop(self) -> None:
+        self._outcomes.clear()
+        self._suspects.clear()
+        self._holds = 0
+        raise ConsumerStopped(f"{self.consumer.name} fails on most events: {self._reason}")
 
     async def _park(self, failed: list[tuple[Record, str, str]]) -> None:
         try:

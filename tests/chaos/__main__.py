@@ -25,6 +25,7 @@ def main() -> int:
     for seed in arguments.seed:
         wanted = Wanted(
             seed=seed, times=arguments.times, pace=arguments.pace, only=tuple(arguments.only), seconds=arguments.seconds,
+            longest=arguments.longest, within=arguments.within,
             scale={name: value for name in ("poison", "among", "copies") if (value := getattr(arguments, name)) is not None},
         )  # fmt: skip
         with alone() if arguments.embedded else distributed() as arena:
@@ -38,6 +39,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--times", type=int, default=8, help="how often each process dies")
     parser.add_argument("--pace", type=float, default=120.0, help="touchpoints a second")
     parser.add_argument("--seconds", type=float, help="how long a fault lasts that has a length")
+    parser.add_argument("--longest", type=float, default=900.0, help="seconds after which a trial is broken off")
+    parser.add_argument("--within", type=float, default=120.0, help="seconds that effects are waited for after a trial")
     parser.add_argument("--poison", type=int, help="poison events (1000 in the full run)")
     parser.add_argument("--among", type=int, help="good events that they are among (100000 in the full run)")
     parser.add_argument("--copies", type=int, help="events that are sent 2 to 5 times")

@@ -217,7 +217,7 @@ def _complaint(role: str, line: str) -> Iterator[str]:
         return
     if said.get("level") in ("warning", "error", "critical"):
         reason = said.get("reason") or said.get("error") or said.get("code") or said.get("kind") or ""
-        yield f"{role}: {said.get('event')} {str(reason)[:80]}"
+        yield f"{role}: {str(said.get('event')).splitlines()[0][:60]} {str(reason).splitlines()[0][:80] if reason else ''}"
 
 
 class Alone:

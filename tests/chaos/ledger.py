@@ -36,6 +36,8 @@ class Ledger:
     facts: set[str] = field(default_factory=set)
     preferences: int = 0  # how often one was acknowledged: it has no id
     poison: Counter[str] = field(default_factory=Counter)  # consumer -> unreadable records sent that it must park
+    tolerated: set[str] = field(default_factory=set)  # codes of refusals that a trial asks for
+    postponed: Counter[str] = field(default_factory=Counter)  # code -> how often somebody was told to come again
     poison_bodies: int = 0  # touchpoints sent to the channels' topic that interactions must park
     # service -> events that it told before its database was lost: others know them, its own log does not
     retold: dict[str, set[Any]] = field(default_factory=lambda: defaultdict(set))
@@ -61,4 +63,5 @@ class Ledger:
             self.different[external_id] += 1
         elif external_id not in self.acknowledged:
             self.refused[external_id] = code
-            self.oddities[f"refused: {code}"] += 1
+            if code not in self.tolerated:
+                self.oddities[f"refused: {code}"] += 1

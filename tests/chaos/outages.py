@@ -134,6 +134,9 @@ async def _accepting(scene: Scene) -> float:
 
 def _judge_outage(scene: Scene, probes: dict[str, Probe], *, stopped: float, gone: float, back: float) -> None:
     measures = scene.measures
+    # whoever is served first has seen it before we did
+    served = [one.at + one.seconds for probe in probes.values() for one in taken(probe.replies)]
+    back = min([back, *(end for end in served if end > gone + scene.seconds)])
     for name, probe in probes.items():
         down = [one for one in probe.replies if gone <= one.at < back]
         measures.tell(**{f"{name}: answers while away": dict(Counter(one.status for one in down))})
@@ -147,7 +150,8 @@ def _judge_outage(scene: Scene, probes: dict[str, Probe], *, stopped: float, gon
     every = [one for probe in probes.values() for one in between(probe.replies, stopped - 1, back + 6, ingest=False)]
     every += between(scene.ledger.replies, stopped - 1, back + 6, ingest=False)
     measures.none("500", [one.path for one in every if one.status == 500])
-    slowest = max(every, key=lambda one: one.seconds)
+    hanging = [one for one in every if one.at < back]
+    slowest = max(hanging, key=lambda one: one.seconds)
     measures.tell(slowest_answer_of=f"{slowest.path} {slowest.status}")
     measures.at_most("longest answer, s", slowest.seconds, LONGEST_ANSWER)
 

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+import traceback
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -30,6 +31,7 @@ class Wanted:
     only: Sequence[str] = ()
     seconds: float | None = None  # of a fault that lasts; None: as the trial says
     scale: Mapping[str, int] = field(default_factory=dict)
+    longest: float = 900.0  # a trial that takes longer is broken off
     within: float = 120.0  # for the effects, at the end of a trial
 
     def chosen(self, trials: Sequence[Any]) -> list[Any]:
@@ -79,7 +81,13 @@ class Bench:
             if trial.load:
                 await stack.enter_async_context(self.load.going())
                 await asyncio.sleep(1)
-            times = await trial.fault(scene)
+            try:
+                async with asyncio.timeout(wanted.longest):
+                    times = await trial.fault(scene)
+            except Exception as error:  # noqa: BLE001 - the other trials are run all the same
+                times = 0
+                scene.notes.append(f"the trial broke off: {error!r}")
+                _say(traceback.format_exc())
             await asyncio.sleep(1)
         verdict = await self.checker.verdict(within=within or wanted.within)
         await faults.heal(scene, self.arena.sabotaged)
@@ -100,7 +108,7 @@ class Bench:
             seconds=round(time.monotonic() - begun, 1),
             fates={fate: verdict.of(fate) for fate in FATES},
             findings=[str(finding) for finding in verdict.findings],
-            figures=scene.measures.figures,
+            figures={**scene.measures.figures, "postponed": dict(self.load.ledger.postponed)},
             bars=[asdict(bar) for bar in scene.measures.bars],
             notes=scene.notes,
             answers={str(status): count for status, count in Counter(reply.status for reply in replies).items()},

@@ -24,6 +24,7 @@ from .probe import Probe
 
 SMALL = 96  # MB of the disk that is filled
 DAY = 86_400
+TOO_EARLY = "occurred-in-future"
 _LOCK = """
 import sqlite3, sys, time
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)
@@ -273,6 +274,7 @@ def clock_off(*roles: str) -> Fault:
 
     async def fault(scene: Scene) -> int:
         refused: Counter[str] = Counter()
+        scene.ledger.tolerated.add(TOO_EARLY)
         for seconds in (-DAY, DAY):
             for role in roles:
                 scene.arena.sabotage(role, f"clock:{seconds}")
@@ -281,9 +283,11 @@ def clock_off(*roles: str) -> Fault:
             refused.update(await _recorded_now(scene, seconds))
             await asyncio.sleep(scene.seconds / 2)
         await heal(scene, roles)
+        await asyncio.sleep(2)
         refused.update(await _recorded_now(scene, 0))
+        await _sent_again(scene)
         scene.measures.tell(answers=dict(sorted(refused.items())))
-        odd = [key for key in refused if key.split()[1] not in ("200", "201", "422")]
+        odd = [key for key in refused if key.split()[1] not in ("200", "201", "422", "503")]
         scene.measures.none("answers other than 2xx, 422", odd)
         scene.measures.none("refused with the right clock", [key for key in refused if key.startswith("0 4")])
         return 2
@@ -303,6 +307,20 @@ async def _recorded_now(scene: Scene, off: int) -> Counter[str]:
             answers[f"{off} {answer.status_code} {answer.json().get('code', answer.json().get('status'))}"] += 1
             if answer.is_success:
                 scene.ledger.take(body["external_id"], answer.json())
-            else:
-                scene.ledger.refused[body["external_id"]] = answer.json().get("code", "")
+            elif answer.status_code == 422:
+                scene.ledger.refuse(body["external_id"], answer.json()["code"])
     return answers
+
+
+async def _sent_again(scene: Scene) -> None:
+    """What was taken for the future is parked; with the right clock it is sent again from there, and recorded."""
+    origin, outcomes = scene.arena.origins("interactions")[0], Counter[int]()
+    url = f"{origin}/interactions/v1/parked"
+    async with httpx.AsyncClient(timeout=10, headers={"Authorization": f"Bearer {scene.arena.key}"}) as client:
+        answer = await client.get(url, params={"state": "parked", "code": TOO_EARLY, "limit": 200})
+        for item in answer.json()["items"]:
+            outcomes[(await client.post(f"{url}/{item['id']}:replay")).status_code] += 1
+    for external_id in [one for one, code in scene.ledger.refused.items() if code == TOO_EARLY]:
+        del scene.ledger.refused[external_id]  # it may be in the log now
+    scene.measures.tell(sent_again_from_the_parked_store=dict(outcomes))
+    scene.measures.none("parked and not recorded later", [status for status in outcomes.elements() if status != 200])

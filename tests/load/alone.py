@@ -13,7 +13,7 @@ from hilo.native.roles import SERVICES, is_ready
 from .grounds import ROOT, Grounds
 from .ingest import MANY, ONE, TOUCHPOINT, fire
 from .machine import memory_bytes, peak_bytes
-from .results import Report, at_least, at_most, median, plain
+from .results import Report, at_least, at_most, median, plain, say
 
 READY_WITHIN = 120.0
 MEGABYTE = 1_000_000
@@ -54,10 +54,13 @@ def alone(place: Grounds, *, rounds: int, seconds: float) -> Report:
         singles.append(single["rate"])
         loaded.append(memory_bytes(process.pid) / MEGABYTE)
         peaks.append(peak_bytes(process.pid) / MEGABYTE)
-        print(f"  first {first[-1]:.2f} s  again {again[-1]:.2f} s  {at_rest[-1]:.0f} / {peaks[-1]:.0f} MB  batch {rates[-1]:,.0f} ev/s "
-              f"{batch['cpu_us_an_event']} {batch['refused']}  single {singles[-1]:,.0f} {single['refused']}", flush=True)  # fmt: skip
+        say(f"  first {first[-1]:.2f} s  again {again[-1]:.2f} s  {at_rest[-1]:.0f} / {peaks[-1]:.0f} MB  batch {rates[-1]:,.0f} ev/s "
+              f"{batch['cpu_us_an_event']} {batch['refused']}  single {singles[-1]:,.0f} {single['refused']}")  # fmt: skip
         process.stop()
-    report = Report("embedded", "`hilo run`: one process, four SQLite files (WAL, synchronous FULL), its own consumers working beside the load.")
+    report = Report(
+        "embedded",
+        "`hilo run`: one process, four SQLite files (WAL, synchronous FULL), its own consumers working beside the load.",
+    )
     report.figures = [
         at_most("start to all four ready", median(again), 2, unit=" s", digits=2),
         plain("the very first start, which makes the databases", median(first), unit=" s", digits=2),

@@ -62,7 +62,7 @@ class Template:
             "id": lambda n: b"%b-%d" % (tag, n),
             "n": lambda n: b"%d" % n,
             "uuid": lambda n: b"%b-0000-4000-8000-%012x" % (stem, n),
-            "now": lambda n: now,
+            "now": lambda _: now,
         }
         return fillers[kind]
 
@@ -302,7 +302,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _: Exception | None) -> None:
         if self._closing:
             return
         if self.waiting:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .grounds import ROOT, Grounds, Server
-from .results import Report, at_least, at_most, median, plain
+from .results import Report, at_least, at_most, median, plain, say
 
 BODIES = Path(__file__).with_name("bodies")
 TOUCHPOINT = BODIES / "touchpoint.json"
@@ -62,8 +62,8 @@ def in_turns(
             options_ = [*options, "--header", place.authorization, "--body", f"@{TOUCHPOINT}"]
             outcome = fire(server.base + path, *options_, pids=pids)
             found[name].append(outcome)
-            print(f"  {name:12} {outcome['rate']:>9,.0f} ev/s  p50 {outcome['p50_ms']:.1f}  p99 {outcome['p99_ms']:.1f} ms  "
-                  f"cpu {outcome['cpu_us_an_event']}  {outcome['refused'] or ''}", flush=True)  # fmt: skip
+            say(f"  {name:12} {outcome['rate']:>9,.0f} ev/s  p50 {outcome['p50_ms']:.1f}  p99 {outcome['p99_ms']:.1f} ms  "
+                  f"cpu {outcome['cpu_us_an_event']}  {outcome['refused'] or ''}")  # fmt: skip
     return found
 
 

@@ -20,7 +20,7 @@ from common.settings import Settings
 from .grounds import PACKAGES, ROOT, Grounds, Server
 from .ingest import MANY, TOUCHPOINT, Outcome, fire
 from .machine import cpu_seconds
-from .results import Report, at_least, at_most, median, plain
+from .results import Report, at_least, at_most, median, plain, say
 
 PARTITIONS = Settings().kafka_partitions
 # The three that answer for others what interactions recorded, and the topic by which each hears of a touchpoint.
@@ -201,9 +201,7 @@ def _roles(stack: Whole, topics: str, expected: Mapping[str, int]) -> Iterator[l
             more = [str(expected[package])] if package in expected else []
             command = [sys.executable, "-m", "tests.load.twin.pipe", role, stack.url(service), target]
             command += [stack.place.kafka.bootstrap, topics, *more]
-            roles.append(
-                subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-            )
+            roles.append(subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
         for one in roles:
             _hear(one, "ready")
         yield roles
@@ -253,8 +251,8 @@ def through(place: Grounds, *, rounds: int, seconds: float) -> Report:
         one = asyncio.run(pass_through(stack, seconds=seconds))
         passed.append(one)
         floors.append(floor(stack))
-        print(f"  {one.events:,} events  {one.rate:,.0f} ev/s  posted {one.posted['rate']:,.0f}  floor {floors[-1]:,.0f}  "
-              f"lag {({k: round(v, 1) for k, v in one.lags.items()})}  quiet {one.quiet_after:.1f} s", flush=True)  # fmt: skip
+        say(f"  {one.events:,} events  {one.rate:,.0f} ev/s  posted {one.posted['rate']:,.0f}  floor {floors[-1]:,.0f}  "
+              f"lag {({k: round(v, 1) for k, v in one.lags.items()})}  quiet {one.quiet_after:.1f} s")  # fmt: skip
     return _reported(passed, floors)
 
 
@@ -270,7 +268,9 @@ def _reported(passed: list[Passed], floors: list[float]) -> Report:
     ours = sum(value for name, value in shares.items() if name != "kafka")
     kafka = shares["kafka"]
     report.figures = [
-        at_least("times raw aiokafka and COPY", median([a.rate / b for a, b in zip(passed, floors, strict=True)]), 0.35),
+        at_least(
+            "times raw aiokafka and COPY", median([a.rate / b for a, b in zip(passed, floors, strict=True)]), 0.35
+        ),
         at_least("events a second, through", median([one.rate for one in passed]), 4000, digits=0),
         at_most("CPU per event over our processes and PostgreSQL", ours, 250, unit=" us", digits=0),
         plain("CPU per event of the real broker", kafka, unit=" us", digits=0),
@@ -290,5 +290,3 @@ def _reported(passed: list[Passed], floors: list[float]) -> Report:
 def _microseconds(passed: list[Passed]) -> dict[str, float]:
     names = passed[0].cpu
     return {name: median([one.cpu[name] / one.events * 1e6 for one in passed]) for name in names}
-
-

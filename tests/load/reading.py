@@ -5,7 +5,7 @@ from typing import Any
 
 from .grounds import Grounds, Server
 from .ingest import BODIES, MANY, Outcome, fire
-from .results import Report, at_least, at_most, median, plain
+from .results import Report, at_least, at_most, median, plain, say
 
 CUSTOMERS = 100  # with TOUCHPOINTS each, through the front door; the rest of the log is filled in by SQL
 TOUCHPOINTS = 200
@@ -31,7 +31,9 @@ FILLED = {
 def grow(place: Grounds, *, upto: int, database: str) -> int:
     """Fill the log by SQL until it holds `upto` touchpoints, 200 a trace, 10 a thread; gives how many there are."""
     present = int(place.postgres.query("select count(*) from touchpoint", database=database))
-    start = int(place.postgres.query("select count(*) from touchpoint where external_id like 'filled-%'", database=database))
+    start = int(
+        place.postgres.query("select count(*) from touchpoint where external_id like 'filled-%'", database=database)
+    )
     while present < upto:
         some = min(500_000, upto - present)
         for table, columns in FILLED.items():
@@ -41,7 +43,7 @@ def grow(place: Grounds, *, upto: int, database: str) -> int:
         traces = {"trace_id": _TRACE, "customer_id": "null", "folded_name": "null"}
         _copy(place, "trace", traces, f"generate_series({start}, {start + some - 1}, 200) g", database)
         present, start = present + some, start + some
-        print(f"  {present:,} touchpoints", flush=True)
+        say(f"  {present:,} touchpoints")
     place.postgres.query("vacuum analyze", database=database)
     return present
 
@@ -49,14 +51,14 @@ def grow(place: Grounds, *, upto: int, database: str) -> int:
 def _copy(place: Grounds, table: str, changed: dict[str, str], series: str, database: str) -> None:
     """Copies one row of the table for each of the series, with `changed` columns."""
     names = place.postgres.query(
-        f"select string_agg(quote_ident(column_name), ',' order by ordinal_position) from information_schema.columns "  # noqa: S608
+        f"select string_agg(quote_ident(column_name), ',' order by ordinal_position) from information_schema.columns "
         f"where table_schema = 'public' and table_name = '{table}'",
         database=database,
     ).split(",")
     start = "1700000000000"
     values = ", ".join(changed[name].replace("{start}", start) if name in changed else f"t.{name}" for name in names)
     place.postgres.query(
-        f"set statement_timeout = 0; insert into {table} ({', '.join(names)}) select {values} "  # noqa: S608 - our own names
+        f"set statement_timeout = 0; insert into {table} ({', '.join(names)}) select {values} "
         f"from (select * from {table} limit 1) t, {series} on conflict do nothing",
         database=database,
     )
@@ -94,8 +96,8 @@ def resume(place: Grounds, *, rounds: int, seconds: float, scale: int = SIZES[-1
         ratios.append(asked[-1]["rate"] / stills[-1]["rate"])
         half = str(asked[-1]["rate"] / 2)
         halves.append(read(place, hilo, path, "--rate", half, *flat))
-        print(f"  resume {asked[-1]['rate']:,.0f}/s  static {stills[-1]['rate']:,.0f}/s  p99 at half {halves[-1]['p99_ms']} ms "
-              f"{asked[-1]['refused']} {asked[-1]['cpu_us_an_event']}", flush=True)  # fmt: skip
+        say(f"  resume {asked[-1]['rate']:,.0f}/s  static {stills[-1]['rate']:,.0f}/s  p99 at half {halves[-1]['p99_ms']} ms "
+              f"{asked[-1]['refused']} {asked[-1]['cpu_us_an_event']}")  # fmt: skip
     rows: list[list[Any]] = []
     rates: dict[int, float] = {}
     for size in sorted({size for size in SIZES if size < scale} | {scale}):
@@ -109,12 +111,22 @@ def resume(place: Grounds, *, rounds: int, seconds: float, scale: int = SIZES[-1
     for place_of, each in enumerate(HISTORIES):
         _history(place, hilo, customers=10, each=each, prefix=f"3{3 + place_of}")
         outcome = read(place, hilo, (RESUME % 10).replace("phone:32", f"phone:3{3 + place_of}"), *flat)
-        rows.append([f"{each:,} touchpoints of the customer", outcome["rate"], outcome["p50_ms"], outcome["p99_ms"], ""])
-    report = Report("resume", f"GET resume of {CUSTOMERS} customers with {TOUCHPOINTS} touchpoints each, on {CONNECTIONS} connections.")
+        rows.append(
+            [f"{each:,} touchpoints of the customer", outcome["rate"], outcome["p50_ms"], outcome["p99_ms"], ""]
+        )
+    report = Report(
+        "resume",
+        f"GET resume of {CUSTOMERS} customers with {TOUCHPOINTS} touchpoints each, on {CONNECTIONS} connections.",
+    )
     report.figures = [
         at_least("times a static answer of 4 KB", median(ratios), 0.3),
         at_most("p99 at half its own rate", median([o["p99_ms"] for o in halves]), 15, unit=" ms"),
-        at_most("slower in the largest log than in the smallest, times", rates[min(rates)] / rates[max(rates)], 1.3, digits=2),
+        at_most(
+            "slower in the largest log than in the smallest, times",
+            rates[min(rates)] / rates[max(rates)],
+            1.3,
+            digits=2,
+        ),
         plain("resumes a second", median([o["rate"] for o in asked]), digits=0),
     ]
     report.table(["", "resumes/s", "p50 ms", "p99 ms", ""], rows)

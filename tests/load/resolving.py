@@ -27,7 +27,11 @@ SPACE = UUID("0d3cf3c1-9a55-4f8f-9f0a-3d3f8ff0d6a5")
 
 def seen(person: int, *, by: str = "phone", also: str | None = None) -> PersonSeen:
     """A touchpoint of a person under one identifier, and perhaps with a second as evidence."""
-    kinds = {"phone": f"+57300{person:07}", "email": f"p{person}@example.com", "document": f"co-cc:{10_000_000 + person}"}
+    kinds = {
+        "phone": f"+57300{person:07}",
+        "email": f"p{person}@example.com",
+        "document": f"co-cc:{10_000_000 + person}",
+    }
     identifiers = [
         {"id": str(uuid5(SPACE, f"{kind}:{kinds[kind]}")), "scheme": kind, "value": kinds[kind], "attested": True}
         for kind in (by, also)
@@ -47,7 +51,9 @@ def batches(events: Iterator[PersonSeen]) -> Iterator[list[Event]]:
     some: list[Event] = []
     for data in events:
         some.append(
-            Event(id=uuid4(), type=data.type, source="/interactions", time=data.occurred_at, subject=data.key(), data=data)
+            Event(
+                id=uuid4(), type=data.type, source="/interactions", time=data.occurred_at, subject=data.key(), data=data
+            )
         )
         if len(some) == BATCH:
             yield some
@@ -102,11 +108,13 @@ async def measured(url: str, *, people: int, rounds: int) -> dict[str, float]:
     }
 
 
-def identity(place: Grounds, *, rounds: int, seconds: float, scale: int = PEOPLE) -> Report:  # noqa: ARG001 - as every benchmark
+def identity(place: Grounds, *, rounds: int, seconds: float, scale: int = PEOPLE) -> Report:
     """Exact resolution of batches of 500 in a population of 50,000 people with two identifiers each."""
     place.migrated("identity")
     found: dict[str, Any] = asyncio.run(measured(place.postgres.url("identity"), people=scale, rounds=rounds))
-    report = Report("identity", f"Batches of {BATCH} sightings in a population of {scale:,} people with a phone and an e-mail each.")
+    report = Report(
+        "identity", f"Batches of {BATCH} sightings in a population of {scale:,} people with a phone and an e-mail each."
+    )
     report.figures = [
         at_most("exact resolve of known people, an event", found["known"], 10, unit=" us"),
         plain("of it, reading the traces by their ids", found["look"], unit=" us"),

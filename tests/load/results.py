@@ -2,6 +2,7 @@
 
 import json
 import statistics
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -60,6 +61,12 @@ def _cell(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
+def say(words: str) -> None:
+    """What a long run tells while it is under way."""
+    sys.stdout.write(words + "\n")
+    sys.stdout.flush()
+
+
 def median(values: Sequence[float]) -> float:
     return float(statistics.median(values)) if values else 0.0
 
@@ -86,12 +93,12 @@ fsync and synchronous commit; Apache Kafka is the real broker. `docs/benchmarks.
 
 def page(kept: dict[str, Any]) -> str:
     lines = [HEAD, "| measured | figure | bar | met |", "|---|---:|---:|---|"]
-    for each in kept.values():
-        for one in each["figures"]:
-            if one["met"] is not None:
-                lines.append(
-                    f"| [{each['name']}](#{each['name']}) {one['what']} | {one['value']} | {one['bar']} | {_met(one)} |"
-                )
+    lines += [
+        f"| [{each['name']}](#{each['name']}) {one['what']} | {one['value']} | {one['bar']} | {_met(one)} |"
+        for each in kept.values()
+        for one in each["figures"]
+        if one["met"] is not None
+    ]
     for each in kept.values():
         lines += ["", *_section(each)]
     return "\n".join(lines) + "\n"

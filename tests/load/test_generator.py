@@ -53,7 +53,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    do_GET = do_POST
+    do_GET = do_POST  # noqa: N815 - the server's name for it
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -73,7 +73,9 @@ def run(url: str, *options: str) -> dict[str, Any]:
     return fire(Arguments.read(["--url", url, *options]).plan)
 
 
-BODY = '{"external_id":"{id}","n":{n},"who":"{pick:7:03}","same":"{pick:7:03}","at":"{now}","uuid":"{uuid}","share":"5%"}'
+BODY = (
+    '{"external_id":"{id}","n":{n},"who":"{pick:7:03}","same":"{pick:7:03}","at":"{now}","uuid":"{uuid}","share":"5%"}'
+)
 
 
 def test_each_request_is_sent_once_and_counted_by_its_answer(toy):

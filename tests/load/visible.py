@@ -15,7 +15,7 @@ from .generator import percentile
 from .grounds import Grounds
 from .ingest import ONE, TOUCHPOINT, fire
 from .pipeline import Watch, Whole, whole
-from .results import Report, at_most, plain
+from .results import Report, at_most, plain, say
 
 RATES = {500: 60.0, 2000: 120.0}  # events a second -> the bar of the 99th percentile, in milliseconds
 PROBERS = 4
@@ -131,7 +131,11 @@ def visible(place: Grounds, *, rounds: int, seconds: float) -> Report:
             new += [each for one in probers for each in one.new]
             missing += sum(one.missing for one in probers)
             posted = outcome["rate"]
-        for name, some in (("own part, with the answer", own), ("scoring's, known customer", known), ("scoring's, new customer", new)):
+        for name, some in (
+            ("own part, with the answer", own),
+            ("scoring's, known customer", known),
+            ("scoring's, new customer", new),
+        ):
             ordered = sorted(some)
             figures = [percentile(ordered, share) * 1000 for share in (0.5, 0.9, 0.99)]
             rows.append([f"{rate:,} ev/s: {name}", *figures, len(ordered)])
@@ -141,6 +145,6 @@ def visible(place: Grounds, *, rounds: int, seconds: float) -> Report:
             plain(f"own part not there at once, or never told, at {rate:,} ev/s", missing, digits=0),
             plain(f"load accepted while asked for {rate:,} ev/s", posted, unit=" ev/s", digits=0),
         ]
-        print(f"  {rate}: {json.dumps(rows[-3:])} missing {missing} posted {posted}", flush=True)
+        say(f"  {rate}: {json.dumps(rows[-3:])} missing {missing} posted {posted}")
     report.table(["", "p50 ms", "p90 ms", "p99 ms", "probes"], rows)
     return report

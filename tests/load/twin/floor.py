@@ -73,7 +73,7 @@ refs AS (INSERT INTO conversation_reference (party_id, reference, conversation_i
 told AS (INSERT INTO outbox (xid, id, aggregatetype, aggregateid, type, payload, at)
     SELECT pg_current_xact_id()::text::bigint, a.*, $28 FROM {_unnest(OUT, 29)})
 SELECT touchpoint_id FROM fresh
-"""  # noqa: S608 - names of our own
+"""
 
 Answer = dict[str, Any]
 

@@ -289,7 +289,9 @@ def events(body: TouchpointCreate, row: Touchpoint, matched_by: str, now: dateti
     moved = {"conversation_id": str(row.conversation_id), "matched_by": matched_by, "channel": body.channel}
     told = {"touchpoint-recorded": figures, "person-seen": person, "conversation-moved": moved}
     return [
-        Outbox(id=uuid7(), topic="interactions.v1", key=str(row.trace_id), type=name, at=now, payload=envelope(name, data))
+        Outbox(
+            id=uuid7(), topic="interactions.v1", key=str(row.trace_id), type=name, at=now, payload=envelope(name, data)
+        )
         for name, data in told.items()
     ]
 

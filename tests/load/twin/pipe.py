@@ -41,7 +41,7 @@ async def tables_of(url: str) -> list[Table]:
     ]
     found: list[Table] = []
     for name in names:
-        rows = await connection.fetch(f'SELECT * FROM "{name}"')  # noqa: S608 - names of the catalogue
+        rows = await connection.fetch(f'SELECT * FROM "{name}"')
         if rows:
             columns = [column for column in rows[0].keys() if not (name == "outbox" and column == "seq")]  # noqa: SIM118
             found.append((name, columns, [tuple(row[column] for column in columns) for row in rows]))
@@ -69,7 +69,11 @@ async def ingest(source: str, target: str, bootstrap: str, topics: str) -> None:
     place = {name: outbox[1].index(name) for name in ("aggregatetype", "aggregateid", "payload")}
     touchpoints = next(len(rows) for name, _, rows in tables if name == "touchpoint")
     messages = [
-        (f"{topics}.{TOPICS[row[place['aggregatetype']]]}", row[place["aggregateid"]].encode(), row[place["payload"]].encode())
+        (
+            f"{topics}.{TOPICS[row[place['aggregatetype']]]}",
+            row[place["aggregateid"]].encode(),
+            row[place["payload"]].encode(),
+        )
         for row in outbox[2]
         if row[place["aggregatetype"]] in TOPICS
     ]

@@ -2,6 +2,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,7 +13,7 @@ from uuid_utils.compat import uuid7
 from common.clock import utc_now
 from common.contracts.identity import LinksChanged, Move
 from common.db import Database, inbox_table, outbox_table
-from common.outbox import Position, agrees, move_cursor, read
+from common.outbox import Position, agrees, move_cursor, read, still_to_read
 from common.partitions import (
     INBOX,
     OUTBOX,
@@ -174,6 +175,54 @@ async def test_whoever_writes_is_not_held_up_and_what_could_not_be_done_is_done_
     assert await names(database, INBOX) == ["inbox_default"]
     await retention(database, NOW).shorten()
     assert len(await names(database, INBOX)) == 3
+
+
+@on_postgresql
+async def test_ranges_come_and_go_under_writers_and_a_reader_and_nobody_fails(database: Database) -> None:
+    writing = True
+
+    async def writer(first: int) -> int:
+        count = 0
+        while writing:
+            await write(database, *range(first + count, first + count + 5))
+            await claimed(database, *(uuid7() for _ in range(5)), at=NOW)
+            count += 5
+        return count
+
+    async def reader() -> list[int]:
+        seen: list[int] = []
+        position, quiet = Position(), 0
+        while quiet < 3:
+            async with UnitOfWork(database) as uow:
+                entries = await read(uow.session, after=position, limit=50)
+                if entries:
+                    position = entries[-1].position
+                    await move_cursor(uow.session, "relay", position, at=NOW)
+                await uow.commit()
+            seen += [UUID(entry.key).int for entry in entries]
+            quiet = 0 if writing or entries else quiet + 1
+            await asyncio.sleep(0.005)
+        return seen
+
+    writers = [asyncio.create_task(writer(1_000_000 * each)) for each in range(1, 7)]
+    reading = asyncio.create_task(reader())
+    worker = retention(database, NOW + timedelta(days=15))
+    low, made = 0, 0
+    for _ in range(8):
+        low += 60
+        made += bool(await worker._step(attach, OUTBOX, low, low + 60))
+        over = await worker._step(passed, OUTBOX, NOW + timedelta(days=1)) or []
+        for one in over:
+            async with UnitOfWork(database, reading=True) as uow:
+                unread = await still_to_read(uow.session)
+            await worker._step(partial(drop, unread=unread), OUTBOX, one)
+        await asyncio.sleep(0.05)
+    await worker.shorten()
+    writing = False
+    written = sum(await asyncio.gather(*writers))
+    seen = await reading
+    assert (len(seen), len(set(seen))) == (written, written)
+    assert made > 2  # where writers are in the way at every moment, a step may be left for the next round
 
 
 @on_postgresql

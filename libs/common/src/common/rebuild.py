@@ -32,6 +32,7 @@ log = structlog.get_logger()
 SHADOW, OLD = "rebuild", "rebuild_old"
 # The log of what was handled and told has to be the shadow's own; so does the list of the erased, which begins as the live one.
 APART = ("inbox", "outbox", "cursor", "timer", "parked", "erased")
+STRETCH_SECONDS = 3600
 NEARLY_THERE = 2_000  # events behind the live side at which the places are changed
 SWAP_TRIES = 5
 MISSED_AFTER = timedelta(hours=1)  # what the live consumer has not handled by then, it has missed: it is handled here
@@ -185,10 +186,10 @@ class _Builder:
         theirs = await self._unclaimed(records)
         mine = [record for record in records if id(record) not in theirs]
         self._left += theirs.values()
-        if mine:
-            self._clock.moment = _moment(mine)
-            await self._deliver(mine)
-            self.handled += len(mine)
+        for stretch in _stretches(mine):
+            self._clock.moment = _moment(stretch)
+            await self._deliver(stretch)
+            self.handled += len(stretch)
 
     async def _unclaimed(self, records: Sequence[Record]) -> dict[int, Record]:
         """The recent events that the live consumer did not handle yet, by the identity of the record."""
@@ -214,6 +215,19 @@ class _Builder:
             else:
                 return
         await self._delivery.deliver(records)
+
+
+def _stretches(records: Sequence[Record]) -> list[list[Record]]:
+    """The records in order, cut where more than an hour lies between the first and the next: each has one moment."""
+    cut: list[list[Record]] = []
+    begun = 0.0
+    for record in records:
+        moment = moment_of(record.body)
+        if not cut or moment > begun + STRETCH_SECONDS:
+            cut.append([])
+            begun = moment
+        cut[-1].append(record)
+    return cut
 
 
 def _moment(records: Sequence[Record]) -> datetime | None:

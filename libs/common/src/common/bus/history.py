@@ -11,6 +11,7 @@ from uuid import UUID
 
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from sqlalchemy import func, select, tuple_
 
 from common.bus.delivery import Record
@@ -208,6 +209,7 @@ class KafkaHistory:
 
     def __init__(self, bootstrap: str, topics: Sequence[str], *, start: Bound = None, until: Bound = None) -> None:
         self._consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, fetch_max_wait_ms=50)
+        self._bootstrap = bootstrap
         self._topics = list(topics)
         self._start = start
         self._until = until
@@ -215,15 +217,9 @@ class KafkaHistory:
 
     async def __aenter__(self) -> Self:
         await self._consumer.start()
-        known = await self._consumer.topics()
         only = self._start.partition if isinstance(self._start, Place) else None
-        self._partitions = [
-            TopicPartition(topic, partition)
-            for topic in self._topics
-            if topic in known
-            for partition in sorted(self._consumer.partitions_for_topic(topic) or ())
-            if only is None or partition == only
-        ]
+        partitions = await partitions_of(self._bootstrap, self._topics)
+        self._partitions = [each for each in partitions if only is None or each.partition == only]
         self._consumer.assign(self._partitions)
         for partition, offset in (await self._offsets(self._start, await self._begins())).items():
             self._consumer.seek(partition, offset)
@@ -290,3 +286,14 @@ class KafkaHistory:
         found = await self._consumer.offsets_for_times(dict.fromkeys(otherwise, moment))
         ends = await self._consumer.end_offsets(list(otherwise))
         return {each: ends[each] if found[each] is None else found[each].offset for each in otherwise}
+
+
+async def partitions_of(bootstrap: str, topics: Sequence[str]) -> list[TopicPartition]:
+    """The partitions of the topics that are there."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        described = await admin.describe_topics(sorted(topics))
+    finally:
+        await admin.close()
+    return [TopicPartition(topic["topic"], each["partition"]) for topic in described for each in topic["partitions"]]

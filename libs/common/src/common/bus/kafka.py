@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -38,6 +39,8 @@ log = structlog.get_logger()
 RELAY = "relay"
 BATCH = 500
 BATCH_BYTES = 262_144
+PEOPLE_KEPT = timedelta(days=7)
+KEPT_FOR_EVER = "-1"
 LEAD_SECONDS = 0.5  # how soon another relay takes over
 IDLE_SECONDS = (0.005, 0.01, 0.02, 0.05)
 BACK_OFF = (0.05, 0.2, 1.0, 5.0)
@@ -57,12 +60,20 @@ async def ensure_topics(
     try:
         deadline = time.monotonic() + within
         while absent := await _absent(admin, topics):
-            refusal = await _create(admin, [NewTopic(topic, partitions, replication) for topic in absent])
+            refusal = await _create(admin, [_topic(topic, partitions, replication) for topic in absent])
             if time.monotonic() > deadline:
                 raise refusal or RequestTimedOutError(f"not to be seen: {', '.join(absent)}")
             await asyncio.sleep(0.1)
     finally:
         await admin.close()
+
+
+def _topic(topic: str, partitions: int, replication: int) -> NewTopic:
+    """A service's log is kept for ever, so that projections can be built from it; what people are called for days only."""
+    kept = {"retention.ms": KEPT_FOR_EVER} if topic.count(".") == 1 else {}
+    if ".people." in topic:
+        kept = {"retention.ms": str(PEOPLE_KEPT // timedelta(milliseconds=1))}
+    return NewTopic(topic, partitions, replication, topic_configs=kept)
 
 
 async def _absent(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> list[str]:
@@ -272,7 +283,6 @@ class KafkaReader:
                     await nap(stop, BACK_OFF[min(misses - 1, len(BACK_OFF) - 1)])
         finally:
             await consumer.stop()
-            await self._lag.close()
 
     async def _deliver(self, consumer: AIOKafkaConsumer, records: dict[TopicPartition, list[Any]]) -> bool:
         """Deliver what was polled and commit its offsets; on a transient failure go back to its beginning."""
@@ -306,6 +316,10 @@ class KafkaReader:
     async def behind(self) -> list[Behind]:
         """How far the group is behind each topic, by the broker's word: also while this consumer has stopped."""
         return await self._lag.read()
+
+    async def close(self) -> None:
+        """End what asking how far it is behind has opened."""
+        await self._lag.close()
 
     def report_to(self, metrics: Metrics) -> None:
         """Tell lag and fate of events to these figures from now on."""

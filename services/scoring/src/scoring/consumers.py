@@ -8,7 +8,7 @@ from uuid import UUID
 from common.access import apply_access
 from common.clock import Clock
 from common.contracts import identity, interactions
-from common.contracts.identity import CustomerChanged, CustomerErased, LinksChanged
+from common.contracts.identity import ContactChanged, CustomerChanged, CustomerErased, LinksChanged
 from common.contracts.interactions import CaseMoved, Money, TouchpointFigures, TouchpointRecorded, TouchpointRetracted
 from common.erasure import erased_among, note_erasures, without_erased
 from common.events import Event
@@ -106,7 +106,7 @@ def _concerned(data: Iterable[object]) -> tuple[set[UUID], set[UUID]]:
         if isinstance(each, LinksChanged):
             traces.update(move.trace_id for move in each.moves)
             customers.update(move.customer_id for move in each.moves if move.customer_id is not None)
-        elif isinstance(each, CustomerChanged):
+        elif isinstance(each, CustomerChanged | ContactChanged):
             customers.add(each.customer_id)
         elif isinstance(each, CustomerErased):
             traces.update(each.traces)
@@ -138,9 +138,10 @@ async def _relink(data: Sequence[object], owners: dict[UUID, UUID], *, uow: Scor
     await uow.links.apply_moves(moves)
     await uow.links.apply_customers(customers)
     await uow.links.apply_cases(each for each in data if isinstance(each, CaseMoved))
+    restricted = await uow.links.apply_restrictions(each for each in data if isinstance(each, ContactChanged))
     concerned = {owners[move.trace_id] for move in moves if move.trace_id in owners}
     concerned |= {move.customer_id for move in moves if move.customer_id is not None}
-    concerned |= {each.customer_id for each in customers}
+    concerned |= {each.customer_id for each in customers} | restricted
     return dict.fromkeys(concerned, Cause.LINKED)
 
 

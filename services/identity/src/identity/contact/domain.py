@@ -1,7 +1,7 @@
 """How a customer may be contacted: his preferences, his consents, and which of two contradicting ones holds."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -35,47 +35,92 @@ class Consent:
     by: str
 
 
+PROCESSING = "processing"  # the purpose whose refusal restricts the use of everything that is on record
+
+
 def effective_consents(entries: Iterable[Consent], *, merged_at: datetime | None) -> list[Consent]:
     """For each purpose and channel the entry that holds. Within one person's series the latest does.
 
-    Where a merge brought two series together and one of them says no, no holds until he grants again after the merge.
+    Where a merge brought two series together and one of them says no, no holds until he grants again after the merge; also
+    where the one said it of all channels and the other granted a single one, or the other way round.
     """
     series: dict[tuple[str, str], dict[UUID, Consent]] = {}
-    for entry in sorted(entries, key=lambda e: (e.given_at, e.recorded_at, e.consent_id)):
+    for entry in sorted(entries, key=_order):
         series.setdefault((entry.purpose, entry.channel), {})[entry.trace_id] = entry
-    return [_holding(list(latest.values()), merged_at) for _, latest in sorted(series.items())]
+    holding = [_holding(list(latest.values()), merged_at) for _, latest in sorted(series.items())]
+    said = [entry for latest in series.values() for entry in latest.values()]
+    return [_tightened(entry, said, merged_at) for entry in holding]
+
+
+def _order(entry: Consent) -> tuple[datetime, datetime, UUID]:
+    return entry.given_at, entry.recorded_at, entry.consent_id
 
 
 def _holding(latest: Sequence[Consent], merged_at: datetime | None) -> Consent:
-    newest = max(latest, key=lambda e: (e.given_at, e.recorded_at, e.consent_id))
+    newest = max(latest, key=_order)
     refusals = [entry for entry in latest if not entry.granted]
     if not refusals or not newest.granted:
         return newest
-    refused = max(refusals, key=lambda e: (e.given_at, e.recorded_at, e.consent_id))
     granted_again = merged_at is None or newest.recorded_at > merged_at
-    return newest if granted_again else refused
+    return newest if granted_again else max(refusals, key=_order)
+
+
+def _tightened(entry: Consent, said: Iterable[Consent], merged_at: datetime | None) -> Consent:
+    """A refusal that the other's wider or narrower grant would outdate holds as of the merge."""
+    if entry.granted or merged_at is None or entry.recorded_at > merged_at:
+        return entry
+    outdated = any(
+        other.granted and other.trace_id != entry.trace_id and other.recorded_at <= merged_at
+        and _order(other) > _order(entry) and _overlap(entry, other)
+        for other in said
+    )  # fmt: skip
+    return replace(entry, given_at=merged_at) if outdated else entry
+
+
+def _overlap(one: Consent, other: Consent) -> bool:
+    return one.purpose == other.purpose and (one.channel == other.channel or "*" in (one.channel, other.channel))
 
 
 def contact_of(
     preferences: Iterable[Preference], consents: Iterable[Consent], *, merged_at: datetime | None
 ) -> dict[str, Any]:
-    """The content of ContactChanged. The latest preferences hold; "do not contact" holds until he says otherwise himself."""
+    """The content of ContactChanged. The latest preferences hold; what two people asked for before a merge, the tighter of both."""
     latest: dict[UUID, Preference] = {}
     for each in sorted(preferences, key=lambda p: p.at):
         latest[each.trace_id] = each
     newest = max(latest.values(), key=lambda p: p.at, default=None)
     body = dict(newest.body) if newest is not None else {}
     since_merge = newest is not None and (merged_at is None or newest.at > merged_at)
-    refused = any(each.body.get("do_not_contact") for each in latest.values())
+    wishes = [body] if since_merge else [each.body for each in latest.values()]
+    holding = effective_consents(consents, merged_at=merged_at)
     return {
         "ranking": body.get("ranking") or [],
-        "max_contacts": body.get("max_contacts"),
-        "per_days": body.get("per_days"),
-        "quiet_times": body.get("quiet_times") or [],
+        **_tightest_frequency(wishes),
+        "quiet_times": _each_once(quiet for wish in wishes for quiet in wish.get("quiet_times") or []),
         "time_zone": body.get("time_zone"),
-        "do_not_contact": bool(body.get("do_not_contact")) if since_merge else refused,
+        "do_not_contact": any(wish.get("do_not_contact") for wish in wishes),
+        "topics_out": sorted({topic for wish in wishes for topic in wish.get("topics_out") or []}),
+        "visits": body.get("visits") or {},
+        "restricted": any(e.purpose == PROCESSING and not e.granted for e in holding),
         "consents": [
             {"purpose": e.purpose, "channel": e.channel, "granted": e.granted, "at": written(e.given_at)}
-            for e in effective_consents(consents, merged_at=merged_at)
+            for e in holding
         ],
     }
+
+
+def _tightest_frequency(wishes: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The fewest contacts a day that anybody asked for."""
+    asked = [
+        (w["max_contacts"], w["per_days"]) for w in wishes if w.get("max_contacts") is not None and w.get("per_days")
+    ]
+    most, days = min(asked, key=lambda wish: (wish[0] / wish[1], -wish[1]), default=(None, None))
+    return {"max_contacts": most, "per_days": days}
+
+
+def _each_once(items: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for item in items:
+        if item not in found:
+            found.append(item)
+    return found

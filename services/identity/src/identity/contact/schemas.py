@@ -1,7 +1,7 @@
 """Bodies and answers about preferences and consents."""
 
 from datetime import time
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -77,6 +77,21 @@ class QuietTime(BaseModel):
         return self
 
 
+class Visits(BaseModel):
+    """How he wants to be visited (visitas): whether we call first, on which days and hours, where."""
+
+    model_config = ConfigDict(
+        extra="forbid", populate_by_name=True,
+        json_schema_extra={"example": {"announce": "call-first", "days": [1, 3], "from": "08:00", "to": "10:00", "place": "work"}},
+    )  # fmt: skip
+
+    announce: Literal["call-first", "write-first", "unannounced", "no-visits"] = "call-first"
+    days: list[Annotated[int, Field(ge=1, le=7)]] = Field([], max_length=7, description="1 is Monday; none: any")
+    start: str | None = Field(None, alias="from", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    end: str | None = Field(None, alias="to", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    place: Code | None = Field(None, description="A code: home, work, warehouse, a site of ours")
+
+
 class Preferences(BaseModel):
     """How he wants to be contacted, whole."""
 
@@ -97,6 +112,8 @@ class Preferences(BaseModel):
     quiet_times: list[QuietTime] = Field([], max_length=20)
     time_zone: str | None = Field(None, max_length=60, description="IANA name; the company's, where left out")
     do_not_contact: bool = False
+    topics_out: list[Code] = Field([], max_length=50, description="Topics of which he does not want to hear")
+    visits: Visits | None = Field(None, description="How he wants to be visited; nothing said, where left out")
 
     @field_validator("time_zone")
     @classmethod
@@ -115,7 +132,7 @@ class Preferences(BaseModel):
         return self
 
     def body(self) -> dict[str, Any]:
-        return self.model_dump(mode="json", by_alias=True)
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 class ConsentHolds(BaseModel):
@@ -140,4 +157,9 @@ class ContactRead(BaseModel):
     quiet_times: list[dict[str, Any]] = Field(examples=[[{"days": [7], "from": "00:00", "to": "23:59"}]])
     time_zone: str | None = Field(examples=["America/Bogota"])
     do_not_contact: bool
+    topics_out: list[str] = Field(examples=[["loyalty"]])
+    visits: dict[str, Any] = Field(
+        examples=[{"announce": "call-first", "days": [1, 3], "from": "08:00", "to": "10:00"}]
+    )
+    restricted: bool = Field(description="His data are stored and not used")
     consents: list[ConsentHolds]

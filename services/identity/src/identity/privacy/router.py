@@ -6,19 +6,26 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from common.auth import Principal, needs
+from common.clock import Clock
 from common.http import ClockOf, CompanyOf
+from common.idempotency import Attempt, AttemptOf, KeyReused
 from common.pagination import InvalidCursor, Paging
 from common.problems import problems_of
 from identity.callers import Reading, Secret, Writing
+from identity.contact.domain import PROCESSING, Consent
+from identity.contact.use_cases import record_consent
 from identity.customers.domain import UnknownCustomer
+from identity.customers.use_cases import STAFF
 from identity.privacy.domain import UnknownErasure
-from identity.privacy.schemas import ErasureCreate, ErasureListed, ErasurePage, ErasureRead
+from identity.privacy.schemas import ErasureCreate, ErasureListed, ErasurePage, ErasureRead, UseRead, UseReason
 from identity.privacy.use_cases import certificate_of, erase_customer
 from identity.reach import ForStaffOnly, for_staff
+from identity.uow import IdentityUnitOfWork
 
 TAG = "privacy (datos personales)"
 router = APIRouter(prefix="/identity/v1", tags=[TAG])
 CanErase = Annotated[Principal, needs("customers:erase")]
+CanRecord = Annotated[Principal, needs("consents:write")]
 
 
 @router.post(
@@ -47,6 +54,55 @@ async def erase(
             customer_id=customer_id, reason=body.reason, who=who, uow=uow, clock=clock, company=company, secret=secret
         )
     )
+
+
+@router.post(
+    "/customers/{customer_id}:restrict",
+    summary="Restrict the use of a customer's data",
+    responses=problems_of(UnknownCustomer, ForStaffOnly, KeyReused),
+)
+async def restrict(
+    customer_id: UUID, body: UseReason, who: CanRecord, attempt: AttemptOf, uow: Writing, clock: ClockOf, secret: Secret
+) -> UseRead:
+    """From now on they are stored and not used (limitación del tratamiento): no signal, no contact that we begin, no value shown.
+
+    An entry of the ledger of consents, for the purpose `processing`: after a merge it holds for both until it is lifted.
+    """
+    return await _use(customer_id, body, allowed=False, who=who, attempt=attempt, uow=uow, clock=clock, secret=secret)
+
+
+@router.post(
+    "/customers/{customer_id}:lift",
+    summary="Lift the restriction",
+    responses=problems_of(UnknownCustomer, ForStaffOnly, KeyReused),
+)
+async def lift_restriction(
+    customer_id: UUID, body: UseReason, who: CanRecord, attempt: AttemptOf, uow: Writing, clock: ClockOf, secret: Secret
+) -> UseRead:
+    """His data may be used again (levantar la limitación). Figures are as if they had never stood still."""
+    return await _use(customer_id, body, allowed=True, who=who, attempt=attempt, uow=uow, clock=clock, secret=secret)
+
+
+async def _use(
+    customer_id: UUID,
+    body: UseReason,
+    *,
+    allowed: bool,
+    who: Principal,
+    attempt: Attempt | None,
+    uow: IdentityUnitOfWork,
+    clock: Clock,
+    secret: bytes,
+) -> UseRead:
+    for_staff(who)
+    now = clock()
+    entry = Consent(
+        customer_id, customer_id, PROCESSING, "*", allowed, now, now, who.source or STAFF, body.reason, who.known_as
+    )  # fmt: skip
+    kept = await record_consent(
+        customer_id=customer_id, entry=entry, who=who, attempt=attempt, uow=uow, clock=clock, secret=secret
+    )
+    return UseRead(customer_id=customer_id, restricted=not allowed, since=kept.given_at, entry_id=kept.consent_id)
 
 
 @router.get("/erasures", summary="List erasures", responses=problems_of(InvalidCursor, ForStaffOnly))

@@ -21,6 +21,23 @@ class ErasureCreate(BaseModel):
     reason: Reason = Field(description="Why; name the request, not the person: this stays on the certificate")
 
 
+class UseReason(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"reason": "He contests the balance on record"}}
+    )
+
+    reason: Reason = Field(description="Why, and what proves it")
+
+
+class UseRead(BaseModel):
+    """Whether his data may be used."""
+
+    customer_id: UUID = Field(examples=[_C])
+    restricted: bool
+    since: AwareDatetime = Field(examples=[_AT])
+    entry_id: UUID = Field(description="Of the ledger of consents", examples=[_E])
+
+
 class ServiceLine(BaseModel):
     """What one service has taken out, and what it keeps."""
 

@@ -67,6 +67,7 @@ class Wishes:
     consents: tuple[Consent, ...] = ()
     topics_out: frozenset[str] = frozenset()
     suppress_paid_outbound: bool = False
+    restricted: bool = False  # his data are stored and not used
 
     def quiet_until(self, now: datetime) -> datetime | None:
         """When his present quiet time ends, in UTC; None when we may disturb him. Windows that touch are one."""
@@ -143,6 +144,7 @@ def wishes_of(contact: Mapping[str, Any] | None, value: Mapping[str, Any] | None
         do_not_contact=bool(said.get("do_not_contact")),
         consents=tuple(_consent(raw) for raw in said.get("consents") or ()),
         topics_out=frozenset(said.get("topics_out") or ()),
+        restricted=bool(said.get("restricted")),
         suppress_paid_outbound=bool((value or {}).get("suppress_paid_outbound")),
     )
 
@@ -174,6 +176,10 @@ def decide(request: Request, wishes: Wishes, talk: Talk, *, now: datetime) -> De
 
 def _forbidden(request: Request, wishes: Wishes, *, reply: bool) -> list[Reason]:
     reasons = []
+    if wishes.restricted:
+        reasons.append(
+            Reason("restricted", "The use of his data is restricted: they are only stored", blocks=not reply)
+        )
     if wishes.do_not_contact:
         reasons.append(Reason("do-not-contact", "He asked not to be contacted", blocks=not reply))
     if request.topic is not None and request.topic in wishes.topics_out:

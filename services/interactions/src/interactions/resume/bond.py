@@ -101,6 +101,9 @@ def contact(scene: Scene) -> Packet:
         "time_zone": wishes.time_zone,
         "consents": list(said.get("consents") or []),
         "do_not_contact": wishes.do_not_contact,
+        "topics_out": sorted(wishes.topics_out),
+        "visits": dict(said.get("visits") or {}),
+        "restricted": wishes.restricted,
     }
 
 

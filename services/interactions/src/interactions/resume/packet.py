@@ -5,7 +5,7 @@ The letters R1 to R29 are the elements of a resume in the requirements.
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -33,6 +33,7 @@ class Composed:
 
 def compose(scene: Scene, candidates: Sequence[Candidate] = ()) -> Composed:
     """The packet for the reader, with everything that is not for him left out (absent, not null)."""
+    scene = _restrained(scene)
     suggested = talk.suggested_thread(scene.memory.threads, scene.question.topic)
     packet: Packet = {
         "who": _who(scene, candidates),
@@ -43,10 +44,10 @@ def compose(scene: Scene, candidates: Sequence[Candidate] = ()) -> Composed:
         "commitments": talk.commitments(scene),
         "cases": talk.cases(scene),
         "suggestions": talk.suggestions(scene),
-        "known": bond.known(scene),
+        "known": [] if scene.wishes.restricted else bond.known(scene),
         "contact": bond.contact(scene),
         "holdings": bond.holdings(scene),
-        "offers": bond.offers(scene),
+        "offers": [] if scene.wishes.restricted else bond.offers(scene),
         "people": bond.people(scene),
     }
     if scene.reader.internal:
@@ -57,6 +58,16 @@ def compose(scene: Scene, candidates: Sequence[Candidate] = ()) -> Composed:
     _answer_the_caller(packet, scene, suggested)
     packet["continuity"] = _continuity(scene, version, suggested)
     return Composed(packet, version, f"{version}-{_hash([packet.get('ask'), packet['who'], suggested])[:8]}")
+
+
+def _restrained(scene: Scene) -> Scene:
+    """Where the use of his data is restricted, what serves him stays: his threads, promises and cases. Nothing is made of the rest."""
+    if not scene.wishes.restricted:
+        return scene
+    parts = {source: part for source, part in scene.memory.parts.items() if source != VALUE}
+    if (profile := parts.get(PROFILE)) is not None:
+        parts[PROFILE] = replace(profile, body={**profile.body, "known": [], "ask": []})
+    return replace(scene, memory=replace(scene.memory, parts=parts))
 
 
 # --- R1 ---------------------------------------------------------------------------------------------------------------

@@ -103,6 +103,9 @@ EXAMPLE: dict[str, Any] = {
         "time_zone": "America/Bogota",
         "consents": [],
         "do_not_contact": False,
+        "topics_out": [],
+        "visits": {},
+        "restricted": False,
     },
     "value": {"tier": "MVC", "abc": "A", "tenure_months": 31, "as_of": "2026-11-21T05:00:00Z", "key_account": False},
     "treatment": {"service_level": "priority", "attend_by": "senior-agent", "spend_limit": None, "reasons": ["tier is MVC"]},
@@ -334,6 +337,9 @@ class ContactRead(_Section):
     time_zone: str
     consents: list[dict[str, Any]]
     do_not_contact: bool
+    topics_out: list[str]
+    visits: dict[str, Any]
+    restricted: bool = Field(description="His data are stored and not used (tratamiento limitado)")
 
 
 class Freshness(_Section):

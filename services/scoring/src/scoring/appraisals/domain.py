@@ -60,6 +60,7 @@ class Subject:
     open_complaints: int = 0
     traces: int = 0
     categories: tuple[tuple[str, int], ...] = ()  # category and purchases in it, the most bought first
+    restricted: bool = False  # his data are stored and not used
 
 
 @dataclass(frozen=True)

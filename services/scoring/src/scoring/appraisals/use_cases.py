@@ -64,6 +64,8 @@ class Reappraisal:
     @property
     def is_classed_otherwise(self) -> bool:
         before, now = self.known.standing, self.appraisal
+        if now.subject.restricted and before is not None:
+            return False  # he is not moved from class to class; the figures catch up when the restriction is lifted
         return before is None or (before.tier, before.abc, before.lifecycle, before.service_level) != (
             str(now.classified.tier),
             None if now.abc is None else str(now.abc),
@@ -108,6 +110,7 @@ async def subjects_of(customers: Iterable[UUID], *, uow: ScoringUnitOfWork) -> d
     wanted = list(customers)
     told, traces = await uow.links.customers(wanted), await uow.links.trace_counts(wanted)
     complaints, categories = await uow.links.open_complaints(wanted), await uow.values.categories_of(wanted)
+    restricted = await uow.links.restricted(wanted)
     found = {}
     for each in wanted:
         row = told.get(each)
@@ -115,7 +118,7 @@ async def subjects_of(customers: Iterable[UUID], *, uow: ScoringUnitOfWork) -> d
         if row is not None:
             since = None if row.since is None else uow.books.day_of(row.since)
             subject = replace(subject, since=since, kind=row.kind, state=row.state, key_account=row.key_account)
-        found[each] = replace(subject, categories=categories.get(each, ()))
+        found[each] = replace(subject, categories=categories.get(each, ()), restricted=each in restricted)
     return found
 
 
@@ -137,14 +140,15 @@ def _look_again(
         if cause is not Cause.TIME and appraisal.holding:
             then = books.day_of(known.standing.appraised_at)
             before = holding(days, as_of=then, thresholds=rules.thresholds, books=books)
-    raised = newly_raised(appraisal.holding, known=list(known.signals.values()), before=before, as_of=today)
-    cleared = {row: each for row, each in known.signals.items() if each.signal not in appraisal.holding}
+    holds = {} if subject.restricted else appraisal.holding
+    raised = newly_raised(holds, known=list(known.signals.values()), before=before, as_of=today)
+    cleared = {row: each for row, each in known.signals.items() if each.signal not in holds}
     still = [each for row, each in known.signals.items() if row not in cleared]
-    vacant = subject.traces == 0
+    unused = subject.traces == 0 or subject.restricted
     parts = {
-        "value": {} if vacant else value_part(appraisal, books),
-        "treatment": treatment_part(appraisal),
-        "holdings": {} if vacant else holdings_part(appraisal, books),
+        "value": {} if unused else value_part(appraisal, books),
+        "treatment": {} if subject.restricted else treatment_part(appraisal),
+        "holdings": {} if unused else holdings_part(appraisal, books),
         "alerts": alerts_part([*still, *raised]),
         "suppress_paid_outbound": appraisal.decision.treatment.suppress_paid_outbound,
     }
@@ -190,7 +194,13 @@ def _state_event(customer_id: UUID, revision: int, as_of: datetime, parts: Mappi
 def _class_events(each: Reappraisal, now: datetime) -> Iterable[TierChanged | TreatmentChanged]:
     """News of a class: not of the first one that is given, and not of what loaded history makes of it."""
     before, appraisal = each.known.standing, each.appraisal
-    if before is None or before.is_vacant or each.is_vacant or each.cause is Cause.HISTORY:
+    if (
+        before is None
+        or before.is_vacant
+        or each.is_vacant
+        or each.cause is Cause.HISTORY
+        or appraisal.subject.restricted
+    ):
         return
     if before.tier != str(appraisal.classified.tier):
         yield TierChanged(

@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.bulk import among, insert_rows
-from common.contracts.identity import CustomerChanged, Move
+from common.contracts.identity import ContactChanged, CustomerChanged, Move
 from common.contracts.interactions import CaseMoved
 from common.revisions import if_newer, latest
-from scoring.links.models import customer, open_case, trace_link
+from scoring.links.models import customer, open_case, restriction, trace_link
 
 LONGEST_CHAIN = 50
 # A suggestion, a petition or a compliment is no complaint; an answered case is no open one.
@@ -68,6 +68,23 @@ class LinkRepository:
         ]
         newer = if_newer("open_case", ("trace_id", "is_open", "moved_at"), by="moved_at")
         await insert_rows(self._session, open_case, rows, on_conflict=newer)
+
+    async def apply_restrictions(self, told: Iterable[ContactChanged]) -> set[UUID]:
+        """Project whose data may not be used, in any order; gives those for whom something else may hold now."""
+        changes = latest(told, key=lambda change: change.customer_id)
+        known = await self.restricted(changes)
+        rows = [
+            {"customer_id": customer_id, "revision": change.revision, "restricted": change.restricted}
+            for customer_id, change in changes.items()
+        ]
+        newer = if_newer("restriction", ("restricted", "revision"))
+        await insert_rows(self._session, restriction, rows, on_conflict=newer)
+        return known ^ await self.restricted(changes)
+
+    async def restricted(self, ids: Iterable[UUID]) -> set[UUID]:
+        """Those of the customers whose data are stored and not used."""
+        query = sa.select(restriction.c.customer_id).where(restriction.c.restricted)
+        return {row.customer_id for row in await self._among(query, restriction.c.customer_id, ids)}
 
     async def customers(self, ids: Iterable[UUID]) -> dict[UUID, Any]:
         """What identity told of each customer."""

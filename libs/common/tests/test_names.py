@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.name_words import GIVEN, SECOND_GIVEN, SURNAMES
 from common.names import compatible, fold, greeting_name, phonetic, split_name, tokens
 
 
@@ -35,6 +36,11 @@ def test_particles_and_titles_tell_nobody_apart():
         ("vargas", "bargas"),
         ("hernandez", "ernandes"),
         ("quintero", "kintero"),
+        ("ximena", "jimena"),
+        ("leydi", "leidy"),
+        ("mayra", "maira"),
+        ("canpo", "campo"),
+        ("jhon", "john"),
     ],
 )
 def test_words_that_sound_alike_have_one_key(one, other):
@@ -117,6 +123,21 @@ def test_each_word_needs_a_partner_of_its_own():
         ("MARTÍN", "MARTÍN", "", "Martín"),
         ("anne-marie roux", "anne-marie", "roux", "Anne-Marie"),
         ("Dra.", "Dra", "", "Dra"),
+        ("LOPEZ RUIZ ANA MARIA", "ANA MARIA", "LOPEZ RUIZ", "Ana"),
+        ("GOMEZ PEREZ JUAN", "JUAN", "GOMEZ PEREZ", "Juan"),
+        ("Martínez Juan Carlos", "Juan Carlos", "Martínez", "Juan"),
+        ("LOPEZ ANA", "ANA", "LOPEZ", "Ana"),
+        ("De la Cruz Pérez Juan", "Juan", "De la Cruz Pérez", "Juan"),
+        ("Leydi Santiago", "Leydi", "Santiago", "Leydi"),
+        ("Ana López de Ruiz", "Ana", "López de Ruiz", "Ana"),
+        ("Ana López Gómez de Ruiz", "Ana", "López Gómez de Ruiz", "Ana"),
+        ("Ana María López Gómez de Ruiz", "Ana María", "López Gómez de Ruiz", "Ana"),
+        ("Ana López vda. de Ruiz", "Ana", "López vda de Ruiz", "Ana"),
+        ("María del Carmen López", "María del Carmen", "López", "María"),
+        ("María José del Carmen López Ruiz", "María José del Carmen", "López Ruiz", "María"),
+        ("Juan Sebastián De La Espriella Gómez", "Juan Sebastián", "De La Espriella Gómez", "Juan"),
+        ("Luis Carlos da Silva Jr.", "Luis Carlos", "da Silva", "Luis"),
+        ("Ana López-Ruiz", "Ana", "López-Ruiz", "Ana"),
         ("", "", "", None),
         (" , ", "", "", None),
     ],
@@ -128,6 +149,24 @@ def test_a_name_is_split_and_greeted(full, given_names, surnames, greeting):
 
 def test_nobody_is_greeted_by_no_name():
     assert greeting_name(None) is None
+
+
+WORDS_OF_NAMES = (
+    st.permutations(sorted(GIVEN)).map(lambda names: names[:2]),
+    st.permutations(sorted(SURNAMES)).map(lambda names: names[:2]),
+)
+
+
+@given(*WORDS_OF_NAMES, st.integers(1, 2))
+def test_the_order_in_which_a_name_is_written_does_not_matter(given_names, surnames, count):
+    first, last = " ".join(given_names[:count]), " ".join(surnames)
+    for written in (f"{last}, {first}", f"{last} {first}", f"{last} {first}".upper()):
+        assert tuple(map(fold, split_name(written))) == (first, last)
+
+
+def test_no_word_is_a_given_name_and_a_surname_alone():
+    assert not GIVEN & SURNAMES
+    assert GIVEN > SECOND_GIVEN
 
 
 NAMES = st.text(max_size=30) | st.lists(

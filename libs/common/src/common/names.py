@@ -6,10 +6,17 @@ from functools import lru_cache
 from anyascii import anyascii
 from rapidfuzz.distance import OSA, JaroWinkler
 
-PARTICLES = frozenset({"de", "del", "la", "las", "lo", "los", "y", "e", "da", "das", "do", "dos", "van", "von", "di"})
-TITLES = frozenset(
-    {"sr", "sra", "srta", "senor", "senora", "dr", "dra", "don", "dona", "ing", "lic", "mr", "mrs", "ms"}
+from common.name_words import GIVEN, SECOND_GIVEN, SURNAMES
+
+PARTICLES = frozenset(
+    {"de", "del", "la", "las", "lo", "los", "y", "e", "da", "das", "do", "dos", "van", "von", "di", "vda", "viuda"}
 )
+TITLES = frozenset(
+    {"sr", "sra", "srta", "senor", "senora", "senorita", "dr", "dra", "doctor", "doctora", "don", "dona", "ing", "ingeniero",
+     "ingeniera", "lic", "licenciado", "licenciada", "arq", "abg", "abogado", "abogada", "prof", "profesor", "profesora",
+     "pbro", "mons", "mr", "mrs", "ms"}
+)  # fmt: skip
+SUFFIXES = frozenset({"jr", "ii", "iii", "iv"})
 
 _NOT_A_WORD = re.compile(r"[^a-z0-9]+")
 _APOSTROPHES = re.compile(r"(?<=\w)['’`´](?=\w)")
@@ -20,19 +27,6 @@ _PAIRS = """andres/andrea jose/josue cristian/cristina cristian/cristiana marta/
     elias/elisa nicolas/nicol jaime/jaira sara/sarai maria/marin fernandez/hernandez fernando/hernando carmona/cardona
     cabrera/carrera valencia/palencia adriana/ariana rosalba/rosalia"""
 _DIFFERENT = frozenset(frozenset(pair.split("/")) for pair in _PAIRS.split())
-
-# Given names that often stand second, so that "Ana Maria Lopez" is Ana Maria and not a Maria Lopez.
-_OFTEN_SECOND = """adriana alberto alejandra alejandro alexander alfonso alfredo alicia amparo ana andrea andres angel angela angelica
-    antonia antonio armando arturo beatriz camila camilo carlos carmen carolina catalina cecilia cesar clara claudia
-    consuelo cristina daniel daniela david diana diego eduardo elena elizabeth elsa emilio enrique ernesto esperanza
-    esteban esther eugenia eugenio fabian felipe fernanda fernando francisca francisco gabriel gabriela german gloria
-    guillermo gustavo hernan hernando hugo humberto ignacio ines isabel ivan jaime javier jesus jorge jose juan juana
-    julia julian juliana julio laura leonardo leonor liliana lorena lucia luis luisa luz manuel manuela marcela marco
-    margarita maria mariana mario marta martha mateo mauricio mercedes miguel milena miriam monica natalia nicolas nubia
-    olga orlando oscar pablo paola patricia paula pedro pilar rafael ramiro raul ricardo roberto rocio rodrigo rosa
-    rosario ruben samuel sandra santiago sara sebastian sergio silvia sofia stella susana teresa tomas valentina
-    valeria vanessa veronica vicente victor victoria viviana ximena yolanda"""
-_SECOND_GIVEN = frozenset(_OFTEN_SECOND.split())
 
 
 @lru_cache(maxsize=65_536)
@@ -53,8 +47,8 @@ def tokens(name: str) -> tuple[str, ...]:
 _SOUNDS = [
     (re.compile(pattern), sound)
     for pattern, sound in (
-        (r"ch", "C"), (r"ll", "y"), (r"qu(?=[ei])", "k"), (r"gu(?=[ei])", "G"), (r"c(?=[ei])|z|x", "s"), (r"g(?=[ei])", "j"),
-        (r"[ckq]", "k"), (r"v|w", "b"), (r"ph", "f"), (r"h", ""), (r"y$", "i"), (r"^i(?=[aeou])", "y"), (r"([a-z])\1+", r"\1"),
+        (r"^x(?=[ae]|im)", "j"), (r"ch", "C"), (r"ll", "y"), (r"qu(?=[ei])", "k"), (r"gu(?=[ei])", "G"), (r"c(?=[ei])|z|x", "s"), (r"g(?=[ei])", "j"),
+        (r"[ckq]", "k"), (r"v|w", "b"), (r"ph", "f"), (r"h", ""), (r"(?<=[a-z])y(?![aeiou])", "i"), (r"n(?=[bp])", "m"), (r"^i(?=[aeou])", "y"), (r"([a-z])\1+", r"\1"),
     )
 ]  # fmt: skip
 
@@ -141,7 +135,10 @@ def split_name(full: str) -> tuple[str, str]:
     if comma and after.strip():
         return " ".join(_words(after)), " ".join(_words(before))
     groups = _with_particles(_words(full))
-    given = _given_count([fold(group) for group in groups])
+    folded = [fold(group) for group in groups]
+    if surnames := _surnames_in_front(folded):
+        return " ".join(groups[surnames:]), " ".join(groups[:surnames])
+    given = _given_count(folded)
     return " ".join(groups[:given]), " ".join(groups[given:])
 
 
@@ -156,7 +153,7 @@ def greeting_name(full: str | None) -> str | None:
 
 def _words(text: str) -> list[str]:
     words = [word.strip(".,;") for word in text.split()]
-    telling = [word for word in words if word and fold(word) not in TITLES]
+    telling = [word for word in words if word and fold(word) not in TITLES | SUFFIXES]
     return telling or [word for word in words if word]
 
 
@@ -172,10 +169,24 @@ def _with_particles(words: list[str]) -> list[str]:
     return [*groups, " ".join(pending)] if pending else groups
 
 
+def _surnames_in_front(folded: list[str]) -> int:
+    """How many surnames stand in front of the given names without a comma: two of LOPEZ RUIZ ANA MARIA, else none."""
+    if len(folded) < 2 or folded[-1] not in GIVEN:
+        return 0
+    particle, _, first = folded[0].rpartition(" ")
+    if first not in SURNAMES and not particle:
+        return 0
+    return 2 if len(folded) > 2 and folded[1] not in GIVEN else 1
+
+
 def _given_count(folded: list[str]) -> int:
+    """Of the groups, in the order of given names and surnames. A married name (de Ruiz) comes after the surnames of birth."""
+    married = len(folded) > 3 and folded[-1].startswith(("de ", "vda ", "viuda ")) and folded[-2] not in SECOND_GIVEN
+    if married and (len(folded) > 4 or folded[1].split()[-1] not in SECOND_GIVEN):
+        return _given_count(folded[:-1])
     if len(folded) <= 2:
         return min(1, len(folded))
     if len(folded) == 3:
         second = folded[1].split()[-1] if folded[1] else ""
-        return 2 if len(second) <= 1 or second in _SECOND_GIVEN else 1
+        return 2 if len(second) <= 1 or second in SECOND_GIVEN else 1
     return len(folded) - 2

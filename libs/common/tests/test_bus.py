@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 from uuid_utils.compat import uuid7
 
 from common import access  # noqa: F401
@@ -205,6 +205,27 @@ async def test_the_sources_retention_knows_how_far_its_reader_is(bus: Bus) -> No
     assert any(b'"3"' in entry.body for entry in left)
     async with bus.running():
         await bus.until(lambda: of(bus, one) == ["1", "2", "3"])
+
+
+async def test_a_source_that_has_lost_its_database_is_read_from_its_new_beginning(bus: Bus) -> None:
+    one = fresh_customer()
+    async with bus.running():
+        await bus.tell(signal(one, 1), signal(one, 2))
+        await bus.until(lambda: of(bus, one) == ["1", "2"])
+        await asyncio.sleep(0.3)
+    async with UnitOfWork(bus.source) as uow:
+        sqlite = bus.source.dialect == "sqlite"
+        emptied = (
+            ("DELETE FROM outbox", "DELETE FROM sqlite_sequence") if sqlite else ("TRUNCATE outbox RESTART IDENTITY",)
+        )
+        for statement in (*emptied, "DELETE FROM cursor"):
+            await uow.session.execute(text(statement))
+        await uow.commit()
+    async with bus.running():
+        await asyncio.sleep(0.3)  # its readers find nothing yet, and stand further than it reaches
+        for number in (3, 4, 5):
+            await bus.tell(signal(one, number))
+        await bus.until(lambda: of(bus, one) == ["1", "2", "3", "4", "5"])
 
 
 async def test_records_of_a_raw_topic_go_to_their_own_function(bus: Bus) -> None:

@@ -90,12 +90,10 @@ class LocalReader:
         reader = f"{self._delivery.consumer.name}<{name}"
         async with UnitOfWork(self._database, reading=True) as uow:
             position = await position_of(uow.session, reader)
+        if name not in checked:
+            position = await self._checked(reader, position, source)
+            checked.add(name)
         async with UnitOfWork(source, reading=True) as uow:
-            if name not in checked:
-                if not await agrees(uow.session, position):
-                    log.warning("cursor_restarts", reader=reader)
-                    position = Position()
-                checked.add(name)
             entries = await read(uow.session, after=position, topics=self._delivery.consumer.all_topics, limit=BATCH)
         if not entries:
             return 0
@@ -103,6 +101,15 @@ class LocalReader:
         await self._remember(self._database, reader, entries[-1].position)
         await self._tell_source(source, reader, entries[-1].position)
         return len(entries)
+
+    async def _checked(self, reader: str, position: Position, source: Database) -> Position:
+        """The position, or the start where the log is another one; that is remembered, for there may be nothing to read yet."""
+        async with UnitOfWork(source, reading=True) as uow:
+            if await agrees(uow.session, position):
+                return position
+        log.warning("cursor_restarts", reader=reader)
+        await self._remember(self._database, reader, Position())
+        return Position()
 
     async def _tell_source(self, source: Database, reader: str, position: Position) -> None:
         """Now and then the source learns how far we are: its retention drops nothing that we have still to read.

@@ -45,6 +45,8 @@ class Grounds:
         if self._postgres is None:
             server = PostgresServer(home=self.folder / "postgres", fast=False)
             server.start()
+            # Filling tables with millions of rows takes longer than any statement of ours may.
+            server.query("alter role hilo set statement_timeout = 0")
             self._postgres = server
         return self._postgres
 

@@ -281,8 +281,10 @@ def _reported(passed: list[Passed], floors: list[float]) -> Report:
     last = passed[-1]
     lags = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in last.lags.items())
     report.notes = [
-        f"After the last answer they were behind by: {lags}; everything that follows (links, values, parts) was quiet {last.quiet_after:.1f} s "
-        f"after it. Posting alone went at {median([one.posted['rate'] for one in passed]):,.0f} ev/s meanwhile."
+        (
+            f"After the last answer they were behind by: {lags}; everything that follows (links, values, parts) was quiet {last.quiet_after:.1f} s "
+            f"after it. Posting alone went at {median([one.posted['rate'] for one in passed]):,.0f} ev/s meanwhile."
+        )
     ]
     return report
 

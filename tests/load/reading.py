@@ -58,7 +58,7 @@ def _copy(place: Grounds, table: str, changed: dict[str, str], series: str, data
     start = "1700000000000"
     values = ", ".join(changed[name].replace("{start}", start) if name in changed else f"t.{name}" for name in names)
     place.postgres.query(
-        f"set statement_timeout = 0; insert into {table} ({', '.join(names)}) select {values} "
+        f"insert into {table} ({', '.join(names)}) select {values} "
         f"from (select * from {table} limit 1) t, {series} on conflict do nothing",
         database=database,
     )

@@ -125,10 +125,12 @@ def fill(place: Grounds, given: pl.DataFrame, customers: int, folder: Path) -> N
     many = f"generate_series(0, {customers - 1}) g"
     for statement in (
         f"insert into trace_link (trace_id, customer_id, revision) select {_TRACE}, {_CUSTOMER}, 1 from {many}",
-        "insert into customer (customer_id, revision, kind, state, since, key_account) "
-        f"select {_CUSTOMER}, 1, 'person', 'active', now() - (g % 2000) * interval '1 day', false from {many}",
+        (
+            "insert into customer (customer_id, revision, kind, state, since, key_account) "
+            f"select {_CUSTOMER}, 1, 'person', 'active', now() - (g % 2000) * interval '1 day', false from {many}"
+        ),
     ):
-        place.postgres.query(f"set statement_timeout = 0; {statement}", database="scoring")
+        place.postgres.query(statement, database="scoring")
     asyncio.run(_first_standing(place))
     names = place.postgres.query(
         "select string_agg(column_name, ',' order by ordinal_position) from information_schema.columns "
@@ -136,16 +138,15 @@ def fill(place: Grounds, given: pl.DataFrame, customers: int, folder: Path) -> N
         database="scoring",
     )
     place.postgres.query(
-        f"set statement_timeout = 0; insert into standing (customer_id, {names}) select {_CUSTOMER}, {names} "
+        f"insert into standing (customer_id, {names}) select {_CUSTOMER}, {names} "
         f"from (select * from standing limit 1) s, generate_series(1, {customers - 1}) g; delete from timer",
         database="scoring",
     )
-    place.postgres.query("set statement_timeout = 0; vacuum analyze", database="scoring")
+    place.postgres.query("vacuum analyze", database="scoring")
 
 
 async def _copy(place: Grounds, file: Path) -> None:
     connection = await asyncpg.connect(place.postgres.url("scoring", driver="postgresql"))
-    await connection.execute("set statement_timeout = 0")
     await connection.copy_to_table("day_value", source=file, columns=DAY_COLUMNS, format="csv", timeout=3600)
     await connection.close()
 
@@ -216,8 +217,10 @@ def rescoring(place: Grounds, *, rounds: int, seconds: float, scale: int = CUSTO
         plain("polars' memory at its highest", polars["peak"] / 1e6, unit=" MB", digits=0),
     ]
     report.notes = [
-        "polars computes the classes of everybody from a file and keeps them in memory. Scoring reads its rows from PostgreSQL, compares each customer "
-        "with what was said of him, writes the standing, the dated change and the event for the others."
+        (
+            "polars computes the classes of everybody from a file and keeps them in memory. Scoring reads its rows from PostgreSQL, compares each customer "
+            "with what was said of him, writes the standing, the dated change and the event for the others."
+        )
     ]
     if done < scale:
         report.notes.append(f"Stopped after {took:.0f} s and {done:,} customers; the whole is told by proportion.")

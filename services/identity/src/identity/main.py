@@ -20,7 +20,9 @@ from identity.guards.router import router as guards
 from identity.knowledge.router import router as knowledge
 from identity.merges.router import router as merges
 from identity.privacy.router import TAG as PRIVACY
+from identity.privacy.router import export
 from identity.privacy.router import router as privacy
+from identity.reports.router import router as reports
 from identity.reviews.router import router as reviews
 from identity.worker import create_consumer
 
@@ -37,6 +39,7 @@ TAGS = {
     "merges (fusiones)": "Merge with preview, undo exactly, and what keeps two traces apart.",
     "reviews (revisiones)": "Pairs in doubt, explained, for people to decide.",
     "guards (salvaguardas)": "What keeps two persons from becoming one: limits, block list, unique numbers; and when one bit.",
+    "reports (informes)": "How healthy the identities are: joined, undone, in doubt, shared by too many.",
     "access keys (llaves)": "Credentials for channel systems: scoped, hashed, shown once.",
     "parked (apartados)": "Events that could not be handled: read, repair, send again.",
 }
@@ -55,7 +58,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         description=DESCRIPTION.strip(),
         settings=runtime.settings,
         routers=[
-            search, customers, privacy, knowledge, contact, assignments, merges, reviews, guards, access_keys,
+            search, customers, privacy, export, knowledge, contact, assignments, merges, reviews, guards, reports, access_keys,
             parked_router("identity", {"event": again}),
         ],
         publishes=[identity.TOPIC, identity.PEOPLE],

@@ -198,14 +198,27 @@ class Links:
             sa.update(decision).where(decision.c.decision_id == decision_id).values(undone_by=by)
         )
 
-    async def merges(
-        self, *, customer_id: UUID | None, author: str | None, after: UUID | None, limit: int
+    async def decisions(
+        self,
+        *,
+        kind: str | None,
+        customers: Collection[UUID] | None,
+        author: str | None,
+        after: UUID | None,
+        limit: int,
     ) -> list[Decision]:
-        """Merges, the newest first."""
+        """The log, the newest first. `customers`: merged, absorbed, or whose traces are where the decision put them."""
         d = decision.c
-        query = sa.select(decision).where(d.kind == "merge").order_by(d.decision_id.desc()).limit(limit)
-        if customer_id is not None:
-            query = query.where(sa.or_(d.survivor == customer_id, d.absorbed == customer_id))
+        query = sa.select(decision).order_by(d.decision_id.desc()).limit(limit)
+        if kind is not None:
+            query = query.where(d.kind == kind)
+        if customers is not None:
+            put = sa.select(trace.c.decision_id).where(among(trace.c.customer_id, customers))
+            pair = sa.select(trace.c.trace_id).where(among(trace.c.customer_id, customers))
+            his = [among(d.survivor, customers), among(d.absorbed, customers)]
+            if kind != "merge":
+                his += [d.decision_id.in_(put), d.left_trace.in_(pair), d.right_trace.in_(pair)]
+            query = query.where(sa.or_(*his))
         if author is not None:
             query = query.where(d.by == author)
         if after is not None:

@@ -14,8 +14,13 @@ from identity.callers import Reading, Writing
 from identity.customers.domain import CustomerGone, UnknownCustomer
 from identity.merges.domain import AlreadyUndone, GuardObjects, KeptApart, NotKeptApart, SameCustomer, UnknownMerge
 from identity.merges.schemas import (
+    DecisionKind,
+    DecisionPage,
+    DecisionRead,
     Lift,
     MergeAsked,
+    MergeBatch,
+    MergeBatchMade,
     MergeCreate,
     MergeMade,
     MergePage,
@@ -25,7 +30,7 @@ from identity.merges.schemas import (
     MergeUndone,
 )
 from identity.merges.undoing import undo_merge
-from identity.merges.use_cases import lift, merge_customers, preview_merge
+from identity.merges.use_cases import lift, merge_customers, merge_list, preview_merge
 from identity.reach import ForStaffOnly, for_staff
 
 router = APIRouter(prefix="/identity/v1", tags=["merges (fusiones)"])
@@ -106,11 +111,53 @@ async def list_merges(
     for_staff(who)
     after = page.after(UUID)
     async with uow:
-        found = await uow.links.merges(
-            customer_id=customer, author=author, after=after[0] if after else None, limit=page.fetch
-        )
+        found = await uow.links.decisions(
+            kind="merge", customers=None if customer is None else [customer], author=author,
+            after=after[0] if after else None, limit=page.fetch,
+        )  # fmt: skip
     kept, following = page.cut(found, key=lambda merge: (merge.decision_id,))
     return MergePage(items=[MergeRead.of(each) for each in kept], next=following)
+
+
+@router.post("/merges:batch", summary="Merge a reviewed list", responses=problems_of(ForStaffOnly))
+async def merge_batch(
+    body: MergeBatch, who: CanMerge, uow: Writing, clock: ClockOf, company: CompanyOf
+) -> MergeBatchMade:
+    """Each line stands for itself: one that is refused says why, the others are merged (fusión por lista revisada).
+
+    A line whose two are one customer already is `known`, so the list can be sent again. An id that an earlier line absorbed
+    stands for whoever absorbed it.
+    """
+    for_staff(who)
+    fates = await merge_list(
+        [row.line(body.reason) for row in body.merges], who=who, uow=uow, clock=clock, company=company
+    )
+    return MergeBatchMade.of(fates)
+
+
+@router.get("/decisions", summary="Read the log of decisions", responses=problems_of(InvalidCursor, ForStaffOnly))
+async def list_decisions(
+    who: CanRead,
+    uow: Reading,
+    page: Paging,
+    customer_id: Annotated[
+        UUID | None, Query(description="Merged, absorbed, or whose traces are where the decision put them")
+    ] = None,
+    author: Annotated[
+        str | None, Query(max_length=200, description="Who decided; `rules` for those made by rules")
+    ] = None,
+    kind: Annotated[DecisionKind | None, Query(description="What was decided")] = None,
+) -> DecisionPage:
+    """Who decided what on whose traces, when and why, the newest first (bitácora): links, merges, undos, verdicts, lifts."""
+    for_staff(who)
+    after = page.after(UUID)
+    async with uow:
+        found = await uow.links.decisions(
+            kind=kind, customers=None if customer_id is None else [customer_id], author=author,
+            after=after[0] if after else None, limit=page.fetch,
+        )  # fmt: skip
+    kept, following = page.cut(found, key=lambda each: (each.decision_id,))
+    return DecisionPage(items=[DecisionRead.of(each) for each in kept], next=following)
 
 
 @router.get("/merges/{merge_id}", summary="Read one merge", responses=problems_of(UnknownMerge, ForStaffOnly))

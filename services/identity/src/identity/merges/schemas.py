@@ -1,14 +1,17 @@
 """Bodies and answers about merges."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from common.problems import problem_of
 from identity.customers.schemas import Reason
 from identity.linking.repository import Decision
 from identity.merges.domain import moved_by
-from identity.merges.use_cases import Preview, Wins
+from identity.merges.use_cases import Fate, Preview, Row, Wins
 
 _A, _B, _M = (f"0192f0c1-0000-7000-8000-00000000000{n}" for n in (1, 2, 3))
 _AT = "2026-11-20T20:04:05Z"
@@ -166,6 +169,88 @@ class MergeRead(BaseModel):
             for name in ("survivor", "absorbed", "by", "reason", "at", "left_trace", "right_trace", "undone_by")
         }
         return cls(merge_id=merge.decision_id, traces_moved=len(moved_by(merge.before)), **told)
+
+
+class MergeRow(MergePair):
+    """A line of a reviewed list. Its own reason stands before the list's."""
+
+    reason: Reason | None = None
+    force: bool = Field(False, description="Merge although a guard objects")
+
+    def line(self, reason: str) -> Row:
+        return Row(self.survivor, self.absorbed, self.reason or reason, self.force)
+
+
+class MergeBatch(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "reason": "List of duplicates, reviewed by Marta Gil",
+                "merges": [{"survivor": _A, "absorbed": _B}, {"survivor": _A, "absorbed": _M, "reason": "Same cédula"}],
+            }
+        },
+    )
+
+    reason: Reason
+    merges: list[MergeRow] = Field(min_length=1, max_length=500)
+
+
+class MergeResult(BaseModel):
+    """What became of one line."""
+
+    index: int = Field(examples=[0])
+    status: Literal["merged", "known", "refused"]
+    merge_id: UUID | None = Field(examples=[_M])
+    problem: dict[str, Any] | None = Field(examples=[None], description="Why it was refused, as a problem document")
+
+
+class MergeBatchMade(BaseModel):
+    merged: int = Field(examples=[1])
+    known: int = Field(examples=[0])
+    refused: int = Field(examples=[1])
+    results: list[MergeResult]
+
+    @classmethod
+    def of(cls, fates: Sequence[Fate]) -> "MergeBatchMade":
+        counts = Counter(fate.status for fate in fates)
+        results = [
+            MergeResult(
+                index=index, status=fate.status, merge_id=fate.merge_id,
+                problem=problem_of(fate.refusal) if fate.refusal is not None else None,
+            )
+            for index, fate in enumerate(fates)
+        ]  # fmt: skip
+        return cls(merged=counts["merged"], known=counts["known"], refused=counts["refused"], results=results)
+
+
+DecisionKind = Literal["link", "merge", "undo", "different", "lift", "erase"]
+
+
+class DecisionRead(BaseModel):
+    """One decision: a link, a merge, an undo, a verdict that two are two, or that taken back."""
+
+    decision_id: UUID = Field(examples=[_M])
+    kind: str = Field(examples=["merge"])
+    by: str = Field(examples=["Marta Gil"])
+    reason: str = Field(examples=["He says that both numbers are his"])
+    at: AwareDatetime = Field(examples=[_AT])
+    survivor: UUID | None = Field(examples=[_A])
+    absorbed: UUID | None = Field(examples=[_B])
+    left_trace: UUID | None = Field(examples=[_A])
+    right_trace: UUID | None = Field(examples=[_B])
+    undoes: UUID | None = Field(description="Of an undo: the merge", examples=[None])
+    undone_by: UUID | None = Field(description="The decision that undid it", examples=[None])
+
+    @classmethod
+    def of(cls, decision: Decision) -> "DecisionRead":
+        told: dict[str, Any] = {name: getattr(decision, name) for name in cls.model_fields if name != "undoes"}
+        return cls(undoes=(decision.before or {}).get("undoes"), **told)
+
+
+class DecisionPage(BaseModel):
+    items: list[DecisionRead]
+    next: str | None = Field(examples=[None])
 
 
 class MergePage(BaseModel):

@@ -19,6 +19,8 @@ from identity.customers.telling import changed, tell_contact, tell_profiles
 from identity.linking.domain import Trail, next_revision
 from identity.linking.repository import BY_RULES, Decision
 from identity.linking.use_cases import Desk, archive_if_empty, before_image
+from identity.matching.domain import BY_MATCHING
+from identity.matching.use_cases import match_again
 from identity.merges.domain import (
     AlreadyUndone,
     Grounds,
@@ -32,6 +34,7 @@ from identity.merges.domain import (
 from identity.sightings.domain import Sighting
 from identity.uow import CUSTOMERS, IdentityUnitOfWork
 
+BY_NOBODY = frozenset({BY_RULES, BY_MATCHING})  # not by a person: decided anew where its ground has changed
 MOST_TOLD_AGAIN = 5_000  # traces; beyond them others' traces that came since stay where they are
 
 
@@ -92,10 +95,11 @@ async def _undo(
     if apart:
         await _keep_apart(merge, undo_id, by=by, reason=reason, uow=uow, now=now)
     desk = Desk(uow, company, now, kind="undo", decision_id=undo_id, by=by)
-    await _tell_again(past, desk)
+    told = await _tell_again(past, desk)
     await desk.close()
     await archive_if_empty(past.young, uow=uow, now=now)
-    touched = desk.touched | {chain[-1]} | {undone.absorbed for undone in (merge, *past.by_rules) if undone.absorbed}
+    touched = desk.touched | await match_again(told, uow=uow, company=company, now=now)
+    touched |= {chain[-1]} | {undone.absorbed for undone in (merge, *past.by_rules) if undone.absorbed}
     await tell_contact(touched, uow=uow, now=now)
     return undo_id, touched
 
@@ -124,10 +128,10 @@ async def _past_of(merge: Decision, chain: list[UUID], uow: IdentityUnitOfWork) 
     since = [
         each for each in await uow.links.standing_merges_into(chain) if each.decision_id > merge.decision_id
     ]  # the oldest first
-    by_people = [each for each in since if each.by != BY_RULES]
+    by_people = [each for each in since if each.by not in BY_NOBODY]
     # what the rules did after a person joined more to him rests on that person's word
     by_rules = [
-        each for each in since if each.by == BY_RULES and not any(p.decision_id < each.decision_id for p in by_people)
+        each for each in since if each.by in BY_NOBODY and not any(p.decision_id < each.decision_id for p in by_people)
     ]
     brought = [_brought_by(each, chain) for each in since if each not in by_rules]
     ids = came_later(present, merge.before, brought)
@@ -187,8 +191,11 @@ async def _add_entangled(past: Past, uow: IdentityUnitOfWork) -> None:
 # --- telling it again -----------------------------------------------------------------------------------------------------
 
 
-async def _tell_again(past: Past, desk: Desk) -> None:
-    """Decide anew on all that came since, touchpoint by touchpoint, from how it was when the merge was made."""
+async def _tell_again(past: Past, desk: Desk) -> set[UUID]:
+    """Decide anew on all that came since, touchpoint by touchpoint, from how it was when the merge was made.
+
+    Gives the traces that were told something since.
+    """
     uow, merge = desk.uow, past.merge
     before = past.later | {trace: past.present[trace] for trace in past.grounds if trace in past.present}
     story = await uow.sightings.story_of(before)
@@ -213,6 +220,7 @@ async def _tell_again(past: Past, desk: Desk) -> None:
             desk.world.put(happened)
             desk.decide(happened)
     _note_moves(desk, original)
+    return past.later.keys() | {sighting.trace_id for came, sighting in story if came >= merge.at}
 
 
 def _nobodys(trail: Trail) -> Trail:

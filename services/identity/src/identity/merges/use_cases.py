@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -12,7 +12,7 @@ from common.auth import Principal
 from common.clock import Clock
 from common.company import Company, Survivorship
 from common.contracts.identity import Move
-from common.errors import FieldError
+from common.errors import FieldError, Refusal
 from common.idempotency import Attempt, recall, remember
 from identity.contact.domain import Consent, contact_of
 from identity.customers.domain import (
@@ -180,12 +180,68 @@ def _refuse(found: list[str], *, force: bool) -> None:
         raise GuardObjects(errors=[FieldError("/absorbed", code, "The two records differ in this.") for code in found])
 
 
+@dataclass(frozen=True)
+class Row:
+    """One line of a reviewed list."""
+
+    survivor: UUID
+    absorbed: UUID
+    reason: str
+    force: bool
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What became of a line: merged by this decision, known already (one customer by now), or refused, and why."""
+
+    merge_id: UUID | None = None
+    refusal: Refusal | None = None
+
+    @property
+    def status(self) -> Literal["merged", "known", "refused"]:
+        if self.refusal is not None:
+            return "refused"
+        return "merged" if self.merge_id is not None else "known"
+
+
+async def merge_list(
+    rows: Sequence[Row], *, who: Principal, uow: IdentityUnitOfWork, clock: Clock, company: Company
+) -> list[Fate]:
+    """A list that people have reviewed, line by line, a transaction each: what is refused is said, the rest is kept.
+
+    An id that was absorbed, by an earlier line for instance, stands for whoever absorbed it; so the list can be sent again.
+    """
+    return [await _fate_of(row, who=who, uow=uow, clock=clock, company=company) for row in rows]
+
+
+async def _fate_of(row: Row, *, who: Principal, uow: IdentityUnitOfWork, clock: Clock, company: Company) -> Fate:
+    try:
+        async with uow:
+            await uow.lock_decisions()
+            survivor, absorbed = await uow.customers.resolve(row.survivor), await uow.customers.resolve(row.absorbed)
+            if survivor is None or absorbed is None:
+                raise UnknownCustomer(pointer="/survivor" if survivor is None else "/absorbed")
+            if survivor.customer_id == absorbed.customer_id and row.survivor != row.absorbed:
+                return Fate()
+            merge_id = await merge_now(
+                survivor=survivor.customer_id, absorbed=absorbed.customer_id, reason=row.reason, force=row.force,
+                by=who.known_as, uow=uow, company=company, now=clock(),
+            )  # fmt: skip
+            await uow.commit()
+            return Fate(merge_id)
+    except Refusal as refusal:
+        return Fate(refusal=refusal)
+
+
 async def lift(*, one: UUID, other: UUID, reason: str, who: Principal, uow: IdentityUnitOfWork, clock: Clock) -> None:
-    """The two traces may be joined again. Raises NotKeptApart."""
+    """The two traces may be joined again; the log of decisions says so. Raises NotKeptApart."""
     async with uow:
         await uow.lock_decisions()
-        if not await uow.links.lift(one, other, by=who.known_as, reason=reason, at=clock()):
+        now, by = clock(), who.known_as
+        if not await uow.links.lift(one, other, by=by, reason=reason, at=now):
             raise NotKeptApart
+        left, right = sorted((one, other))
+        await uow.links.record([Decision(uuid7(), "lift", by, reason, now, left_trace=left, right_trace=right)])
         await uow.commit()
 
 

@@ -1,0 +1,79 @@
+"""Lists that people reviewed, the log of decisions, and what a preview says, over HTTP."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+
+from ..conftest import Identity  # noqa: TID252
+from .test_use_cases import ANA, owner
+
+MERGES, DECISIONS = "/identity/v1/merges", "/identity/v1/decisions"
+
+
+async def said(client: httpx.AsyncClient, path: str, body: Any = None, **params: Any) -> Any:
+    answer = await (client.get(path, params=params) if body is None else client.post(path, json=body))
+    assert answer.is_success, answer.text
+    return answer.json()
+
+
+async def test_a_reviewed_list_keeps_what_it_can_and_says_what_it_refused(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    a, b, c = [await owner(identity, f"account:shop:{n}1") for n in (1, 2, 3)]
+    d = await owner(identity, "document:co-cc:52123456", name=ANA, attests=("*",))
+    e = await owner(identity, "document:co-cc:79888777", name="Luis Pérez", attests=("*",))
+    rows = [(a, b), (b, c), (b, a), (d, e), (a, uuid4()), (a, a)]
+    body = {"reason": "reviewed", "merges": [{"survivor": str(x), "absorbed": str(y)} for x, y in rows]}
+    answer = await said(client, f"{MERGES}:batch", body)
+    fates = [each["status"] for each in answer["results"]]
+    assert fates == ["merged", "merged", "known", "refused", "refused", "refused"]
+    assert (answer["merged"], answer["known"], answer["refused"]) == (2, 1, 3)
+    codes = [each["problem"]["code"] for each in answer["results"] if each["problem"]]
+    assert codes == ["guard-objects", "unknown-customer", "same-customer"]
+    assert set((await identity.owners()).values()) == {a, d, e}, "the second line's survivor stands for the first one's"
+    again = await said(client, f"{MERGES}:batch", body)
+    assert [each["status"] for each in again["results"][:3]] == ["known"] * 3
+    undone = await said(client, f"{MERGES}/{answer['results'][1]['merge_id']}:undo", {"reason": "not her"})
+    assert undone["merge_id"]
+    assert set((await identity.owners()).values()) == {a, c, d, e}
+
+
+async def test_the_log_tells_what_was_decided_by_whom_on_whom(identity: Identity, client: httpx.AsyncClient) -> None:
+    a, b, c = [await owner(identity, f"account:shop:{n}1") for n in (1, 2, 3)]
+    pair = {"survivor": str(a), "absorbed": str(b), "reason": "one"}
+    merge_id = (await said(client, MERGES, pair))["merge_id"]
+    await said(client, f"{MERGES}/{merge_id}:undo", {"reason": "two"})
+    of_merge = await said(client, f"{MERGES}/{merge_id}")
+    lifted = {"left_trace": of_merge["left_trace"], "right_trace": of_merge["right_trace"], "reason": "one after all"}
+    assert (await client.post("/identity/v1/cannot-links:lift", json=lifted)).status_code == 204
+    log = (await said(client, DECISIONS, customer_id=str(a)))["items"]
+    assert [each["kind"] for each in log[:3]] == ["lift", "undo", "merge"]
+    assert (log[1]["undoes"], log[2]["undone_by"]) == (merge_id, log[1]["decision_id"])
+    assert {each["by"] for each in log[:3]} == {"first key"}
+    assert [each["kind"] for each in (await said(client, DECISIONS, customer_id=str(c)))["items"]] == ["link"]
+    by_rules = await said(client, DECISIONS, author="rules")
+    assert {each["kind"] for each in by_rules["items"]} == {"link"}
+    page = await said(client, DECISIONS, limit=2)
+    following = await said(client, DECISIONS, limit=2, cursor=page["next"])
+    seen = [each["decision_id"] for each in (*page["items"], *following["items"])]
+    assert seen == sorted(seen, reverse=True)
+    assert len(set(seen)) == 4
+    assert [each["kind"] for each in (await said(client, DECISIONS, kind="undo"))["items"]] == ["undo"]
+
+
+async def test_a_preview_names_the_rule_of_each_value_and_all_that_moves(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    a = await owner(identity, "email:ana@example.com", name="Ana María López Ruiz", profile={"city": "Cali"})
+    b = await owner(identity, "account:shop:1", name="A. López", profile={"city": "Pasto"})
+    told = await said(client, f"{MERGES}:preview", {"survivor": str(a), "absorbed": str(b)})
+    assert [trace["scheme"] for trace in told["traces"]] == ["account"]
+    assert (told["touchpoints_moved"], told["identifiers_gained"]) == (1, ["account:shop:1"])
+    name = next(each for each in told["values"] if each["key"] == "full_name")
+    assert (name["wins"], name["rule"]) == ("Ana María López Ruiz", "most-complete")
+    city = next(each for each in told["values"] if each["key"] == "city")
+    assert (city["rule"], city["source"], {city["survivor_has"], city["absorbed_has"]}) == (
+        "most-recent", "shop", {"Cali", "Pasto"},
+    )  # fmt: skip
+    assert UUID(told["survivor"]) == a

@@ -1,0 +1,158 @@
+"""What came while a merge stood is told again: afterwards everything is as if the two had never been one."""
+
+from datetime import timedelta
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from common.contracts.interactions import PersonSeen
+from identity.customers.models import customer
+from identity.linking.models import trace
+from identity.merges.domain import representative
+from identity.merges.undoing import undo_merge
+from identity.merges.use_cases import merge_customers
+
+from ..conftest import COMPANY, Identity, seen  # noqa: TID252
+from .test_use_cases import MARTA, owner
+
+ANA, AM, LUIS = "Ana María", "A. M.", "Luis"
+VOWELS = {ord(letter): f"{letter}{vowel}" for letter, vowel in zip("bcdfglmnprstvz", "aeioauaeioueia", strict=True)}
+
+# What channels say after the merge: which identifiers of the one, of the other and of neither, under which name, proved or not.
+Said = st.lists(
+    st.tuples(
+        st.lists(st.sampled_from(["phone:3011122{}", "email:ana{}@example.com", "account:shop:{}1"]), max_size=2),
+        st.lists(st.sampled_from(["phone:3154445{}", "email:am{}@work.example.com", "document:co-cc:52123{}"]), max_size=2),
+        st.lists(st.sampled_from(["partner:acme:{}7", "account:club:{}8", "phone:3189990{}"]), max_size=1),
+        st.sampled_from([ANA, AM, LUIS, None]),
+        st.booleans(),
+    ).filter(lambda said: bool(said[0] or said[1] or said[2])),
+    min_size=1,
+    max_size=8,
+)  # fmt: skip
+ONE = ["phone:3011122{}", "email:ana{}@example.com", "account:shop:{}1"]
+OTHER = ["phone:3154445{}", "email:am{}@work.example.com", "document:co-cc:52123{}"]
+
+
+_numbers = iter(range(100, 1_000))
+
+
+class Town:
+    """Two people and what came of them, under identifiers that no other town has."""
+
+    def __init__(self, identity: Identity, number: int) -> None:
+        self.identity, self.number = identity, f"{number:03}"
+        # of its own too: names that are alike would join the towns
+        self.surname = "".join(Random(number).choices("bcdfglmnprstvz", k=4)).translate(VOWELS)
+        self.seen: list[PersonSeen] = []
+
+    def said(self, *forms: str, name: str | None, proved: bool = False) -> PersonSeen:
+        identifiers = [form.format(self.number) for form in forms]
+        return seen(*identifiers, name=name and f"{name} {self.surname}", attests=("*",) if proved else ())
+
+    async def settle(self) -> tuple[UUID, UUID]:
+        first = [self.said(*ONE[:2], name=ANA), self.said(*ONE[2:], ONE[1], name=ANA)]
+        second = [self.said(*OTHER[:2], name=AM), self.said(*OTHER[2:], OTHER[1], name=AM)]
+        self.seen = [*first, *second]
+        for each in self.seen:
+            await self.identity.happen(each)
+        one, other = await self.identity.owner(first[0]), await self.identity.owner(second[0])
+        assert one is not None
+        assert other is not None
+        return one, other
+
+    async def hear(self, told: list[Any], cuts: Any) -> None:
+        """The same words, in batches that are cut as it happens."""
+        batch: list[PersonSeen] = []
+        for one, other, new, name, proved in told:
+            batch.append(self.said(*one, *other, *new, name=name, proved=proved))
+            if cuts.random() < 0.6:
+                await self.identity.happen(*batch)
+                self.seen += batch
+                batch = []
+        if batch:
+            await self.identity.happen(*batch)
+            self.seen += batch
+
+    async def whose(self) -> list[tuple[int, str, bool]]:
+        """For each thing seen: by whom first of those who own it too, on what ground, over something or not."""
+        rows = {row.trace_id: row for row in await self.identity.rows(trace)}
+        owners = [rows[each.trace_id].customer_id for each in self.seen]
+        return [
+            (owners.index(rows[each.trace_id].customer_id), rows[each.trace_id].proof, rows[each.trace_id].via is None)
+            for each in self.seen
+        ]
+
+
+async def keep_apart(identity: Identity, one: UUID, other: UUID) -> None:
+    """The cannot-link that an undo leaves, without a merge."""
+    async with identity.uow() as uow:
+        left, right = [representative((await uow.links.trails_of_customers([each])).values()) for each in (one, other)]
+        assert left is not None
+        assert right is not None
+        await uow.links.keep_apart(left, right, decision_id=UUID(int=0), at=identity.clock())
+        await uow.commit()
+
+
+async def merged(identity: Identity, one: UUID, other: UUID) -> UUID:
+    identity.clock.advance(timedelta(seconds=1))
+    return await merge_customers(
+        survivor=one, absorbed=other, reason="the same", force=True, who=MARTA, attempt=None, uow=identity.uow(),
+        clock=identity.clock, company=COMPANY,
+    )  # fmt: skip
+
+
+async def undone(identity: Identity, merge_id: UUID) -> None:
+    identity.clock.advance(timedelta(seconds=1))
+    await undo_merge(
+        merge_id=merge_id, reason="sisters", who=MARTA, attempt=None, uow=identity.uow(), clock=identity.clock,
+        company=COMPANY,
+    )  # fmt: skip
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(told=Said, cuts=st.randoms(use_true_random=False))
+async def test_whatever_came_meanwhile_an_undo_gives_the_customers_of_a_town_without_the_merge(
+    identity: Identity,
+    told: list[Any],
+    cuts: Any,
+) -> None:
+    towns = Town(identity, next(_numbers)), Town(identity, next(_numbers))
+    pairs = [await town.settle() for town in towns]
+    merge_id = await merged(identity, *pairs[0])
+    await keep_apart(identity, *pairs[1])
+    for town in towns:
+        await town.hear(told, cuts)
+    await undone(identity, merge_id)
+    assert await towns[0].whose() == await towns[1].whose()
+
+
+async def test_what_the_rules_joined_to_him_meanwhile_is_decided_anew(identity: Identity) -> None:
+    """A third person was joined to the merged customer on the absorbed one's evidence: he goes with that one."""
+    a, b = await owner(identity, "email:ana@example.com"), await owner(identity, "account:shop:1")
+    c = await owner(identity, "account:club:8")
+    merge_id = await merged(identity, a, b)
+    await identity.happen(seen("document:co-cc:52123456", "account:shop:1", "account:club:8", name=ANA))
+    assert len(set((await identity.owners()).values())) == 1
+    await undone(identity, merge_id)
+    owners = list((await identity.owners()).values())
+    assert owners.count(a) == 1
+    assert {b, c} & set(owners) != {b, c}, "the two are one still, on evidence of their own"
+    assert len(set(owners)) == 2
+
+
+async def test_a_customer_founded_meanwhile_keeps_his_id_or_is_archived(identity: Identity) -> None:
+    a, b = await owner(identity, "email:ana@example.com", name=ANA), await owner(identity, "phone:3001112233", name=AM)
+    merge_id = await merged(identity, a, b)
+    stays = seen("phone:3001112233", "account:shop:9", name=LUIS)
+    await identity.happen(stays)
+    luis = await identity.owner(stays)
+    assert luis not in {a, b}
+    await undone(identity, merge_id)
+    assert await identity.owner(stays) == luis
+    states = {row.customer_id: row.state for row in await identity.rows(customer)}
+    owners = set((await identity.owners()).values())
+    assert {each for each, state in states.items() if state == "active"} == owners

@@ -1,0 +1,48 @@
+"""The health of identities: what was joined, undone, doubted and shared, as of a moment."""
+
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from identity.reports.domain import Acts, Spread
+
+from ..conftest import Identity, seen  # noqa: TID252
+from ..merges.test_use_cases import merge, owner, undo  # noqa: TID252
+
+HEALTH = "/identity/v1/reports/health"
+
+
+async def test_the_report_tells_what_was_joined_undone_doubted_and_shared(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    a, b, c = [await owner(identity, f"account:shop:{n}1", name=None) for n in (1, 2, 3)]
+    await identity.happen(seen("account:shop:11", "phone:3001112233", "email:ana@example.com"))
+    await undo(identity, await merge(identity, a, b))
+    before = identity.clock()
+    await merge(identity, a, c)
+    x = await owner(identity, "email:x@example.com", name="Ana Ruiz")
+    y = await owner(identity, "document:co-cc:52123456", "email:x@example.com", name="Luis Pérez")
+    assert x != y
+    identity.clock.advance(timedelta(hours=5))
+    report = (await client.get(HEALTH)).json()
+    assert report["customers"] == {"active": 4, "merged": 1}
+    assert report["identifiers_per_customer"]["counts"] == {"1": 2, "2": 1, "4": 1}
+    assert report["identifiers_per_customer"]["most"] == 4
+    merges = report["merges"]
+    assert (merges["by_people"], merges["by_rules"], merges["undone"], merges["undo_rate"]) == (2, 0, 1, 0.5)
+    assert merges["duplicates_found"] == 1
+    reviews = report["reviews"]
+    assert (reviews["open"], reviews["conflicts"], reviews["by_reason"]) == (1, 1, {"other-name": 1})
+    assert reviews["oldest_hours"] == pytest.approx(5, abs=0.1)
+    assert report["identifiers"]["account"] == 3
+    earlier = (await client.get(HEALTH, params={"as_of": before.isoformat()})).json()
+    assert (earlier["merges"]["by_people"], earlier["reviews"]["open"]) == (1, 0)
+
+
+def test_a_spread_is_a_few_numbers_and_nothing_is_divided_by_nobody() -> None:
+    spread = Spread({1: 90, 2: 8, 30: 2})
+    assert (spread.at(0.5), spread.at(0.95), spread.at(1.0), spread.mean) == (1, 2, 30, 1.66)
+    assert (Spread({}).mean, Spread({}).at(0.5)) == (None, None)
+    nothing = Acts(0, 0, 0, 0, 0, 0, 0, 0)
+    assert (nothing.merge_rate, nothing.undo_rate) == (None, None)

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -133,7 +133,7 @@ class Distributed:
 
     def start(self, role: str) -> None:
         if role.endswith("-2"):
-            self._start_second(role)
+            self._launch_second(role)()
         else:
             self.stack.start(role)
 
@@ -148,7 +148,13 @@ class Distributed:
     def sabotaged(self) -> list[str]:
         return [role for service in self._services.values() if isinstance(service, Sabotaged) for role in service.plans]
 
-    def _start_second(self, role: str) -> None:
+    def start_seconds(self, roles: Sequence[str]) -> None:
+        """Launch all, then wait for each."""
+        for wait in [self._launch_second(role) for role in roles]:
+            wait()
+
+    def _launch_second(self, role: str) -> Callable[[], None]:
+        """Gives what waits until it is ready."""
         name, kind = role.removesuffix("-2").rsplit("-", 1)
         service = self._services[name]
         known = self._seconds.get(role)
@@ -163,7 +169,7 @@ class Distributed:
         )
         self._seconds[role] = (process, port)
         url = f"http://{LOOPBACK}:{port}/{name}/readyz"
-        wait_for(process, lambda: is_ready(url), name=role, log=log, within=60)
+        return lambda: wait_for(process, lambda: is_ready(url), name=role, log=log, within=90)
 
     def deaths_on_purpose(self, role: str) -> int:
         """How often the saboteur ended this role at the place it was told; one that fell before it does not count."""

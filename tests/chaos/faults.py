@@ -16,7 +16,6 @@ import asyncpg
 from hilo.native.errors import NativeError
 from hilo.native.processes import Process, wait_until
 
-from .arena import NAMES
 from .checks import Checker
 from .ledger import Ledger, Reply
 from .load import Load
@@ -248,10 +247,9 @@ async def heal(scene: Scene, roles: Sequence[str]) -> None:
 
 
 @asynccontextmanager
-async def doubled(scene: Scene) -> AsyncIterator[None]:
-    """Two of each worker and of each API: two relays, two members of each group, a second address to ask."""
-    for role in (f"{name}-{kind}-2" for name in NAMES for kind in ("worker", "api")):
-        await scene.start(role)
+async def doubled(scene: Scene, roles: Sequence[str]) -> AsyncIterator[None]:
+    """A second one of each: two relays, two members of each group, a second address to ask."""
+    await scene.do(scene.arena.start_seconds, roles)
     try:
         yield
     finally:

@@ -77,7 +77,7 @@ class Bench:
         first, begun = len(self.load.ledger.replies), time.monotonic()
         async with AsyncExitStack() as stack:
             if trial.two:
-                await stack.enter_async_context(faults.doubled(scene))
+                await stack.enter_async_context(faults.doubled(scene, trial.two))
             if trial.load:
                 await stack.enter_async_context(self.load.going())
                 await asyncio.sleep(1)

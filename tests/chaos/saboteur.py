@@ -13,18 +13,19 @@ from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
-import common.bus.kafka as bus
-import common.clock
-import common.inbox
-import common.outbox
-import common.uow
 from common.bulk import insert_rows
-from common.bus import local
 from common.bus.delivery import Consumer, Delivery, Record
 from common.bus.local import LocalReader
 from common.db import inbox_table, outbox_table
 from common.service import run
 from common.uow import UnitOfWork
+
+# What is put in the place of a name there is meant to be seen by nobody but this process.
+bus: Any = importlib.import_module("common.bus.kafka")
+local: Any = importlib.import_module("common.bus.local")
+clocks: Any = importlib.import_module("common.clock")
+inbox: Any = importlib.import_module("common.inbox")
+outboxes: Any = importlib.import_module("common.outbox")
 
 KILLED = 137
 LAST_WORDS = b"died on purpose\n"
@@ -66,7 +67,7 @@ def die_before_offset(calls: int) -> None:
         countdown.tick()
         await remember(self, *args)
 
-    LocalReader._remember = remembered  # type: ignore[method-assign]
+    LocalReader._remember = remembered  # type: ignore[method-assign,assignment]
 
     async def committed(self: Any, *args: Any) -> None:
         countdown.tick()
@@ -155,7 +156,7 @@ def clock(seconds: int) -> None:
         def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
             return datetime.now(tz) + timedelta(seconds=seconds)
 
-    common.clock.datetime = Off  # type: ignore[attr-defined]
+    clocks.datetime = Off
 
 
 def raise_on(mark: str) -> None:
@@ -185,7 +186,7 @@ def publish_before_commit(calls: int) -> None:
     async def committed(self: UnitOfWork) -> None:
         if self.outbox._rows:
             async with self.database.session() as session:
-                outbox = common.outbox.Outbox(session)
+                outbox = outboxes.Outbox(session)
                 outbox._rows, self.outbox._rows = self.outbox._rows, []
                 await outbox.flush()
                 await session.commit()
@@ -199,13 +200,13 @@ def publish_before_commit(calls: int) -> None:
 def no_claim(_: int) -> None:
     """Whatever is delivered takes effect, however often."""
 
-    async def claim(self: common.inbox.Inbox, events: Any, *, consumer: str) -> Any:
-        now = common.inbox.utc_now()
+    async def claim(self: Any, events: Any, *, consumer: str) -> Any:
+        now = inbox.utc_now()
         rows = [{"event_id": event_id, "consumer": consumer, "at": now} for event_id in sorted({e.id for e in events})]
         await insert_rows(self._session, inbox_table, rows, on_conflict="nothing")
         return list(events)
 
-    common.inbox.Inbox.claim = claim  # type: ignore[method-assign]
+    inbox.Inbox.claim = claim
 
 
 def offset_before_effect(calls: int) -> None:
@@ -215,17 +216,17 @@ def offset_before_effect(calls: int) -> None:
     async def delivered(self: Any, consumer: Any, records: Any) -> bool:
         await consumer.commit({partition: batch[-1].offset + 1 for partition, batch in records.items()})
         countdown.tick()
-        return await deliver(self, consumer, records)
+        return bool(await deliver(self, consumer, records))
 
-    bus.KafkaReader._deliver = delivered  # type: ignore[method-assign]
+    bus.KafkaReader._deliver = delivered
 
     async def stepped(self: LocalReader, name: str, source: Any, checked: set[str]) -> int:
         reader = f"{self._delivery.consumer.name}<{name}"
         async with UnitOfWork(self._database, reading=True) as uow:
-            position = await common.outbox.position_of(uow.session, reader)
+            position = await outboxes.position_of(uow.session, reader)
         async with UnitOfWork(source, reading=True) as uow:
             topics = self._delivery.consumer.all_topics
-            entries = await common.outbox.read(uow.session, after=position, topics=topics)
+            entries = await outboxes.read(uow.session, after=position, topics=topics)
         if entries:
             await self._remember(self._database, reader, entries[-1].position)
             countdown.tick()
@@ -241,14 +242,14 @@ def naive_cursor(_: int) -> None:
 
     async def read(session: Any, *, after: Any, topics: Any = (), limit: int = 500) -> Any:
         query = (
-            common.outbox.select(t.c.xid, t.c.seq, t.c.id, t.c.aggregatetype, t.c.aggregateid, t.c.type, t.c.payload)
+            outboxes.select(t.c.xid, t.c.seq, t.c.id, t.c.aggregatetype, t.c.aggregateid, t.c.type, t.c.payload)
             .where(t.c.seq > after.seq)
             .order_by(t.c.seq)
             .limit(limit)
         )
         return [
-            common.outbox.Entry(
-                common.outbox.Position(r.xid, r.seq, r.id), r.aggregatetype, r.aggregateid, r.type, r.payload.encode()
+            outboxes.Entry(
+                outboxes.Position(r.xid, r.seq, r.id), r.aggregatetype, r.aggregateid, r.type, r.payload.encode()
             )
             for r in (await session.execute(query)).all()
         ]

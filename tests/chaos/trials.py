@@ -10,17 +10,21 @@ from .faults import Fault
 
 @dataclass(frozen=True)
 class Trial:
-    """One fault and its measure. `two`: with a second worker of each service and a second API of each."""
+    """One fault and its measure. `two`: roles of which a second one runs."""
 
     name: str  # as it is asked for on the command line
     words: str  # as the table tells it
     fault: Fault
     times: int | None = None  # None: as often as the command says
     seconds: float = 12.0
-    two: bool = False
+    two: tuple[str, ...] = ()
     load: bool = True  # under load, beside what the fault itself sends
     pace: float | None = None
     scale: Mapping[str, int] = field(default_factory=dict)
+
+
+SECOND_APIS = tuple(f"{role}-2" for role in APIS)
+SECOND_WORKERS = tuple(f"{role}-2" for role in WORKERS)
 
 
 def _late(*roles: str) -> Mapping[str, str]:
@@ -39,16 +43,16 @@ PLAN = (
     Trial("before-commit", "death before commit", faults.dying("die-before-commit", "interactions-api", *WORKERS)),
     Trial("slow-commits", "commits delayed by 0 to 500 ms in 64 writers", ordering.witnessed(faults.beside(faults.running("slow-commits:500", "interactions-api", "identity-api"), ordering.slow_writers)), seconds=20),
     Trial("late-links", "links a second late, merges, undos and retractions", faults.quarrelling(_late("interactions-worker", "scoring-worker", "service-audit-worker")), seconds=20),
-    Trial("copies", "every event 2 to 5 times, and again 8 days later", sending.copies, two=True, load=False),
-    Trial("other-body", "same source and id, another body", sending.contradictions, two=True),
+    Trial("copies", "every event 2 to 5 times, and again 8 days later", sending.copies, two=("interactions-api-2", "interactions-worker-2"), load=False),
+    Trial("other-body", "same source and id, another body", sending.contradictions, two=("interactions-api-2",)),
     Trial("poison", "poison among the good", poisoning.poison, load=False),
     Trial("poison-again", "poison delivered again", poisoning.poison_again),
     Trial("broken-handler", "a handler that fails on everything", poisoning.broken_handler, seconds=30),
-    Trial("two-killed", "two of each: kill -9 of workers, order per key", ordering.witnessed(faults.killing(*WORKERS, *(f"{w}-2" for w in WORKERS))), times=2, two=True),
-    Trial("two-frozen", "two of each: one frozen and thawed, order per key", ordering.witnessed(faults.freezing("scoring-worker", "interactions-worker-2", "identity-worker")), two=True),
+    Trial("two-killed", "two of each: kill -9 of workers, order per key", ordering.witnessed(faults.killing(*WORKERS, *SECOND_WORKERS)), times=2, two=SECOND_WORKERS),
+    Trial("two-frozen", "two of each: one frozen and thawed, order per key", ordering.witnessed(faults.freezing("scoring-worker", "interactions-worker-2", "identity-worker")), two=SECOND_WORKERS),
     Trial("broker-frozen", "broker frozen for 60 s", outages.freeze_broker, seconds=60),
     Trial("database-stopped", "database stopped for 30 s", outages.stop_database, seconds=30),
-    Trial("terminate", "SIGTERM of each process", outages.terminate, times=2, two=True),
+    Trial("terminate", "SIGTERM of each process", outages.terminate, times=2, two=(*SECOND_APIS, *SECOND_WORKERS)),
     Trial("overload", "three times the capacity for 60 s", outages.overload, seconds=60, load=False),
     Trial("disk-full", "PostgreSQL's disk is full", storage.fill_tablespace, seconds=15),
     Trial("clock-off", "a clock a day behind, then ahead", storage.clock_off(*APIS, *WORKERS), seconds=10),

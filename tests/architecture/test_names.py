@@ -20,6 +20,8 @@ REASONS = {
     "identity.matching.comparing": "Levels of likeness for many pairs at once: arrays, not rules.",
     "identity.matching.learning": "Expectation maximisation, apart from the model that it estimates.",
     "identity.matching.records": "What is compared, laid out in columns: read by every step.",
+    "identity.merges.undoing": "An undo tells the past since the merge again; with the merge itself it would be one long file.",
+    "identity.privacy.rectifying": "Putting a value right writes; forgetting takes out: together they would be one long file.",
     "identity.reach": "Who may reach whom is one rule for all routes.",
     "identity.republish": "A command of the service, beside its worker.",
     "interactions.republish": "A command of the service, beside its worker.",

@@ -9,7 +9,7 @@ from typing import Annotated
 import httpx
 import typer
 
-from hilo.client import asked, client_to
+from hilo.client import SERVICE_PORTS, asked, client_to
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Hilo: the memory that all channels share.")
 
@@ -82,6 +82,18 @@ def restore(
         typer.echo(f"not restored: {refused}", err=True)
         raise typer.Exit(1) from refused
     typer.echo(f"restored {', '.join(service or SERVICES)}; what was there lies in {aside}")
+
+
+@app.command()
+def export(
+    customer: Annotated[str, typer.Argument(help="The customer's id")],
+    to: To = ORIGIN,
+    key_file: KeyFile = CREDENTIAL,
+) -> None:
+    """Write all that the four services have on record of a customer, as one JSON document."""
+    with client_to(to, key_file) as client:
+        found = {service: asked(client.get(f"/{service}/v1/customers/{customer}/export")) for service in SERVICE_PORTS}
+    typer.echo(json.dumps(found, ensure_ascii=False, indent=1))
 
 
 @app.command()

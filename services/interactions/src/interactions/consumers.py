@@ -12,7 +12,7 @@ from common.erasure import note_erasures, without_erased
 from common.events import Event
 from common.revisions import latest, of_type
 from interactions.conversations.use_cases import follow
-from interactions.erasure.use_cases import forget
+from interactions.privacy.use_cases import forget
 from interactions.parts.use_cases import apply_parts
 from interactions.touchpoints.domain import KnownTrace
 from interactions.uow import PARTIES, TRACES, InteractionsUnitOfWork

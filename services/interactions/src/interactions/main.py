@@ -15,6 +15,7 @@ from interactions.consumers import TOPICS
 from interactions.contact.router import router as contact
 from interactions.conversations.router import router as conversations
 from interactions.corrections.router import router as corrections
+from interactions.privacy.router import router as export
 from interactions.resume.router import router as resume
 from interactions.timeline.router import router as timeline
 from interactions.touchpoints.domain import Speaker
@@ -35,6 +36,7 @@ TAGS = {
     "cases (PQR)": "Complaints, claims, petitions, suggestions and compliments, until the customer confirms that it is well.",
     "resume": "Everything that the next contact needs to know, in one answer.",
     "contact": "Whether a customer may be contacted now, with every reason.",
+    "privacy (datos personales)": "All that is on record of a person.",
     "parked (apartados)": "Touchpoints that were refused and events that could not be handled: read, repair, send again.",
 }
 
@@ -71,6 +73,7 @@ def create_app(runtime: Runtime) -> FastAPI:
             resume,
             timeline,
             contact,
+            export,
             parked_router("interactions", replays),
         ],
         publishes=[interactions.TOPIC, interactions.PEOPLE, interactions.ERASURES],

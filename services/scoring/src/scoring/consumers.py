@@ -15,7 +15,7 @@ from common.events import Event
 from scoring.appraisals.domain import Cause
 from scoring.appraisals.use_cases import reappraise
 from scoring.classes.use_cases import rank_soon
-from scoring.erasure.use_cases import forget
+from scoring.privacy.use_cases import forget
 from scoring.uow import ScoringUnitOfWork
 from scoring.values.domain import ANONYMOUS, Books, Figures, Tally, tallies
 

@@ -10,6 +10,7 @@ from common.service import Runtime
 from scoring.appraisals.reading import MadeLists
 from scoring.appraisals.router import router as customers
 from scoring.policies.router import router as policies
+from scoring.privacy.router import router as export
 from scoring.reports.router import router as reports
 from scoring.worker import create_consumer
 
@@ -37,10 +38,11 @@ def create_app(runtime: Runtime) -> ServiceApp:
         title="Hilo scoring",
         description=DESCRIPTION,
         settings=runtime.settings,
-        routers=[customers, reports, policies, parked_router("scoring", {"event": handle_again})],
+        routers=[export, customers, reports, policies, parked_router("scoring", {"event": handle_again})],
         publishes=[scoring.TOPIC, scoring.ERASURES],
         consumes=[interactions.TOPIC, identity.TOPIC],
         tags={
+            "privacy (datos personales)": "All that is on record of a person.",
             "value (valor)": "What customers are worth, and why.",
             "reports (informes)": "ABC, Pareto and key figures over the population.",
             "policies (políticas)": "Thresholds and treatment policy as versioned data.",

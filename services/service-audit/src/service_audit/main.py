@@ -13,6 +13,7 @@ from common.service import Runtime
 from service_audit.actions.router import router as actions
 from service_audit.consumers import TOPICS
 from service_audit.evidence.router import router as evidence
+from service_audit.privacy.router import router as export
 from service_audit.scorecards.router import router as scorecards
 from service_audit.standards.router import router as standards
 from service_audit.worker import create_consumer
@@ -26,6 +27,7 @@ TAGS = {
     "standards (estándares)": "The promise, the attributes of the scorecard and the service cycles: versioned data.",
     "evidence (evidencia)": "What came of each moment of truth.",
     "scorecards (tableros)": "Scores from 0 to 100 by period, each with the size of its sample.",
+    "privacy (datos personales)": "All that is on record of a person.",
     "actions (acciones de mejora)": "What we change because of what we saw.",
     "parked (apartados)": "Events that could not be handled: read, repair, send again.",
 }
@@ -43,7 +45,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         title="Hilo: service audit",
         description=DESCRIPTION.strip(),
         settings=runtime.settings,
-        routers=[standards, scorecards, evidence, actions, parked_router("service-audit", {"event": again})],
+        routers=[standards, scorecards, evidence, export, actions, parked_router("service-audit", {"event": again})],
         publishes=[service_audit.TOPIC, service_audit.ERASURES],
         consumes=TOPICS,
         tags=TAGS,

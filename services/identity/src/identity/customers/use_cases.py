@@ -80,7 +80,7 @@ async def create_customer(
         await uow.customers.add([customer])
         uow.outbox.add(changed(customer), at=now)
         own = await own_trace(customer, uow=uow, secret=secret, by=by, now=now)
-        await _write_profile(own, profile, uow=uow, source=STAFF, now=now)
+        await write_profile(own, profile, uow=uow, source=STAFF, now=now)
         for place, text in enumerate(identifiers):
             identifier = parse_identifier(text, default_region=company.phone_region, source=who.source)
             await _link(
@@ -93,7 +93,7 @@ async def create_customer(
     return customer.customer_id
 
 
-async def _write_profile(
+async def write_profile(
     trace_id: UUID, profile: Mapping[str, str | None], *, uow: IdentityUnitOfWork, source: str, now: datetime
 ) -> None:
     if not profile:
@@ -132,7 +132,7 @@ async def patch_customer(
         if profile:
             own = await own_trace(customer, uow=uow, secret=secret, by=by, now=now)
             source = "customer" if who.customer_id is not None else STAFF
-            await _write_profile(own, profile, uow=uow, source=source, now=now)
+            await write_profile(own, profile, uow=uow, source=source, now=now)
         await tell_profiles([customer.customer_id], uow=uow, company=company, now=now)
         dossier = (await uow.customers.dossiers([customer.customer_id]))[customer.customer_id]
         await uow.commit()

@@ -10,6 +10,7 @@ from common.errors import NotFound
 
 SERVICES = ("identity", "interactions", "scoring", "service-audit")
 OWN = "identity"
+RECTIFY = "rectify"  # the kind of a decision by which a value was put right
 
 
 class UnknownErasure(NotFound):

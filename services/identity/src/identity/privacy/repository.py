@@ -8,16 +8,51 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from common.belonging import Subjects, belongs, rows_where
 from common.bulk import among, insert_rows
 from identity import tables
+from identity.customers.domain import UnknownCustomer
 from identity.customers.models import customer
+from identity.customers.repository import Customers
 from identity.linking.models import decision, trace
-from identity.privacy.domain import Erasure, Line
+from identity.privacy.domain import RECTIFY, Erasure, Line
 from identity.privacy.models import erasure, erasure_line
 from identity.sightings.models import identifier, sighting, trace_identifier
 
 # Not taken out row by row: that there was such a customer stays, a decision may be somebody else's as well.
 _SEEN_TO_APART = frozenset({"customer", "decision", "erasure"})
+
+
+# Pairs in doubt and pairs kept apart tell of others as well.
+OF_TWO_PERSONS = frozenset({"review", "cannot_link"})
+
+
+async def find_subjects(session: AsyncSession, customer_id: UUID) -> Subjects:
+    """The person behind the id. Raises UnknownCustomer."""
+    found = await Customers(session).resolve(customer_id)
+    if found is None:
+        raise UnknownCustomer
+    customers = [found.customer_id, *await Erasures(session).absorbed_by(found.customer_id)]
+    traces = (await session.scalars(sa.select(trace.c.trace_id).where(among(trace.c.customer_id, customers)))).all()
+    return Subjects(found.customer_id, customers, list(traces))
+
+
+async def identifiers_and_decisions(
+    session: AsyncSession, records: Mapping[str, list[dict[str, Any]]]
+) -> dict[str, list[dict[str, Any]]]:
+    """His identifiers in clear, and what was decided on him, without the before-images, which name others' traces."""
+    carried = {UUID(row["identifier_id"]) for row in records["trace_identifier"]}
+    customers = {UUID(row["customer_id"]) for row in records["customer"]}
+    his = among(decision.c.survivor, customers) | among(decision.c.absorbed, customers)
+    decided = await rows_where(session, decision, his)
+    shown = ("decision_id", "kind", "by", "reason", "at", "undone_by")
+    return {
+        "identifier": await rows_where(session, identifier, among(identifier.c.identifier_id, carried)),
+        "decision": [
+            {name: row[name] for name in shown} | ({"value": row["before"]} if row["kind"] == RECTIFY else {})
+            for row in decided
+        ],
+    }
 
 
 class Erasures:
@@ -59,6 +94,14 @@ class Erasures:
         query = sa.select(erasure_line).where(among(erasure_line.c.erasure_id, erasures))
         rows = (await self._session.execute(query.order_by(erasure_line.c.service, erasure_line.c.part))).all()
         return [Line(**row._mapping) for row in rows]  # noqa: SLF001
+
+    async def rectifications(self, customers: Collection[UUID], *, after: UUID | None, limit: int) -> list[Any]:
+        """Rows of decisions by which a value of the customers was put right, the newest first."""
+        d = decision.c
+        query = sa.select(decision).where(d.kind == RECTIFY, among(d.survivor, customers))
+        if after is not None:
+            query = query.where(d.decision_id < after)
+        return list((await self._session.execute(query.order_by(d.decision_id.desc()).limit(limit))).all())
 
     # --- taking out ---------------------------------------------------------------------------------------------------
 
@@ -108,10 +151,9 @@ class Erasures:
         for table in tables.METADATA.sorted_tables:
             if table.name in _SEEN_TO_APART:
                 continue
-            ways = [among(column, traces) for column in table.columns if _is_trace(column)]
-            ways += [among(column, customers) for column in table.columns if _is_customer(column)]
-            if ways:
-                removed[str(table.name)] = await self._gone(table, sa.or_(*ways))
+            where = belongs(table, traces, customers)
+            if where is not None:
+                removed[str(table.name)] = await self._gone(table, where)
         return removed
 
     async def take_out_decisions(self, customers: Collection[UUID], traces: Collection[UUID]) -> dict[str, int]:
@@ -147,11 +189,3 @@ class Erasures:
     async def _gone(self, table: sa.Table, where: sa.ColumnElement[bool]) -> int:
         result = await self._session.execute(sa.delete(table).where(where))
         return int(getattr(result, "rowcount", 0))
-
-
-def _is_trace(column: sa.Column[Any]) -> bool:
-    return column.name == "trace_id" or column.name.endswith("_trace")
-
-
-def _is_customer(column: sa.Column[Any]) -> bool:
-    return column.name in ("customer_id", "other_id") or column.name.endswith("_customer")

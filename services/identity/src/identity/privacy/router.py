@@ -6,25 +6,45 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from common.auth import Principal, needs
+from common.belonging import export_router
 from common.clock import Clock
 from common.http import ClockOf, CompanyOf
 from common.idempotency import Attempt, AttemptOf, KeyReused
 from common.pagination import InvalidCursor, Paging
 from common.problems import problems_of
+from identity import tables
 from identity.callers import Reading, Secret, Writing
 from identity.contact.domain import PROCESSING, Consent
 from identity.contact.use_cases import record_consent
 from identity.customers.domain import UnknownCustomer
 from identity.customers.use_cases import STAFF
 from identity.privacy.domain import UnknownErasure
-from identity.privacy.schemas import ErasureCreate, ErasureListed, ErasurePage, ErasureRead, UseRead, UseReason
+from identity.privacy.rectifying import NotText, rectify
+from identity.privacy.repository import OF_TWO_PERSONS, find_subjects, identifiers_and_decisions
+from identity.privacy.schemas import (
+    ErasureCreate,
+    ErasureListed,
+    ErasurePage,
+    ErasureRead,
+    Rectification,
+    RectificationPage,
+    RectificationRead,
+    UseRead,
+    UseReason,
+)
 from identity.privacy.use_cases import certificate_of, erase_customer
 from identity.reach import ForStaffOnly, for_staff
 from identity.uow import IdentityUnitOfWork
 
 TAG = "privacy (datos personales)"
 router = APIRouter(prefix="/identity/v1", tags=[TAG])
+export = export_router(
+    "identity", find_subjects, lambda: tables.METADATA, unknown=UnknownCustomer, leave_out=OF_TWO_PERSONS,
+    more=identifiers_and_decisions,
+)  # fmt: skip
 CanErase = Annotated[Principal, needs("customers:erase")]
+CanRead = Annotated[Principal, needs("customers:read")]
+CanWrite = Annotated[Principal, needs("customers:write")]
 CanRecord = Annotated[Principal, needs("consents:write")]
 
 
@@ -103,6 +123,48 @@ async def _use(
         customer_id=customer_id, entry=entry, who=who, attempt=attempt, uow=uow, clock=clock, secret=secret
     )
     return UseRead(customer_id=customer_id, restricted=not allowed, since=kept.given_at, entry_id=kept.consent_id)
+
+
+@router.post(
+    "/customers/{customer_id}:rectify",
+    status_code=201,
+    summary="Put a value right",
+    responses=problems_of(UnknownCustomer, NotText, ForStaffOnly, KeyReused),
+)
+async def rectify_value(
+    customer_id: UUID,
+    body: Rectification,
+    who: CanWrite,
+    attempt: AttemptOf,
+    uow: Writing,
+    clock: ClockOf,
+    company: CompanyOf,
+    secret: Secret,
+) -> RectificationRead:
+    """A value or fact that is wrong (rectificación): what is right stands from now on; what stood stays in its dated series."""
+    for_staff(who)
+    return RectificationRead.of(
+        await rectify(
+            customer_id=customer_id, key=body.key, value=body.value, reason=body.reason, who=who, attempt=attempt,
+            uow=uow, clock=clock, company=company, secret=secret,
+        )
+    )  # fmt: skip
+
+
+@router.get(
+    "/customers/{customer_id}/rectifications",
+    summary="List what was put right",
+    responses=problems_of(UnknownCustomer, InvalidCursor, ForStaffOnly),
+)
+async def list_rectifications(customer_id: UUID, who: CanRead, uow: Reading, page: Paging) -> RectificationPage:
+    """Which values were put right (rectificaciones), by whom and why, the newest first."""
+    for_staff(who)
+    after = page.after(UUID)
+    async with uow:
+        his = await find_subjects(uow.session, customer_id)
+        found = await uow.erasures.rectifications(his.customers, after=after[0] if after else None, limit=page.fetch)
+    kept, following = page.cut(found, key=lambda one: (one.decision_id,))
+    return RectificationPage(items=[RectificationRead.of(one) for one in kept], next=following)
 
 
 @router.get("/erasures", summary="List erasures", responses=problems_of(InvalidCursor, ForStaffOnly))

@@ -1,6 +1,6 @@
 """Bodies and answers about the rights of a person over his data."""
 
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -19,6 +19,46 @@ class ErasureCreate(BaseModel):
     )
 
     reason: Reason = Field(description="Why; name the request, not the person: this stays on the certificate")
+
+
+class Rectification(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {"key": "full_name", "value": "Ana Lucía Pérez", "reason": "He showed his cédula"}
+        },
+    )
+
+    key: str = Field(
+        min_length=1, max_length=100, pattern=r"^[a-z0-9_.-]+$", description="Of the profile, or of a fact"
+    )
+    value: Any = Field(description="What is right; null takes a value of the profile away")
+    reason: Reason = Field(description="Why, and what proves it")
+
+
+class RectificationRead(BaseModel):
+    """A value that was put right: what stood, what stands, who, why, when."""
+
+    decision_id: UUID = Field(examples=[_E])
+    key: str = Field(examples=["full_name"])
+    was: Any = Field(examples=["Ana Lucía Peres"])
+    value: Any = Field(examples=["Ana Lucía Pérez"])
+    by: str = Field(examples=["Marta Gil"])
+    reason: str = Field(examples=["He showed his cédula"])
+    at: AwareDatetime = Field(examples=[_AT])
+
+    @classmethod
+    def of(cls, one: Any) -> "RectificationRead":
+        change = one.before
+        return cls(
+            decision_id=one.decision_id, key=change["key"], was=change["was"], value=change["is"], by=one.by,
+            reason=one.reason, at=one.at,
+        )  # fmt: skip
+
+
+class RectificationPage(BaseModel):
+    items: list[RectificationRead]
+    next: str | None = Field(examples=[None])
 
 
 class UseReason(BaseModel):

@@ -10,8 +10,8 @@ from common.contracts.interactions import PEOPLE, CustomerForgotten
 from common.erasure import empty_parked, empty_people_events, list_erased
 from interactions.conversations.use_cases import recompute
 from interactions.corrections.use_cases import relearn
-from interactions.erasure.domain import marks_of
-from interactions.erasure.repository import ErasureRepository
+from interactions.privacy.domain import marks_of
+from interactions.privacy.repository import ErasureRepository
 from interactions.uow import InteractionsUnitOfWork
 
 

@@ -6,14 +6,31 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from common.belonging import Subjects
 from common.bulk import among
 from common.db import timer_table
 from scoring.appraisals.models import standing, standing_change
-from scoring.links.models import open_case, restriction
+from scoring.appraisals.reading import UnknownCustomer
+from scoring.links.models import open_case, restriction, trace_link
+from scoring.links.repository import LinkRepository
 from scoring.signals.models import signal
 from scoring.values.models import category_value, day_value
 
 _OF_A_CUSTOMER = (standing, standing_change, signal, restriction)
+
+
+async def find_subjects(session: AsyncSession, customer_id: UUID) -> Subjects:
+    """The person behind the id. Raises UnknownCustomer."""
+    links = LinkRepository(session)
+    if not await links.is_known(customer_id):
+        raise UnknownCustomer
+    found = await links.survivor_of(customer_id)
+    customers, asked = [found], [found]
+    while asked:
+        asked = [one for each in asked for one in await links.absorbed_by(each) if one not in customers]
+        customers += asked
+    query = sa.select(trace_link.c.trace_id).where(among(trace_link.c.customer_id, customers))
+    return Subjects(found, customers, list((await session.scalars(query)).all()))
 
 
 class ErasureRepository:

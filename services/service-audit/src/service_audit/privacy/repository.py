@@ -6,12 +6,25 @@ from uuid import UUID, uuid4
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from common.belonging import Subjects
 from common.bulk import among
 from common.db import timer_table
 from service_audit.actions.models import action
+from service_audit.customers.models import link
+from service_audit.customers.repository import Customers
+from service_audit.evidence.domain import UnknownCustomer
 from service_audit.evidence.models import evidence
 from service_audit.evidence.repository import KEPT_SCOPE
 from service_audit.observations.models import observation, withdrawal
+
+
+async def find_subjects(session: AsyncSession, customer_id: UUID) -> Subjects:
+    """The person behind the id. Raises UnknownCustomer."""
+    found = await Customers(session).survivor_of(customer_id)
+    if found is None:
+        raise UnknownCustomer
+    query = sa.select(link.c.trace_id).where(link.c.customer_id == found)
+    return Subjects(found, [found], list((await session.scalars(query)).all()))
 
 
 class ErasureRepository:

@@ -1,6 +1,6 @@
 """Every query that takes a person out of the log and of what is computed from it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,6 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from common.belonging import Subjects, rows_where
 from common.bulk import among
 from common.db import timer_table
 from interactions.cases.models import case_file, case_step
@@ -20,8 +21,32 @@ from interactions.conversations.models import (
     conversation_reference,
 )
 from interactions.parts.models import failed_moment, part
+from interactions.resume.domain import UnknownCustomer
 from interactions.resume.models import resume_read
-from interactions.touchpoints.models import receipt, touchpoint, trace, trace_identifier
+from interactions.resume.repository import ResumeRepository
+from interactions.touchpoints.models import customer, receipt, touchpoint, trace, trace_identifier
+
+
+async def find_subjects(session: AsyncSession, customer_id: UUID) -> Subjects:
+    """The person behind the id. Raises UnknownCustomer."""
+    found = await ResumeRepository(session).existing(customer_id)
+    if found is None:
+        raise UnknownCustomer
+    absorbed, asked = [found], [found]
+    while asked:
+        query = sa.select(customer.c.customer_id).where(among(customer.c.merged_into, asked))
+        asked = [one for one in (await session.scalars(query)).all() if one not in absorbed]
+        absorbed += asked
+    traces = (await session.scalars(sa.select(trace.c.trace_id).where(among(trace.c.customer_id, absorbed)))).all()
+    return Subjects(found, absorbed, list(traces))
+
+
+async def steps_of_cases(
+    session: AsyncSession, records: Mapping[str, list[dict[str, Any]]]
+) -> dict[str, list[dict[str, Any]]]:
+    """What was done on his cases, in which words."""
+    numbers = {row["number"] for row in records["case_file"]}
+    return {"case_step": await rows_where(session, case_step, among(case_step.c.number, numbers))}
 
 
 class ErasureRepository:

@@ -6,7 +6,7 @@ from datetime import datetime
 from common.contracts.identity import CustomerErased
 from common.contracts.scoring import CustomerForgotten
 from common.erasure import empty_parked, naming
-from scoring.erasure.repository import ErasureRepository
+from scoring.privacy.repository import ErasureRepository
 from scoring.uow import ScoringUnitOfWork
 
 

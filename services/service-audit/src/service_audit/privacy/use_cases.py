@@ -6,7 +6,7 @@ from datetime import datetime
 from common.contracts.identity import CustomerErased
 from common.contracts.service_audit import CustomerForgotten
 from common.erasure import empty_parked, naming
-from service_audit.erasure.repository import ErasureRepository
+from service_audit.privacy.repository import ErasureRepository
 from service_audit.uow import AuditUnitOfWork
 
 

@@ -1,0 +1,55 @@
+"""A person asks what is known of him, and has it put right."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from .test_erasure import HIS, his_life, who
+from .worlds import World, a_world
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with a_world(tmp_path / "world") as found:
+        yield found
+
+
+async def test_everything_that_is_on_record_of_him_is_in_the_export_and_nothing_of_anybody_else(world):
+    customer_id = await his_life(world)
+    found = {service: await world.get(f"/{service}/v1/customers/{customer_id}/export") for service in world.runtimes}
+    assert {each["customer_id"] for each in found.values()} == {customer_id}
+    text = json.dumps(found, ensure_ascii=False)
+    for word in ("Zacarías Quintanilla Ruiz", "+573001234567", "zacarias@example.com", "zebra races", "He said zebra",
+                 "Bring the zebra", "My zebra is lost", "double-charge"):  # fmt: skip
+        assert word in text
+    for word in ("Marta", "3009998877", "marta@example.com"):
+        assert word not in text
+    records = {service: each["records"] for service, each in found.items()}
+    assert len(records["interactions"]["touchpoint"]) == 4
+    assert len(records["interactions"]["case_step"]) == 1
+    assert records["scoring"]["day_value"]
+    assert records["service-audit"]["observation"]
+    assert {one["value"] for one in records["identity"]["identifier"]} >= {"+573001234567", "zacarias@example.com"}
+
+
+async def test_what_is_wrong_is_put_right_and_what_stood_stays_on_record(world):
+    await his_life(world)
+    mine = await who(world, HIS[0])
+    said = {"key": "full_name", "value": "Zacarías Quintanilla Ríos", "reason": "He showed his document"}
+    first = await world.post(f"/identity/v1/customers/{mine}:rectify", said)
+    assert (first["was"], first["value"]) == ("Zacarías Quintanilla Ruiz", "Zacarías Quintanilla Ríos")
+    fact = {"key": "hobby", "value": "chess", "reason": "He never liked zebras"}
+    assert (await world.post(f"/identity/v1/customers/{mine}:rectify", fact))["was"] == "zebra races"
+    await world.settle()
+    golden = json.dumps(await world.get(f"/identity/v1/customers/{mine}"), ensure_ascii=False)
+    assert "Ríos" in golden
+    series = await world.get(f"/identity/v1/customers/{mine}/facts", key="hobby")
+    assert [one["value"] for one in series["items"]] == ["chess", "zebra races"]
+    listed = await world.get(f"/identity/v1/customers/{mine}/rectifications")
+    assert [(one["key"], one["reason"]) for one in listed["items"]] == [
+        ("hobby", fact["reason"]), ("full_name", said["reason"]),
+    ]  # fmt: skip
+    wrong = await world.ask("POST", f"/identity/v1/customers/{mine}:rectify", json=said | {"value": 7})
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "not-text")

@@ -1,28 +1,35 @@
-"""A database that comes back as it was a while ago, or empty: what it lacks is read again from the topics."""
+"""A database that comes back as it was a while ago, or empty, and projections that are built anew, with the tools that operators have."""
 
 import asyncio
 import subprocess
+import sys
+import time
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.structs import OffsetAndMetadata
 
 from common.db import outbox_table
 
-from .checks import HEARS
 from .faults import Fault, Scene
+from .outages import QUESTIONS
+from .probe import Probe
+
+TOPICS = ("identity.v1", "interactions.v1")  # what scoring and service-audit listen to
+NEW_MEMBER = 3.0  # seconds that a group takes to give a place to its worker
 
 
 def restored(service: str) -> Fault:
     """A backup is taken, work goes on, and the database comes back as it was in the backup."""
 
     async def fault(scene: Scene) -> int:
-        backup = scene.arena.stack.var / f"{service}.backup"
+        backup, taken_at = scene.arena.stack.var / f"{service}.backup", datetime.now(UTC)
         await scene.do(_dump, scene, service, backup)
         await asyncio.sleep(scene.seconds)
         await _replaced(scene, service, backup)
+        await _replayed(scene, service, taken_at - timedelta(minutes=1))
         await asyncio.sleep(scene.seconds)
         return 1
 
@@ -35,8 +42,37 @@ def emptied(service: str) -> Fault:
     async def fault(scene: Scene) -> int:
         await asyncio.sleep(scene.seconds)
         await _replaced(scene, service, None)
+        await _replayed(scene, service, None)
         await asyncio.sleep(scene.seconds)
         return 1
+
+    return fault
+
+
+def rebuilt(*services: str) -> Fault:
+    """The projections are built anew from the log while the load goes on and somebody asks all the time."""
+
+    async def fault(scene: Scene) -> int:
+        await asyncio.sleep(scene.seconds / 2)
+        probes = {
+            name: Probe(scene.arena, "GET", scene.arena.origins(name)[0] + QUESTIONS[name], every=0.2)
+            for name in services
+        }
+        async with AsyncExitStack() as stack:
+            for probe in probes.values():
+                await stack.enter_async_context(probe.going())
+            for name in services:
+                begun = time.monotonic()
+                said = await scene.do(_command, scene, name, "rebuild")
+                scene.measures.tell(
+                    **{f"{name}: rebuilt in, s": time.monotonic() - begun, f"{name}: said": said[-200:]}
+                )
+        for name, probe in probes.items():
+            odd = [one.status for one in probe.replies if not 200 <= one.status < 300]
+            scene.measures.tell(**{f"{name}: questions meanwhile": len(probe.replies)})
+            scene.measures.none(f"{name}: questions without an answer", odd)
+        await asyncio.sleep(scene.seconds / 2)
+        return len(services)
 
     return fault
 
@@ -48,13 +84,37 @@ async def _replaced(scene: Scene, service: str, backup: Path | None) -> None:
     async with scene.checker.databases() as databases, databases[service].session(reading=True) as session:
         scene.ledger.retold[service].update((await session.scalars(sa.select(outbox_table.c.id))).all())
     await scene.do(_replace, scene, service, backup)
-    await read_again(arena.bootstrap, service)
     for role in (f"{service}-api", f"{service}-worker"):
         await scene.start(role)
+    await asyncio.sleep(NEW_MEMBER)
+
+
+async def _replayed(scene: Scene, service: str, since: datetime | None) -> None:
+    for topic in TOPICS:
+        start = ["--from", since.isoformat()] if since is not None else []
+        said = await scene.do(_command, scene, service, "replay", "--topic", topic, *start)
+        scene.measures.tell(**{f"replay of {topic}": said.strip()[-120:]})
+
+
+def _command(scene: Scene, service: str, *words: str) -> str:
+    """`python -m <service> ...` on the distributed stack, `hilo ...` on the embedded one; gives what it said. Raises when it failed."""
+    arena = scene.arena
+    if arena.bootstrap is None:
+        command = [str(Path(sys.executable).with_name("hilo")), words[0], service, "--var", str(arena.var)]
+        environment = None
+    else:
+        its = next(each for each in arena.stack.services if each.name == service)
+        command = [sys.executable, "-m", its.package, *words]
+        environment = arena.stack.environment(its)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=600)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(words)} of {service} failed: {(done.stderr or done.stdout).strip()[-800:]}")
+    return done.stdout
 
 
 def _dump(scene: Scene, service: str, to: Path) -> None:
-    _with_postgres(scene, "pg_dump", "--format", "custom", "--file", to, "--dbname", service)
+    its = next(each for each in scene.arena.stack.services if each.name == service)
+    _with_postgres(scene, "pg_dump", "--format", "custom", "--file", to, "--dbname", its.database)
 
 
 def _replace(scene: Scene, service: str, backup: Path | None) -> None:
@@ -63,8 +123,8 @@ def _replace(scene: Scene, service: str, backup: Path | None) -> None:
     server.drop_database(its.database)
     server.create_database(its.database)
     if backup is not None:
-        _with_postgres(scene, "pg_restore", "--dbname", its.database, "--no-owner", backup)
-    arena.stack._migrate(its)
+        _with_postgres(scene, "pg_restore", "--exit-on-error", "--dbname", its.database, backup)
+    _command(scene, service, "migrate")
 
 
 def _with_postgres(scene: Scene, program: str, *arguments: Any) -> None:
@@ -75,20 +135,3 @@ def _with_postgres(scene: Scene, program: str, *arguments: Any) -> None:
     done = subprocess.run([str(part) for part in command], env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"{program} failed: {done.stderr.strip()[-500:]}")
-
-
-async def read_again(bootstrap: str, service: str) -> None:
-    """The service's group stands at the beginning of its topics again; what it knows its inbox drops."""
-    module = HEARS[service]
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, group_id=f"hilo.{module.CONSUMER}", enable_auto_commit=False
-    )
-    await consumer.start()
-    try:
-        await consumer._client.set_topics(list(module.TOPICS))
-        every = [TopicPartition(t, n) for t in module.TOPICS for n in sorted(consumer.partitions_for_topic(t) or ())]
-        consumer.assign(every)
-        begun = await consumer.beginning_offsets(every)
-        await consumer.commit({one: OffsetAndMetadata(offset, "") for one, offset in begun.items()})
-    finally:
-        await consumer.stop()

@@ -58,6 +58,7 @@ PLAN = (
     Trial("clock-off", "a clock a day behind, then ahead", storage.clock_off(*APIS, *WORKERS), seconds=10),
     Trial("restored", "scoring's database restored from a backup", restoring.restored("scoring"), seconds=10),
     Trial("empty", "scoring's database empty", restoring.emptied("scoring"), seconds=10),
+    Trial("rebuilt", "projections of scoring and service-audit built anew", restoring.rebuilt("scoring", "service-audit"), seconds=10),
 )  # fmt: skip
 
 # The embedded stack: one process, four files, the local bus.
@@ -75,6 +76,7 @@ EMBEDDED = (
     Trial("file-locked", "the file is locked by another program", storage.lock_file, seconds=12),
     Trial("file-spoilt", "the file is cut or overwritten", storage.spoil_file, load=False),
     Trial("clock-off", "a clock a day behind, then ahead", storage.clock_off("hilo"), seconds=10),
+    Trial("rebuilt", "projections of scoring and service-audit built anew", restoring.rebuilt("scoring", "service-audit"), seconds=10),
 )  # fmt: skip
 
 # What fits into the test suite: every API and worker dies once, one dies at each place that matters, one backend goes.

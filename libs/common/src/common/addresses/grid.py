@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from common.addresses.lexer import COMMA, DASH, DOT, NUMBER, SIGN, SLASH, WORD, Token, unpadded
-from common.addresses.lexicon import ALONG, CORNERS, MEETS, OPPOSITE, QUADRANT_LETTERS, QUADRANTS
+from common.addresses.lexicon import ALONG, CORNERS, MEETS, OPPOSITE, QUADRANT_LETTERS, QUADRANTS, UNITS
 from common.addresses.ways import LONGEST_NUMBER, NO_AXIS, Axis, name_set, read_axis, read_way, spelt
 
 GLUED_PLATE = 4  # digits: 1230 after a carrera is 12-30
@@ -123,7 +123,7 @@ WAYS_IN_NAMES = frozenset({"calle", "carrera", "cra", "kra", "cll", "diagonal", 
 def _meeting(tokens: Sequence[Token], street: _Street, start: int) -> Found | None:
     """Carrera 7 con Calle 72, Calle 26 x Cra 13, Cra 7 con 72: a corner, the same from either way."""
     at = street.end
-    if at >= len(tokens) or tokens[at].word not in MEETS:
+    if at >= len(tokens) or (tokens[at].word not in MEETS and not _is_way(tokens, at)):
         return None
     while at < len(tokens) and tokens[at].word in MEETS:
         at += 1
@@ -137,6 +137,11 @@ def _meeting(tokens: Sequence[Token], street: _Street, start: int) -> Found | No
     (first, said), (second, told) = sorted((here, there))
     doubts = (*street.doubts, *street.main.doubts, *doubts, "a-corner")
     return Found(f"{first} {second}", f"{said} con {told}", doubts, start, end)
+
+
+def _is_way(tokens: Sequence[Token], at: int) -> bool:
+    way = read_way(tokens, at)
+    return way is not None and not way[2]
 
 
 def _other_way(tokens: Sequence[Token], code: str, at: int) -> tuple[tuple[str, str], tuple[str, ...], int] | None:
@@ -181,7 +186,7 @@ def _past_signs(tokens: Sequence[Token], at: int) -> int:
     crossing = following.kind == SIGN or (following.kind == NUMBER and len(following.word) <= LONGEST_NUMBER)
     if tokens[at].kind == COMMA and crossing:
         return _past_signs(tokens, at + 1)
-    return at + 1 if tokens[at].word == "n" and following.kind == NUMBER else at
+    return at + 1 if tokens[at].word in {"n", "con"} and following.kind == NUMBER else at
 
 
 def _glued(tokens: Sequence[Token], street: _Street, at: int, start: int) -> Found | None:
@@ -211,8 +216,10 @@ def _plate(tokens: Sequence[Token], street: _Street, start: int) -> Found:
     street.plate = unpadded(tokens[at])
     at += 1
     letter = tokens[at].word if at < len(tokens) and tokens[at].kind == WORD and len(tokens[at].word) == 1 else ""
-    alone = at + 1 >= len(tokens) or tokens[at + 1].kind not in (NUMBER, SIGN)
-    if letter and letter not in QUADRANT_LETTERS and alone and (tokens[at].glued or letter in "abcdfgh"):
+    following = tokens[at + 1] if at + 1 < len(tokens) else None
+    alone = following is None or following.kind == COMMA or following.word in UNITS
+    before_words = alone or (following is not None and following.kind == WORD and tokens[at].glued)
+    if letter and letter not in QUADRANT_LETTERS and before_words and (tokens[at].glued or letter in "abcdfgh"):
         street.plate += letter.upper()
         at += 1
     more, street.end = _quadrants(tokens, at)

@@ -32,7 +32,7 @@ def unpadded(number: Token) -> str:
 
 _ORDINAL = re.compile(r"(?<=[0-9])\s?[ºª°˚]")
 _DASHES = re.compile(r"[‐‑‒–—―−﹘﹣－_~]+")
-_INITIALS = re.compile(r"\b(?:[^\W\d_]\.\s?){2,}")
+_INITIALS = re.compile(r"\b(?:(?:[^\W\d_]\.\s?){2,}|(?:[^\W\d_]\.)+[^\W\d_]\b)")
 _PIECES = re.compile(
     r"(?P<number>[0-9]+)|(?P<word>[^\W\d_]+(?:['’`´][^\W\d_]+)*)|(?P<sign>#+)|(?P<dash>-+)|(?P<comma>[,;|()\[\]{}:]+)"
     r"|(?P<slash>/)|(?P<plus>\+)|(?P<dot>(?<=[0-9])\.(?=[0-9]))"
@@ -81,6 +81,8 @@ def tokens_of(text: str) -> list[Token]:
         if kind == WORD:
             if not word or (glued and word in ORDINAL_ENDINGS and found and found[-1].kind == NUMBER):
                 continue
+            if word == "guion":
+                kind, piece, word = DASH, "-", "-"
             if word in NUMBER_SIGNS:
                 kind, piece, word = SIGN, "#", "#"
         found.append(Token(kind, piece, word, glued))

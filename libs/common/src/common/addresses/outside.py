@@ -94,7 +94,7 @@ def _from_kilometre(tokens: Sequence[Token], at: int, number_at: int) -> Found:
     word = dict(WAYS.values()).get(code, "")
     key = " ".join(part for part in ("KM", figure, "" if code in {"", "VI", "CT"} else code, name_key(named)) if part)
     readable = " ".join(part for part in ("Kilómetro", figure, word, spelt(named)) if part)
-    return Found(key, readable, ("a-kilometre",) if named else ("no-quarter",), start, end)
+    return Found(key, readable, ("a-kilometre",) if name else ("no-quarter",), start, end)
 
 
 def _figure(tokens: Sequence[Token], at: int) -> tuple[str, int]:
@@ -121,7 +121,13 @@ def _road_name(tokens: Sequence[Token], at: int) -> tuple[str, list[Token], int]
         if tokens[at].kind == WORD:
             named.append(tokens[at])
         at += 1
-    return (code, named, at) if named else None
+    return _told(code, named, at)
+
+
+def _told(code: str, named: list[Token], end: int) -> tuple[str, list[Token], int] | None:
+    """The anillo vial of a city needs no other name."""
+    named = [token for token in named if token.word != "vial" or code != "AN"]
+    return (code, named, end) if named or code == "AN" else None
 
 
 def _road_before(tokens: Sequence[Token], at: int) -> tuple[int, tuple[str, list[Token], int] | None]:
@@ -129,5 +135,6 @@ def _road_before(tokens: Sequence[Token], at: int) -> tuple[int, tuple[str, list
     for start in range(at - 1, -1, -1):
         if tokens[start].kind == WORD and tokens[start].word in WAYS and len(tokens[start].word) > 1:
             named = [token for token in tokens[start + 1 : at] if token.kind == WORD]
-            return (start, (WAYS[tokens[start].word][0], named, at)) if named else (at, None)
+            told = _told(WAYS[tokens[start].word][0], named, at)
+            return (start, told) if told else (at, None)
     return at, None

@@ -187,6 +187,8 @@ def read_area(tokens: Sequence[Token], at: int) -> tuple[Part, int] | None:
         return None
     pair = AREA_PAIRS.get((token.word, tokens[at + 1].word)) if at + 1 < len(tokens) else None
     known = pair or AREAS.get(token.word)
+    if token.word == "b" and at + 1 < len(tokens) and tokens[at + 1].kind == WORD and len(tokens[at + 1].word) > 1:
+        known = AREAS["barrio"]  # B. La Flora
     if known is None:
         return None
     start = at + (2 if pair else 1)

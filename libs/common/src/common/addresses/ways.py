@@ -196,7 +196,14 @@ def _capitalised(token: Token, place: int) -> str:
     return token.text.capitalize() if token.text.isupper() or token.text.islower() else token.text
 
 
+def _in_figures(name: Sequence[Token], place: int) -> str:
+    """Avenida Primero de Mayo is Avenida 1 de Mayo."""
+    word = name[place].word
+    dated = place + 1 < len(name) and name[place + 1].word == "de"
+    return NUMBER_WORDS.get(word, word) if dated else word
+
+
 def name_set(name: Sequence[Token]) -> str:
     """A name as the set of its folded words, in alphabetical order, without particles."""
-    words = [token.word.upper() for token in name]
+    words = [_in_figures(name, place).upper() for place in range(len(name))]
     return " ".join(sorted([word for word in words if word.lower() not in PARTICLES] or words))

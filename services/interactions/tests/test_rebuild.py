@@ -1,0 +1,68 @@
+"""What the others say of customers is built anew; the log and its threads are nobody's projection and stay."""
+
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from sqlalchemy import text
+from uuid_utils.compat import uuid7
+
+from common.bus.history import OutboxHistory
+from common.bus.local import LocalReader
+from common.company import Company
+from common.contracts.identity import AccessChanged, CustomerChanged, LinksChanged, Move
+from common.db import Database
+from common.events import EventData
+from common.service import Runtime, rebuild_projections
+from common.testing import FakeClock, settings_for
+from common.uow import UnitOfWork
+from interactions.service import SERVICE
+from interactions.settings import InteractionsSettings
+from interactions.worker import create_consumer
+
+WHO, TRACE = UUID(int=5), UUID(int=6)
+TABLES = {
+    "customer": "customer_id, state, revision",
+    "access_key": "key_id, revoked, revision",
+    "trace": "trace_id, customer_id, revision",
+    "inbox": "event_id, consumer",
+}
+
+
+async def rows(database: Database) -> dict[str, list[str]]:
+    async with database.session(reading=True) as session:
+        return {
+            table: sorted(str(row) for row in (await session.execute(text(f"SELECT {columns} FROM {table}"))).all())
+            for table, columns in TABLES.items()
+        }
+
+
+async def test_states_are_mended_and_a_link_that_is_still_to_be_followed_is_followed_afterwards(
+    make_database: Callable[[str], Awaitable[Database]], clock: FakeClock
+) -> None:
+    source, database = await make_database("interactions"), await make_database("interactions")
+    runtime = Runtime(settings_for(InteractionsSettings), database, Company.load(), clock)
+    reader = LocalReader(create_consumer(runtime), database, {"identity": source}, clock=clock)
+
+    async def tell(*data: EventData) -> None:
+        async with UnitOfWork(source) as uow:
+            uow.outbox.add_all(data, at=clock())
+            await uow.commit()
+
+    def linked(revision: int, to: UUID | None) -> LinksChanged:
+        moves = [Move(trace_id=TRACE, customer_id=to, revision=revision)]
+        return LinksChanged(decision_id=uuid7(), kind="link", moves=moves)
+
+    key = AccessChanged(key_id="k", hash="h", scopes=[], name="till", revoked=False, revision=3)
+    await tell(linked(1, WHO), CustomerChanged(customer_id=WHO, revision=1, state="active"), key)
+    await reader.drain()
+    before = await rows(database)
+    assert all(before.values())
+    async with database.engine.begin() as connection:
+        await connection.execute(text("DELETE FROM access_key"))
+        await connection.execute(text("UPDATE customer SET state = 'merged'"))
+    await tell(linked(2, None))  # told, and not heard yet when the rebuild reads it
+    async with OutboxHistory({"identity": source}, create_consumer(runtime).topics) as history:
+        await rebuild_projections(SERVICE, runtime, history, tell=lambda _: None)
+    assert await rows(database) == before
+    await reader.drain()
+    assert (await rows(database))["trace"] != before["trace"]

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -93,8 +94,22 @@ class FileMap:
 
     def person_of(self, row: Row) -> tuple[str, dict[str, Any], list[str]]:
         """What a row tells of a person: its id, his profile, and his identifiers as written."""
+        columns, rest = self._plain
+        profile = {name: value for name, column in columns if (value := str(row.get(column) or "").strip())}
         identifiers = self._value("identifiers", self.touchpoint.get("identifiers", []), [row])
-        return _filled(self.id, row), self._section(self.profile, [row]), identifiers
+        return _filled(self.id, row), profile | self._section(rest, [row]) if rest else profile, identifiers
+
+    @cached_property
+    def _plain(self) -> tuple[list[tuple[str, str]], dict[str, Any]]:
+        """Of the profile what is one column as it stands, read without a template; and the rest."""
+        columns = [
+            (name, template[1:-1])
+            for name, template in self.profile.items()
+            if isinstance(template, str) and _PLACE.fullmatch(template) and "." not in template
+            and name not in self.values and not (name == "birth_date" and self.date_format)
+        ]  # fmt: skip
+        plain = dict(columns)
+        return columns, {name: template for name, template in self.profile.items() if name not in plain}
 
     def _section(self, section: Mapping[str, Any], rows: Sequence[Row]) -> dict[str, Any]:
         filled = {name: self._value(name, template, rows) for name, template in section.items()}

@@ -3,7 +3,7 @@
 import csv
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,9 +21,12 @@ from identity.matching.comparing import Comparer
 from identity.matching.domain import score, verdict_of, waterfall
 from identity.matching.records import Columns, read_person
 
+# A phone is compared by its last digits, so that a plain one needs no country.
+_PLAIN_PHONE = re.compile(r"phone:\+?([0-9]{9,15})", re.ASCII)
 _PLAIN_EMAIL = re.compile(
-    r"email:\s*[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,6}\s*"
+    r"email:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*@[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,6}", re.ASCII | re.IGNORECASE
 )
+_PLAIN_CEDULA = re.compile(r"document:co-cc:([1-9][0-9]{4,9})", re.ASCII | re.IGNORECASE)
 EXPLAINED_AT_ONCE = 100_000  # pairs
 
 
@@ -46,19 +49,23 @@ def read(paths: list[Path], file_map: FileMap, company: Company) -> Files:
             record_id, profile, identifiers = file_map.person_of(row)
             ids.append(record_id or str(row["row"]))
             told = [pair for given in identifiers for pair in _normal(given, company.phone_region)]
-            columns.add(read_person(_texts(profile), told, country=company.phone_region))
+            columns.add(read_person(profile, told, country=company.phone_region))
     return Files(ids, second_from if len(paths) > 1 else len(ids), columns.close())
 
 
-def _texts(profile: dict[str, Any]) -> dict[str, str]:
-    return {key: str(value) for key, value in profile.items()}
-
-
-@lru_cache(maxsize=262_144)
-def _normal(given: str, region: str) -> tuple[tuple[str, str], ...]:
+def _normal(given: str, region: str) -> Sequence[tuple[str, str]]:
     """Scheme and value in normal form; none where it says nothing. What is plain is read without the whole grammar."""
+    if plain := _PLAIN_PHONE.fullmatch(given):
+        return (("phone", plain[1]),)
     if _PLAIN_EMAIL.fullmatch(given):
-        return (("email", given[6:].strip().lower()),)
+        return (("email", given[6:].lower()),)
+    if plain := _PLAIN_CEDULA.fullmatch(given):
+        return (("document", f"co-cc:{plain[1]}"),)
+    return _read(given, region)
+
+
+@lru_cache(maxsize=65_536)
+def _read(given: str, region: str) -> tuple[tuple[str, str], ...]:
     try:
         read = read_identifiers([given], default_region=region, source="file")
     except InvalidIdentifier:

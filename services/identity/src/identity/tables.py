@@ -17,6 +17,7 @@ FEATURES = (
     "privacy",
     "cleanup",
     "guards",
+    "matching",
 )
 
 

@@ -68,7 +68,7 @@ class Links:
         """The neighbourhood in which the trails are decided: all customers they reach, with all of their traces."""
         world, given = World(), list(trails)
         carried = {c.identifier_id: c for trail in given for c in trail.carried.values()}
-        world.barred = await self._shared(carried.keys())
+        world.barred = await self.shared(carried.keys())
         usable = [
             c.identifier_id for c in carried.values()
             if c.scheme not in ("device", "customer") and c.identifier_id not in world.barred
@@ -112,7 +112,8 @@ class Links:
         )
         return set((await self._session.scalars(query)).all())
 
-    async def _shared(self, identifiers: Collection[UUID]) -> set[UUID]:
+    async def shared(self, identifiers: Collection[UUID]) -> set[UUID]:
+        """Those that reach too many customers to tell who is who."""
         if not identifiers:
             return set()
         query = sa.select(identifier.c.identifier_id).where(

@@ -1,11 +1,13 @@
 """Which pairs are looked at: records that agree on one of several keys. What agrees on none is never compared."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
 
-from identity.matching.records import Columns, sound_of
+from identity.matching.records import GROUPS, Columns, Person, mailbox_of, sound_of
 
 Keys = npt.NDArray[np.uint64]
 Rows = npt.NDArray[np.int64]
@@ -55,9 +57,7 @@ class Parts:
             case "birth" | "year":
                 return _birth_parts(table["birth"], whole=name == "birth")
             case "mailbox":
-                return self._numbered(
-                    "email", table["email"], lambda word: word.partition("@")[0] if len(word) > 8 else ""
-                )
+                return self._numbered("email", table["email"], mailbox_of)
             case "numbers":
                 return self._numbered("building", table["building"], numbers_in)
             case _:
@@ -165,3 +165,47 @@ def _pairs_of_blocks(
         kept = a != b if side is None else (a != b) & (side[a] != side[b])
         a, b = a[kept], b[kept]
         yield np.minimum(a, b) * count + np.maximum(a, b)
+
+
+# --- one record at a time ---------------------------------------------------------------------------------------------
+
+# The same agreements, as few as find a person among millions: each row is paid for at every write.
+ONLINE: tuple[tuple[str, ...], ...] = (
+    *((group,) for group in GROUPS), ("mailbox",), ("building",), ("name",), ("name", "year"), ("name", "city"),
+    ("birth", "initial"), ("given", "postcode"), ("surname", "postcode"),
+)  # fmt: skip
+MOST_KEYS = 40  # of one record
+
+
+def keys_of(person: Person) -> list[int]:
+    """The keys under which a record is found, hashed to 64 bits: a name in the index tells nobody the name."""
+    parts = _parts_of(person)
+    found: dict[int, None] = {}
+    for rule in ONLINE:
+        for values in product(*(parts[name] for name in rule)):
+            text = "\0".join(("+".join(rule), *values))
+            digest = hashlib.md5(text.encode(), usedforsecurity=False).digest()
+            found[int.from_bytes(digest[:8], "big", signed=True)] = None
+    return list(found)[:MOST_KEYS]
+
+
+def _parts_of(person: Person) -> dict[str, list[str]]:
+    given, surnames = ([sound_of(word) for word in words[:2]] for words in (person.given, person.surnames))
+    # the first given name with either surname, the second with the first: enough to survive what is left out
+    names = {tuple(sorted(pair)) for pair in product(given[:1], surnames)} | {
+        tuple(sorted(pair)) for pair in product(given[1:], surnames[:1])
+    }
+    by_group = {group: [value for of, value in person.identifiers if of == group] for group in GROUPS}
+    boxes = {mailbox_of(value) for value in by_group["email"]} - {""}
+    return by_group | {
+        "given": given, "surname": surnames, "name": sorted(map(" ".join, names)), "mailbox": sorted(boxes),
+        "year": [str(person.birth // 10_000)] if person.birth else [],
+        "birth": [str(_either_order_of(person.birth))] if person.birth else [],
+        "initial": sorted({word[:1] for word in (*person.given, *person.surnames)}),
+        **{name: [value] if (value := getattr(person, name)) else [] for name in ("building", "city", "postcode")},
+    }  # fmt: skip
+
+
+def _either_order_of(birth: int) -> int:
+    month, day = birth // 100 % 100, birth % 100
+    return birth // 10_000 * 10_000 + min(month, day) * 100 + max(month, day)

@@ -1,5 +1,6 @@
 """How alike two records are: a level for each field, for many pairs at once."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,12 +9,14 @@ from rapidfuzz import fuzz
 from rapidfuzz.distance import OSA, JaroWinkler
 from rapidfuzz.process import cpdist
 
-from identity.matching.domain import AT, FIELDS, RAREST, Floats, Levels
-from identity.matching.records import GROUPS, Codes, Columns, sound_of
+from identity.matching.domain import AT, FIELDS, RAREST, Common, Floats, Levels
+from identity.matching.records import GROUPS, Codes, Columns, mailbox_of, sound_of
 
 Rows = npt.NDArray[np.int64]
 Grades = npt.NDArray[np.int8]
 MISSING, DIFFERENT, INITIAL, NEAR, SAME = -1, 0, 1, 2, 3  # grades of two words
+NAME_FIELDS, PLACES = ("given_names", "surnames"), ("postcode", "city")
+FEW = 20  # people who have a value that is told to others
 _LEVEL = {each.name: {level.name: each.place(level.name) for level in each.levels} for each in FIELDS}
 
 
@@ -203,8 +206,8 @@ class Comparer:
             level[unequal[slips == 2]] = told["partly"]
         if group == "email":
             level[unequal[slips == 2]] = told["near"]
-            same = self._mailboxes()
-            level[unequal[same[a[unequal]] == same[b[unequal]]]] = told["near"]
+            boxes = self._mailboxes()
+            level[unequal[(boxes[a[unequal]] == boxes[b[unequal]]) & (boxes[a[unequal]] > 0)]] = told["near"]
         return level
 
     def _kinds(self, group: str) -> npt.NDArray[np.int64]:
@@ -214,7 +217,7 @@ class Comparer:
         return _numbered(self, f"kind of {group}", [word.rpartition(":")[0] for word in self.columns.words(group)])
 
     def _mailboxes(self) -> npt.NDArray[np.int64]:
-        return _numbered(self, "mailbox", [word.partition("@")[0] for word in self.columns.words("email")])
+        return _numbered(self, "mailbox", [mailbox_of(word) for word in self.columns.words("email")])
 
     # --- where --------------------------------------------------------------------------------------------------------
 
@@ -320,20 +323,36 @@ def births(a: Codes, b: Codes) -> Levels:
 # --- how common a value is --------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
 class Shares:
-    """How often each value is met among the records that give one, and how often two strangers agree on any."""
+    """How often each value of a vocabulary is met, and how often two strangers agree on any (the sum of squares)."""
 
-    def __init__(self, codes: Codes, size: int) -> None:
+    share: Floats
+    mean: float
+
+    @classmethod
+    def counted(cls, codes: Codes, size: int) -> "Shares":
+        """As the records themselves show it."""
         counts = np.bincount(codes[codes > 0], minlength=size).astype(np.float64)
-        self.share = counts / max(counts.sum(), 1.0)
-        self.mean = float((self.share**2).sum()) or 1.0
+        share = counts / max(counts.sum(), 1.0)
+        return cls(share, float((share**2).sum()) or 1.0)
+
+    @classmethod
+    def known(cls, words: list[str], common: Common | None) -> "Shares":
+        """As it was learnt elsewhere: a value of which nothing is known counts as one of middling rarity."""
+        if common is None:
+            return cls(np.ones(len(words)), 1.0)
+        told = (common.share.get(word, common.mean) for word in words)
+        return cls(np.fromiter(told, dtype=np.float64, count=len(words)), common.mean)
 
     def bits(self, codes: Codes) -> Floats:
+        """What agreement on these values adds to that on any."""
         share = np.maximum(self.share[codes], 1e-9)
         told: Floats = np.where(codes > 0, np.clip(np.log2(self.mean / share), -RAREST, RAREST), 0.0)
         return told
 
     def commoner(self, a: Codes, b: Codes) -> Floats:
+        """The same for values that nearly agree: the commoner of the two counts."""
         share = np.maximum(np.maximum(self.share[a], self.share[b]), 1e-9)
         told: Floats = np.clip(np.log2(self.mean / share), -RAREST, RAREST)
         return told
@@ -341,7 +360,7 @@ class Shares:
 
 @dataclass(frozen=True)
 class Frequencies:
-    """How common names and places are in a population."""
+    """How common names and places are in a population; names by the word, and by all words of the field together."""
 
     words: tuple[Shares, Shares]
     joined: tuple[Shares, Shares]
@@ -349,12 +368,34 @@ class Frequencies:
 
     @classmethod
     def of(cls, columns: Columns) -> "Frequencies":
+        """As the records themselves show it."""
         names, joined, size = columns.table["names"], columns.table["joined"], len(columns.words("word"))
         return cls(
-            (Shares(names[:, :2].ravel(), size), Shares(names[:, 2:].ravel(), size)),
-            (Shares(joined[:, 0], size), Shares(joined[:, 1], size)),
-            {name: Shares(columns.table[name][:, 0], len(columns.words(name))) for name in ("postcode", "city")},
+            (Shares.counted(names[:, :2].ravel(), size), Shares.counted(names[:, 2:].ravel(), size)),
+            (Shares.counted(joined[:, 0], size), Shares.counted(joined[:, 1], size)),
+            {name: Shares.counted(columns.table[name][:, 0], len(columns.words(name))) for name in PLACES},
         )
+
+    @classmethod
+    def known(cls, columns: Columns, common: Mapping[str, Common]) -> "Frequencies":
+        """As it was learnt elsewhere."""
+        words = columns.words("word")
+        given, surnames = (Shares.known(words, common.get(field)) for field in NAME_FIELDS)
+        places = {name: Shares.known(columns.words(name), common.get(name)) for name in PLACES}
+        return cls((given, surnames), (given, surnames), places)
+
+    def common(self, columns: Columns, most: int = 2_000) -> dict[str, Common]:
+        """The most common values, for others to know: a value that stands for few people is left out."""
+        told = [(field, "word", shares) for field, shares in zip(NAME_FIELDS, self.joined, strict=True)]
+        told += [(name, name, shares) for name, shares in self.places.items()]
+        return {
+            kind: Common(
+                {columns.words(of)[code]: float(shares.share[code]) for code in np.argsort(-shares.share)[:most]
+                 if shares.share[code] * columns.count > FEW},
+                shares.mean,
+            )
+            for kind, of, shares in told
+        }  # fmt: skip
 
 
 # --- words ------------------------------------------------------------------------------------------------------------

@@ -18,6 +18,8 @@ WORDS = {
     "several-customers": "Several customers are reached equally well, and nothing tells which of them it is.",
     "weak-evidence": "They share an identifier that people lend each other, and no full name on both sides.",
     "claimed-only": "Both have proved identifiers of their own; what joins them is only claimed.",
+    "alike-in-part": "What is on record of them is alike, but not so much that it is certain.",
+    "unlike-in-part": "They are alike in one record of the customer, and contradict each other in another.",
 }
 
 
@@ -33,16 +35,35 @@ class Side(BaseModel):
     display_name: str | None
 
 
+class Bar(BaseModel):
+    """One bar of the waterfall: how alike a field is, and what that says."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"field": "surnames", "level": "near", "weight": 5.2}},
+    )
+
+    field: str
+    level: str
+    weight: float = Field(description="Bits: positive for one person, negative for two; all bars add up to the log odds")
+
+
 class Explanation(BaseModel):
     """What the two share, and what speaks against their being one."""
 
     model_config = ConfigDict(
-        json_schema_extra={"example": {"shares": "email", "reasons": ["other-name"], "words": [WORDS["other-name"]]}}
-    )
+        json_schema_extra={
+            "example": {
+                "shares": "profile", "reasons": ["alike-in-part"], "words": [WORDS["alike-in-part"]],
+                "probability": 0.81, "waterfall": [{"field": "surnames", "level": "near", "weight": 5.2}],
+            }
+        }
+    )  # fmt: skip
 
-    shares: str
+    shares: str = Field(description="The scheme of an identifier that both carry, or `profile`: they are alike")
     reasons: list[str]
     words: list[str]
+    probability: float | None = Field(description="That they are one person, where likeness was weighed")
+    waterfall: list[Bar] = Field(description="How the probability came about, field by field (cascada de evidencias)")
 
 
 class ReviewRead(BaseModel):
@@ -70,7 +91,9 @@ class ReviewRead(BaseModel):
         return cls(
             review_id=review.review_id, state=review.state, left=side(review.left_trace), right=side(review.right_trace),
             explanation=Explanation(
-                shares=str(review.explanation["shares"]), reasons=reasons, words=[WORDS.get(r, r) for r in reasons]
+                shares=str(review.explanation["shares"]), reasons=reasons, words=[WORDS.get(r, r) for r in reasons],
+                probability=review.explanation.get("probability"),
+                waterfall=[Bar(**bar) for bar in review.explanation.get("waterfall", [])],
             ),
             opened_at=review.opened_at, decided_at=review.decided_at, decided_by=review.decided_by,
             reason=review.reason, decision_id=review.decision_id,

@@ -1,0 +1,76 @@
+"""Every query on what is compared, and on the keys under which it is found."""
+
+from collections.abc import Collection, Mapping, Sequence
+from uuid import UUID
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from common.bulk import among, insert_rows
+from identity.matching.blocking import keys_of
+from identity.matching.models import match_key, match_record
+from identity.matching.records import Person, person_from, written
+
+CROWD = 50  # records under one key beyond which it tells nobody from anybody
+
+# Key by key and record by record through the indexes: a join would be planned for the size that the tables once had.
+# Of a common key one row more than the limit is read, and it is passed over.
+_NEAR_POSTGRESQL = f"""
+SELECT h.key, h.trace_id, r.told::text AS told FROM (
+  SELECT k.key, m.trace_id, count(*) OVER (PARTITION BY k.key) AS crowd
+  FROM unnest($1::bigint[]) AS k(key)
+  CROSS JOIN LATERAL (SELECT trace_id FROM match_key m WHERE m.key = k.key LIMIT {CROWD + 1}) m
+) h CROSS JOIN LATERAL (SELECT told FROM match_record r WHERE r.trace_id = h.trace_id OFFSET 0) r
+WHERE h.crowd <= {CROWD}"""  # noqa: S608 - numbers of ours
+_NEAR_SQLITE = f"""
+SELECT m.key, m.trace_id, r.told FROM json_each(?) k
+CROSS JOIN match_key m ON m.key = k.value CROSS JOIN match_record r ON r.trace_id = m.trace_id
+WHERE NOT EXISTS (SELECT 1 FROM match_key x WHERE x.key = k.value LIMIT 1 OFFSET {CROWD})"""  # noqa: S608
+
+
+class Matching:
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def records(self, traces: Collection[UUID]) -> dict[UUID, Person]:
+        """What is compared of the traces; those of which nothing is known are left out."""
+        if not traces:
+            return {}
+        query = sa.select(match_record).where(among(match_record.c.trace_id, traces))
+        return {row.trace_id: person_from(row.told) for row in (await self._session.execute(query)).all()}
+
+    async def keep(self, people: Mapping[UUID, Person], *, known: Collection[UUID] = ()) -> None:
+        """What is compared of the traces from now on, found under its keys. `known`: those that were kept before."""
+        if known:
+            await self._session.execute(sa.delete(match_key).where(among(match_key.c.trace_id, known)))
+        traces = sorted(people)
+        rows = [{"trace_id": trace_id, "told": written(people[trace_id])} for trace_id in traces]
+        await insert_rows(self._session, match_record, rows, on_conflict={"told": "excluded.told"})
+        keys = sorted((key, trace_id) for trace_id in traces for key in keys_of(people[trace_id]))
+        rows = [{"key": key, "trace_id": trace_id} for key, trace_id in keys]
+        await insert_rows(self._session, match_key, rows, on_conflict="nothing")
+
+    async def forget(self, traces: Collection[UUID]) -> None:
+        """The traces are not compared any more."""
+        for table in (match_key, match_record):
+            await self._session.execute(sa.delete(table).where(among(table.c.trace_id, traces)))
+
+    async def near(self, keys: Sequence[int]) -> tuple[dict[int, list[UUID]], dict[UUID, Person]]:
+        """Whom each of the keys leads to, and what is compared of them: one statement, bounded by the number of keys."""
+        if not keys:
+            return {}, {}
+        connection = await self._session.connection()
+        if connection.dialect.name == "postgresql":
+            rows = (await connection.exec_driver_sql(_NEAR_POSTGRESQL, (list(keys),))).all()
+        else:
+            rows = (await connection.exec_driver_sql(_NEAR_SQLITE, (orjson.dumps(list(keys)).decode(),))).all()
+        found: dict[int, list[UUID]] = {}
+        people: dict[UUID, Person] = {}
+        for row in rows:
+            key, given, told = tuple(row)
+            trace_id = given if isinstance(given, UUID) else UUID(str(given))
+            found.setdefault(key, []).append(trace_id)
+            if trace_id not in people:
+                people[trace_id] = person_from(orjson.loads(told))
+        return found, people

@@ -1,14 +1,15 @@
 """When a guard bites: an identifier that too many share, a customer who gathers too many, a number that is another's."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from common.company import IdentifierRules
+from common.company import IdentifierRules, NewWithin
 from common.errors import Invalid
 from identity.linking.domain import Carried, Doubt, World
 
@@ -75,11 +76,24 @@ def shared(identifier: Carried, figures: Mapping[str, Any], *, trace_id: UUID, a
     )
 
 
-def gathers(customer_id: UUID, scheme: str, count: int, rules: IdentifierRules, *, at: datetime) -> Trip | None:
-    """More new identifiers of a scheme than one person gathers within the scheme's days. Said once a day."""
-    window = rules.windows.get(scheme)
-    if window is None or count <= window.at_most:
-        return None
+def gathers(first_seen: Iterable[tuple[UUID, str, datetime]], rules: IdentifierRules, *, at: datetime) -> list[Trip]:
+    """Customers with more new identifiers of a scheme than one person gathers within the scheme's days. Said once a day.
+
+    `first_seen`: customer, scheme, and when the customer was first seen with an identifier of it.
+    """
+    counts: Counter[tuple[UUID, str]] = Counter()
+    for customer_id, scheme, since in first_seen:
+        window = rules.windows.get(scheme)
+        if window is not None and since > at - timedelta(days=window.days):
+            counts[customer_id, scheme] += 1
+    return [
+        _gathering(customer_id, scheme, count, rules.windows[scheme], at=at)
+        for (customer_id, scheme), count in sorted(counts.items())
+        if count > rules.windows[scheme].at_most
+    ]
+
+
+def _gathering(customer_id: UUID, scheme: str, count: int, window: NewWithin, *, at: datetime) -> Trip:
     about = f"gathers/{customer_id}/{scheme}/{at.date()}"
     figures = {"count": count, "at_most": window.at_most, "days": window.days}
     return Trip(uuid7(), "gathers-too-many", about, scheme, None, customer_id, None, figures, at)

@@ -30,20 +30,19 @@ class Guards:
         await insert_rows(self._session, guard_trip, rows, on_conflict="nothing", keys=("about",))
         return fresh
 
-    async def gathered(self, customers: Collection[UUID], scheme: str, *, since: datetime) -> dict[UUID, int]:
-        """How many identifiers of the scheme each customer is first seen with since then."""
+    async def gathered(self, customers: Collection[UUID], *, since: datetime) -> list[tuple[UUID, str, datetime]]:
+        """Customer, scheme and moment of each identifier that a customer is first seen with since then."""
         ti, t = trace_identifier.c, trace.c
-        first = (
-            sa.select(t.customer_id, ti.identifier_id)
+        first = sa.func.min(ti.first_seen)
+        query = (
+            sa.select(t.customer_id, identifier.c.scheme, first)
             .select_from(trace.join(trace_identifier, ti.trace_id == t.trace_id))
             .join(identifier, identifier.c.identifier_id == ti.identifier_id)
-            .where(among(t.customer_id, customers), identifier.c.scheme == scheme)
-            .group_by(t.customer_id, ti.identifier_id)
-            .having(sa.func.min(ti.first_seen) >= since)
-            .subquery()
+            .where(among(t.customer_id, customers))
+            .group_by(t.customer_id, identifier.c.scheme, ti.identifier_id)
+            .having(first >= since)
         )
-        query = sa.select(first.c.customer_id, sa.func.count()).group_by(first.c.customer_id)
-        return {row[0]: int(row[1]) for row in (await self._session.execute(query)).all()}
+        return [(row[0], row[1], row[2]) for row in (await self._session.execute(query)).all()]
 
     async def page(
         self, *, guard: str | None, customers: Collection[UUID] | None, after: UUID | None, limit: int

@@ -232,12 +232,12 @@ class Desk:
 
     async def _gathering(self) -> list[Trip]:
         owners = {owner for trace_id in self.news if (owner := self.owner(trace_id)) is not None}
-        found = []
-        for scheme, window in self.company.identifiers.windows.items() if owners else ():
-            since = self.now - timedelta(days=window.days)
-            counts = await self.uow.guards.gathered(owners, scheme, since=since)
-            found += [gathers(owner, scheme, n, self.company.identifiers, at=self.now) for owner, n in counts.items()]
-        return [trip for trip in found if trip is not None]
+        rules = self.company.identifiers
+        if not owners or not rules.windows:
+            return []
+        longest = timedelta(days=max(window.days for window in rules.windows.values()))
+        first_seen = await self.uow.guards.gathered(owners, since=self.now - longest)
+        return gathers(first_seen, rules, at=self.now)
 
     async def _absorb(self) -> None:
         for decision, _ in self.merges:

@@ -35,7 +35,9 @@ async def poison(scene: Scene) -> int:
     sender = Sender(scene)
     try:
         await _restart_with(scene, f"raise-on:{MARK}")
-        await _many(scene, sender, max(100, among // 10), [])  # the group has its new member before anything is measured
+        await _many(
+            scene, sender, max(100, among // 10), []
+        )  # the group has its new member before anything is measured
         await scene.checker.settled()
         calm_from = time.time()
         await _many(scene, sender, among, [])

@@ -1,8 +1,10 @@
 """What the others say of customers is built anew; the log and its threads are nobody's projection and stay."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from uuid import UUID
 
+import pytest
 from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
@@ -36,8 +38,9 @@ async def rows(database: Database) -> dict[str, list[str]]:
         }
 
 
+@pytest.mark.parametrize("hours", [0, 2])
 async def test_states_are_mended_and_a_link_that_is_still_to_be_followed_is_followed_afterwards(
-    make_database: Callable[[str], Awaitable[Database]], clock: FakeClock
+    make_database: Callable[[str], Awaitable[Database]], clock: FakeClock, hours: int
 ) -> None:
     source, database = await make_database("interactions"), await make_database("interactions")
     runtime = Runtime(settings_for(InteractionsSettings), database, Company.load(), clock)
@@ -61,6 +64,7 @@ async def test_states_are_mended_and_a_link_that_is_still_to_be_followed_is_foll
         await connection.execute(text("DELETE FROM access_key"))
         await connection.execute(text("UPDATE customer SET state = 'merged'"))
     await tell(linked(2, None))  # told, and not heard yet when the rebuild reads it
+    clock.advance(timedelta(hours=hours))
     async with OutboxHistory({"identity": source}, create_consumer(runtime).topics) as history:
         await rebuild_projections(SERVICE, runtime, history, tell=lambda _: None)
     assert await rows(database) == before

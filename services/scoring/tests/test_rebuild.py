@@ -61,6 +61,14 @@ class System:
                 SERVICE, self.scoring.runtime, history, tell=more.pop("tell", lambda _: None), **more
             )
 
+    async def reader_applies(self) -> int:
+        """How many events have their effect only now."""
+        async with self.scoring.uow() as uow:
+            before = await uow.session.scalar(text("SELECT count(*) FROM inbox"))
+        await self.reader.drain()
+        async with self.scoring.uow() as uow:
+            return int(await uow.session.scalar(text("SELECT count(*) FROM inbox")) - before)
+
     async def rows(self) -> dict[str, list[Any]]:
         found = {}
         async with self.scoring.database.session(reading=True) as session:
@@ -172,6 +180,20 @@ async def test_what_is_wrong_is_told_once_more_under_a_higher_revision(pair: tup
     assert int(again["revision"]) > int(wrong["revision"])
     assert again["value"]["revenue"] not in (right["value"]["revenue"], wrong["value"]["revenue"])
     assert (await one.scoring.standing(who)).revenue == 3 * 1000 * 9 + 5
+
+
+@pytest.mark.parametrize(("hours", "left"), [(0, 1), (2, 0)])
+async def test_what_is_still_to_be_heard_is_left_to_the_worker_and_what_it_missed_is_made_up_for(
+    pair: tuple[System, System], hours: int, left: int
+) -> None:
+    one, twin = pair
+    await one.tell("interactions", purchase(UUID(int=3 << 80), "2026-11-03", 5))
+    one.scoring.clock.advance(timedelta(hours=hours))
+    await one.rebuild()
+    assert await one.reader_applies() == left
+    await one.settle()
+    await twin.settle()
+    assert await one.rows() == await twin.rows()
 
 
 async def test_sums_under_random_keys_stay_though_no_event_tells_of_them(pair: tuple[System, System]) -> None:

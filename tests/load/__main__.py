@@ -1,6 +1,7 @@
 """make bench ARGS="[--only NAME ...] [--rounds N] [--quick] [--write]": figures beside their bars, measured on this machine."""
 
 import argparse
+import signal
 import sys
 from datetime import UTC, datetime
 from importlib import import_module
@@ -36,6 +37,8 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="one short round: whether it runs, not how fast")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
     given = parser.parse_args()
+    # The servers outlive a process that is killed: told to end, it ends them first.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     scale = given.scale or (QUICK_SCALE if given.quick else None)
     rounds, seconds = (1, 3.0) if given.quick else (given.rounds, given.seconds)
     for name in given.only:

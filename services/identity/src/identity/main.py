@@ -12,6 +12,8 @@ from common.parked_http import parked_router
 from common.service import Runtime
 from identity.access_keys.router import router as access_keys
 from identity.assignments.router import router as assignments
+from identity.cleanup.router import TAG as CLEANUP
+from identity.cleanup.router import router as cleanup
 from identity.consumers import TOPICS
 from identity.contact.router import router as contact
 from identity.customers.router import router as customers
@@ -36,6 +38,7 @@ TAGS = {
     "contact (cómo contactarlo)": "Preferences, and a ledger of consents that only grows.",
     "people (quién lo atiende)": "Account owner, nanny, executive counterpart.",
     PRIVACY: "Erase a person in all four services, with a certificate; export, put right, leave unused.",
+    CLEANUP: "Find stale, dead, duplicate and unreachable records by rules; propose, approve, take back.",
     "merges (fusiones)": "Merge with preview, undo exactly, and what keeps two traces apart.",
     "reviews (revisiones)": "Pairs in doubt, explained, for people to decide.",
     "guards (salvaguardas)": "What keeps two persons from becoming one: limits, block list, unique numbers; and when one bit.",
@@ -58,7 +61,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         description=DESCRIPTION.strip(),
         settings=runtime.settings,
         routers=[
-            search, customers, privacy, export, knowledge, contact, assignments, merges, reviews, guards, reports, access_keys,
+            search, customers, privacy, export, cleanup, knowledge, contact, assignments, merges, reviews, guards, reports, access_keys,
             parked_router("identity", {"event": again}),
         ],
         publishes=[identity.TOPIC, identity.PEOPLE],

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from common.uow import UnitOfWork
 from identity.assignments.repository import Assignments
+from identity.cleanup.repository import Cleanups
 from identity.contact.repository import Contact
 from identity.customers.domain import Customer, UnknownCustomer
 from identity.customers.repository import Customers
@@ -30,6 +31,7 @@ class IdentityUnitOfWork(UnitOfWork):
     reviews: Reviews
     guards: Guards
     erasures: Erasures
+    cleanups: Cleanups
     matching: Matching
 
     def _open(self) -> None:
@@ -42,6 +44,7 @@ class IdentityUnitOfWork(UnitOfWork):
         self.reviews = Reviews(self.session)
         self.guards = Guards(self.session)
         self.erasures = Erasures(self.session)
+        self.cleanups = Cleanups(self.session)
         self.matching = Matching(self.session)
 
     async def lock_decisions(self) -> None:

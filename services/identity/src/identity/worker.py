@@ -7,6 +7,7 @@ from common.events import Event
 from common.service import Runtime
 from common.timers import Timer
 from common.worker import TimerLoop
+from identity.cleanup.use_cases import STEP, go_on
 from identity.consumers import CONSUMER, TOPICS, TYPES, consume, profiles_stale
 from identity.customers.telling import PROFILE_STALE
 from identity.uow import IdentityUnitOfWork
@@ -24,9 +25,13 @@ def create_timers(runtime: Runtime) -> TimerLoop:
     async def stale(due: Sequence[Timer], uow: IdentityUnitOfWork) -> None:
         await profiles_stale(due, uow=uow, clock=runtime.clock, company=runtime.company)
 
+    async def cleaning(due: Sequence[Timer], uow: IdentityUnitOfWork) -> None:
+        secret = runtime.settings.key_for("identifiers")
+        await go_on(due, uow=uow, clock=runtime.clock, company=runtime.company, secret=secret)
+
     return TimerLoop(
         runtime.database,
-        {PROFILE_STALE: stale},
+        {PROFILE_STALE: stale, STEP: cleaning},
         unit_of_work=lambda: IdentityUnitOfWork(runtime.database),
         clock=runtime.clock,
     )

@@ -67,10 +67,17 @@ async def undo_merge(
     return undo_id
 
 
-async def take_back(merge: Decision, *, uow: IdentityUnitOfWork, company: Company, now: datetime) -> set[UUID]:
-    """A merge by the rules has lost its ground: undone without a verdict that the two differ."""
-    reason = "what it was decided on was retracted"
-    _, touched = await _undo(merge, reason=reason, by=BY_RULES, apart=False, uow=uow, company=company, now=now)
+async def take_back(
+    merge: Decision,
+    *,
+    uow: IdentityUnitOfWork,
+    company: Company,
+    now: datetime,
+    by: str = BY_RULES,
+    reason: str = "what it was decided on was retracted",
+) -> set[UUID]:
+    """A merge has lost its ground: undone without a verdict that the two differ."""
+    _, touched = await _undo(merge, reason=reason, by=by, apart=False, uow=uow, company=company, now=now)
     return touched
 
 

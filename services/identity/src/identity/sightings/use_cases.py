@@ -1,6 +1,7 @@
 """Taking in what channels saw of people: store it, decide whose traces those are, tell what is known by now."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -9,9 +10,10 @@ from uuid_utils.compat import uuid7
 
 from common.company import Company
 from common.contracts.interactions import CaseMoved, PersonSeen, PersonUnseen
-from identity.customers.telling import tell_profiles
+from identity.customers.telling import changed, tell_profiles
 from identity.guards.domain import blocked
 from identity.knowledge.domain import Fact, Put
+from identity.linking.domain import next_revision
 from identity.linking.use_cases import Desk, archive_if_empty, bite
 from identity.matching.use_cases import match_anew, match_seen
 from identity.merges.undoing import take_back
@@ -46,10 +48,12 @@ async def _see(seen: Sequence[PersonSeen], uow: IdentityUnitOfWork, company: Com
         for question in event.asked
     )
     await desk.close()
+    came = {desk.owner(sighting.trace_id) for sighting, event in sightings if not event.backfill}
+    back = await _back_from_the_archive({owner for owner in came if owner is not None}, uow, now)
     alike = await match_seen([sighting for sighting, _ in sightings], uow=uow, company=company, now=now)
     telling = {s.trace_id for s, event in sightings if s.profile or event.facts or event.asked} | desk.news
     owners = {desk.owner(trace_id) for trace_id in telling}
-    return desk.touched | alike | {owner for owner in owners if owner is not None}
+    return desk.touched | alike | back | {owner for owner in owners if owner is not None}
 
 
 async def _new_sightings(
@@ -103,3 +107,14 @@ async def unsee(gone: PersonUnseen, uow: IdentityUnitOfWork, company: Company, n
         await archive_if_empty([trail.customer_id], uow=uow, now=now)
         touched |= desk.touched
     return touched | await match_anew(gone.trace_id, left, uow=uow, company=company, now=now)
+
+
+async def _back_from_the_archive(customers: Collection[UUID], uow: IdentityUnitOfWork, now: datetime) -> set[UUID]:
+    """Those of the customers whom we had put aside, and who have come back by themselves: they are active again."""
+    found = await uow.customers.get_all(customers)
+    archived = [each for _, each in sorted(found.items()) if each.state == "archived"]
+    for each in archived:
+        back = replace(each, state="active", revision=next_revision(each.revision, now))
+        await uow.customers.change(each.customer_id, state=back.state, revision=back.revision)
+        uow.outbox.add(changed(back), at=now)
+    return {each.customer_id for each in archived}

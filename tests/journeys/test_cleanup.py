@@ -1,0 +1,144 @@
+"""Records are found by rules, proposed, approved, cleaned up, and all of it is taken back as a whole."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .worlds import World, a_world
+
+
+@pytest.fixture
+async def world(tmp_path: Path, make_database: Any) -> AsyncIterator[World]:
+    async with a_world(tmp_path / "world", make=make_database) as found:
+        yield found
+
+
+def seen(world: World, number: int, *identifiers: str, days: int = 0, **more: Any) -> dict[str, Any]:
+    return {
+        "source": "till", "external_id": f"s-{number}", "kind": "message", "channel": "whatsapp",
+        "identifiers": list(identifiers), "occurred_at": (world.clock() - timedelta(days=days, hours=1)).isoformat(),
+        "backfill": days > 1, **more,
+    }  # fmt: skip
+
+
+async def cleaned(world: World, rule: Any) -> dict[str, Any]:
+    """A run of the rule, when it has looked through everything."""
+    run = await world.post("/identity/v1/cleanups", {"rule": rule, "reason": "Spring"})
+    await world.settle()
+    found: dict[str, Any] = await world.get(f"/identity/v1/cleanups/{run['cleanup_id']}")
+    found["proposals"] = await world.all_of(f"/identity/v1/cleanups/{run['cleanup_id']}/items")
+    return found
+
+
+async def customer_of(world: World, identifier: str) -> dict[str, Any]:
+    found = await world.get("/identity/v1/customers", identifier=identifier)
+    customer: dict[str, Any] = await world.get(f"/identity/v1/customers/{found['items'][0]['customer_id']}")
+    return customer
+
+
+async def test_stale_records_are_archived_after_approval_and_back_after_undo(world):
+    await world.record(
+        seen(world, 1, "email:old@example.com", days=1500),
+        seen(world, 2, "email:older@example.com", days=2000),
+        seen(world, 3, "email:new@example.com"),
+    )
+    run = await cleaned(world, "stale")
+    assert (run["state"], run["items"]) == ("proposed", {"proposed": 2})
+    assert (await customer_of(world, "email:old@example.com"))["state"] == "active"  # nothing before approval
+    left_out = next(item["item_id"] for item in run["proposals"] if item["figures"]["days_since_seen"] >= 2000)
+    await world.post(f"/identity/v1/cleanups/{run['cleanup_id']}:approve", {"leave_out": [left_out]})
+    await world.settle()
+    done = await world.get(f"/identity/v1/cleanups/{run['cleanup_id']}")
+    assert (done["state"], done["items"]) == ("done", {"done": 1, "left-out": 1})
+    assert (await customer_of(world, "email:old@example.com"))["state"] == "archived"
+    assert (await customer_of(world, "email:older@example.com"))["state"] == "active"
+    again = await world.ask("POST", f"/identity/v1/cleanups/{run['cleanup_id']}:approve", json={})
+    assert (again.status_code, again.json()["code"]) == (409, "not-in-that-state")
+
+    await world.post(f"/identity/v1/cleanups/{run['cleanup_id']}:undo", {"reason": "Too wide"})
+    await world.settle()
+    undone = await world.get(f"/identity/v1/cleanups/{run['cleanup_id']}")
+    assert (undone["state"], undone["items"]) == ("undone", {"taken-back": 1, "left-out": 1})
+    assert (await customer_of(world, "email:old@example.com"))["state"] == "active"
+
+
+async def test_who_comes_back_is_active_again_and_is_not_archived_by_an_old_proposal(world):
+    await world.record(
+        seen(world, 1, "email:old@example.com", days=1500), seen(world, 2, "email:two@example.com", days=1500)
+    )
+    run = await cleaned(world, "stale")
+    await world.record(seen(world, 3, "email:two@example.com"))
+    await world.post(f"/identity/v1/cleanups/{run['cleanup_id']}:approve", {})
+    await world.settle()
+    assert (await world.get(f"/identity/v1/cleanups/{run['cleanup_id']}"))["items"] == {"done": 1, "not-possible": 1}
+    await world.record(seen(world, 4, "email:old@example.com"))
+    assert (await customer_of(world, "email:old@example.com"))["state"] == "active"
+
+
+async def test_duplicates_are_merged_and_come_apart_again(world):
+    await world.record(
+        seen(
+            world,
+            1,
+            "email:ana@example.com",
+            "document:co-cc:52123456",
+            days=9,
+            profile={"full_name": "Ana Lopez Ruiz"},
+        ),
+        seen(world, 2, "document:co-cc:79555111", "email:ana@example.com", profile={"full_name": "Ana Lopez Ruiz"}),
+    )
+    reviews = await world.all_of("/identity/v1/reviews", state="open")
+    assert len(reviews) == 1
+    rule = {"when": {"field": "shares", "op": "in", "value": ["email", "document"]}, "do": "merge"}
+    run = await cleaned(world, rule)
+    assert len(run["proposals"]) == 1
+    await world.post(f"/identity/v1/cleanups/{run['cleanup_id']}:approve", {})
+    await world.settle()
+    (item,) = await world.all_of(f"/identity/v1/cleanups/{run['cleanup_id']}/items")
+    assert item["state"] in ("done", "not-possible"), item
+    if item["state"] == "not-possible":
+        assert item["note"]  # a guard objected: a person has to look
+        return
+    one = (await customer_of(world, "document:co-cc:52123456"))["customer_id"]
+    assert one == (await customer_of(world, "document:co-cc:79555111"))["customer_id"]
+    await world.post(f"/identity/v1/cleanups/{run['cleanup_id']}:undo", {"reason": "Two persons"})
+    await world.settle()
+    one = (await customer_of(world, "document:co-cc:52123456"))["customer_id"]
+    assert one != (await customer_of(world, "document:co-cc:79555111"))["customer_id"]
+
+
+async def test_unreachable_ones_are_not_contacted_until_it_is_taken_back(world):
+    await world.record(seen(world, 1, "document:co-cc:52123456", days=400))
+    customer_id = (await customer_of(world, "document:co-cc:52123456"))["customer_id"]
+    await world.put(f"/identity/v1/customers/{customer_id}/preferences", {"ranking": ["email"]})
+    await world.later(minutes=1)
+    run = await cleaned(world, "unreachable")
+    await world.post(f"/identity/v1/cleanups/{run['cleanup_id']}:approve", {})
+    await world.settle()
+    wishes = f"/identity/v1/customers/{customer_id}/preferences"
+    during = await world.get(wishes)
+    assert (during["do_not_contact"], during["ranking"]) == (True, ["email"])
+    await world.later(minutes=1)
+    await world.post(f"/identity/v1/cleanups/{run['cleanup_id']}:undo", {"reason": "He wrote"})
+    await world.settle()
+    after = await world.get(wishes)
+    assert (after["do_not_contact"], after["ranking"]) == (False, ["email"])
+
+
+async def test_a_rule_that_cannot_be_read_is_refused_with_its_place(world):
+    rule = {"when": {"all": [{"field": "colour", "op": "eq", "value": "red"}]}, "do": "archive"}
+    answer = await world.ask("POST", "/identity/v1/cleanups", json={"rule": rule, "reason": "Spring"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-condition")
+    assert answer.json()["errors"][0]["pointer"] == "/rule/when/all/0/field"
+
+
+async def test_dead_ones_are_found_by_the_fact(world):
+    await world.record(
+        seen(world, 1, "email:dead@example.com", facts=[{"key": "deceased", "value": True}]),
+        seen(world, 2, "email:alive@example.com"),
+    )
+    run = await cleaned(world, "dead")
+    assert [item["figures"]["deceased"] for item in run["proposals"]] == [True]

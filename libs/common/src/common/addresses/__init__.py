@@ -12,6 +12,9 @@ from common.addresses.rest import Rest, read_rest
 from common.addresses.streets import read_street, token_set
 
 COLOMBIA = "CO"
+# Parts of a building that are places of their own: people of one house write its tower and its flat or leave them out, but
+# a shop's address is not that of the shop beside it.
+PREMISES = frozenset({"LC", "OF", "CS", "BG", "PI"})
 BLOCKS = frozenset({"mz", "mza", "manzana"})
 
 # What a doubt leaves of the confidence.
@@ -43,9 +46,10 @@ DOUBTS = {
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What is known of an address. Equal keys are one place; the complement tells doors of one place apart.
+    """What is known of an address. Equal keys are one place: a shop or an office is one of its own, a tower or a flat is not.
 
-    `readable` follows the nomenclature and reads back as the same address. `confidence` is 1.0 where there is one reading
+    `place` is the key without premises: way, crossing and plate. `complement` are all those parts, in one
+    order: they tell shops, towers and doors behind one plate apart. `readable` follows the nomenclature and reads back as the same address. `confidence` is 1.0 where there is one reading
     only; `doubts` say in kebab-case why it is less. `locality` is the city as far as it was told; it is not in the key.
     """
 
@@ -55,6 +59,7 @@ class Address:
     complement: str = ""
     locality: str = ""
     doubts: tuple[str, ...] = ()
+    place: str = ""
 
 
 @lru_cache(maxsize=65_536)
@@ -82,7 +87,7 @@ def _read(text: str, country: str) -> tuple[Address, bool]:
     if country.upper() == COLOMBIA:
         found = read_grid(tokens)
         if found is not None:
-            return _around(found, tokens)
+            return _around(found, tokens, premises=PREMISES)
     if country.upper() == COLOMBIA or any(token.word in BLOCKS for token in tokens):
         outside = read_outside(tokens)
         if outside is not None:
@@ -93,22 +98,24 @@ def _read(text: str, country: str) -> tuple[Address, bool]:
     return _around(street, tokens) if street is not None else (_as_words(text, tokens), True)
 
 
-def _around(found: Found, tokens: Sequence[Token]) -> tuple[Address, bool]:
+def _around(found: Found, tokens: Sequence[Token], *, premises: frozenset[str] = frozenset()) -> tuple[Address, bool]:
     rest = read_rest(tokens[: found.start], Rest(), after_place=False)
-    return _address(found, read_rest(tokens[found.end :], rest, after_place=True))
+    return _address(found, read_rest(tokens[found.end :], rest, after_place=True), premises)
 
 
-def _address(found: Found, rest: Rest) -> tuple[Address, bool]:
+def _address(found: Found, rest: Rest, premises: frozenset[str] = frozenset()) -> tuple[Address, bool]:
     doubts = tuple(dict.fromkeys((*found.doubts, *rest.doubts)))
+    key = " ".join([found.key, *rest.parts(premises)])
     readable = rest.readable(found.readable)
-    address = Address(found.key, readable, _confidence(doubts), rest.complement, rest.locality, doubts)
+    address = Address(key, readable, _confidence(doubts), rest.complement, rest.locality, doubts, found.key)
     return address, not doubts and not rest.notes
 
 
 def _as_words(text: str, tokens: Sequence[Token]) -> Address:
     has_digits = any(token.kind == NUMBER for token in tokens)
     doubts = ("words-alone",) if has_digits else ("words-alone", "no-digits")
-    return Address(token_set(tokens), text, _confidence(doubts), doubts=doubts)
+    words = token_set(tokens)
+    return Address(words, text, _confidence(doubts), doubts=doubts, place=words)
 
 
 def _confidence(doubts: Sequence[str]) -> float:

@@ -1,6 +1,6 @@
 """What stands beside the street of an address: parts of the building, quarters, the city, remarks."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from common.addresses.lexer import COMMA, DASH, NUMBER, SIGN, WORD, Token, unpadded
@@ -59,8 +59,13 @@ class Rest:
     @property
     def complement(self) -> str:
         """The parts of the building in one form, whatever their order: BL 4 AP 302."""
+        return " ".join(self.parts())
+
+    def parts(self, codes: Collection[str] | None = None) -> list[str]:
+        """The parts of the building that are not part of the place already; only those of the codes where given."""
         units = [part for part in self._ordered_units() if part not in self.of_place]
-        return " ".join(dict.fromkeys(f"{part.code} {part.key}".strip() for part in units))
+        wanted = [part for part in units if codes is None or part.code in codes]
+        return list(dict.fromkeys(f"{part.code} {part.key}".strip() for part in wanted))
 
     def _ordered_units(self) -> list[Part]:
         return sorted(self.units, key=lambda part: UNIT_ORDER[part.code])

@@ -193,7 +193,7 @@ def address_form(text: str, country: str) -> tuple[str, str]:
             return f"{kind} {street}{letter.upper()} {other}{after.upper()} {plate}", ""
         address = address_key(text, country)
         if address.confidence >= SURE:
-            return address.key, address.complement
+            return address.place, address.complement
     return " ".join(_PIECES.findall(_folded(text))), ""
 
 

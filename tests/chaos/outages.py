@@ -164,21 +164,27 @@ async def terminate(scene: Scene) -> int:
     downs: list[float] = []
     begun = time.monotonic()
     roles = [*APIS, *WORKERS, *(role for role in scene.arena.seconds if role.endswith("-api-2"))]
-    for _ in range(scene.times):
-        for role in scene.random.sample(roles, k=len(roles)):
-            asked = time.monotonic()
-            if not await scene.do(lambda role=role: scene.arena.stop(role, within=20.0)):
-                scene.notes.append(f"{role} had to be killed")
-            downs.append(time.monotonic() - asked)
-            await scene.start(role)
+    try:
+        for _ in range(scene.times):
+            for role in scene.random.sample(roles, k=len(roles)):
+                asked = time.monotonic()
+                if not await scene.do(lambda role=role: scene.arena.stop(role, within=20.0)):
+                    scene.notes.append(f"{role} had to be killed")
+                downs.append(time.monotonic() - asked)
+                await scene.start(role)
+    finally:
+        _judge_ends(scene, downs, begun)
+    return len(downs)
+
+
+def _judge_ends(scene: Scene, downs: Sequence[float], begun: float) -> None:
     failed = [
         one for one in scene.replies(begun) if (one.status == 0 and not one.refused) or one.status >= 500
     ]  # refused: nobody listened, and the other one was asked at once
     measures = scene.measures
-    measures.tell(times=len(downs), each=scene.times, p50_down=share(downs, 0.5))
-    measures.at_most("longest until down, s", max(downs), 10.0)
+    measures.tell(ended=len(downs), rounds=scene.times, p50_down=share(downs, 0.5))
+    measures.at_most("longest until down, s", max(downs, default=0.0), 10.0)
     measures.none("failed requests where two run", [f"{one.path}: {one.status}" for one in failed])
-    return len(downs)
 
 
 async def terminate_alone(scene: Scene) -> int:
@@ -193,7 +199,7 @@ async def terminate_alone(scene: Scene) -> int:
         downs.append(time.monotonic() - asked)
         await scene.start("hilo")
     cut = [one for one in scene.replies(begun) if one.status == 0 and not one.refused]
-    scene.measures.tell(times=len(downs), p50_down=share(downs, 0.5), cut_off=len(cut))
+    scene.measures.tell(ended=len(downs), p50_down=share(downs, 0.5), cut_off=len(cut))
     scene.measures.at_most("longest until down, s", max(downs), 10.0)
     scene.measures.none("500", [one.path for one in scene.replies(begun) if one.status == 500])
     return len(downs)

@@ -37,7 +37,7 @@ def test_sums_that_went_wrong_are_right_again_while_customers_buy(stack: System,
     until(lambda: _revenue(caller, who) == sold)
 
 
-def _revenue(caller: Caller, who: str) -> Decimal:
+def _revenue(caller: Caller, who: str | None) -> Decimal:
     return Decimal(caller.get(f"/scoring/v1/customers/{who}/value")["revenue"]["amount"])
 
 

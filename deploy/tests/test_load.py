@@ -10,8 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from hilo.dry_run import check
 from hilo.load import BATCH, LoadStopped, Tally, count_of, load, progress_file, touchpoints_of
 from hilo.mapping import FileMap
+from hilo.verdicts import Lookup, Verdicts
 from interactions.touchpoints.payloads import PAYLOADS
 from interactions.touchpoints.schemas import TouchpointCreate
 
@@ -103,8 +105,11 @@ def plain_csv(folder: Path, count: int) -> Path:
     return written(folder / "rows.csv", ["id,at,phone", *rows])
 
 
-def send(client, files, path, text=PLAIN, *, resume=False) -> Tally:
-    return load(path, map_of(files, text), client=client, progress=files / "progress.json", resume=resume, quiet=True)
+def send(client, files, path, text=PLAIN, *, resume=False, verdicts=None) -> Tally:
+    return load(
+        path, map_of(files, text), client=client, progress=files / "progress.json", resume=resume, quiet=True,
+        verdicts=verdicts,
+    )  # fmt: skip
 
 
 def test_every_row_is_posted_once_in_order_in_batches(api, client, files):
@@ -207,6 +212,55 @@ def test_after_an_interruption_a_resumed_load_sends_only_the_rest(api, client, f
     tally = send(client, files, path, resume=True)
     assert (tally.recorded, tally.duplicate) == (2 * BATCH, 0)
     assert api.order == [f"r{n}" for n in range(3 * BATCH)]
+
+
+def verdicts_in(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_each_touchpoint_has_its_verdict(api, client, files):
+    path = written(files / "some.csv", ["id,at,phone", "a,2026-11-20,300", "b,,301", "a,2026-11-20,300"])
+    send(client, files, path, verdicts=files / "verdicts.csv")
+    found = [
+        (line["external_id"], line["verdict"], line["code"], line["where"])
+        for line in verdicts_in(files / "verdicts.csv")
+    ]
+    assert found == [("a", "recorded", "", ""), ("b", "refused", "invalid", "/occurred_at"), ("a", "duplicate", "", "")]
+
+
+def test_after_a_kill_no_verdict_is_missing_and_none_stands_twice(api, client, files):
+    path, out = plain_csv(files, 3 * BATCH), files / "verdicts.csv"
+    api.troubles = [None, httpx.Response(500, text="broken")]
+    with pytest.raises(LoadStopped):
+        send(client, files, path, verdicts=out)
+    # killed after a verdict was written and before its batch was noted as done
+    with out.open("a") as file:
+        file.write("r250,recorded,,t,,,\nr251,reco")
+    send(client, files, path, resume=True, verdicts=out)
+    assert [line["external_id"] for line in verdicts_in(out)] == [f"r{n}" for n in range(3 * BATCH)]
+
+
+def test_a_dry_run_says_who_is_there_already_and_sends_nothing(files):
+    def search(request: httpx.Request) -> httpx.Response:
+        assert request.url.path == "/identity/v1/customers:search"
+        asked.append(json.loads(request.content)["identifier"])
+        if "not-a-phone" in asked[-1]:
+            return httpx.Response(422, json={})
+        return httpx.Response(200, json={"items": [{"customer_id": "c-1"}] if "300" in asked[-1] else []})
+
+    asked: list[str] = []
+    rows = ["id,at,phone", "a,2026-11-20T10:00:00Z,300", "b,2026-11-20T10:00:00Z,301", "a,2026-11-20T10:00:00Z,300", "c,,300",
+            "d,2026-11-20T10:00:00Z,not-a-phone"]  # fmt: skip
+    path, out = written(files / "some.csv", rows), files / "verdicts.csv"
+    file_map = FileMap.load(written(files / "map.toml", [PLAIN]))
+    with httpx.Client(transport=httpx.MockTransport(search), base_url="http://test") as client:
+        words = check(touchpoints_of(path, file_map), total=5, verdicts=Verdicts(out), lookup=Lookup(client))
+    assert "1 match customers who are there already" in words
+    assert [(line["verdict"], line["customers"]) for line in verdicts_in(out)] == [
+        ("matches", "c-1"), ("new", ""), ("duplicate", "c-1"), ("refused", ""), ("new", ""),
+    ]  # fmt: skip
+    assert len(asked) == len(set(asked)) == 3
 
 
 def test_without_resume_an_interrupted_load_starts_anew_and_counts_duplicates(api, client, files):

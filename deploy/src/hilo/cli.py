@@ -104,8 +104,15 @@ def load(
     key_file: KeyFile = CREDENTIAL,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check every row, send none")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue where an earlier load stopped")] = False,
+    verdicts: Annotated[
+        Path | None,
+        typer.Option(help="CSV to write, a line for each: recorded, duplicate or refused, and whose it is"),
+    ] = None,
 ) -> None:
-    """Post the rows of a file as touchpoints, and say how many were recorded, known already, or refused."""
+    """Post the rows of a file as touchpoints, and say how many were recorded, known already, or refused.
+
+    With --dry-run and --verdicts the running system is asked which rows match customers who are there already.
+    """
     from hilo.load import LoadStopped, count_of, progress_file, touchpoints_of  # noqa: PLC0415
     from hilo.load import load as load_file  # noqa: PLC0415
     from hilo.mapping import BadMap, FileMap  # noqa: PLC0415
@@ -116,17 +123,24 @@ def load(
         raise typer.BadParameter(str(error), param_hint="--map") from error
     if dry_run:
         from hilo.dry_run import check  # noqa: PLC0415
+        from hilo.verdicts import Lookup, Verdicts  # noqa: PLC0415
 
+        total = count_of(file, file_map)
         try:
-            typer.echo(check(touchpoints_of(file, file_map), total=count_of(file, file_map)))
-        except LoadStopped as stopped:
+            if verdicts is None:
+                typer.echo(check(touchpoints_of(file, file_map), total=total))
+            else:
+                with client_to(to, key_file) as client:
+                    rows = touchpoints_of(file, file_map)
+                    typer.echo(check(rows, total=total, verdicts=Verdicts(verdicts), lookup=Lookup(client)))
+        except (LoadStopped, httpx.TransportError) as stopped:
             typer.echo(f"stopped: {stopped}", err=True)
             raise typer.Exit(1) from stopped
         return
     progress = progress_file(key_file.parent, file, map_file, to)
     with client_to(to, key_file) as client:
         try:
-            tally = load_file(file, file_map, client=client, progress=progress, resume=resume)
+            tally = load_file(file, file_map, client=client, progress=progress, resume=resume, verdicts=verdicts)
         except LoadStopped as stopped:
             typer.echo(f"stopped: {stopped}\nWhat was sent stays; go on with --resume.", err=True)
             raise typer.Exit(1) from stopped

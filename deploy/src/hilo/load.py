@@ -17,6 +17,7 @@ import httpx
 from tqdm import tqdm
 
 from hilo.mapping import FileMap, Row
+from hilo.verdicts import Verdicts, verdicts_of
 
 BATCH = 250
 BATCH_BYTES = 2_000_000
@@ -68,19 +69,31 @@ def count_of(path: Path, file_map: FileMap) -> int:
 
 
 def load(
-    path: Path, file_map: FileMap, *, client: httpx.Client, progress: Path, resume: bool, quiet: bool = False
+    path: Path,
+    file_map: FileMap,
+    *,
+    client: httpx.Client,
+    progress: Path,
+    resume: bool,
+    quiet: bool = False,
+    verdicts: Path | None = None,
 ) -> Tally:
     """Post every touchpoint of the file. Sending one again is harmless: it is recognised as a duplicate.
 
-    `progress` remembers how many were answered for, so that `resume` starts behind them.
+    `progress` remembers how many were answered for, so that `resume` starts behind them. `verdicts` is a CSV with a line for
+    each touchpoint; a load that is resumed goes on in it.
     """
     version = _version(path)
     done = _done(progress, version) if resume else 0
     tally = Tally()
+    lines = Verdicts(verdicts, kept=done) if verdicts is not None else None
     total = count_of(path, file_map)
     with tqdm(total=total, initial=min(done, total), unit=" touchpoints", disable=quiet) as bar:
         for batch in _batches(touchpoints_of(path, file_map), skip=done):
-            tally.add(_post(client, batch))
+            answer = _post(client, batch)
+            tally.add(answer)
+            if lines is not None:
+                lines.add(verdicts_of(batch, answer))  # before the progress: no line is missing after a kill
             done += len(batch)
             _remember(progress, done, version)
             bar.update(len(batch))

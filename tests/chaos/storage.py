@@ -22,7 +22,7 @@ from .ledger import Reply
 from .measures import share
 from .probe import Probe
 
-SMALL = 96  # MB of the disk that is filled
+ROOM = 64  # MB that a small disk has beside half as much again as what lies on it
 DAY = 86_400
 TOO_EARLY = "occurred-in-future"
 _LOCK = """
@@ -86,7 +86,8 @@ async def fill_disk(scene: Scene) -> int:
     arena, kept = scene.arena, scene.arena.var.with_name("kept")
     await scene.do(lambda: arena.stop("hilo", within=20))
     shutil.copytree(arena.var, kept)
-    with small_disk(arena.var) as disk:
+    held = sum(file.stat().st_size for file in kept.rglob("*") if file.is_file()) / 2**20
+    with small_disk(arena.var, held) as disk:
         if not disk:
             scene.measures.tell(skipped="no small disk can be made here: mounting needs root")
         else:
@@ -114,10 +115,10 @@ async def fill_disk(scene: Scene) -> int:
 
 
 @contextmanager
-def small_disk(place: Path, *, owner: str | None = None) -> Iterator[bool]:
+def small_disk(place: Path, megabytes: float, *, owner: str | None = None) -> Iterator[bool]:
     """A tmpfs over that folder, where the machine lets us; gives whether it is there."""
     place.mkdir(parents=True, exist_ok=True)
-    command = ["mount", "-t", "tmpfs", "-o", f"size={SMALL}m", "hilo-chaos", str(place)]
+    command = ["mount", "-t", "tmpfs", "-o", f"size={int(megabytes * 1.5 + ROOM)}m", "hilo-chaos", str(place)]
     made = os.geteuid() == 0 and subprocess.run(command, check=False, capture_output=True).returncode == 0
     if made and owner is not None:
         shutil.chown(place, owner, owner)
@@ -144,15 +145,18 @@ async def fill_tablespace(scene: Scene) -> int:
     arena, server = scene.arena, scene.arena.stack.postgres
     place = server.home / "small"
     roles = ["interactions-api", "interactions-worker"]
+    held = int(server.query("select pg_database_size('interactions')")) / 2**20
 
     def moved(to: str) -> None:
         for role in roles:
             arena.stop(role, within=20)
-        server.query(f"alter database interactions set tablespace {to}")
-        for role in reversed(roles):
-            arena.start(role)
+        try:
+            server.query(f"alter database interactions set tablespace {to}")
+        finally:
+            for role in reversed(roles):
+                arena.start(role)
 
-    with small_disk(place, owner=server.user) as disk:
+    with small_disk(place, held, owner=server.user) as disk:
         if not disk:
             scene.measures.tell(skipped="no small disk can be made here: mounting needs root")
             return 0

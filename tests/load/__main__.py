@@ -18,11 +18,13 @@ BENCHES = {
     "visible": ("visible", "visible"),
     "resume": ("reading", "resume"),
     "identity": ("resolving", "identity"),
+    "matching": ("matching", "matching"),
+    "newcomer": ("matching", "newcomer"),
     "rescoring": ("rescoring", "rescoring"),
     "embedded": ("alone", "alone"),
     "workers": ("scaling", "workers"),
 }
-SCALED = {"resume", "identity", "rescoring"}
+SCALED = {"resume", "identity", "matching", "newcomer", "rescoring"}
 QUICK_SCALE = 40_000
 
 

@@ -5,7 +5,6 @@
 
 import asyncio
 import csv
-import json
 import os
 import random
 import statistics
@@ -19,12 +18,12 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import sqlalchemy as sa
+import asyncpg
+import orjson
 
 from common.db import Database
 from identity.matching.blocking import keys_of
-from identity.matching.domain import SHIPPED_COMMON, verdict_of
-from identity.matching.models import match_key, match_record
+from identity.matching.domain import SHIPPED_COMMON
 from identity.matching.records import Person, read_person, written
 from identity.matching.use_cases import compare_with_all
 from identity.uow import IdentityUnitOfWork
@@ -33,7 +32,6 @@ from .grounds import ROOT, Grounds
 from .results import Report, at_most, plain
 
 RECORDS = 1_000_000
-QUICK = 20_000
 CITIES = (
     "Bogota",
     "Medellin",
@@ -237,7 +235,7 @@ def splink(path: Path, out: Path) -> None:
     )
 
 
-def matching(place: Grounds, *, rounds: int, seconds: float, scale: int = RECORDS) -> Report:  # noqa: ARG001 - as every benchmark
+def matching(place: Grounds, *, rounds: int, seconds: float, scale: int = RECORDS) -> Report:
     """Both read the same CSV and write who is who; whole processes, one after the other, round by round."""
     path, map_file = place.folder / "people.csv", place.folder / "people.toml"
     write_people(path, scale)
@@ -261,7 +259,14 @@ def matching(place: Grounds, *, rounds: int, seconds: float, scale: int = RECORD
     report.table(
         ["", "seconds", "CPU seconds", "MB", "precision", "recall"],
         [
-            [name, round(each.seconds, 1), round(each.cpu, 1), round(each.megabytes), f"{each.precision:.4f}", f"{each.recall:.4f}"]
+            [
+                name,
+                round(each.seconds, 1),
+                round(each.cpu, 1),
+                round(each.megabytes),
+                f"{each.precision:.4f}",
+                f"{each.recall:.4f}",
+            ]
             for pair in runs
             for name, each in zip(("Hilo", "Splink"), pair, strict=True)
         ],
@@ -270,6 +275,95 @@ def matching(place: Grounds, *, rounds: int, seconds: float, scale: int = RECORD
         "Neither saw a label. Splink's rules for blocking and comparing are written for this file; Hilo's are the shipped ones."
     ]
     return report
+
+
+# --- one record at a time -----------------------------------------------------------------------------------------------
+
+
+POPULATIONS = (10_000, 100_000, 1_000_000)
+NEWCOMERS = 500
+
+
+async def _fill(database: Database, people: Iterator[tuple[str, ...]], first: int, count: int) -> list[Person]:
+    """Customers with what is compared of them, as identity keeps it; written by COPY. Gives a sample of them."""
+    sample: list[Person] = []
+    connection = await asyncpg.connect(
+        database.engine.url.render_as_string(hide_password=False).replace("+asyncpg", "")
+    )
+    try:
+        records, keys = [], []
+        for number in range(first, first + count):
+            person, trace_id = _person(next(people)), UUID(int=number + 1)
+            records.append((trace_id, orjson.dumps(written(person)).decode()))
+            keys += [(key, trace_id) for key in keys_of(person)]
+            if number % max(1, count // NEWCOMERS) == 0:
+                sample.append(person)
+            if len(records) == 20_000 or number == first + count - 1:
+                await connection.copy_records_to_table("match_record", records=records, columns=["trace_id", "told"])
+                await connection.copy_records_to_table("match_key", records=keys, columns=["key", "trace_id"])
+                records, keys = [], []
+        await connection.execute("VACUUM ANALYZE match_key")
+        await connection.execute("VACUUM ANALYZE match_record")
+    finally:
+        await connection.close()
+    return sample
+
+
+def _person(record: Sequence[str]) -> Person:
+    told = dict(zip(COLUMNS, record, strict=True))
+    schemes = {"document": "co-cc:", "phone": "+57", "email": ""}
+    carried = [(scheme, prefix + told[scheme]) for scheme, prefix in schemes.items() if told[scheme]]
+    return read_person(told, carried, country="CO")
+
+
+async def _milliseconds(database: Database, newcomers: Sequence[Person]) -> list[float]:
+    """What it takes to find, read and weigh all that may be each newcomer, one after the other."""
+    taken = []
+    async with IdentityUnitOfWork(database) as uow:
+        for number, person in enumerate([*newcomers[:20], *newcomers]):
+            begun = time.perf_counter()
+            await compare_with_all({UUID(int=2**100 + number): person}, uow=uow)
+            taken.append((time.perf_counter() - begun) * 1000)
+    return taken[20:]
+
+
+async def _online(url: str, sizes: Sequence[int]) -> list[tuple[int, list[float]]]:
+    database, people, found, filled = Database.connect(url), People().records(10**9), [], 0
+    try:
+        for size in sizes:
+            sample = await _fill(database, people, filled, size - filled)
+            filled = size
+            found.append((size, await _milliseconds(database, sample)))
+    finally:
+        await database.dispose()
+    return found
+
+
+def newcomer(place: Grounds, *, rounds: int, seconds: float, scale: int = POPULATIONS[-1]) -> Report:
+    """One record against many customers, on PostgreSQL: from its keys to the verdict on every candidate."""
+    place.migrated("identity")
+    found = asyncio.run(
+        _online(place.postgres.url("identity"), [size for size in POPULATIONS if size <= scale] or [scale])
+    )
+    report = Report(
+        "newcomer",
+        f"One record compared with all who are known; {NEWCOMERS} of them one after the other, most of them known already.",
+    )
+    worst = {size: _percentile(taken, 0.99) for size, taken in found}
+    largest, smallest = max(worst), min(worst)
+    report.figures = [
+        at_most(f"p99 of one record against {largest:,} customers", worst[largest], 20, unit=" ms"),
+        plain(f"of that against {smallest:,}", worst[largest] / worst[smallest], digits=2),
+    ]
+    report.table(
+        ["customers", "p50 ms", "p99 ms"],
+        [[size, round(_percentile(taken, 0.5), 2), round(_percentile(taken, 0.99), 2)] for size, taken in found],
+    )
+    return report
+
+
+def _percentile(values: Sequence[float], share: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
 def _middle(runs: Sequence[Run], name: str) -> float:

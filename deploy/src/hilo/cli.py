@@ -162,6 +162,10 @@ def match(
     explain: Annotated[
         Path | None, typer.Option(help="NDJSON to write: each pair linked or in doubt, why, field by field, in bits")
     ] = None,
+    learn: Annotated[
+        Path | None,
+        typer.Option(help="JSON to write: the weights that were learnt, for HILO_MATCH_WEIGHTS of identity"),
+    ] = None,
 ) -> None:
     """Find the rows that are one person's. Nothing is learnt from labels; no server is needed.
 
@@ -182,7 +186,7 @@ def match(
     company = Company.load(Path(company_file) if company_file else None)
     paths = [file] if second is None else [file, second]
     try:
-        rows, clusters, in_doubt = match_files(paths, file_map, out=out, explain=explain, company=company)
+        rows, clusters, in_doubt = match_files(paths, file_map, out=out, explain=explain, learnt=learn, company=company)
     except LoadStopped as stopped:
         typer.echo(f"stopped: {stopped}", err=True)
         raise typer.Exit(1) from stopped

@@ -17,8 +17,8 @@ from common.identifiers import InvalidIdentifier, read_identifiers
 from hilo.load import rows_of
 from hilo.mapping import FileMap
 from identity.matching import bulk
-from identity.matching.comparing import Comparer
-from identity.matching.domain import score, verdict_of, waterfall
+from identity.matching.comparing import Comparer, Frequencies
+from identity.matching.domain import learnt_document, score, verdict_of, waterfall
 from identity.matching.records import Columns, read_person
 
 # A phone is compared by its last digits, so that a plain one needs no country.
@@ -74,7 +74,7 @@ def _read(given: str, region: str) -> tuple[tuple[str, str], ...]:
 
 
 def match(
-    paths: list[Path], file_map: FileMap, *, out: Path, explain: Path | None, company: Company
+    paths: list[Path], file_map: FileMap, *, out: Path, explain: Path | None, learnt: Path | None, company: Company
 ) -> tuple[int, int, int]:
     """Match, and write who is who. Answers with the numbers of rows, of clusters, and of pairs in doubt."""
     files = read(paths, file_map, company)
@@ -90,6 +90,9 @@ def match(
     in_doubt = found.cluster[found.left] != found.cluster[found.right]
     if explain is not None:
         _explain(explain, [names[row] for row in order], columns, found)
+    if learnt is not None:
+        common = Frequencies.of(columns).common(columns)
+        learnt.write_text(json.dumps(learnt_document(found.weights, common), ensure_ascii=False))
     return len(files.ids), len(np.unique(found.cluster)), int(in_doubt.sum())
 
 

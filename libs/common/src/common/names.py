@@ -112,7 +112,7 @@ def _same_word(a: str, b: str) -> bool:
         return True
     if len(a) == 1 or len(b) == 1:
         return a[0] == b[0]
-    if _gendered(a, b) or frozenset((a, b)) in _DIFFERENT:
+    if are_two_names(a, b):
         return False
     if phonetic(a) == phonetic(b):
         return True
@@ -120,6 +120,11 @@ def _same_word(a: str, b: str) -> bool:
     if slips == 1 and (length >= 7 or sorted(a) == sorted(b) or not (a.isalpha() and b.isalpha())):
         return True  # Sarvajal, Ujan, R1sa: slips near the front, which Jaro-Winkler weighs heavily
     return slips <= (2 if length >= 8 else 1) and JaroWinkler.similarity(a, b) >= _CLOSE
+
+
+def are_two_names(a: str, b: str) -> bool:
+    """Whether two folded words are names of two people although a letter parts them: Juan and Juana, Andrés and Andrea."""
+    return _gendered(a, b) or frozenset((a, b)) in _DIFFERENT
 
 
 def _gendered(a: str, b: str) -> bool:

@@ -9,6 +9,7 @@ from rapidfuzz import fuzz
 from rapidfuzz.distance import OSA, JaroWinkler
 from rapidfuzz.process import cpdist
 
+from common.names import are_two_names
 from identity.matching.domain import AT, FIELDS, RAREST, Common, Floats, Levels
 from identity.matching.records import GROUPS, Codes, Columns, mailbox_of, sound_of
 
@@ -146,13 +147,13 @@ class Comparer:
         slips = cpdist(mine, theirs, scorer=OSA.distance, score_cutoff=2, dtype=np.int8)
         likeness = cpdist(mine, theirs, scorer=JaroWinkler.similarity, score_cutoff=0.88, dtype=np.float32)
         shorter = np.minimum(*(np.fromiter(map(len, side), dtype=np.int16, count=len(side)) for side in (mine, theirs)))
-        near = (slips <= 1) & (shorter >= 4) | (slips == 2) & (shorter >= 6) | (likeness >= 0.92) & (shorter >= 4)
+        near = (slips <= 1) & (shorter >= 4) | (slips == 2) & (shorter >= 7) | (likeness >= 0.92) & (shorter >= 4)
         worth_hearing = np.flatnonzero(~near & (likeness > 0) | (slips <= 2))
         for place in worth_hearing:
             x, y = mine[place], theirs[place]
             if min(len(x), len(y)) == 1:
                 continue
-            near[place] = not _other_name(x, y) and (near[place] or sound_of(x) == sound_of(y))
+            near[place] = not are_two_names(x, y) and (near[place] or sound_of(x) == sound_of(y))
         grades = np.where(near, NEAR, DIFFERENT).astype(np.int8)
         for place in np.flatnonzero(shorter == 1):
             grades[place] = INITIAL if mine[place][0] == theirs[place][0] else DIFFERENT
@@ -440,13 +441,6 @@ def _agreed(a: Codes, b: Codes) -> Codes:
     first = np.where((a[:, 0] == b[:, 0]) | (a[:, 0] == b[:, 1]), a[:, 0], 0)
     last = np.where((a[:, 1] == b[:, 0]) | (a[:, 1] == b[:, 1]), a[:, 1], 0)
     return np.where(first > 0, first, last).astype(np.int32)
-
-
-def _other_name(a: str, b: str) -> bool:
-    """Juan and Juana, Mario and Maria: relatives, not spellings of one name."""
-    if a + "a" == b or b + "a" == a:
-        return True
-    return a[:-1] == b[:-1] and {a[-1], b[-1]} == {"a", "o"}
 
 
 def _numbered(keeper: object, name: str, words: list[str]) -> npt.NDArray[np.int64]:

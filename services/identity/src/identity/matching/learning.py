@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from identity.matching.domain import FIELDS, Floats, Levels, Weights, shipped_weights
+from identity.matching.domain import AT, FIELDS, Floats, Levels, Weights, shipped_weights
 
 MATCHES_SHIPPED = 60.0  # pairs that the shipped frequencies among matches stand for
 STRANGERS_SHIPPED = 20_000.0
 RECORDS_SHIPPED = 50.0  # records that the shipped numbers of matches and housemates per record stand for
 FEWEST_HOUSEMATES = 0.2  # per record: families are there even where a file shows none
+# What tells one person from his family differs in few of his own records, whatever the file.
+MOST_DIFFERENT = {"given_names": 0.15, "birth_date": 0.12, "document": 0.12}
 ROUNDS = 25
 STILL = 1e-4  # change of the match frequencies at which learning ends
 
@@ -50,7 +52,7 @@ def learn(blocked: Seen, random: Seen, *, records: int) -> Weights:
         strangers = _shares(random.patterns, weights)[2]
         after = replace(
             weights,
-            match=_frequencies(blocked, matches, shipped.match, MATCHES_SHIPPED),
+            match=_bounded(_frequencies(blocked, matches, shipped.match, MATCHES_SHIPPED)),
             stranger=_frequencies(random, strangers, shipped.stranger, STRANGERS_SHIPPED),
             matches_per_record=_per_record(blocked, matches, shipped.matches_per_record, records),
             housemates_per_record=max(
@@ -84,6 +86,16 @@ def _frequencies(seen: Seen, shares: Floats, shipped: Floats, strength: float) -
         expected = shipped[row, 1 : levels + 1] * strength
         table[row, 1 : levels + 1] = (counted + expected) / (counted.sum() + expected.sum())
     return table
+
+
+def _bounded(match: Floats) -> Floats:
+    """Where a file holds families and no doubles, learning must not come to call a family a match."""
+    for field, most in MOST_DIFFERENT.items():
+        row, last = AT[field], len(FIELDS[AT[field]].levels)
+        if match[row, last] > most:
+            match[row, 1:last] *= (1 - most) / match[row, 1:last].sum()
+            match[row, last] = most
+    return match
 
 
 def _housemates(stranger: Floats, shipped: Weights) -> Floats:

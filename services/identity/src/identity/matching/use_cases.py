@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from itertools import combinations
 from pathlib import Path
 from uuid import UUID
 
@@ -161,7 +162,9 @@ async def _act(pairs: Sequence[Pair], *, uow: IdentityUnitOfWork, company: Compa
     owners = {trace_id: trail.customer_id for trace_id, trail in trails.items()}
     reviews: list[Review] = []
     touched: set[UUID] = set()
-    for best, worst in _by_customer(pairs, owners):
+    found = _by_customer(pairs, owners)
+    torn = await _torn(found, owners, uow)
+    for best, worst in found:
         own, other = owners.get(best.mine), owners.get(best.theirs)
         if own is None or other is None or own == other:
             continue
@@ -169,6 +172,8 @@ async def _act(pairs: Sequence[Pair], *, uow: IdentityUnitOfWork, company: Compa
         doubts = doubts_about(best, worst, own, other, world)
         if doubts is None:
             continue
+        if best.mine in torn:
+            doubts = [*doubts, "several-customers"]
         if doubts:
             reviews.append(review_of(best, doubts, at=now))
             continue
@@ -191,6 +196,33 @@ def _by_customer(pairs: Sequence[Pair], owners: Mapping[UUID, UUID | None]) -> l
     ranked = [(max(group, key=_rank), min(group, key=_rank)) for group in groups.values()]
     alike = [(best, worst) for best, worst in ranked if best.probability >= REVIEW]
     return sorted(alike, key=lambda each: (-each[0].bits, each[0].mine, each[0].theirs))
+
+
+async def _torn(
+    found: Sequence[tuple[Pair, Pair]], owners: Mapping[UUID, UUID | None], uow: IdentityUnitOfWork
+) -> set[UUID]:
+    """The traces that are like several customers who are not like each other: nothing tells whose they are."""
+    linked: dict[UUID, list[Pair]] = {}
+    for best, _ in found:
+        if verdict_of(best.probability) == "linked":
+            linked.setdefault(best.mine, []).append(best)
+    torn: set[UUID] = set()
+    for mine, pairs in linked.items():
+        for one, other in combinations(pairs, 2):
+            people = await uow.matching.records([one.theirs, other.theirs])
+            alike = compare_people([(one.theirs, other.theirs)], people)
+            customers = owners[one.theirs], owners[other.theirs]
+            if not alike or alike[0].probability < REVIEW or await _kept_apart(customers, uow):
+                torn.add(mine)
+    return torn
+
+
+async def _kept_apart(customers: Sequence[UUID | None], uow: IdentityUnitOfWork) -> bool:
+    one, other = customers
+    if one is None or other is None:
+        return False
+    world = await _world(one, other, uow)
+    return world.are_kept_apart(world.persona(one).traces, world.persona(other).traces)
 
 
 def _rank(pair: Pair) -> tuple[float, UUID]:

@@ -1,0 +1,133 @@
+"""`hilo match`: rows of files in, who is who out; no server, no labels, the same answer in whatever order the rows stand."""
+
+import csv
+import json
+import random
+
+import pytest
+from typer.testing import CliRunner
+
+from hilo.cli import app
+
+MAP = """id = "{id}"
+[touchpoint]
+source = "crm"
+kind = "note"
+channel = "mail"
+occurred_at = "2026-01-01"
+identifiers = ["document:co-cc:{cc}", "phone:{phone}", "email:{email}"]
+[profile]
+full_name = "{name}"
+birth_date = "{born}"
+address = "{address}"
+city = "{city}"
+country = "CO"
+[read]
+date_format = "%m/%d/%Y"
+"""
+COLUMNS = ["id", "name", "born", "cc", "phone", "email", "address", "city"]
+ANA = [
+    "a1",
+    "Ana María López Ruiz",
+    "03/02/1984",
+    "52123456",
+    "300 111 2233",
+    "ana.lopez84@example.com",
+    "Cra 97 # 12-34 apto 501",
+    "Bogotá",
+]
+AGAIN = ["a2", "LOPEZ RUIZ ANA", "02/03/1984", "52123465", "", "", "KR 97 12 34 Ap 501", ""]
+PEDRO = ["p1", "Pedro López Ruiz", "", "79123456", "3001112233", "", "Cra 97 # 12-34 apto 501", "Bogotá"]
+NOBODY = ["n1", "", "", "", "", "", "", ""]
+GIVEN = ["Otilia", "Hernan", "Beatriz", "Jairo", "Ximena", "Oscar", "Fabiola", "Teresa", "Ruben", "Gladys"]
+SURNAMES = ["Bahamon", "Quintana", "Urrego", "Tovar", "Zapata", "Lozano", "Pineda", "Salcedo", "Yepes", "Cifuentes"]
+
+
+def crowd(count: int) -> list[list[str]]:
+    draw = random.Random(1)
+    return [
+        [
+            f"c{n:03}", f"{draw.choice(GIVEN)} {draw.choice(SURNAMES)} {draw.choice(SURNAMES)}",
+            f"{draw.randint(1, 12):02}/{draw.randint(1, 28):02}/{draw.randint(1940, 2005)}", str(draw.randint(10**7, 10**9)),
+            f"3{draw.randint(0, 10**9 - 1):09}", "", f"Calle {draw.randint(1, 180)} # {draw.randint(1, 99)}-{draw.randint(1, 99)}", "Cali",
+        ]
+        for n in range(count)
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def files(tmp_path):
+    (tmp_path / "map.toml").write_text(MAP)
+
+    def write(name, rows):
+        with (tmp_path / name).open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([COLUMNS, *rows])
+        return tmp_path / name
+
+    return write
+
+
+def matched(tmp_path, *paths, more=()) -> list[dict[str, str]]:
+    first, *second = map(str, paths)
+    out = tmp_path / "out.csv"
+    command = ["match", first, *second, "--map", str(tmp_path / "map.toml"), "--out", str(out), *more]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    with out.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_row_has_its_row_and_one_person_has_one_cluster(tmp_path, files):
+    rows = [ANA, AGAIN, PEDRO, NOBODY, *crowd(100)]
+    found = matched(tmp_path, files("people.csv", rows))
+    assert [row["record_id"] for row in found] == [row[0] for row in rows]
+    cluster = {row["record_id"]: row["cluster_id"] for row in found}
+    assert cluster["a1"] == cluster["a2"] == "a1"
+    assert cluster["p1"] == "p1", "a relative of the same home and telephone"
+    assert cluster["n1"] == "n1"
+    assert len(set(cluster.values())) == len(rows) - 1
+    assert all(0 <= float(row["probability"]) <= 1 for row in found)
+
+
+def test_the_order_of_the_rows_changes_nothing(tmp_path, files):
+    rows = [ANA, AGAIN, PEDRO, *crowd(100)]
+    turned = rows[:]
+    random.Random(2).shuffle(turned)
+    one = {tuple(row.values()) for row in matched(tmp_path, files("one.csv", rows))}
+    other = {tuple(row.values()) for row in matched(tmp_path, files("other.csv", turned))}
+    assert one == other
+
+
+def test_two_files_are_linked_and_an_id_that_both_use_is_told_apart(tmp_path, files):
+    first, second = (
+        files("crm.csv", [ANA, *crowd(60)]),
+        files("shop.csv", [["a1", *AGAIN[1:]], ["x1", *AGAIN[1:]], PEDRO]),
+    )
+    found = matched(tmp_path, first, second)
+    assert len(found) == 64
+    assert [row["cluster_id"] for row in found[61:]] == ["a1", "a1", "p1"]
+
+
+def test_each_pair_is_explained_field_by_field(tmp_path, files):
+    explained = tmp_path / "why.ndjson"
+    matched(tmp_path, files("people.csv", [ANA, AGAIN, *crowd(100)]), more=("--explain", str(explained)))
+    [pair] = [json.loads(line) for line in explained.read_text().splitlines()]
+    assert {pair["left"], pair["right"]} == {"a1", "a2"}
+    assert (pair["verdict"], pair["one_cluster"]) == ("linked", True)
+    levels = {bar["field"]: bar["level"] for bar in pair["waterfall"]}
+    assert (levels["document"], levels["birth_date"], levels["address"]) == ("near", "near", "same")
+
+
+def test_what_was_learnt_can_be_kept_for_one_record_at_a_time(tmp_path, files):
+    learnt = tmp_path / "weights.json"
+    matched(tmp_path, files("people.csv", [ANA, AGAIN, *crowd(100)]), more=("--learn", str(learnt)))
+    from identity.matching.domain import learnt_from_file
+
+    weights, common = learnt_from_file(json.loads(learnt.read_text()))
+    assert weights.records == 102
+    assert set(common) == {"given_names", "surnames", "city", "postcode"}
+
+
+def test_a_file_of_no_rows_and_one_of_one_row_are_files(tmp_path, files):
+    assert matched(tmp_path, files("none.csv", [])) == []
+    assert [row["cluster_id"] for row in matched(tmp_path, files("one.csv", [ANA]))] == ["a1"]

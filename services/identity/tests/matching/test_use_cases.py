@@ -1,0 +1,143 @@
+"""A newcomer is compared with all who are known: alike enough he is theirs; in doubt a person decides; relatives stay two."""
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from identity.linking.models import cannot_link, decision
+from identity.matching.comparing import Comparer, Frequencies
+from identity.matching.domain import SHIPPED_COMMON, learnt_document, learnt_from_file, score, shipped_weights
+from identity.matching.models import match_key, match_record
+from identity.matching.records import Columns
+from identity.matching.use_cases import compare_people
+from identity.reviews.models import review
+
+from ..conftest import Identity, seen, unseen  # noqa: TID252
+from .people import person
+
+HOME = {"address": "Calle 93 # 11-26 apto 501", "city": "Bogotá"}
+ANA = {"birth_date": "1984-03-02", **HOME}
+
+
+async def merges(identity: Identity) -> list[sa.Row]:
+    return [row for row in await identity.rows(decision) if row.kind == "merge" and row.undone_by is None]
+
+
+async def test_one_person_under_two_identifiers_is_one_customer_and_the_older_stays(identity: Identity) -> None:
+    first = seen("email:ana.lopez84@example.com", name="Ana Maria Lopez Ruiz", profile=ANA)
+    second = seen("phone:3001112233", name="LOPEZ RUIZ ANA", profile={**ANA, "address": "CL 93 No. 11 - 26 Ap 501"})
+    await identity.happen(first)
+    older = await identity.owner(first)
+    await identity.happen(second)
+    assert await identity.owner(second) == await identity.owner(first) == older
+    [merge] = await merges(identity)
+    assert (merge.by, merge.survivor) == ("matching", older)
+    assert "birth_date exact" in merge.reason
+    assert "one-home" in merge.reason
+    assert "1984" not in merge.reason, "why, never the values"
+
+
+async def test_two_of_one_batch_are_compared_with_each_other(identity: Identity) -> None:
+    first = seen("email:ana.lopez84@example.com", name="Ana Maria Lopez Ruiz", profile=ANA)
+    second = seen("phone:3001112233", name="Ana Lopez Ruiz", profile=ANA)
+    await identity.happen(first, second)
+    assert await identity.owner(first) == await identity.owner(second)
+
+
+async def test_relatives_of_one_home_stay_two(identity: Identity) -> None:
+    ana = seen("email:ana.lopez84@example.com", "phone:3001112233", name="Ana Lopez Ruiz", profile=HOME)
+    pedro = seen("email:pedro.lopez@example.com", "phone:3001112233", name="Pedro Lopez Ruiz", profile=HOME)
+    await identity.happen(ana)
+    await identity.happen(pedro)
+    assert await identity.owner(ana) != await identity.owner(pedro)
+    assert await merges(identity) == []
+
+
+async def test_what_is_alike_in_part_is_for_a_person_to_decide_with_its_waterfall(identity: Identity) -> None:
+    first = seen("email:maria.r@example.com", name="Maria Rodriguez", profile={"birth_date": "1984-03-02"})
+    second = seen("account:shop:77", name="Maria Rodriguez Gil", profile={"birth_date": "1984-03-02", "city": "Cali"})
+    await identity.happen(first)
+    await identity.happen(second)
+    [pair] = await identity.rows(review)
+    assert pair.explanation["shares"] == "profile"
+    assert 0.5 <= pair.explanation["probability"] < 0.95
+    assert sum(bar["weight"] for bar in pair.explanation["waterfall"]) == pytest.approx(
+        np.log2(pair.explanation["probability"] / (1 - pair.explanation["probability"])), abs=0.1
+    )
+    assert await identity.owner(first) != await identity.owner(second)
+
+
+async def test_two_who_both_proved_something_are_never_joined_by_likeness_alone(identity: Identity) -> None:
+    first = seen("email:ana.lopez84@example.com", name="Ana Maria Lopez Ruiz", profile=ANA, attests=("email",))
+    second = seen("phone:3001112233", name="Ana Maria Lopez Ruiz", profile=ANA, attests=("phone",))
+    await identity.happen(first)
+    await identity.happen(second)
+    assert await identity.owner(first) != await identity.owner(second)
+    [pair] = await identity.rows(review)
+    assert pair.explanation["reasons"] == ["claimed-only"]
+
+
+async def test_what_was_decided_to_be_two_is_not_joined_by_likeness(identity: Identity) -> None:
+    first = seen("email:ana.lopez84@example.com", name="Ana Maria Lopez Ruiz", profile=ANA)
+    second = seen("phone:3001112233", name="Ana Maria Lopez Ruiz")
+    await identity.happen(first)
+    await identity.happen(second)
+    async with identity.uow() as uow:
+        row = {
+            "left_trace": min(first.trace_id, second.trace_id), "right_trace": max(first.trace_id, second.trace_id),
+            "decision_id": first.trace_id, "at": identity.clock(),
+        }  # fmt: skip
+        await uow.session.execute(sa.insert(cannot_link).values(row))
+        await uow.commit()
+    await identity.happen(seen("phone:3001112233", name="Ana Maria Lopez Ruiz", profile=ANA))
+    assert await identity.owner(first) != await identity.owner(second)
+
+
+async def test_a_name_alone_is_looked_for_by_nobody(identity: Identity) -> None:
+    await identity.happen(seen("email:otilia@example.com", name="Otilia Bahamon"))
+    await identity.happen(seen("phone:3001112233", name="Otilia Bahamon"))
+    assert await merges(identity) == []
+    assert await identity.rows(review) == []
+
+
+async def test_what_is_taken_back_is_compared_no_more(identity: Identity) -> None:
+    first = seen("email:ana.lopez84@example.com", name="Ana Maria Lopez Ruiz", profile=ANA)
+    second = seen("phone:3001112233", name="Ana Maria Lopez Ruiz", profile=ANA)
+    await identity.happen(first)
+    await identity.happen(second)
+    assert await identity.owner(first) == await identity.owner(second)
+    await identity.happen(unseen(second))
+    assert [row.trace_id for row in await identity.rows(match_record)] == [first.trace_id]
+    assert {row.trace_id for row in await identity.rows(match_key)} == {first.trace_id}
+    assert await merges(identity) == []
+
+
+async def test_a_crowd_under_one_key_is_passed_over(identity: Identity) -> None:
+    strangers = [
+        seen(f"email:person{n:03}@example.com", name=f"Otilia Bahamon{chr(97 + n % 26)}{chr(97 + n // 26)}", profile=HOME)
+        for n in range(60)
+    ]
+    await identity.happen(*strangers)
+    keys = sorted({row.key for row in await identity.rows(match_key)})
+    async with identity.uow() as uow:
+        found, _ = await uow.matching.near(keys)
+    assert found
+    assert max(len(traces) for traces in found.values()) <= 50
+
+
+def test_one_pair_has_the_same_verdict_online_and_in_bulk():
+    ana = person("Ana Maria Lopez Ruiz", ids=("phone:3001112233",), **ANA)
+    again = person("Ana Lopes Ruiz", ids=("phone:3001112233",), **ANA)
+    left, right = seen("phone:3001112233").trace_id, seen("phone:3009998877").trace_id
+    [pair] = compare_people([(left, right)], {left: ana, right: again})
+    columns = Columns.of([ana, again])
+    compared = Comparer(columns, Frequencies.known(columns, SHIPPED_COMMON)).compare(np.array([0]), np.array([1]))
+    assert pair.bits == pytest.approx(float(score(compared.levels, compared.rarity, shipped_weights(1_000_000)).score[0]))
+    assert pair.bits == pytest.approx(sum(bar.weight for bar in pair.bars))
+
+
+def test_what_was_learnt_is_kept_and_read_again():
+    weights, common = learnt_from_file(learnt_document(shipped_weights(5_000), SHIPPED_COMMON))
+    assert weights.records == 5_000
+    assert (weights.match == shipped_weights(5_000).match).all()
+    assert common == SHIPPED_COMMON

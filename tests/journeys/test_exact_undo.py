@@ -223,14 +223,14 @@ async def worlds(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, An
         together = await world.get("/interactions/v1/resume", customer_id=other, channel="call")
         assert together["who"]["customer_id"] == one
         await world.post(f"/identity/v1/merges/{merge['merge_id']}:undo", {"reason": "Sisters"})
-        await world.later(hours=1)
+        await world.later(days=2)  # the whole population has been ranked again
         undone = await both_of(world, one, other)
     async with a_world(folder / "apart") as world:
         one, other = await before(world)
         await _keep_apart(world, one, other)
         await world.later(minutes=1)
         await since(world, one, other)
-        await world.later(hours=1)
+        await world.later(days=2)
         apart = await both_of(world, one, other)
     return undone, apart
 

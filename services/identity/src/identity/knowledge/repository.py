@@ -66,7 +66,7 @@ class Knowledge:
         """Whether each complaint or claim is open, by its latest move, in whatever order the moves arrive."""
         latest: dict[str, dict[str, Any]] = {}
         for move in sorted(moves, key=lambda m: m.at):
-            if move.kind in _COMPLAINING:
+            if move.kind in _COMPLAINING and move.move != "contacted":  # coming back on it opens and closes nothing
                 row = {
                     "case_number": move.case_number,
                     "trace_id": move.trace_id,

@@ -16,7 +16,7 @@ from scoring.links.models import customer, open_case, restriction, trace_link
 LONGEST_CHAIN = 50
 # A suggestion, a petition or a compliment is no complaint; an answered case is no open one.
 COMPLAINTS = frozenset({"complaint", "claim"})
-OPENING = frozenset({"opened", "reopened", "contacted", "expired"})
+OPENING = frozenset({"opened", "reopened", "expired"})
 
 
 class LinkRepository:
@@ -55,6 +55,8 @@ class LinkRepository:
         """Project which complaints are open, in any order: the latest move of each wins."""
         last: dict[str, CaseMoved] = {}
         for move in moves:
+            if move.move == "contacted":
+                continue  # he came back on it: an answered one is not open by that, nor is an open one any more open
             if move.kind in COMPLAINTS and (move.case_number not in last or move.at >= last[move.case_number].at):
                 last[move.case_number] = move
         rows = [

@@ -58,3 +58,46 @@ def test_do_not_contact_of_either_holds_until_he_says_otherwise_after_the_merge(
     assert (together["do_not_contact"], together["ranking"]) == (True, ["email"])
     later = Preference(ANA, {"do_not_contact": False}, day(6), "Marta")
     assert contact_of([quiet, open_, later], [], merged_at=day(5))["do_not_contact"] is False
+
+
+@pytest.mark.parametrize(
+    ("refused", "granted"), [("*", "whatsapp"), ("whatsapp", "*"), ("*", "*"), ("whatsapp", "whatsapp")]
+)
+def test_after_a_merge_a_refusal_outlives_the_others_wider_or_narrower_grant(refused: str, granted: str) -> None:
+    entries = [said(ANA, 1, yes=False, channel=refused), said(LUIS, 3, yes=True, channel=granted)]
+    together = contact_of([], entries, merged_at=day(5))["consents"]
+    latest = max(together, key=lambda entry: (entry["at"], not entry["granted"]))
+    assert latest["granted"] is False
+    again = contact_of([], [*entries, said(ANA, 7, yes=True, channel="whatsapp")], merged_at=day(5))["consents"]
+    assert max(again, key=lambda entry: entry["at"])["granted"] is True
+
+
+def test_one_person_may_refuse_all_channels_and_then_grant_one() -> None:
+    entries = [said(ANA, 1, yes=False), said(ANA, 3, yes=True, channel="whatsapp")]
+    (everywhere, one) = contact_of([], entries, merged_at=day(5))["consents"]
+    assert (everywhere["granted"], one["granted"]) == (False, True)
+    assert everywhere["at"] < one["at"]
+
+
+def test_what_two_people_wished_before_a_merge_is_the_tighter_of_both_until_he_says_otherwise() -> None:
+    night = {"days": [1], "from": "21:00", "to": "07:00"}
+    his = Preference(
+        LUIS, {"max_contacts": 1, "per_days": 30, "topics_out": ["loyalty"], "quiet_times": [night]}, day(1), "M"
+    )
+    hers = Preference(ANA, {"max_contacts": 2, "per_days": 7, "ranking": ["email"], "quiet_times": []}, day(2), "M")
+    together = contact_of([his, hers], [], merged_at=day(5))
+    assert (together["max_contacts"], together["per_days"], together["ranking"]) == (1, 30, ["email"])
+    assert (together["quiet_times"], together["topics_out"]) == ([night], ["loyalty"])
+    later = Preference(ANA, {"max_contacts": 5, "per_days": 7}, day(6), "M")
+    after = contact_of([his, hers, later], [], merged_at=day(5))
+    assert (after["max_contacts"], after["quiet_times"], after["topics_out"]) == (5, [], [])
+
+
+def test_refusing_the_processing_restricts_the_use_of_everything_and_a_merge_keeps_it() -> None:
+    entries = [said(ANA, 1, yes=False, purpose="processing"), said(LUIS, 3, yes=True, purpose="processing")]
+    assert contact_of([], entries, merged_at=day(5))["restricted"] is True
+    assert (
+        contact_of([], [*entries, said(LUIS, 6, yes=True, purpose="processing")], merged_at=day(5))["restricted"]
+        is False
+    )
+    assert contact_of([], [], merged_at=None)["restricted"] is False

@@ -492,7 +492,7 @@ def observations(books: Books, _: Ledger, __: Company, verdict: Verdict) -> None
     verdict.compare("observations", due, {row["key"]: row["told"] for row in books.tables["observation"]})
 
 
-def parts(books: Books, _: Ledger, __: Company, verdict: Verdict) -> None:
+def parts(books: Books, ledger: Ledger, _: Company, verdict: Verdict) -> None:
     """The resume's parts are what their owners have said last."""
     sources: dict[Any, str] = {
         CustomerProfiled: "identity",
@@ -505,6 +505,11 @@ def parts(books: Books, _: Ledger, __: Company, verdict: Verdict) -> None:
             key = (event.data.customer_id, source)
             due[key] = max(event.data.revision, due.get(key, 0))
     found = {(row["customer_id"], row["source"]): row["revision"] for row in books.tables["part"]}
+    if ledger.retold[
+        "scoring"
+    ]:  # it was lost and read again: of who owns nothing by now it has nothing to say any more
+        owners = {row["customer_id"] for row in books.tables["scoring.link"]}
+        found = {key: said for key, said in found.items() if key in due or key[0] in owners or key[1] != "scoring"}
     verdict.compare("parts of the resume", due, found)
 
 

@@ -14,6 +14,8 @@ FEATURES = (
     "knowledge",
     "contact",
     "assignments",
+    "relationships",
+    "parties",
     "privacy",
     "cleanup",
     "guards",

@@ -12,7 +12,9 @@ from identity.guards.repository import Guards
 from identity.knowledge.repository import Knowledge
 from identity.linking.repository import Links
 from identity.matching.repository import Matching
+from identity.parties.repository import Parties
 from identity.privacy.repository import Erasures
+from identity.relationships.repository import Relationships
 from identity.reviews.repository import Reviews
 from identity.sightings.repository import Sightings
 
@@ -28,6 +30,8 @@ class IdentityUnitOfWork(UnitOfWork):
     knowledge: Knowledge
     contact: Contact
     assignments: Assignments
+    relationships: Relationships
+    parties: Parties
     reviews: Reviews
     guards: Guards
     erasures: Erasures
@@ -41,6 +45,8 @@ class IdentityUnitOfWork(UnitOfWork):
         self.knowledge = Knowledge(self.session)
         self.contact = Contact(self.session)
         self.assignments = Assignments(self.session)
+        self.relationships = Relationships(self.session)
+        self.parties = Parties(self.session)
         self.reviews = Reviews(self.session)
         self.guards = Guards(self.session)
         self.erasures = Erasures(self.session)

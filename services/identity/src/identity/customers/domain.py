@@ -12,6 +12,7 @@ from common.identifiers import RANK
 from common.moments import written
 from common.names import fold, greeting_name
 from identity.knowledge.domain import Fact, Put, current_facts, next_questions, quiet_until
+from identity.relationships.domain import MOST_TOLD, Relationship, by_weight
 from identity.sightings.domain import ProfileValue
 
 # Profile values that are facts to whoever talks with him: not to be asked again.
@@ -119,6 +120,10 @@ class Dossier:
     puts: Sequence[Put] = ()
     assigned: Sequence[Assigned] = ()
     proven: frozenset[UUID] = field(default_factory=frozenset)
+    relations: Sequence[Relationship] = ()
+    contacts: Sequence[
+        tuple[Relationship, Sequence[ProfileValue]]
+    ] = ()  # of an organisation: its people, with their names
 
     def of_proven_traces(self) -> "Dossier":
         """What the customer himself may see: a stranger who typed his e-mail must not read on, nor be read."""
@@ -237,7 +242,24 @@ def profile_of(dossier: Dossier, company: Company, *, now: datetime) -> dict[str
                 "handover_note": a.handover_note,
             }
             for a in people_around(dossier.assigned)
-        ],
+        ] + [_contact(said, its, company) for said, its in present_contacts(dossier, now=now)[:MOST_TOLD]],
+    }  # fmt: skip
+
+
+def present_contacts(dossier: Dossier, *, now: datetime) -> list[tuple[Relationship, Sequence[ProfileValue]]]:
+    """The people of an organisation who are still there, those who decide first."""
+    return sorted(
+        [(said, values) for said, values in dossier.contacts if said.holds(now)], key=lambda each: by_weight(each[0])
+    )
+
+
+def _contact(said: Relationship, values: Iterable[ProfileValue], company: Company) -> dict[str, Any]:
+    """One of the organisation's own people, beside those of ours who look after it."""
+    return {
+        "role": "contact", "staff_id": None, "name": display_name(survivors(values, company.survivorship)),
+        "since": written(said.since), "handover_note": None, "customer_id": str(said.from_customer),
+        "function": said.body.get("function"), "seniority": said.body.get("seniority"),
+        "decision_role": said.body.get("decision_role"), "confirmed_at": written(said.at),
     }  # fmt: skip
 
 
@@ -274,4 +296,5 @@ def changes_by_itself_at(dossier: Dossier, *, now: datetime) -> datetime | None:
     """When what we tell of him changes without anything happening: a fact goes stale, a question may be put again."""
     moments: Collection[datetime] = [f.expires_at for f in current_facts(dossier.facts).values() if f.expires_at]
     moments = [*moments, *(quiet_until(put) for put in dossier.puts)]
+    moments = [*moments, *(said.until for said, _ in dossier.contacts if said.until)]
     return min((moment for moment in moments if moment > now), default=None)

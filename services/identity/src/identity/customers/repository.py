@@ -15,6 +15,9 @@ from identity.customers.domain import CarriedIdentifier, Customer, Dossier, Trac
 from identity.customers.models import customer
 from identity.knowledge.repository import Knowledge
 from identity.linking.models import trace
+from identity.relationships.domain import WORKS_FOR, Relationship, latest_of_each
+from identity.relationships.repository import Relationships
+from identity.sightings.domain import ProfileValue
 from identity.sightings.models import name_token, trace_identifier
 from identity.sightings.repository import Sightings
 
@@ -94,14 +97,38 @@ class Customers:
         facts = grouped(await knowledge.facts_of(owner))
         puts = grouped(await knowledge.puts_of(owner))
         assigned = grouped(await Assignments(self._session).of(owner))
+        said = await Relationships(self._session).of(owner)
+        contacts = await self._contacts({c for c, each in found.items() if each.kind == "organisation"}, said)
         return {
             customer_id: Dossier(
                 each, traces[customer_id], values[customer_id], carried[customer_id], facts[customer_id],
                 puts[customer_id], assigned[customer_id],
                 frozenset(info.trace_id for info in traces[customer_id] if info.proven),
+                [r for r in said if customer_id in (r.from_customer, r.to_customer)],
+                contacts.get(customer_id, ()),
             )
             for customer_id, each in found.items()
         }  # fmt: skip
+
+    async def _contacts(
+        self, organisations: Collection[UUID], said: Iterable[Relationship]
+    ) -> dict[UUID, list[tuple[Relationship, Sequence[ProfileValue]]]]:
+        """Of each organisation whoever was last said to work for it, with the values that name him."""
+        people = [r for r in latest_of_each(said) if r.kind == WORKS_FOR and r.to_customer in organisations]
+        owner = (
+            {
+                i.trace_id: i.customer_id
+                for i in await self.traces_of({r.from_customer for r in people if r.from_customer})
+            }
+            if people
+            else {}
+        )
+        values = _grouper(owner)(await Sightings(self._session).values_of(owner)) if owner else {}
+        found: defaultdict[UUID, list[tuple[Relationship, Sequence[ProfileValue]]]] = defaultdict(list)
+        for each in people:
+            if each.to_customer is not None and each.from_customer is not None:
+                found[each.to_customer].append((each, values.get(each.from_customer, ())))
+        return found
 
     # --- finding ------------------------------------------------------------------------------------------------------
 

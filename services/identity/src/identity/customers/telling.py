@@ -14,6 +14,7 @@ from common.timers import Timer
 from identity.contact.domain import contact_of
 from identity.customers.domain import Customer, changes_by_itself_at, profile_of
 from identity.linking.domain import next_revision
+from identity.relationships.domain import employers_of
 from identity.uow import IdentityUnitOfWork
 
 PROFILE_STALE = "profile-stale"
@@ -34,6 +35,7 @@ async def tell_profiles(
         return 0
     told: list[tuple[UUID, int, str]] = []
     timers: list[Timer] = []
+    employers: set[UUID] = set()
     for customer_id, dossier in sorted((await uow.customers.dossiers(customers)).items()):
         if dossier.customer.state != "active":
             continue
@@ -45,10 +47,13 @@ async def tell_profiles(
             continue
         revision = next_revision(dossier.customer.profiled, now)
         told.append((customer_id, revision, digest))
+        employers |= employers_of(customer_id, dossier.relations)
         uow.outbox.add(CustomerProfiled(customer_id=customer_id, revision=revision, **content), at=now)
     await uow.customers.told(told, revision="profiled", digest="profile_digest")
     await uow.timers.set_all(timers)
-    return len(told)
+    # an organisation's resume names its people; with `anew` it has its own turn
+    others = set() if anew else employers - set(customers)
+    return len(told) + await tell_profiles(others, uow=uow, company=company, now=now)
 
 
 async def tell_contact(

@@ -75,22 +75,44 @@ async def create_customer(
         if (answer := await recall(uow, attempt, who)) is not None:
             return UUID(answer["customer_id"])
         await uow.lock_decisions()
-        now, by = clock(), who.known_as
-        customer = Customer(uuid7(), kind, "active", None, key_account, now, by, next_revision(0, now))  # type: ignore[arg-type]
-        await uow.customers.add([customer])
-        uow.outbox.add(changed(customer), at=now)
-        own = await own_trace(customer, uow=uow, secret=secret, by=by, now=now)
-        await write_profile(own, profile, uow=uow, source=STAFF, now=now)
-        for place, text in enumerate(identifiers):
-            identifier = parse_identifier(text, default_region=company.phone_region, source=who.source)
-            await _link(
-                customer, identifier, own, reason=reason, by=by, pointer=f"/identifiers/{place}", uow=uow,
-                company=company, secret=secret, now=now,
-            )  # fmt: skip
+        now = clock()
+        customer = await make_customer(
+            kind=kind, profile=profile, identifiers=identifiers, key_account=key_account, reason=reason, who=who,
+            uow=uow, company=company, secret=secret, now=now,
+        )  # fmt: skip
         await tell_profiles([customer.customer_id], uow=uow, company=company, now=now)
         await remember(uow, attempt, who, {"customer_id": str(customer.customer_id)}, at=now)
         await uow.commit()
     return customer.customer_id
+
+
+async def make_customer(
+    *,
+    kind: str,
+    profile: Mapping[str, str],
+    identifiers: Sequence[str],
+    key_account: bool,
+    reason: str,
+    who: Principal,
+    uow: IdentityUnitOfWork,
+    company: Company,
+    secret: bytes,
+    now: datetime,
+) -> Customer:
+    """The customer, within a transaction that holds the decisions; telling his profile is the caller's."""
+    by = who.known_as
+    customer = Customer(uuid7(), kind, "active", None, key_account, now, by, next_revision(0, now))  # type: ignore[arg-type]
+    await uow.customers.add([customer])
+    uow.outbox.add(changed(customer), at=now)
+    own = await own_trace(customer, uow=uow, secret=secret, by=by, now=now)
+    await write_profile(own, profile, uow=uow, source=STAFF, now=now)
+    for place, text in enumerate(identifiers):
+        identifier = parse_identifier(text, default_region=company.phone_region, source=who.source)
+        await _link(
+            customer, identifier, own, reason=reason, by=by, pointer=f"/identifiers/{place}", uow=uow,
+            company=company, secret=secret, now=now,
+        )  # fmt: skip
+    return customer
 
 
 async def write_profile(

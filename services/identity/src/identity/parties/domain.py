@@ -1,0 +1,103 @@
+"""Roles of parties (reference, target account, partner) and the directory of our own people and places."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from common.errors import Conflict, NotFound
+
+REFERENCE, TARGET, PARTNER = "reference", "target_account", "partner"
+TARGET_NAMES = 3  # "at least three names": a target account with fewer is incomplete
+ILL_REGARDED = "ill_regarded"
+
+
+class NoSuchRole(NotFound):
+    code = "no-such-role"
+    title = "The party does not have that role"
+
+
+class NoConsentToShow(Conflict):
+    code = "no-consent-to-show"
+    title = "He has not agreed to be shown to prospects (purpose `reference`), or took it back"
+
+
+class UsedUp(Conflict):
+    code = "reference-used-up"
+    title = "The reference has no uses left; he must not be worn out"
+
+
+class PartnerIllRegarded(Conflict):
+    code = "partner-ill-regarded"
+    title = "Customers think ill of the partner: no alliance with it"
+
+
+class UnknownEntry(NotFound):
+    code = "unknown-directory-entry"
+    title = "Nobody and nothing of ours has that code"
+
+
+@dataclass(frozen=True)
+class PartyRole:
+    """What a party is to us as of a moment, whole. No body: it has the role no more."""
+
+    role_id: UUID
+    trace_id: UUID
+    role: str
+    body: dict[str, Any] | None
+    by: str
+    at: datetime
+
+    @property
+    def version(self) -> int:
+        return self.role_id.int % 10**18
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Somebody who works for us, or a place of ours."""
+
+    kind: str  # staff | site
+    code: str
+    body: dict[str, Any]
+    version: int
+    by: str
+    at: datetime
+
+    @property
+    def active(self) -> bool:
+        return bool(self.body.get("active", True))
+
+
+def latest_of_each(said: Iterable[PartyRole]) -> dict[str, PartyRole]:
+    """Of each role what was said last, an end included."""
+    latest: dict[str, PartyRole] = {}
+    for each in sorted(said, key=lambda role: (role.at, role.role_id)):
+        latest[each.role] = each
+    return latest
+
+
+def uses_left(reference: Mapping[str, Any], used: int) -> int:
+    """How often he may still be shown. `used`: over all time, so that a new testimonial gives no new uses."""
+    return max(0, int(reference["max_uses"]) - used)
+
+
+def consents_to_be_shown(consents: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether he agreed to the purpose `reference`, and withdrew it on no channel. `consents`: those that hold by now."""
+    his = [each["granted"] for each in consents if each["purpose"] == REFERENCE]
+    return bool(his) and all(his)
+
+
+def check_use(reference: Mapping[str, Any], *, used: int, consents: Iterable[Mapping[str, Any]]) -> None:
+    """Raises NoConsentToShow or UsedUp (S0-43)."""
+    if not consents_to_be_shown(consents):
+        raise NoConsentToShow
+    if uses_left(reference, used) == 0:
+        raise UsedUp
+
+
+def check_partner(body: Mapping[str, Any]) -> None:
+    """Raises PartnerIllRegarded: no alliance is active with whom customers think ill of (S0-88)."""
+    if body.get("standing") == ILL_REGARDED and body.get("active"):
+        raise PartnerIllRegarded(pointer="/active")

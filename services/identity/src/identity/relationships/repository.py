@@ -1,0 +1,42 @@
+"""Every query on relationships."""
+
+from collections.abc import Collection
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from common.bulk import among, insert_rows
+from identity.linking.models import trace
+from identity.relationships.domain import Relationship
+from identity.relationships.models import relationship
+
+
+class Relationships:
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def add(self, said: Relationship) -> None:
+        row = {name: value for name, value in vars(said).items() if name in relationship.c}
+        await insert_rows(self._session, relationship, [row])
+
+    async def of(self, traces: Collection[UUID]) -> list[Relationship]:
+        """Whatever was said of the traces with others, in either direction, with the customers who own both ends by now."""
+        if not traces:
+            return []
+        r = relationship.c
+        # a half for each index: a condition with OR over both reads the whole table
+        halves = [self._owned(among(end, traces)) for end in (r.from_trace, r.to_trace)]
+        rows: dict[UUID, Any] = {}
+        for half in halves:
+            rows |= {row.relationship_id: row for row in (await self._session.execute(half)).all()}
+        return [Relationship(**rows[key]._mapping) for key in sorted(rows)]  # noqa: SLF001 - SQLAlchemy's documented access
+
+    def _owned(self, where: sa.ColumnElement[bool]) -> sa.Select[Any]:
+        near, far = trace.alias(), trace.alias()
+        ends = (near.c.customer_id.label("from_customer"), far.c.customer_id.label("to_customer"))
+        joined = relationship.join(near, near.c.trace_id == relationship.c.from_trace).join(
+            far, far.c.trace_id == relationship.c.to_trace
+        )
+        return sa.select(*relationship.c, *ends).select_from(joined).where(where)

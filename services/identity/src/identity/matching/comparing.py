@@ -36,7 +36,9 @@ class Comparer:
         self.columns = columns
         self.frequencies = frequencies or Frequencies.of(columns)
         self._words = np.array(columns.words("word"), dtype=object)
-        self._sounds: list[str] | None = None
+        self._lengths = np.fromiter(map(len, self._words), dtype=np.int16, count=len(self._words))
+        self._sounds = _numbered(self, "sound", [sound_of(word) for word in self._words])
+        self._initials = _numbered(self, "initial", [word[:1] for word in self._words])
 
     def compare(self, left: Rows, right: Rows) -> Compared:
         levels = np.zeros((len(left), len(FIELDS)), dtype=np.int8)
@@ -138,25 +140,23 @@ class Comparer:
         unequal = np.flatnonzero(grades == DIFFERENT)
         if len(unequal):
             low, high = np.minimum(a[unequal], b[unequal]), np.maximum(a[unequal], b[unequal])
-            pairs, place = np.unique(low.astype(np.int64) << 32 | high, return_inverse=True)
+            pairs, place = _each_once(low.astype(np.int64) << 32 | high)
             grades[unequal] = self._grade_words(pairs >> 32, pairs & 0xFFFFFFFF)[place]
         return grades
 
     def _grade_words(self, a: Rows, b: Rows) -> Grades:
         mine, theirs = self._words[a], self._words[b]
         slips = cpdist(mine, theirs, scorer=OSA.distance, score_cutoff=2, dtype=np.int8)
-        likeness = cpdist(mine, theirs, scorer=JaroWinkler.similarity, score_cutoff=0.88, dtype=np.float32)
-        shorter = np.minimum(*(np.fromiter(map(len, side), dtype=np.int16, count=len(side)) for side in (mine, theirs)))
-        near = (slips <= 1) & (shorter >= 4) | (slips == 2) & (shorter >= 7) | (likeness >= 0.92) & (shorter >= 4)
-        worth_hearing = np.flatnonzero(~near & (likeness > 0) | (slips <= 2))
-        for place in worth_hearing:
-            x, y = mine[place], theirs[place]
-            if min(len(x), len(y)) == 1:
-                continue
-            near[place] = not are_two_names(x, y) and (near[place] or sound_of(x) == sound_of(y))
+        shorter = np.minimum(self._lengths[a], self._lengths[b])
+        near = (slips <= 1) & (shorter >= 4) | (slips == 2) & (shorter >= 7)
+        close = np.flatnonzero((slips == 2) & (shorter >= 4) & (shorter < 7))
+        near[close] = cpdist(mine[close], theirs[close], scorer=JaroWinkler.similarity, dtype=np.float32) >= 0.92
+        near |= (self._sounds[a] == self._sounds[b]) & (shorter > 1)
+        for place in np.flatnonzero(near):
+            near[place] = not are_two_names(mine[place], theirs[place])
         grades = np.where(near, NEAR, DIFFERENT).astype(np.int8)
-        for place in np.flatnonzero(shorter == 1):
-            grades[place] = INITIAL if mine[place][0] == theirs[place][0] else DIFFERENT
+        initial = (shorter == 1) & (self._initials[a] == self._initials[b])
+        grades[shorter == 1] = np.where(initial[shorter == 1], INITIAL, DIFFERENT)
         return grades
 
     def _rarity_of_names(
@@ -268,7 +268,7 @@ class Comparer:
         unequal = np.flatnonzero(grades == DIFFERENT)
         if len(unequal):
             low, high = np.minimum(a[unequal], b[unequal]), np.maximum(a[unequal], b[unequal])
-            pairs, place = np.unique(low.astype(np.int64) << 32 | high, return_inverse=True)
+            pairs, place = _each_once(low.astype(np.int64) << 32 | high)
             words = self._squeezed(name)
             slips = cpdist(
                 words[pairs >> 32], words[pairs & 0xFFFFFFFF], scorer=OSA.distance, score_cutoff=2, dtype=np.int8
@@ -400,6 +400,16 @@ class Frequencies:
 
 
 # --- words ------------------------------------------------------------------------------------------------------------
+
+
+def _each_once(numbers: Rows) -> tuple[Rows, Rows]:
+    """The distinct numbers, and the place of each number among them."""
+    order = np.argsort(numbers)
+    inorder = numbers[order]
+    first = np.concatenate([[True], inorder[1:] != inorder[:-1]])
+    place = np.empty(len(numbers), dtype=np.int64)
+    place[order] = np.cumsum(first) - 1
+    return inorder[first], place
 
 
 def _worth(one: Grades, other: Grades) -> Rows:

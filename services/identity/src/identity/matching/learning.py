@@ -35,8 +35,9 @@ class Seen:
         code = np.zeros(len(levels), dtype=np.int64)
         for field in range(levels.shape[1]):
             code = code * 8 + levels[:, field]
-        _, first, counts = np.unique(code, return_index=True, return_counts=True)
-        return cls(levels[first], counts.astype(np.float64))
+        order = np.argsort(code, kind="stable")
+        starts = np.flatnonzero(np.concatenate([[True], np.diff(code[order]) != 0]))
+        return cls(levels[order[starts]], np.diff(np.append(starts, len(code))).astype(np.float64))
 
     def times(self, factor: float) -> "Seen":
         """The same patterns where the pairs were a sample."""

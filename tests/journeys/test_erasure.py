@@ -4,14 +4,16 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid5
 
+import orjson
 import pytest
 import sqlalchemy as sa
 
 from common.bus.delivery import Delivery, Record
 from common.db import Database
 from common.identifiers import identifier_id, parse_identifier
-from common.outbox import Position, read
+from common.outbox import Entry, Position, read
 from common.settings import derived_key
 from common.testing import TEST_SECRET
 from hilo.services import SERVICES
@@ -215,11 +217,8 @@ async def test_who_comes_back_is_a_new_customer(world):
 
 
 async def test_a_replay_of_everything_that_was_ever_told_brings_nothing_back(world):
-    before = []
     customer_id = await his_life(world)
-    for runtime in world.runtimes.values():
-        async with runtime.database.session(reading=True) as session:
-            before += await read(session, after=Position(), limit=5_000)
+    before = [entry for service in world.runtimes for entry in await told_by(world, service)]
     await erased(world, customer_id)
     value = await totals(world)
     for service in SERVICES:
@@ -232,6 +231,10 @@ async def test_a_replay_of_everything_that_was_ever_told_brings_nothing_back(wor
         await delivery.deliver([Record(entry.topic, entry.key, entry.body) for entry in his])
     await world.settle()
     assert {name: lines for name, lines in (await leftovers(world)).items() if not only_in_inbox(lines)} == {}
+    async with world.runtimes["service-audit"].database.session(reading=True) as session:
+        for table in ("observation", "evidence"):
+            his_rows = f"SELECT count(*) FROM {table} AS t JOIN erased AS e ON e.subject_id = t.trace_id"
+            assert (table, await session.scalar(sa.text(his_rows))) == (table, 0)
     assert (await totals(world))[0] - value[0] == 700_000  # of hers alone, which this replay counts twice
 
 
@@ -246,6 +249,26 @@ async def test_asked_twice_it_is_one_erasure_and_told_twice_it_has_one_effect(wo
     assert again == first
     listed = await world.get("/identity/v1/erasures")
     assert [one["erasure_id"] for one in listed["items"]] == [first["erasure_id"]]
+
+    before, words = await totals(world), await told_by(world, "identity")
+    for service in SERVICES[1:]:
+        runtime = world.runtimes[service.name]
+        delivery = Delivery(service.create_consumer(runtime), runtime.database, clock=world.clock)
+        for event_id in range(2):  # under other ids, so that no inbox knows them: the erasure, and then the links
+            for entry in sorted(words, key=lambda entry: "erased" not in entry.type):
+                body = orjson.loads(entry.body) | {"id": str(uuid5(UUID(int=event_id), str(entry.position.last_id)))}
+                if entry.topic in delivery.consumer.topics:
+                    await delivery.deliver([Record(entry.topic, entry.key, orjson.dumps(body))])
+    await world.settle()
+    assert await totals(world) == before
+    assert await world.get(f"/identity/v1/erasures/{first['erasure_id']}") == first
+    assert await leftovers(world) == {}
+
+
+async def told_by(world: World, service: str) -> list[Entry]:
+    """All that a service has told so far."""
+    async with world.runtimes[service].database.session(reading=True) as session:
+        return await read(session, after=Position(), limit=5_000)
 
 
 async def test_what_was_recorded_and_identity_had_not_heard_of_is_found_and_erased_as_well(world):

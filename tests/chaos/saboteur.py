@@ -76,6 +76,18 @@ def die_before_offset(calls: int) -> None:
     bus.AIOKafkaConsumer.commit = committed
 
 
+def die_before_scorings_cursor(calls: int) -> None:
+    """The same in the one process of the embedded stack, where four consumers read: only scoring's counts."""
+    countdown, remember = Countdown(calls), LocalReader._remember
+
+    async def remembered(self: LocalReader, database: Any, reader: str, *args: Any) -> None:
+        if reader.startswith("scoring<"):
+            countdown.tick()
+        await remember(self, database, reader, *args)
+
+    LocalReader._remember = remembered  # type: ignore[method-assign,assignment]
+
+
 def die_after_commit(calls: int) -> None:
     """Committed, and nobody was told."""
     countdown, commit = Countdown(calls), UnitOfWork.commit
@@ -287,7 +299,7 @@ def revision_ignored(_: int) -> None:
 ACTS: dict[str, Callable[[Any], None]] = {
     act.__name__.replace("_", "-"): act
     for act in (
-        die_before_cursor, die_before_offset, die_after_commit, die_before_commit, slow_commits, late_links,
+        die_before_cursor, die_before_scorings_cursor, die_before_offset, die_after_commit, die_before_commit, slow_commits, late_links,
         publish_before_commit, no_claim, offset_before_effect, naive_cursor, acknowledge_before_commit, revision_ignored,
         clock, raise_on,
     )

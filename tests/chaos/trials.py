@@ -130,7 +130,7 @@ SELFTEST = (
 
 # A naive cursor and a publishing before the commit need two writers at once: SQLite has one.
 SELFTEST_EMBEDDED = (
-    Planted("no-claim", "no claim", faults.dying("no-claim,die-before-offset", "hilo"), "sums of days in scoring"),
+    Planted("no-claim", "no claim", faults.dying("no-claim,die-before-scorings-cursor", "hilo"), "sums of days in scoring"),
     Planted("offset-first", "offset before effect", faults.dying("offset-before-effect", "hilo"), "effects in"),
     Planted(
         "early-answer", "acknowledgement before commit",

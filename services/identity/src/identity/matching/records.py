@@ -227,32 +227,40 @@ class Columns:
         self.vocabularies = {
             name: Vocabulary() for name in ("word", "building", "unit", "organisation", *_PLACES, *GROUPS)
         }
-        self._drafts = {name: array("i") for name in _WIDTHS}
+        self._draft = array("i")  # a row of codes for each record
 
     def add(self, person: Person) -> None:
-        word = self.vocabularies["word"].code
-        self._put("names", _name_codes(person.given, person.surnames, word))
-        self._put("otherwise", _name_codes(*person.otherwise, word) if person.otherwise else (0, 0, 0, 0))
-        self._put("joined", (word("".join(person.given)), word("".join(person.surnames))))
-        self._put("birth", (person.birth,))
-        for name in ("building", "unit", "organisation", *_PLACES):
-            self._put(name, (self.vocabularies[name].code(getattr(person, name)),))
-        for group in GROUPS:
-            code = self.vocabularies[group].code
-            values = [code(value) for of, value in person.identifiers if of == group][:MOST_VALUES]
-            self._put(group, values + [0] * (MOST_VALUES - len(values)))
+        known = self.vocabularies
+        word = known["word"].code
+        given, surnames = person.given, person.surnames
+        codes = [*_name_codes(given, surnames, word)]
+        codes += _name_codes(*person.otherwise, word) if person.otherwise else _NO_NAME
+        codes += (
+            word(given[0] if len(given) == 1 else "".join(given)),
+            word(surnames[0] if len(surnames) == 1 else "".join(surnames)),
+            person.birth, known["building"].code(person.building), known["unit"].code(person.unit),
+            known["organisation"].code(person.organisation), known["postcode"].code(person.postcode),
+            known["city"].code(person.city), known["region"].code(person.region),
+        )  # fmt: skip
+        values = [0] * (MOST_VALUES * len(GROUPS))
+        for group, value in person.identifiers:
+            place = MOST_VALUES * GROUPS.index(group)
+            if values[place]:
+                place += 1  # of a third one nothing is kept
+            values[place] = values[place] or known[group].code(value)
+        self._draft.extend(codes + values)
         self.count += 1
-
-    def _put(self, name: str, codes: Sequence[int]) -> None:
-        self._drafts[name].extend(codes)
 
     def close(self) -> "Columns":
         """No record follows: the columns can be read."""
-        self.table: dict[str, Codes] = {
-            name: np.frombuffer(draft, dtype=np.int32).reshape(self.count, _WIDTHS[name]) if self.count else
-            np.zeros((0, _WIDTHS[name]), dtype=np.int32)
-            for name, draft in self._drafts.items()
-        }  # fmt: skip
+        rows = np.frombuffer(self._draft, dtype=np.int32) if self.count else np.zeros(0, dtype=np.int32)
+        rows = rows.reshape(self.count, sum(_WIDTHS.values()))
+        self.table: dict[str, Codes] = {}
+        start = 0
+        for name, width in _WIDTHS.items():
+            self.table[name] = np.ascontiguousarray(rows[:, start : start + width])
+            start += width
+        self._draft = array("i")
         for vocabulary in self.vocabularies.values():
             vocabulary.forget_codes()
         return self
@@ -273,6 +281,8 @@ class Columns:
         return columns.close()
 
 
+_NO_NAME = (0, 0, 0, 0)
+# The columns in the order of a row, and how many values each has.
 _WIDTHS = {
     "names": 4, "otherwise": 4, "joined": 2, "birth": 1, "building": 1, "unit": 1, "organisation": 1,
     **dict.fromkeys(_PLACES, 1), **dict.fromkeys(GROUPS, MOST_VALUES),

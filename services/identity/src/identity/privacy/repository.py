@@ -151,9 +151,11 @@ class Erasures:
         for table in tables.METADATA.sorted_tables:
             if table.name in _SEEN_TO_APART:
                 continue
-            where = belongs(table, traces, customers)
-            if where is not None:
-                removed[str(table.name)] = await self._gone(table, where)
+            ways = [] if (his := belongs(table, traces, customers)) is None else [his]
+            if "identifier_id" in table.columns:
+                ways.append(among(table.c.identifier_id, identifiers))
+            if ways and table.name not in removed:
+                removed[str(table.name)] = await self._gone(table, sa.or_(*ways))
         return removed
 
     async def take_out_decisions(self, customers: Collection[UUID], traces: Collection[UUID]) -> dict[str, int]:

@@ -135,7 +135,7 @@ class Database:
         self._on_commit: list[Callable[[], None]] = []
 
     @classmethod
-    def connect(cls, url: str, *, pool_size: int = 10) -> "Database":
+    def connect(cls, url: str, *, pool_size: int = 16) -> "Database":
         """`sqlite+aiosqlite:///path` or `postgresql+asyncpg://user:password@host/name`."""
         engine = _sqlite(url) if url.startswith("sqlite") else _postgresql(url, pool_size)
         return cls(engine)
@@ -204,7 +204,8 @@ def _postgresql(url: str, pool_size: int, *, search_path: str = "") -> AsyncEngi
     engine = create_async_engine(
         url,
         pool_size=pool_size,
-        max_overflow=pool_size,
+        max_overflow=0,  # a connection beyond the pool would be made and thrown away for one request
+        pool_use_lifo=True,  # the fewest that will do, with their statements prepared
         pool_timeout=4,
         connect_args={
             "timeout": 5,

@@ -12,8 +12,8 @@ from common.erasure import note_erasures, without_erased
 from common.events import Event
 from common.revisions import latest, of_type
 from interactions.conversations.use_cases import follow
-from interactions.privacy.use_cases import forget
 from interactions.parts.use_cases import apply_parts
+from interactions.privacy.use_cases import forget
 from interactions.touchpoints.domain import KnownTrace
 from interactions.uow import PARTIES, TRACES, InteractionsUnitOfWork
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,11 +10,14 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from uuid_utils.compat import uuid7
 
 from common.auth import Principal, needs
+from common.clock import Clock
 from common.company import Company
+from common.db import Database
 from common.errors import Invalid
-from common.http import ClockOf, CompanyOf, DatabaseOf, metrics_of, settings_of
+from common.http import clock_of, company_of, database_of, metrics_of, settings_of
 from common.identifiers import InvalidIdentifier, blocked, identifier_id, read_identifiers
 from common.problems import problems_of
+from common.telemetry import Metrics
 from common.uow import UnitOfWork
 from common.versions import etag_of, is_known
 from interactions.journal import Journal, journal_of, keeping_journal
@@ -27,7 +31,6 @@ from interactions.resume.use_cases import Resumed, read_resume
 router = APIRouter(prefix="/interactions/v1/resume", tags=["resume"], lifespan=keeping_journal)
 
 CanRead = Annotated[Principal, needs("resume:read")]
-JournalOf = Annotated[Journal, Depends(journal_of)]
 
 
 class NobodyAsked(Invalid):
@@ -35,32 +38,49 @@ class NobodyAsked(Invalid):
     title = "Name an identifier or a customer_id"
 
 
-async def secret_of(request: Request) -> bytes:
-    """The key under which this deployment's identifiers are hashed."""
-    return settings_of(request).key_for("identifiers")
+@dataclass(frozen=True)
+class Desk:
+    """What answering needs, from the application: one dependency, because each costs as much as a tenth of the answer."""
+
+    database: Database
+    clock: Clock
+    company: Company
+    journal: Journal
+    secret: bytes  # under which this deployment's identifiers are hashed
+    metrics: Metrics
 
 
-def question_of(
-    body: ResumeQuestion, *, who: Principal, company: Company, secret: bytes, pointer: str = "/identifiers"
-) -> Question:
+async def desk_of(request: Request) -> Desk:
+    return Desk(
+        database_of(request),
+        clock_of(request),
+        company_of(request),
+        await journal_of(request),
+        settings_of(request).key_for("identifiers"),
+        metrics_of(request),
+    )
+
+
+DeskOf = Annotated[Desk, Depends(desk_of)]
+
+
+def question_of(body: ResumeQuestion, *, who: Principal, desk: Desk, pointer: str = "/identifiers") -> Question:
     """What was asked, in our own ids. Identifiers that are nobody's (000000, noreply@) ask for nobody."""
     if not body.identifiers and body.customer_id is None and who.customer_id is None:
         raise NobodyAsked
     reading = read_identifiers(
-        body.identifiers, default_region=company.phone_region, source=who.source, pointer=pointer
+        body.identifiers, default_region=desk.company.phone_region, source=who.source, pointer=pointer
     )
-    named = [identifier for identifier in reading.identifiers if not blocked(identifier, company)]
+    named = [identifier for identifier in reading.identifiers if not blocked(identifier, desk.company)]
     chosen = [UUID(identifier.value) for identifier in named if identifier.scheme == "customer"]
     return Question(
-        identifier_ids=frozenset(identifier_id(i.text, secret) for i in named if i.scheme != "customer"),
+        identifier_ids=frozenset(identifier_id(i.text, desk.secret) for i in named if i.scheme != "customer"),
         customer_ids=tuple(dict.fromkeys([*([body.customer_id] if body.customer_id else []), *chosen])),
         channel=body.channel,
-        topic=company.topic_of(body.topic) or body.topic,
+        topic=desk.company.topic_of(body.topic) or body.topic,
         asked=tuple({"given": i.given, "normalised": i.text} for i in reading.identifiers),
     )
 
-
-Secret = Annotated[bytes, Depends(secret_of)]
 
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"model": ResumeRead, "content": {"application/json": {"example": EXAMPLE}}},
@@ -77,11 +97,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 async def get_resume(
     request: Request,
     who: CanRead,
-    database: DatabaseOf,
-    clock: ClockOf,
-    company: CompanyOf,
-    journal: JournalOf,
-    secret: Secret,
+    desk: DeskOf,
     identifier: Annotated[
         Sequence[str],
         Query(
@@ -113,40 +129,30 @@ async def get_resume(
     body = ResumeQuestion(
         identifiers=list(identifier), customer_id=customer_id, channel=channel, topic=topic, view=view, partner=partner
     )
-    question = question_of(body, who=who, company=company, secret=secret, pointer="/query/identifier")
-    reader = reader_of(who, view, partner=partner)
-    started = time.perf_counter()
-    uow = UnitOfWork(database, reading=True)
-    resumed = await read_resume(question, reader, uow=uow, clock=clock, company=company, secret=secret)
-    unchanged = is_known(request, _etag(resumed))
-    _note(journal, resumed, who, reader, question, unchanged=unchanged)
-    response = _answer(resumed, unchanged=unchanged)
-    metrics_of(request).resume.observe(time.perf_counter() - started)
-    return response
+    question = question_of(body, who=who, desk=desk, pointer="/query/identifier")
+    return await _resume(question, who, reader_of(who, view, partner=partner), desk, request)
 
 
 @router.post(
     "", summary="Pick up the thread, without identifiers in the address", response_class=Response, responses=_ANSWERS
 )
-async def ask_resume(
-    request: Request,
-    body: ResumeQuestion,
-    who: CanRead,
-    database: DatabaseOf,
-    clock: ClockOf,
-    company: CompanyOf,
-    journal: JournalOf,
-    secret: Secret,
-) -> Response:
+async def ask_resume(body: ResumeQuestion, who: CanRead, desk: DeskOf) -> Response:
     """The same packet as by GET (retomar el hilo), asked for in a body, so that no access log ever holds a phone number."""
-    question = question_of(body, who=who, company=company, secret=secret)
-    reader = reader_of(who, body.view, partner=body.partner)
+    question = question_of(body, who=who, desk=desk)
+    return await _resume(question, who, reader_of(who, body.view, partner=body.partner), desk)
+
+
+async def _resume(
+    question: Question, who: Principal, reader: Reader, desk: Desk, request: Request | None = None
+) -> Response:
+    """The answer, noted in the journal; with a request that has a version already, whether that still holds."""
     started = time.perf_counter()
-    uow = UnitOfWork(database, reading=True)
-    resumed = await read_resume(question, reader, uow=uow, clock=clock, company=company, secret=secret)
-    _note(journal, resumed, who, reader, question, unchanged=False)
-    response = _answer(resumed, unchanged=False)
-    metrics_of(request).resume.observe(time.perf_counter() - started)
+    uow = UnitOfWork(desk.database, reading=True)
+    resumed = await read_resume(question, reader, uow=uow, clock=desk.clock, company=desk.company, secret=desk.secret)
+    unchanged = request is not None and is_known(request, _etag(resumed))
+    _note(desk.journal, resumed, who, reader, question, unchanged=unchanged)
+    response = _answer(resumed, unchanged=unchanged)
+    desk.metrics.resume.observe(time.perf_counter() - started)
     return response
 
 

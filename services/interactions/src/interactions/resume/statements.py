@@ -83,9 +83,7 @@ def reading(shape: Shape) -> Reading:
 
 @cache
 def deep_reading(shape: Shape) -> Reading:
-    return compiled(
-        shape.dialect, {name: _latest(shape, kinds=kinds, limit=limit) for name, (kinds, limit) in GROUPS.items()}
-    )
+    return compiled(shape.dialect, {"deeper": _deeper(shape)})
 
 
 def _mine(shape: Shape) -> sa.Subquery:
@@ -144,12 +142,28 @@ def _newest(shape: Shape, limit: int) -> sa.Subquery:
     return newest.subquery("newest")
 
 
-def _latest(shape: Shape, *, limit: int, kinds: tuple[str, ...] = ()) -> Any:
-    """The latest touchpoints, whole; with `kinds`, the latest of these among his thousand latest."""
-    newest = _newest(shape, DEPTH if kinds else limit)
-    picked = sa.select(newest.c.touchpoint_id)
-    if kinds:
-        picked = picked.where(newest.c.kind.in_(kinds)).order_by(newest.c.occurred_at.desc()).limit(limit)
+def _latest(shape: Shape, *, limit: int) -> Any:
+    """The latest touchpoints, whole."""
+    newest = _newest(shape, limit)
+    return _whole(sa.select(newest.c.touchpoint_id))
+
+
+def _deeper(shape: Shape) -> Any:
+    """Of his thousand latest the last purchases, offers and forms, whole; the thousand are gone through once."""
+    newest = _newest(shape, DEPTH)
+    group = sa.case(*((newest.c.kind.in_(kinds), name) for name, (kinds, _) in GROUPS.items()))
+    place = sa.func.row_number().over(partition_by=group, order_by=newest.c.occurred_at.desc())
+    every = [kind for kinds, _ in GROUPS.values() for kind in kinds]
+    ranked = (
+        sa.select(newest.c.touchpoint_id, group.label("part"), place.label("place"))
+        .where(newest.c.kind.in_(every))
+        .subquery("ranked")
+    )
+    within = [sa.and_(ranked.c.part == name, ranked.c.place <= limit) for name, (_, limit) in GROUPS.items()]
+    return _whole(sa.select(ranked.c.touchpoint_id).where(sa.or_(*within)))
+
+
+def _whole(picked: Any) -> Any:
     found = picked.subquery("found")
     return (
         sa.select(*_TOUCHPOINT, conversation_entry.c.conversation_id)

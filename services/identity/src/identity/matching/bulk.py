@@ -16,8 +16,8 @@ from identity.matching.records import Columns
 
 Rows = npt.NDArray[np.int64]
 CHUNK = 500_000  # pairs compared at a time: memory is bounded by it, not by the file
-LEARNT_FROM = 300_000  # pairs
-RANDOM_PAIRS = 250_000
+LEARNT_FROM = 200_000  # pairs
+RANDOM_PAIRS = 200_000
 SEED = 5
 
 

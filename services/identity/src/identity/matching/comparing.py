@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from rapidfuzz import fuzz
 from rapidfuzz.distance import OSA, JaroWinkler
-from rapidfuzz.process import cpdist
+from rapidfuzz.process import cpdist as compare_pairs
 
 from common.names import are_two_names
 from identity.matching.domain import AT, FIELDS, RAREST, Common, Floats, Levels
@@ -17,6 +18,7 @@ Rows = npt.NDArray[np.int64]
 Grades = npt.NDArray[np.int8]
 MISSING, DIFFERENT, INITIAL, NEAR, SAME = -1, 0, 1, 2, 3  # grades of two words
 NAME_FIELDS, PLACES = ("given_names", "surnames"), ("postcode", "city")
+MANY = 10_000  # pairs from which it is worth starting threads
 FEW = 20  # people who have a value that is told to others
 _LEVEL = {each.name: {level.name: each.place(level.name) for level in each.levels} for each in FIELDS}
 
@@ -112,12 +114,22 @@ class Comparer:
                 doubtful = np.flatnonzero(_disagreement(given, surnames) > 0)
                 told = mine[left[doubtful]].any(axis=1) & theirs[right[doubtful]].any(axis=1)
                 places = doubtful[told]
+                if turned:
+                    places = places[self._may_be_turned(mine[left[places]], theirs[right[places]])]
                 if not len(places) or (mine is theirs is names and not turned):
                     continue
                 a, b = mine[left[places]], theirs[right[places]]
                 levels = self._turned_levels(a, b) if turned else self._name_levels(a, b, None, None)
                 fits = _disagreement(*levels, guessed=True) < _disagreement(given[places], surnames[places])
                 given[places[fits]], surnames[places[fits]] = levels[0][fits], levels[1][fits]
+
+    def _may_be_turned(self, a: Codes, b: Codes) -> npt.NDArray[np.bool_]:
+        """Whether some given name of the one begins as some surname of the other does: cheaper than comparing them."""
+        x, y = self._initials[a], self._initials[b]
+        crossed = [(x[:, i] == y[:, j]) & (a[:, i] > 0) for i, j in ((0, 2), (0, 3), (1, 2), (1, 3))]
+        crossed += [(x[:, j] == y[:, i]) & (a[:, j] > 0) for i, j in ((0, 2), (0, 3), (1, 2), (1, 3))]
+        found: npt.NDArray[np.bool_] = np.any(crossed, axis=0)
+        return found
 
     def _turned_levels(self, a: Codes, b: Codes) -> tuple[Levels, Levels]:
         """Levels when one of the two has its surnames in front. Where all agrees one level tells of both fields."""
@@ -146,11 +158,11 @@ class Comparer:
 
     def _grade_words(self, a: Rows, b: Rows) -> Grades:
         mine, theirs = self._words[a], self._words[b]
-        slips = cpdist(mine, theirs, scorer=OSA.distance, score_cutoff=2, dtype=np.int8)
+        slips = _compared(mine, theirs, scorer=OSA.distance, score_cutoff=2, dtype=np.int8)
         shorter = np.minimum(self._lengths[a], self._lengths[b])
         near = (slips <= 1) & (shorter >= 4) | (slips == 2) & (shorter >= 7)
         close = np.flatnonzero((slips == 2) & (shorter >= 4) & (shorter < 7))
-        near[close] = cpdist(mine[close], theirs[close], scorer=JaroWinkler.similarity, dtype=np.float32) >= 0.92
+        near[close] = _compared(mine[close], theirs[close], scorer=JaroWinkler.similarity, dtype=np.float32) >= 0.92
         near |= (self._sounds[a] == self._sounds[b]) & (shorter > 1)
         for place in np.flatnonzero(near):
             near[place] = not are_two_names(mine[place], theirs[place])
@@ -201,7 +213,7 @@ class Comparer:
         level[unequal[kinds[a[unequal]] != kinds[b[unequal]]]] = 0
         unequal = np.flatnonzero(level == told["different"])
         mine, theirs = [words[code] for code in a[unequal]], [words[code] for code in b[unequal]]
-        slips = cpdist(mine, theirs, scorer=OSA.distance, score_cutoff=2, dtype=np.int8)
+        slips = _compared(mine, theirs, scorer=OSA.distance, score_cutoff=2, dtype=np.int8)
         level[unequal[slips == 1]] = told["near"]
         if group == "document":
             level[unequal[slips == 2]] = told["partly"]
@@ -232,7 +244,7 @@ class Comparer:
         unequal = np.flatnonzero(level == told["different"])
         if len(unequal):
             words = self._squeezed("building")
-            likeness = cpdist(
+            likeness = _compared(
                 words[a[unequal]], words[b[unequal]], scorer=fuzz.ratio, score_cutoff=70, dtype=np.float32
             )
             level[unequal[likeness >= 70]] = told["similar"]
@@ -270,7 +282,7 @@ class Comparer:
             low, high = np.minimum(a[unequal], b[unequal]), np.maximum(a[unequal], b[unequal])
             pairs, place = _each_once(low.astype(np.int64) << 32 | high)
             words = self._squeezed(name)
-            slips = cpdist(
+            slips = _compared(
                 words[pairs >> 32], words[pairs & 0xFFFFFFFF], scorer=OSA.distance, score_cutoff=2, dtype=np.int8
             )
             near = (slips <= 1) if name == "postcode" else (slips <= 2)
@@ -285,7 +297,7 @@ class Comparer:
         unequal = np.flatnonzero(level == told["different"])
         if len(unequal):
             words = self._squeezed("organisation")
-            likeness = cpdist(
+            likeness = _compared(
                 words[a[unequal]], words[b[unequal]], scorer=fuzz.ratio, score_cutoff=88, dtype=np.float32
             )
             level[unequal[likeness > 0]] = told["near"]
@@ -297,6 +309,11 @@ class Comparer:
             kept[name] = np.array([word.replace(" ", "") for word in self.columns.words(name)], dtype=object)
         found: npt.NDArray[np.object_] = kept[name]
         return found
+
+
+def _compared(a: Any, b: Any, **how: Any) -> Any:
+    """Pairs of texts by a measure of rapidfuzz, on all cores where there are many."""
+    return compare_pairs(a, b, workers=-1 if len(a) > MANY else 1, **how)
 
 
 def births(a: Codes, b: Codes) -> Levels:

@@ -266,6 +266,7 @@ def naive_cursor(_: int) -> None:
             for r in (await session.execute(query)).all()
         ]
 
+    assert bus.read
     bus.read = read
 
 
@@ -288,12 +289,13 @@ def acknowledge_before_commit(_: int) -> None:
 
 def revision_ignored(_: int) -> None:
     """Of two decisions on a trace the one that arrives last wins, not the later one."""
-    links = importlib.import_module("scoring.links.repository")
+    links: Any = importlib.import_module("scoring.links.repository")
+    assert links.if_newer  # what is replaced has to be there: else nothing would be planted
 
-    def newest(table: Any, order: str, *, keys: Sequence[str]) -> dict[str, str]:
-        return {column.name: f"excluded.{column.name}" for column in table.columns if column.name not in keys}
+    def always(_: str, columns: Sequence[str], **__: Any) -> dict[str, str]:
+        return {column: f'excluded."{column}"' for column in columns}
 
-    links._newest = newest  # type: ignore[attr-defined]
+    links.if_newer = always
 
 
 ACTS: dict[str, Callable[[Any], None]] = {

@@ -21,9 +21,13 @@ from identity.customers.router import search_router as search
 from identity.guards.router import router as guards
 from identity.knowledge.router import router as knowledge
 from identity.merges.router import router as merges
+from identity.parties.router import TAG as PARTIES
+from identity.parties.router import router as parties
 from identity.privacy.router import TAG as PRIVACY
 from identity.privacy.router import export
 from identity.privacy.router import router as privacy
+from identity.relationships.router import TAG as RELATIONSHIPS
+from identity.relationships.router import router as relationships
 from identity.reports.router import router as reports
 from identity.reviews.router import router as reviews
 from identity.worker import create_consumer
@@ -37,6 +41,8 @@ TAGS = {
     "facts (lo que sabemos)": "Dated facts with source, confidence and expiry, and the next two questions to ask.",
     "contact (cómo contactarlo)": "Preferences, and a ledger of consents that only grows.",
     "people (quién lo atiende)": "Account owner, nanny, executive counterpart.",
+    RELATIONSHIPS: "Organisations and their contacts, households, referrals, whatever holds between two parties.",
+    PARTIES: "References (show-room), target accounts, partners; our own people and places.",
     PRIVACY: "Erase a person in all four services, with a certificate; export, put right, leave unused.",
     CLEANUP: "Find stale, dead, duplicate and unreachable records by rules; propose, approve, take back.",
     "merges (fusiones)": "Merge with preview, undo exactly, and what keeps two traces apart.",
@@ -61,7 +67,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         description=DESCRIPTION.strip(),
         settings=runtime.settings,
         routers=[
-            search, customers, privacy, export, cleanup, knowledge, contact, assignments, merges, reviews, guards, reports, access_keys,
+            search, customers, privacy, export, cleanup, knowledge, contact, assignments, relationships, parties, merges, reviews, guards, reports, access_keys,
             parked_router("identity", {"event": again}),
         ],
         publishes=[identity.TOPIC, identity.PEOPLE],

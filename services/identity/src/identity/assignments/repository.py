@@ -24,3 +24,18 @@ class Assignments:
         query = sa.select(c.trace_id, c.role, c.staff_id, c.name, c.since, c.handover_note, c.by, c.at)
         rows = (await self._session.execute(query.where(among(c.trace_id, traces)))).all()
         return [Assigned(*row) for row in rows]
+
+    async def series(
+        self, traces: Collection[UUID], *, role: str | None, after: UUID | None, limit: int
+    ) -> list[tuple[UUID, Assigned]]:
+        """Whoever had a role, the newest first, each with the id of its entry."""
+        c = assignment.c
+        query = sa.select(
+            c.assignment_id, c.trace_id, c.role, c.staff_id, c.name, c.since, c.handover_note, c.by, c.at
+        ).where(among(c.trace_id, traces))
+        if role is not None:
+            query = query.where(c.role == role)
+        if after is not None:
+            query = query.where(c.assignment_id < after)
+        rows = (await self._session.execute(query.order_by(c.assignment_id.desc()).limit(limit))).all()
+        return [(row[0], Assigned(*row[1:])) for row in rows]

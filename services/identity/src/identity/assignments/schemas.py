@@ -26,6 +26,28 @@ class Assign(BaseModel):
     handover_note: str | None = Field(None, min_length=1, max_length=2000)
 
 
+class AssignmentRead(PersonAround):
+    """One entry of the series: who took which role, when, and who wrote it down. No staff: nobody had it from then on."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "role": "account_owner", "staff_id": "s-17", "name": "Marta Gil", "since": "2026-11-20T20:04:05Z",
+                "handover_note": "Prefers to be visited in the morning", "by": "Carlos Peña",
+                "recorded_at": "2026-11-20T20:04:05Z",
+            }
+        }
+    )  # fmt: skip
+
+    by: str
+    recorded_at: AwareDatetime
+
+
+class AssignmentPage(BaseModel):
+    items: list[AssignmentRead]
+    next: str | None = Field(examples=[None])
+
+
 class PeopleAround(BaseModel):
     """Who looks after him by now."""
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from common.auth import Principal
 from common.clock import Clock
 from common.company import Company
+from identity.assignments.domain import check_assignment
 from identity.customers.domain import Assigned, people_around
 from identity.customers.telling import tell_profiles
 from identity.customers.use_cases import own_trace
@@ -27,10 +28,15 @@ async def assign(
     company: Company,
     secret: bytes,
 ) -> list[Assigned]:
-    """Gives who looks after him by now. No staff: nobody has the role any more."""
+    """Gives who looks after him by now. No staff: nobody has the role any more. Raises what `check_assignment` does."""
     now = clock()
     async with uow:
         customer = await held(customer_id, who, uow)
+        infos = await uow.customers.traces_of([customer.customer_id])
+        so_far = await uow.assignments.of([info.trace_id for info in infos])
+        entry = await uow.parties.entry("staff", staff_id) if staff_id is not None else None
+        check_assignment(role, staff_id, handover_note, so_far=so_far, entry=entry.body if entry else None)
+        name = name or (str(entry.body["name"]) if entry else None)
         own = await own_trace(customer, uow=uow, secret=secret, by=who.known_as, now=now)
         await uow.assignments.add(Assigned(own, role, staff_id, name, since or now, handover_note, who.known_as, now))
         await tell_profiles([customer.customer_id], uow=uow, company=company, now=now)

@@ -24,6 +24,7 @@ from identity.customers.telling import PROFILE_STALE, changed, tell_profiles
 from identity.linking.domain import Trail, next_revision
 from identity.linking.use_cases import CHUNK, tell_moves
 from identity.privacy.domain import OWN, Erasure, Line, UnknownErasure, awaited
+from identity.relationships.domain import employers_of
 from identity.sightings.use_cases import unsee
 from identity.uow import IdentityUnitOfWork
 
@@ -66,7 +67,11 @@ async def erase_customer(
         await uow.erasures.add(erasure)
         trails = await uow.links.trails_of_customers([customer.customer_id])
         customers = {customer.customer_id, *await uow.erasures.absorbed_by(customer.customer_id)}
+        employers = employers_of(customer.customer_id, await uow.relationships.of(trails))
         erasure = await _forget(erasure, trails, customers, uow=uow, company=company, secret=secret, now=now)
+        # what was told of an organisation names its people
+        await empty_people_events(uow.session, PEOPLE, employers)
+        await tell_profiles(employers, uow=uow, company=company, now=now, anew=True)
         lines = await uow.erasures.lines([erasure.erasure_id])
         await uow.commit()
     return Certificate(erasure, lines)

@@ -1,0 +1,291 @@
+"""Roles of parties, showings of references, our own people and places over HTTP."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query, Response
+
+from common.auth import Principal, needs
+from common.errors import Stale, VersionMissing
+from common.http import ClockOf, CompanyOf
+from common.idempotency import AttemptOf, KeyReused
+from common.pagination import InvalidCursor, Paging
+from common.problems import problems_of
+from common.versions import ExpectedVersion, etag_of
+from identity.callers import Reading
+from identity.customers.domain import Dossier, UnknownCustomer, display_name, survivors
+from identity.parties.domain import (
+    REFERENCE,
+    TARGET,
+    TARGET_NAMES,
+    NoConsentToShow,
+    NoSuchRole,
+    PartnerIllRegarded,
+    PartyRole,
+    UnknownEntry,
+    UsedUp,
+    latest_of_each,
+    uses_left,
+)
+from identity.parties.schemas import (
+    Completeness,
+    Partner,
+    PartyLine,
+    PartyPage,
+    Reference,
+    RoleName,
+    RoleRead,
+    Roles,
+    Showing,
+    Shown,
+    SitePage,
+    SitePut,
+    SiteRead,
+    StaffPage,
+    StaffPut,
+    StaffRead,
+    TargetAccount,
+)
+from identity.parties.use_cases import put_entry, put_role, show_reference
+from identity.reach import ForStaffOnly, for_staff, visible
+from identity.relationships.domain import SHOWN_TO, RelatedToHimself, Relationship, contacts_of, gaps_of_target
+from identity.relationships.router import With
+from identity.relationships.use_cases import Tools
+
+TAG = "parties (qué es para nosotros)"
+router = APIRouter(prefix="/identity/v1", tags=[TAG])
+CanRead = Annotated[Principal, needs("customers:read")]
+Known = Annotated[str, Path(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_.-]+$")]
+_ROLE_REFUSALS = (UnknownCustomer, Stale, VersionMissing, ForStaffOnly)
+
+
+@router.put(
+    "/customers/{customer_id}/roles/reference",
+    summary="Make him a reference",
+    responses=problems_of(*_ROLE_REFUSALS),
+)
+async def put_reference(
+    customer_id: UUID, body: Reference, version: ExpectedVersion, tools: With, response: Response
+) -> RoleRead:
+    """A customer whom prospects may be shown (cliente "show-room"), for what, and how often at most.
+
+    His consent is an entry of the ledger of consents, purpose `reference`: without it he is not shown. If-Match: the version read, `"0"` for the first time.
+    """
+    return await _put(customer_id, "reference", body.model_dump(exclude_none=True), version, tools, response)
+
+
+@router.put(
+    "/customers/{customer_id}/roles/target_account",
+    summary="Flag an organisation that we want",
+    responses=problems_of(*_ROLE_REFUSALS),
+)
+async def put_target(
+    customer_id: UUID, body: TargetAccount, version: ExpectedVersion, tools: With, response: Response
+) -> RoleRead:
+    """A target account (cuenta objetivo); complete once at least three names there are known. If-Match: the version read, `"0"` for the first time."""
+    return await _put(customer_id, "target_account", body.model_dump(exclude_none=True), version, tools, response)
+
+
+@router.put(
+    "/customers/{customer_id}/roles/partner",
+    summary="Say what partner it is, and how it is regarded",
+    responses=problems_of(*_ROLE_REFUSALS, PartnerIllRegarded),
+)
+async def put_partner(
+    customer_id: UUID, body: Partner, version: ExpectedVersion, tools: With, response: Response
+) -> RoleRead:
+    """A partner (aliado) with its standing (reputación). Whom customers regard ill is no active ally. If-Match: the version read, `"0"` for the first time."""
+    return await _put(customer_id, "partner", body.model_dump(exclude_none=True), version, tools, response)
+
+
+@router.delete(
+    "/customers/{customer_id}/roles/{role}",
+    status_code=204,
+    summary="End a role",
+    responses=problems_of(*_ROLE_REFUSALS, NoSuchRole),
+)
+async def end_role(customer_id: UUID, role: RoleName, version: ExpectedVersion, tools: With) -> None:
+    """He is it no more; that he was stays on record (historia)."""
+    await put_role(customer_id=customer_id, role=role, body=None, version=version, tools=tools)
+
+
+@router.get(
+    "/customers/{customer_id}/roles",
+    summary="What the party is to us",
+    responses=problems_of(UnknownCustomer, ForStaffOnly),
+)
+async def read_roles(customer_id: UUID, who: CanRead, uow: Reading, clock: ClockOf) -> Roles:
+    """Reference, target account, partner (rol): uses left of the one, what is missing of the other."""
+    for_staff(who)
+    async with uow:
+        found = await visible(customer_id, who, uow)
+        dossier = (await uow.customers.dossiers([found.customer_id]))[found.customer_id]
+        roles = latest_of_each(await uow.parties.roles_of([info.trace_id for info in dossier.traces]))
+    present = {name: said for name, said in roles.items() if said.body is not None}
+    return Roles(
+        items=[RoleRead.of(present[name]) for name in sorted(present)],
+        versions={name: str(said.version) for name, said in roles.items()},
+        uses_left=_uses_left(present.get(REFERENCE), dossier.relations, found.customer_id),
+        target=_completeness(found.customer_id, dossier.relations, clock()) if TARGET in present else None,
+    )
+
+
+@router.get("/parties", summary="Who has a role", responses=problems_of(ForStaffOnly, InvalidCursor))
+async def list_parties(
+    who: CanRead,
+    uow: Reading,
+    clock: ClockOf,
+    company: CompanyOf,
+    page: Paging,
+    role: Annotated[RoleName, Query(description="reference, target_account or partner")],
+    offering: Annotated[str | None, Query(max_length=60, description="References who can speak of it")] = None,
+    industry: Annotated[str | None, Query(max_length=60, description="References of that industry")] = None,
+    incomplete: Annotated[bool, Query(description="Target accounts of which something is missing")] = False,
+) -> PartyPage:
+    """References to match a prospect (show-room), target accounts with what is missing, partners. A page may be shorter than asked for: go on while there is a `next`."""
+    for_staff(who)
+    after, now = page.after(UUID), clock()
+    async with uow:
+        found = await uow.parties.ever(role, after=after[0] if after else None, limit=page.fetch)
+        kept, following = page.cut(found, key=lambda customer_id: (customer_id,))
+        dossiers = await uow.customers.dossiers(kept)
+        owner = {t.trace_id: customer_id for customer_id, each in dossiers.items() for t in each.traces}
+        said = await uow.parties.roles_of(owner)
+    items = []
+    for customer_id in kept:
+        his = latest_of_each(each for each in said if owner[each.trace_id] == customer_id).get(role)
+        if his is None or his.body is None or not _suits(his.body, offering, industry):
+            continue
+        dossier = dossiers[customer_id]
+        target = _completeness(customer_id, dossier.relations, now) if role == TARGET else None
+        if incomplete and target is not None and not target.missing:
+            continue
+        items.append(_line(dossier, his, target, display_name(survivors(dossier.values, company.survivorship))))
+    return PartyPage(items=items, next=following)
+
+
+def _line(dossier: Dossier, his: PartyRole, target: Completeness | None, name: str | None) -> PartyLine:
+    him = dossier.customer
+    left = _uses_left(his, dossier.relations, him.customer_id) if his.role == REFERENCE else None
+    return PartyLine(
+        customer_id=him.customer_id, kind=him.kind, display_name=name, role=RoleRead.of(his), uses_left=left,
+        target=target,
+    )  # fmt: skip
+
+
+def _suits(body: Mapping[str, Any], offering: str | None, industry: str | None) -> bool:
+    return offering in (None, *body.get("offerings", ())) and industry in (None, body.get("industry"))
+
+
+def _uses_left(reference: PartyRole | None, said: Sequence[Relationship], customer_id: UUID) -> int | None:
+    if reference is None or reference.body is None:
+        return None
+    return uses_left(reference.body, sum(r.kind == SHOWN_TO and r.from_customer == customer_id for r in said))
+
+
+def _completeness(customer_id: UUID, said: Sequence[Relationship], now: Any) -> Completeness:
+    contacts = contacts_of(customer_id, said, now=now)
+    return Completeness(
+        contacts=len(contacts), needed=TARGET_NAMES, complete=len(contacts) >= TARGET_NAMES,
+        missing=gaps_of_target(contacts, needed=TARGET_NAMES),
+    )  # fmt: skip
+
+
+@router.post(
+    "/customers/{customer_id}/showings",
+    status_code=201,
+    summary="Show him to a prospect",
+    responses=problems_of(
+        UnknownCustomer, NoSuchRole, NoConsentToShow, UsedUp, RelatedToHimself, ForStaffOnly, KeyReused
+    ),
+)
+async def show(customer_id: UUID, body: Showing, attempt: AttemptOf, tools: With) -> Shown:
+    """One use of a reference (show-room): refused where he has not agreed, took it back, or has been shown often enough."""
+    showing_id, left = await show_reference(
+        customer_id=customer_id, prospect_id=body.prospect_id, note=body.note, attempt=attempt, tools=tools
+    )
+    return Shown(showing_id=showing_id, uses_left=left)
+
+
+async def _put(
+    customer_id: UUID, role: str, body: dict[str, Any], version: int, tools: Tools, response: Response
+) -> RoleRead:
+    said = await put_role(customer_id=customer_id, role=role, body=body, version=version, tools=tools)
+    response.headers["ETag"] = etag_of(said.version)
+    return RoleRead.of(said)
+
+
+# --- our own people and places ------------------------------------------------------------------------------------------
+
+
+@router.put(
+    "/staff/{staff_id}",
+    summary="Enter or change one of our people",
+    responses=problems_of(Stale, VersionMissing, ForStaffOnly),
+)
+async def put_staff(
+    staff_id: Known, body: StaffPut, version: ExpectedVersion, tools: With, response: Response
+) -> StaffRead:
+    """Staff (personal), under the id that touchpoints and assignments name. If-Match: the version read, `"0"` for the first time."""
+    entry = await put_entry(kind="staff", code=staff_id, body=body.model_dump(), version=version, tools=tools)
+    response.headers["ETag"] = etag_of(entry.version)
+    return StaffRead.of(entry)
+
+
+@router.get("/staff/{staff_id}", summary="One of our people", responses=problems_of(UnknownEntry, ForStaffOnly))
+async def read_staff(staff_id: Known, who: CanRead, uow: Reading, response: Response) -> StaffRead:
+    """What the directory (directorio) has of him."""
+    for_staff(who)
+    async with uow:
+        entry = await uow.parties.entry("staff", staff_id)
+    if entry is None:
+        raise UnknownEntry
+    response.headers["ETag"] = etag_of(entry.version)
+    return StaffRead.of(entry)
+
+
+@router.get("/staff", summary="Our people", responses=problems_of(ForStaffOnly, InvalidCursor))
+async def list_staff(who: CanRead, uow: Reading, page: Paging) -> StaffPage:
+    """The directory of our people (personal), by id; those who left stay in it."""
+    for_staff(who)
+    after = page.after(str)
+    async with uow:
+        found = await uow.parties.entries("staff", after=after[0] if after else None, limit=page.fetch)
+    kept, following = page.cut(found, key=lambda entry: (entry.code,))
+    return StaffPage(items=[StaffRead.of(entry) for entry in kept], next=following)
+
+
+@router.put(
+    "/sites/{site}",
+    summary="Enter or change a place of ours",
+    responses=problems_of(Stale, VersionMissing, ForStaffOnly),
+)
+async def put_site(site: Known, body: SitePut, version: ExpectedVersion, tools: With, response: Response) -> SiteRead:
+    """A site (sede), under the code that touchpoints name. If-Match: the version read, `"0"` for the first time."""
+    entry = await put_entry(kind="site", code=site, body=body.model_dump(), version=version, tools=tools)
+    response.headers["ETag"] = etag_of(entry.version)
+    return SiteRead.of(entry)
+
+
+@router.get("/sites/{site}", summary="A place of ours", responses=problems_of(UnknownEntry, ForStaffOnly))
+async def read_site(site: Known, who: CanRead, uow: Reading, response: Response) -> SiteRead:
+    """What the directory has of the site (sede)."""
+    for_staff(who)
+    async with uow:
+        entry = await uow.parties.entry("site", site)
+    if entry is None:
+        raise UnknownEntry
+    response.headers["ETag"] = etag_of(entry.version)
+    return SiteRead.of(entry)
+
+
+@router.get("/sites", summary="Our places", responses=problems_of(ForStaffOnly, InvalidCursor))
+async def list_sites(who: CanRead, uow: Reading, page: Paging) -> SitePage:
+    """The directory of our sites (sedes), by code."""
+    for_staff(who)
+    after = page.after(str)
+    async with uow:
+        found = await uow.parties.entries("site", after=after[0] if after else None, limit=page.fetch)
+    kept, following = page.cut(found, key=lambda entry: (entry.code,))
+    return SitePage(items=[SiteRead.of(entry) for entry in kept], next=following)

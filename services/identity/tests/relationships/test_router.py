@@ -1,0 +1,252 @@
+"""Organisations and their people, households, referrals: over HTTP, through merge and undo, up to the resume's event."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from common.http import ServiceApp
+from common.openapi import openapi_gaps
+
+from ..conftest import Identity, case, seen  # noqa: TID252
+
+Customers = "/identity/v1/customers"
+Relationships = "/identity/v1/relationships"
+
+
+async def new(client: httpx.AsyncClient, name: str, *, kind: str = "person") -> str:
+    answer = await client.post(Customers, json={"kind": kind, "profile": {"full_name": name}})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["customer_id"])
+
+
+async def relate(client: httpx.AsyncClient, one: str, other: str, kind: str, **more: Any) -> httpx.Response:
+    return await client.post(Relationships, json={"from_id": one, "to_id": other, "kind": kind, **more})
+
+
+async def merged(client: httpx.AsyncClient, identity: Identity, survivor: str, absorbed: str) -> str:
+    identity.clock.advance(timedelta(seconds=1))
+    body = {"survivor": survivor, "absorbed": absorbed, "reason": "one and the same", "force": True}
+    answer = await client.post("/identity/v1/merges", json=body)
+    assert answer.status_code == 201, answer.text
+    identity.clock.advance(timedelta(seconds=1))
+    return str(answer.json()["merge_id"])
+
+
+async def undone(client: httpx.AsyncClient, merge: str) -> None:
+    answer = await client.post(f"/identity/v1/merges/{merge}:undo", json={"reason": "they are two"})
+    assert answer.status_code < 300, answer.text
+
+
+def refused(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
+    return dict(answer.json())
+
+
+async def network(client: httpx.AsyncClient, customer: str, **params: Any) -> list[dict[str, Any]]:
+    answer = await client.get(f"{Customers}/{customer}/relationships", params=params)
+    assert answer.status_code == 200, answer.text
+    return list(answer.json()["items"])
+
+
+async def test_everything_reads_well(app: ServiceApp) -> None:
+    assert openapi_gaps(app) == []
+
+
+async def test_a_household_is_seen_from_both_ends_and_ends_without_being_forgotten(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    ana, home = await new(client, "Ana López"), await new(client, "Hogar López Ruiz", kind="household")
+    said = await relate(client, ana, home, "household_member", decision_role="decider", category="home")
+    assert said.status_code == 201, said.text
+    [from_ana], [from_home] = await network(client, ana), await network(client, home)
+    assert from_ana == from_home == said.json()
+    assert (from_ana["details"], from_ana["holds"]) == ({"decision_role": "decider", "category": "home"}, True)
+    identity.clock.advance(timedelta(days=1))
+    await relate(client, ana, home, "household_member", since=said.json()["since"], until=identity.clock().isoformat())
+    assert [each["holds"] for each in await network(client, ana)] == [False]
+    assert len(await network(client, ana, history=True)) == 2
+
+
+async def test_what_cannot_be_is_refused(client: httpx.AsyncClient) -> None:
+    ana, luis = await new(client, "Ana López"), await new(client, "Luis Mora")
+    refused(await relate(client, ana, luis, "works_for"), 422, "wrong-kind-of-party")
+    refused(await relate(client, ana, ana, "partner_of"), 422, "related-to-himself")
+    refused(await relate(client, ana, luis, "referred"), 422, "kind-has-its-own-way")
+    refused(await relate(client, ana, str(uuid4()), "partner_of"), 404, "unknown-customer")
+    ended = {"since": "2026-01-02T00:00:00Z", "until": "2026-01-01T00:00:00Z"}
+    refused(await relate(client, ana, luis, "partner_of", **ended), 422, "ends-before-it-began")
+
+
+async def test_an_organisations_people_stand_in_its_resume_until_they_leave(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    acme = await new(client, "Acme S.A.S.", kind="organisation")
+    body = {"full_name": "Carlos Peña", "function": "systems", "seniority": "manager", "decision_role": "decider"}
+    entered = (await client.post(f"{Customers}/{acme}/contacts", json=body)).json()
+    await client.post(f"{Customers}/{acme}/contacts", json={"full_name": "Rosa Díaz", "decision_role": "user"})
+    [rosa, carlos] = (await client.get(f"{Customers}/{acme}/contacts")).json()["items"]
+    assert (carlos["name"], carlos["person_id"]) == ("Carlos Peña", entered["person_id"])
+    told = [each for each in await identity.told("customer-profiled") if each["customer_id"] == acme][-1]
+    assert [(p["role"], p["name"], p["decision_role"]) for p in told["people"]] == [
+        ("contact", "Carlos Peña", "decider"), ("contact", "Rosa Díaz", "user"),
+    ]  # fmt: skip
+
+    identity.clock.advance(timedelta(days=30))
+    path = f"{Customers}/{acme}/contacts/{entered['person_id']}"
+    refused(await client.put(path, json={"still_there": False}), 428, "version-missing")
+    refused(await client.put(path, json={"still_there": False}, headers={"If-Match": '"1"'}), 412, "stale-version")
+    left = await client.put(path, json={"still_there": False}, headers={"If-Match": f'"{carlos["version"]}"'})
+    assert left.status_code == 200, left.text
+    assert [each["name"] for each in (await client.get(f"{Customers}/{acme}/contacts")).json()["items"]] == [
+        "Rosa Díaz"
+    ]
+    former = (await client.get(f"{Customers}/{acme}/contacts", params={"former": True})).json()["items"]
+    assert [(p["name"], p["still_there"]) for p in former] == [("Carlos Peña", False), ("Rosa Díaz", True)]
+    told = [each for each in await identity.told("customer-profiled") if each["customer_id"] == acme][-1]
+    assert [p["name"] for p in told["people"]] == ["Rosa Díaz"]
+    assert rosa["version"] != carlos["version"]
+
+
+async def test_who_is_called_otherwise_by_now_is_called_so_by_his_organisation(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    acme = await new(client, "Acme S.A.S.", kind="organisation")
+    entered = (await client.post(f"{Customers}/{acme}/contacts", json={"full_name": "C. Peña"})).json()
+    path = f"{Customers}/{entered['person_id']}"
+    etag = (await client.get(path)).headers["etag"]
+    identity.clock.advance(timedelta(seconds=1))
+    await client.patch(path, json={"full_name": "Carlos Peña Rojas"}, headers={"If-Match": etag})
+    told = [each for each in await identity.told("customer-profiled") if each["customer_id"] == acme][-1]
+    assert [p["name"] for p in told["people"]] == ["Carlos Peña Rojas"]
+
+
+async def test_the_list_of_contacts_is_read_page_by_page(identity: Identity, client: httpx.AsyncClient) -> None:
+    acme = await new(client, "Acme S.A.S.", kind="organisation")
+    for name in ("Ana", "Berta", "Clara"):
+        identity.clock.advance(timedelta(seconds=1))
+        await client.post(f"{Customers}/{acme}/contacts", json={"full_name": name})
+    path, names, cursor = f"{Customers}/{acme}/contacts", [], None
+    while True:
+        page = (await client.get(path, params={"limit": 2} | ({"cursor": cursor} if cursor else {}))).json()
+        names += [each["name"] for each in page["items"]]
+        if (cursor := page["next"]) is None:
+            break
+    assert names == ["Clara", "Berta", "Ana"]
+    refused(await client.get(path, params={"cursor": "nonsense"}), 400, "invalid-cursor")
+
+
+async def test_an_entry_that_is_sent_twice_enters_one_person(client: httpx.AsyncClient) -> None:
+    acme = await new(client, "Acme S.A.S.", kind="organisation")
+    path, key = f"{Customers}/{acme}/contacts", {"Idempotency-Key": "c-1"}
+    first = await client.post(path, json={"full_name": "Rosa Díaz"}, headers=key)
+    again = await client.post(path, json={"full_name": "Rosa Díaz"}, headers=key)
+    assert first.json() == again.json()
+    assert len((await client.get(path)).json()["items"]) == 1
+
+
+async def test_executives_are_matched_with_ours_of_the_same_function_and_rank(client: httpx.AsyncClient) -> None:
+    acme = await new(client, "Acme S.A.S.", kind="organisation")
+    for name, function in (("Carlos Peña", "systems"), ("Rosa Díaz", "general_management")):
+        await client.post(
+            f"{Customers}/{acme}/contacts", json={"full_name": name, "function": function, "seniority": "executive"}
+        )
+    new_one = {"If-Match": '"0"'}
+    for staff_id, more in (("s-1", {"active": False}), ("s-2", {}), ("s-3", {"seniority": "staff"})):
+        body = {"name": f"Nuestra {staff_id}", "function": "systems", "seniority": "executive"} | more
+        assert (await client.put(f"/identity/v1/staff/{staff_id}", json=body, headers=new_one)).status_code == 200
+    found = (await client.get(f"{Customers}/{acme}/executive-counterparts")).json()
+    assert {(c["function"], c["staff_id"]) for c in found["items"]} == {
+        ("systems", "s-2"),
+        ("general_management", None),
+    }
+    assert found["unmatched"] == 1
+
+
+async def test_a_referral_is_asked_for_once_in_180_days(identity: Identity, client: httpx.AsyncClient) -> None:
+    ana = await new(client, "Ana López")
+    path = f"{Customers}/{ana}/referral-requests"
+    first = await client.post(path)
+    assert first.status_code == 201, first.text
+    allowed_at = first.json()["next_allowed_at"]
+    identity.clock.advance(timedelta(days=180) - timedelta(seconds=1))
+    assert allowed_at in refused(await client.post(path), 409, "referral-limit")["detail"]
+    state = (await client.get(f"{Customers}/{ana}/referrals")).json()
+    assert (state["may_ask"], state["why_not"], state["next_allowed_at"]) == (False, "referral-limit", allowed_at)
+    identity.clock.advance(timedelta(seconds=1))
+    assert (await client.get(f"{Customers}/{ana}/referrals")).json()["may_ask"] is True
+    assert (await client.post(path)).status_code == 201
+
+
+async def test_a_channel_that_asked_counts_as_well(identity: Identity, client: httpx.AsyncClient) -> None:
+    person = seen("phone:3001234567", name="Ana López", asked=["referral"], at=identity.clock())
+    await identity.happen(person)
+    path = f"{Customers}/{await identity.owner(person)}/referral-requests"
+    refused(await client.post(path), 409, "referral-limit")
+
+
+async def test_no_referral_is_asked_for_while_a_complaint_is_open(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    person = seen("phone:3001234567", name="Ana López")
+    await identity.happen(person, case(person, "opened", minute=1))
+    path = f"{Customers}/{await identity.owner(person)}/referral-requests"
+    refused(await client.post(path), 409, "open-case")
+    await identity.happen(case(person, "closed", minute=2))
+    assert (await client.post(path)).status_code == 201
+
+
+async def test_whom_he_sent_us_is_known_from_both_sides_with_its_status(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    ana = await new(client, "Ana López")
+    body = {"full_name": "Luisa Ríos", "identifiers": ["phone:310 555 0199"]}
+    luisa = (await client.post(f"{Customers}/{ana}/referrals", json=body)).json()["to_id"]
+    identity.clock.advance(timedelta(days=9))
+    again = {"customer_id": luisa, "status": "converted"}
+    assert (await client.post(f"{Customers}/{ana}/referrals", json=again)).status_code == 201
+    [given] = (await client.get(f"{Customers}/{ana}/referrals")).json()["given"]
+    [received] = (await client.get(f"{Customers}/{luisa}/referrals")).json()["received"]
+    assert (given["person_id"], given["status"]) == (luisa, "converted")
+    assert (received["person_id"], received["status"]) == (ana, "converted")
+
+
+async def test_relationships_go_with_the_survivor_and_come_back_by_the_undo(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    acme = await new(client, "Acme S.A.S.", kind="organisation")
+    ana, am = await new(client, "Ana María López"), await new(client, "A. M. López")
+    await relate(client, am, acme, "works_for")
+    await relate(client, ana, am, "relative_of")
+    await client.post(f"{Customers}/{am}/referral-requests")
+    before = {each: await network(client, each) for each in (ana, am, acme)}
+
+    merge = await merged(client, identity, ana, am)
+    assert [(each["kind"], each["from_id"]) for each in await network(client, ana)] == [("works_for", ana)]
+    assert (await client.get(f"{Customers}/{ana}/referrals")).json()["why_not"] == "referral-limit"
+    home = await new(client, "Hogar", kind="household")
+    await relate(client, am, home, "household_member")  # by his old id, which leads to her
+
+    await undone(client, merge)
+    found = {each: await network(client, each) for each in (ana, am, acme)}
+    assert found[am] == before[am]
+    assert found[acme] == before[acme]
+    assert [each["kind"] for each in found[ana]] == ["household_member", "relative_of"]
+    assert (await client.get(f"{Customers}/{ana}/referrals")).json()["may_ask"] is True
+    told = [each for each in await identity.told("customer-profiled") if each["customer_id"] == acme][-1]
+    assert [p["customer_id"] for p in told["people"]] == [am]
+
+
+async def test_the_name_of_an_erased_contact_leaves_his_organisation(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    acme = await new(client, "Acme S.A.S.", kind="organisation")
+    entered = (await client.post(f"{Customers}/{acme}/contacts", json={"full_name": "Rosa Díaz"})).json()
+    identity.clock.advance(timedelta(seconds=1))
+    answer = await client.post(f"{Customers}/{entered['person_id']}:erase", json={"reason": "asked"})
+    assert answer.status_code < 300, answer.text
+    assert await network(client, acme) == []
+    told = [each for each in await identity.told("customer-profiled") if each.get("customer_id") == acme]
+    assert told[-1]["people"] == []
+    assert "Rosa" not in str(told)

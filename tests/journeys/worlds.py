@@ -92,7 +92,7 @@ class World:
 @asynccontextmanager
 async def a_world(var: Path, *, make: Callable[[str], Awaitable[Database]] | None = None) -> AsyncIterator[World]:
     """A system of its own in the folder `var`; `make` gives the database of a package, a file where left out."""
-    var.mkdir(parents=True)
+    var.mkdir(parents=True)  # noqa: ASYNC240 - before anything else runs
     clock = FakeClock()
     runtimes = {}
     for service in SERVICES:

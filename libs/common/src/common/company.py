@@ -93,7 +93,9 @@ class Survivorship(_Part):
 
     default: SurvivorshipRule = "most-recent"
     rules: Mapping[str, SurvivorshipRule] = Field(default={}, description="By attribute")
-    trusted: tuple[str, ...] = Field(default=(), description="Sources, the most trusted first; others after them, alike")
+    trusted: tuple[str, ...] = Field(
+        default=(), description="Sources, the most trusted first; others after them, alike"
+    )
 
     def rule_of(self, key: str) -> SurvivorshipRule:
         return self.rules.get(key, self.default)

@@ -1,5 +1,6 @@
 """The manners that every answer keeps: correlation id, limit of the body, headers, figures, one line of log, the last resort."""
 
+import asyncio
 import re
 import time
 from uuid import uuid4
@@ -23,6 +24,8 @@ _ANSWER_HEADERS = (
     # asks again with its ETag; what was said of a customer is in no shared cache
     (b"cache-control", b"private, no-cache"),
 )
+
+REFUSAL_HELD = 0.25  # seconds
 
 log = structlog.get_logger()
 
@@ -62,6 +65,8 @@ class Manners:
             await self._let_in(scope, receive, answer, int(declared) if declared.isdigit() else 0)
         except Exception as error:
             if isinstance(error, Unavailable) and answer.status is None:
+                if isinstance(error, Overloaded):  # whoever comes back at once would keep us busy with refusing
+                    await asyncio.sleep(REFUSAL_HELD)
                 await problems.problem_response(error)(scope, receive, answer)
                 return
             log.error(  # noqa: TRY400 - a trace would show values

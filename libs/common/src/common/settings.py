@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     )
     most_request_bytes: int = Field(64 * MEBIBYTE, ge=1, description="Bytes of the bodies of these requests")
     longest_wait_seconds: float = Field(
-        0.5, gt=0, description="Where requests stay longer on average, no more are let in than leave in that time"
+        2.0, gt=0, description="Where requests stay longer on average, no more are let in than leave in that time"
     )
     rate_limit: float = Field(5000, ge=0, description="Requests a second for one credential and process; 0: no limit")
     customer_rate_limit: float = Field(50, ge=0, description="The same for a credential that is bound to one customer")

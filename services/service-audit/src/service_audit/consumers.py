@@ -8,9 +8,9 @@ from common.clock import Clock
 from common.contracts import identity, interactions
 from common.erasure import note_erasures, without_erased
 from common.events import Event
-from service_audit.privacy.use_cases import forget
 from service_audit.evidence.use_cases import lock_scopes, take_note
 from service_audit.observations.domain import hear
+from service_audit.privacy.use_cases import forget
 from service_audit.uow import AuditUnitOfWork
 
 CONSUMER = "service-audit"

@@ -149,7 +149,8 @@ async def run_selftest(arena: Any, wanted: Wanted) -> bool:
     known: Counter[str] = Counter()
     _say(f"seed {wanted.seed}, {arena.name}, with planted faults", HEAD)
     with hands() as executor:
-        bench = Bench.of(arena, executor, replace(wanted, times=2))
+        # The embedded process has four consumers: it takes more deaths until the right one has died.
+        bench = Bench.of(arena, executor, replace(wanted, times=4 if arena.bootstrap is None else 2))
         every = wanted.chosen(SELFTEST_EMBEDDED if arena.bootstrap is None else SELFTEST)
         for planted in every:
             row, found, known = await _planted(bench, planted, known)

@@ -81,7 +81,7 @@ def die_before_scorings_cursor(calls: int) -> None:
     countdown, remember = Countdown(calls), LocalReader._remember
 
     async def remembered(self: LocalReader, database: Any, reader: str, *args: Any) -> None:
-        if reader.startswith("scoring<"):
+        if reader == "scoring<interactions":
             countdown.tick()
         await remember(self, database, reader, *args)
 

@@ -181,12 +181,12 @@ class Database:
 
 def _sqlite(url: str, *, attached: str | None = None) -> AsyncEngine:
     # isolation_level None hands BEGIN to us. The driver's deferred BEGIN loses updates between processes.
-    engine = create_async_engine(url, connect_args={"isolation_level": None, "timeout": 10}, **_json())
+    engine = create_async_engine(url, connect_args={"isolation_level": None, "timeout": 4}, **_json())
 
     @event.listens_for(engine.sync_engine, "connect")
     def _configure(connection: Any, _: object) -> None:
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=4000"):
             cursor.execute(f"PRAGMA {pragma}")
         if attached is not None:
             cursor.execute("ATTACH ? AS live", (f"file:{attached}?mode=ro",))

@@ -37,7 +37,7 @@ async def test_somebody_new_becomes_a_customer_and_everybody_is_told(identity: I
     assert (changed["customer_id"], changed["state"], changed["kind"]) == (str(owner), "active", "person")
     [profiled] = await identity.told("customer-profiled")
     assert (profiled["display_name"], profiled["preferred_name"]) == (ANA, "Ana")
-    assert len(profiled["ask"]) == 6
+    assert [each["question_id"] for each in profiled["ask"]][:2] == ["q-email", "q-best-hour"]
 
 
 async def test_the_second_channel_is_the_same_person(identity: Identity) -> None:

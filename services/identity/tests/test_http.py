@@ -153,6 +153,10 @@ async def test_a_customer_sees_only_what_is_proved_to_be_his(
     [
         ("GET", f"{Customers}?q=ana"), ("GET", "/identity/v1/reviews"), ("GET", "/identity/v1/merges"),
         ("GET", "/identity/v1/access-keys"), ("GET", f"{Customers}/{UUID(int=1)}/facts"),
+        ("GET", f"{Customers}/{UUID(int=1)}/relationships"), ("GET", f"{Customers}/{UUID(int=1)}/contacts"),
+        ("GET", f"{Customers}/{UUID(int=1)}/roles"), ("GET", f"{Customers}/{UUID(int=1)}/referrals"),
+        ("GET", f"{Customers}/{UUID(int=1)}/knowledge"), ("GET", "/identity/v1/parties?role=partner"),
+        ("GET", "/identity/v1/staff"), ("GET", "/identity/v1/sites"),
     ],
 )  # fmt: skip
 async def test_lists_are_for_staff(client_with: ClientWith, method: str, path: str) -> None:
@@ -175,6 +179,18 @@ ROUTES = [
     ("POST", "/identity/v1/cannot-links:lift"), ("GET", "/identity/v1/reviews"), ("GET", f"/identity/v1/reviews/{UUID(int=1)}"),
     ("POST", f"/identity/v1/reviews/{UUID(int=1)}:decide"), ("POST", "/identity/v1/access-keys"),
     ("GET", "/identity/v1/access-keys"), ("DELETE", "/identity/v1/access-keys/0123456789ab"),
+    ("GET", f"{Customers}/{UUID(int=1)}/assignments/history"), ("GET", f"{Customers}/{UUID(int=1)}/knowledge"),
+    ("GET", f"{Customers}/{UUID(int=1)}/questions/record"), ("POST", "/identity/v1/relationships"),
+    ("GET", f"{Customers}/{UUID(int=1)}/relationships"), ("POST", f"{Customers}/{UUID(int=1)}/contacts"),
+    ("GET", f"{Customers}/{UUID(int=1)}/contacts"), ("PUT", f"{Customers}/{UUID(int=1)}/contacts/{UUID(int=2)}"),
+    ("GET", f"{Customers}/{UUID(int=1)}/executive-counterparts"), ("GET", f"{Customers}/{UUID(int=1)}/referrals"),
+    ("POST", f"{Customers}/{UUID(int=1)}/referrals"), ("POST", f"{Customers}/{UUID(int=1)}/referral-requests"),
+    ("GET", f"{Customers}/{UUID(int=1)}/roles"), ("DELETE", f"{Customers}/{UUID(int=1)}/roles/partner"),
+    ("PUT", f"{Customers}/{UUID(int=1)}/roles/reference"), ("PUT", f"{Customers}/{UUID(int=1)}/roles/target_account"),
+    ("PUT", f"{Customers}/{UUID(int=1)}/roles/partner"), ("POST", f"{Customers}/{UUID(int=1)}/showings"),
+    ("GET", "/identity/v1/parties"), ("GET", "/identity/v1/staff"), ("GET", "/identity/v1/staff/s-1"),
+    ("PUT", "/identity/v1/staff/s-1"), ("GET", "/identity/v1/sites"), ("GET", "/identity/v1/sites/s-1"),
+    ("PUT", "/identity/v1/sites/s-1"),
 ]  # fmt: skip
 
 

@@ -102,6 +102,7 @@ class CustomerProfiled(EventData):
     ask: list[dict[str, Any]] = []  # the next questions, best first: {"question_id","key","text","channels"}
     accounts: list[str] = []  # identifiers of scheme account, normalised text
     people: list[dict[str, Any]] = []  # {"role": "account_owner"|..., "staff_id","name","since","handover_note"}
+    # of an organisation its own people too: role "contact", with "customer_id","function","seniority","decision_role","confirmed_at"
 
     def key(self) -> str:
         return str(self.customer_id)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
@@ -11,13 +11,23 @@ from common.errors import Conflict, Invalid, NotFound
 from common.identifiers import RANK
 from common.moments import written
 from common.names import fold, greeting_name
-from identity.knowledge.domain import Fact, Put, current_facts, next_questions, quiet_until
-from identity.relationships.domain import MOST_TOLD, Relationship, by_weight
+from identity.knowledge.domain import (
+    RECENT_DAYS,
+    Fact,
+    KnowledgeIndex,
+    Put,
+    current_facts,
+    ends_of_rest,
+    next_questions,
+    ready_for_any_channel,
+    understanding,
+    weighed,
+)
+from identity.relationships.domain import MOST_TOLD, Relationship, by_weight, latest_of_each
 from identity.sightings.domain import ProfileValue
 
 # Profile values that are facts to whoever talks with him: not to be asked again.
 KNOWN_VALUES = ("birth_date", "address", "city", "region", "postcode", "country", "organisation")
-ASKED_AHEAD = 6  # questions kept ready, so that two suit whichever channel comes
 
 
 class UnknownCustomer(NotFound):
@@ -216,14 +226,41 @@ def known_keys(dossier: Dossier, values: Mapping[str, ProfileValue]) -> set[str]
     return known
 
 
+def knowledge_of(dossier: Dossier, company: Company, *, wishes: bool, now: datetime) -> KnowledgeIndex:
+    """How well he is located, understood and related (S4-18). `wishes`: a preference or a consent of his is on record.
+
+    Located and related are means of four things that are so or not; what too many share locates nobody.
+    """
+    values, facts = survivors(dossier.values, company.survivorship), current_facts(dossier.facts)
+    schemes = {i.scheme for i in dossier.identifiers if not i.shared}
+    seen = [t.last_seen for t in dossier.traces if t.scheme != "customer"]
+    others = [r for r in latest_of_each(dossier.relations) if r.holds(now)]
+    located = {
+        "phone": "phone" in schemes,
+        "email": "email" in schemes,
+        "address": "address" in values,
+        "proved-identity": any(t.proven for t in dossier.traces if t.scheme != "customer"),
+    }
+    related = {
+        "dialogue": any(moment > now - timedelta(days=RECENT_DAYS) for moment in seen),
+        "links": bool(others),
+        "wishes": wishes,
+        "owner": any(a.role == "account_owner" for a in people_around(dossier.assigned)),
+    }
+    understood = understanding(company.facts, company.questions, facts, known=known_keys(dossier, values), now=now)
+    return KnowledgeIndex(weighed(located), understood, weighed(related))
+
+
 def profile_of(dossier: Dossier, company: Company, *, now: datetime) -> dict[str, Any]:
     """The content of CustomerProfiled: names, what is known, what to ask next, accounts, people around him."""
     values, facts = survivors(dossier.values, company.survivorship), current_facts(dossier.facts)
     kind = dossier.customer.kind
     # whether a complaint is open interactions knows better: it leaves the questions out while one is
-    questions = next_questions(
-        company.questions_for(None), facts, dossier.puts, known=known_keys(dossier, values), now=now, limit=ASKED_AHEAD
-    )  # fmt: skip
+    catalogue = company.questions_for(None)
+    wanted = next_questions(
+        catalogue, facts, dossier.puts, known=known_keys(dossier, values), now=now, limit=len(catalogue)
+    )
+    questions = ready_for_any_channel(wanted)
     founding = {t.trace_id for t in dossier.traces if t.proven or t.via is None}
     accounts = [i for i in dossier.identifiers if i.scheme == "account" and i.trace_id in founding]
     return {
@@ -295,6 +332,6 @@ def _known(
 def changes_by_itself_at(dossier: Dossier, *, now: datetime) -> datetime | None:
     """When what we tell of him changes without anything happening: a fact goes stale, a question may be put again."""
     moments: Collection[datetime] = [f.expires_at for f in current_facts(dossier.facts).values() if f.expires_at]
-    moments = [*moments, *(quiet_until(put) for put in dossier.puts)]
+    moments = [*moments, *ends_of_rest(dossier.puts, now)]
     moments = [*moments, *(said.until for said, _ in dossier.contacts if said.until)]
     return min((moment for moment in moments if moment > now), default=None)

@@ -12,15 +12,25 @@ from common.idempotency import AttemptOf, KeyReused
 from common.pagination import InvalidCursor, Paging
 from common.problems import problems_of
 from identity.callers import Reading, Secret, Writing
-from identity.customers.domain import UnknownCustomer, known_keys, survivors
+from identity.customers.domain import UnknownCustomer, knowledge_of, known_keys, survivors
 from identity.knowledge.domain import (
     DRIP_LIMIT,
     FactExpiresBeforeItWasObserved,
     UnknownQuestion,
     current_facts,
     next_questions,
+    record_of_questions,
 )
-from identity.knowledge.schemas import FactLearn, FactPage, FactRead, QuestionRead, Questions
+from identity.knowledge.schemas import (
+    AskedRead,
+    FactLearn,
+    FactPage,
+    FactRead,
+    KnowledgeRead,
+    QuestionRead,
+    QuestionRecord,
+    Questions,
+)
 from identity.knowledge.use_cases import decline_question, learn_fact
 from identity.reach import ForStaffOnly, for_staff, visible
 
@@ -50,7 +60,7 @@ async def learn(
         customer_id=customer_id, **body.model_dump(), who=who, attempt=attempt, uow=uow, clock=clock, company=company,
         secret=secret,
     )  # fmt: skip
-    return FactRead.of(fact)
+    return FactRead.of(fact, definition=company.fact(fact.key), now=clock())
 
 
 @router.get(
@@ -60,6 +70,8 @@ async def list_facts(
     customer_id: UUID,
     who: CanRead,
     uow: Reading,
+    clock: ClockOf,
+    company: CompanyOf,
     page: Paging,
     key: Annotated[str | None, Query(max_length=100, description="One series only")] = None,
 ) -> FactPage:
@@ -73,7 +85,8 @@ async def list_facts(
             traces, key=key, after=(after[0], after[1]) if after else None, limit=page.fetch
         )
     kept, following = page.cut(facts, key=lambda fact: (fact.observed_at, fact.fact_id))
-    return FactPage(items=[FactRead.of(fact) for fact in kept], next=following)
+    items = [FactRead.of(fact, definition=company.fact(fact.key), now=clock()) for fact in kept]
+    return FactPage(items=items, next=following)
 
 
 @router.get("/questions", summary="What to ask next", responses=problems_of(UnknownCustomer, ForStaffOnly))
@@ -103,6 +116,44 @@ async def ask_next(
     )  # fmt: skip
     items = [QuestionRead(question_id=q.id, key=q.key, text=q.text, channels=sorted(q.channels)) for q in questions]
     return Questions(items=items, none_because=None if items or not limit else "nothing-left-to-ask")
+
+
+@router.get(
+    "/questions/record", summary="What became of each question", responses=problems_of(UnknownCustomer, ForStaffOnly)
+)
+async def read_record(
+    customer_id: UUID, who: CanRead, uow: Reading, clock: ClockOf, company: CompanyOf
+) -> QuestionRecord:
+    """Answered, declined, asked in vain, asked again although we knew (pregunta repetida), and until when it rests."""
+    for_staff(who)
+    async with uow:
+        found = await visible(customer_id, who, uow)
+        dossier = (await uow.customers.dossiers([found.customer_id]))[found.customer_id]
+    record = record_of_questions(
+        company.questions_for(None), dossier.facts, dossier.puts,
+        known=known_keys(dossier, survivors(dossier.values, company.survivorship)), now=clock(),
+    )  # fmt: skip
+    return QuestionRecord(items=[AskedRead.of(asked) for asked in record])
+
+
+@router.get("/knowledge", summary="How well we know him", responses=problems_of(UnknownCustomer, ForStaffOnly))
+async def read_knowledge(
+    customer_id: UUID, who: CanRead, uow: Reading, clock: ClockOf, company: CompanyOf
+) -> KnowledgeRead:
+    """The knowledge index (ubicarlo, comprenderlo, relacionarlo): three parts from 0 to 1, each with what is missing (S4-18).
+
+    Located: a phone, an e-mail, an address of his own, an identity that is proved. Understood: how sure we are of the facts that
+    the company wants to know, stale ones counting nothing. Related: a dialogue within 180 days, links to others, wishes or
+    consents on record, somebody of ours who owns him.
+    """
+    for_staff(who)
+    now = clock()
+    async with uow:
+        found = await visible(customer_id, who, uow)
+        dossier = (await uow.customers.dossiers([found.customer_id]))[found.customer_id]
+        traces = [info.trace_id for info in dossier.traces]
+        wishes = bool(await uow.contact.preferences_of(traces) or await uow.contact.consents_of(traces))
+    return KnowledgeRead.of(knowledge_of(dossier, company, wishes=wishes, now=now), as_of=now)
 
 
 @router.post(

@@ -1,11 +1,13 @@
 """Bodies and answers about facts and questions."""
 
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from identity.knowledge.domain import Fact
+from common.company import FactDefinition
+from identity.knowledge.domain import Asked, Fact, KnowledgeIndex, Part
 
 _ID = "0192f0c1-0000-7000-8000-000000000001"
 _AT = "2026-11-20T20:04:05Z"
@@ -43,10 +45,16 @@ class FactRead(BaseModel):
     touchpoint_id: UUID | None = Field(description="The touchpoint in which it was learnt", examples=[None])
     question_id: str | None = Field(examples=["q-best-hour"])
     by: str | None = Field(examples=["Marta Gil"])
+    stale: bool = Field(description="Too old to go by: it may be asked again")
+    sensitivity: Literal["public", "internal", "restricted"] = Field(
+        description="Restricted ones never leave this service", examples=["public"]
+    )
 
     @classmethod
-    def of(cls, fact: Fact) -> "FactRead":
-        return cls(**{name: getattr(fact, name) for name in cls.model_fields})
+    def of(cls, fact: Fact, *, definition: FactDefinition | None, now: datetime) -> "FactRead":
+        told = {name: getattr(fact, name) for name in cls.model_fields if name in fact.__dataclass_fields__}
+        sensitivity = definition.sensitivity if definition is not None else "internal"
+        return cls(**told, stale=fact.stale(now), sensitivity=sensitivity)
 
 
 class FactPage(BaseModel):
@@ -77,3 +85,63 @@ class Questions(BaseModel):
 
     items: list[QuestionRead]
     none_because: Literal["open-case", "nothing-left-to-ask"] | None = Field(examples=[None])
+
+
+class AskedRead(BaseModel):
+    """What became of one question. `repeated`: so often he was asked what we knew, and it was fresh."""
+
+    question_id: str = Field(examples=["q-best-hour"])
+    key: str = Field(examples=["best_hour"])
+    text: str = Field(examples=["¿A qué hora prefiere que lo contactemos?"])
+    state: Literal["never-asked", "asked", "declined", "answered", "stale", "known"] = Field(
+        description="stale: answered, too long ago; known: on record otherwise than by an answer", examples=["asked"]
+    )
+    times_asked: int = Field(examples=[1])
+    times_declined: int = Field(examples=[0])
+    repeated: int = Field(examples=[0])
+    last_put_at: AwareDatetime | None = Field(examples=[_AT])
+    answered_at: AwareDatetime | None = Field(examples=[None])
+    rests_until: AwareDatetime | None = Field(description="Not to be put before", examples=["2026-12-20T20:04:05Z"])
+
+    @classmethod
+    def of(cls, asked: Asked) -> "AskedRead":
+        told = {name: getattr(asked, name) for name in cls.model_fields if name in asked.__dataclass_fields__}
+        return cls(question_id=asked.question.id, key=asked.question.key, text=asked.question.text, **told)
+
+
+class QuestionRecord(BaseModel):
+    """Every question of the drip dialogue, those wanted most first."""
+
+    items: list[AskedRead]
+
+
+class PartRead(BaseModel):
+    """One part of the index: 0 nothing, 1 all that we look for; and what is missing, the weightiest first."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"value": 0.5, "missing": ["email", "address"]}})
+
+    value: float
+    missing: list[str]
+
+    @classmethod
+    def of(cls, part: Part) -> "PartRead":
+        return cls(value=part.value, missing=part.missing)
+
+
+class KnowledgeRead(BaseModel):
+    """How well we know him."""
+
+    located: PartRead = Field(description="Ubicado: phone, email, address, proved identity; a quarter each")
+    understood: PartRead = Field(
+        description="Comprendido: confidence of fresh facts, weighted by their questions' priority"
+    )
+    related: PartRead = Field(
+        description="Relacionado: dialogue within 180 days, links, wishes, an owner; a quarter each"
+    )
+    index: float = Field(description="The mean of the three", examples=[0.62])
+    as_of: AwareDatetime = Field(examples=[_AT])
+
+    @classmethod
+    def of(cls, index: KnowledgeIndex, *, as_of: datetime) -> "KnowledgeRead":
+        parts = {name: PartRead.of(getattr(index, name)) for name in ("located", "understood", "related")}
+        return cls(**parts, index=index.value, as_of=as_of)

@@ -38,12 +38,14 @@ async def learn_fact(
     now = clock()
     observed = observed_at or now
     definition = company.fact(key)
-    if expires_at is None and definition is not None and definition.validity_days is not None:
-        expires_at = observed + timedelta(days=definition.validity_days)
+    question = company.question(question_id) if question_id is not None else None
+    if question_id is not None and question is None:
+        raise UnknownQuestion(pointer="/question_id")
+    days = (definition and definition.validity_days) or (question and question.validity_days)
+    if expires_at is None and days:
+        expires_at = observed + timedelta(days=days)
     if expires_at is not None and expires_at <= observed:
         raise FactExpiresBeforeItWasObserved(pointer="/expires_at")
-    if question_id is not None and company.question(question_id) is None:
-        raise UnknownQuestion(pointer="/question_id")
     async with uow:
         known = await recall(uow, attempt, who)
         customer = await held(customer_id, who, uow)

@@ -66,7 +66,7 @@ _ROLE_REFUSALS = (UnknownCustomer, Stale, VersionMissing, ForStaffOnly)
     responses=problems_of(*_ROLE_REFUSALS),
 )
 async def put_reference(
-    customer_id: UUID, body: Reference, version: ExpectedVersion, tools: With, response: Response
+    customer_id: UUID, body: Reference, tools: With, version: ExpectedVersion, response: Response
 ) -> RoleRead:
     """A customer whom prospects may be shown (cliente "show-room"), for what, and how often at most.
 
@@ -81,7 +81,7 @@ async def put_reference(
     responses=problems_of(*_ROLE_REFUSALS),
 )
 async def put_target(
-    customer_id: UUID, body: TargetAccount, version: ExpectedVersion, tools: With, response: Response
+    customer_id: UUID, body: TargetAccount, tools: With, version: ExpectedVersion, response: Response
 ) -> RoleRead:
     """A target account (cuenta objetivo); complete once at least three names there are known. If-Match: the version read, `"0"` for the first time."""
     return await _put(customer_id, "target_account", body.model_dump(exclude_none=True), version, tools, response)
@@ -93,7 +93,7 @@ async def put_target(
     responses=problems_of(*_ROLE_REFUSALS, PartnerIllRegarded),
 )
 async def put_partner(
-    customer_id: UUID, body: Partner, version: ExpectedVersion, tools: With, response: Response
+    customer_id: UUID, body: Partner, tools: With, version: ExpectedVersion, response: Response
 ) -> RoleRead:
     """A partner (aliado) with its standing (reputación). Whom customers regard ill is no active ally. If-Match: the version read, `"0"` for the first time."""
     return await _put(customer_id, "partner", body.model_dump(exclude_none=True), version, tools, response)
@@ -105,7 +105,7 @@ async def put_partner(
     summary="End a role",
     responses=problems_of(*_ROLE_REFUSALS, NoSuchRole),
 )
-async def end_role(customer_id: UUID, role: RoleName, version: ExpectedVersion, tools: With) -> None:
+async def end_role(customer_id: UUID, role: RoleName, tools: With, version: ExpectedVersion) -> None:
     """He is it no more; that he was stays on record (historia)."""
     await put_role(customer_id=customer_id, role=role, body=None, version=version, tools=tools)
 
@@ -225,7 +225,7 @@ async def _put(
     responses=problems_of(Stale, VersionMissing, ForStaffOnly),
 )
 async def put_staff(
-    staff_id: Known, body: StaffPut, version: ExpectedVersion, tools: With, response: Response
+    staff_id: Known, body: StaffPut, tools: With, version: ExpectedVersion, response: Response
 ) -> StaffRead:
     """Staff (personal), under the id that touchpoints and assignments name. If-Match: the version read, `"0"` for the first time."""
     entry = await put_entry(kind="staff", code=staff_id, body=body.model_dump(), version=version, tools=tools)
@@ -261,7 +261,7 @@ async def list_staff(who: CanRead, uow: Reading, page: Paging) -> StaffPage:
     summary="Enter or change a place of ours",
     responses=problems_of(Stale, VersionMissing, ForStaffOnly),
 )
-async def put_site(site: Known, body: SitePut, version: ExpectedVersion, tools: With, response: Response) -> SiteRead:
+async def put_site(site: Known, body: SitePut, tools: With, version: ExpectedVersion, response: Response) -> SiteRead:
     """A site (sede), under the code that touchpoints name. If-Match: the version read, `"0"` for the first time."""
     entry = await put_entry(kind="site", code=site, body=body.model_dump(), version=version, tools=tools)
     response.headers["ETag"] = etag_of(entry.version)

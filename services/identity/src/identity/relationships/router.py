@@ -160,8 +160,8 @@ async def put_contact(
     customer_id: UUID,
     person_id: UUID,
     body: Position,
-    version: ExpectedVersion,
     tools: With,
+    version: ExpectedVersion,
     response: Response,
 ) -> ContactEntered:
     """Still there (¿sigue ahí?), whole: what is left out is no longer known. Send If-Match with the `version` that was read."""

@@ -1,0 +1,80 @@
+"""Facts with their sensitivity, what became of each question, and how well we know him: over HTTP."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+
+from ..conftest import Identity, seen  # noqa: TID252
+
+Customers = "/identity/v1/customers"
+
+
+async def knowledge(client: httpx.AsyncClient, customer: Any) -> dict[str, Any]:
+    answer = await client.get(f"{Customers}/{customer}/knowledge")
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def test_a_fact_says_how_old_and_how_delicate_it_is(identity: Identity, client: httpx.AsyncClient) -> None:
+    made = (await client.post(Customers, json={"profile": {"full_name": "Ana López"}})).json()
+    path = f"{Customers}/{made['customer_id']}/facts"
+    for key in ("best_hour", "credit_note", "something_else"):
+        assert (await client.post(path, json={"key": key, "value": "x"})).status_code == 201
+    identity.clock.advance(timedelta(days=200))
+    found = {each["key"]: (each["sensitivity"], each["stale"]) for each in (await client.get(path)).json()["items"]}
+    assert found == {
+        "best_hour": ("public", False), "credit_note": ("restricted", True), "something_else": ("internal", False),
+    }  # fmt: skip
+
+
+async def test_a_question_is_put_declined_answered_and_never_forgotten(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    person = seen("phone:3001234567", name="Ana López", asked=["q-email", "q-best-hour"], at=identity.clock())
+    await identity.happen(person)
+    path = f"{Customers}/{await identity.owner(person)}/questions"
+    identity.clock.advance(timedelta(days=1))
+    await client.post(f"{path}/q-best-hour:decline")
+    answer = {"key": "email_address", "value": "ana@example.com", "question_id": "q-email"}
+    await client.post(path.replace("questions", "facts"), json=answer)
+    identity.clock.advance(timedelta(days=40))
+    again = seen("phone:3001234567", name="Ana López", asked=["q-email"], at=identity.clock())
+    await identity.happen(again)
+    record = {each["question_id"]: each for each in (await client.get(f"{path}/record")).json()["items"]}
+    email, hour = record["q-email"], record["q-best-hour"]
+    assert (email["state"], email["times_asked"], email["repeated"]) == ("answered", 2, 1)
+    assert (hour["state"], hour["times_declined"], hour["repeated"]) == ("declined", 1, 0)
+    assert hour["rests_until"] > identity.clock().isoformat()
+    asked = (await client.get(path)).json()["items"]
+    assert not {"q-email", "q-best-hour"} & {each["question_id"] for each in asked}
+
+
+async def test_who_is_reached_understood_and_bound_to_us_is_known(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    person = seen(
+        "phone:3001234567", name="Ana López", attests=("*",), profile={"address": "Cra 97 # 12-34"}, at=identity.clock()
+    )
+    await identity.happen(person)
+    ana = await identity.owner(person)
+    first = await knowledge(client, ana)
+    assert first["located"] == {"value": 0.75, "missing": ["email"]}
+    assert first["understood"]["value"] == 0
+    assert first["related"] == {"value": 0.25, "missing": ["links", "owner", "wishes"]}
+
+    luis = (await client.post(Customers, json={"profile": {"full_name": "Luis"}})).json()["customer_id"]
+    body = {"from_id": luis, "to_id": str(ana), "kind": "relative_of"}
+    await client.post("/identity/v1/relationships", json=body)
+    await client.put(f"{Customers}/{ana}/assignments", json={"role": "account_owner", "staff_id": "s-1"})
+    await client.put(f"{Customers}/{ana}/preferences", json={"ranking": ["phone"]})
+    await client.post(f"{Customers}/{ana}/facts", json={"key": "best_hour", "value": "tarde"})
+    then = await knowledge(client, ana)
+    assert then["related"] == {"value": 1.0, "missing": []}
+    assert then["understood"]["value"] > 0
+    assert then["index"] > first["index"]
+
+    identity.clock.advance(timedelta(days=400))
+    later = await knowledge(client, ana)
+    assert later["related"]["missing"] == ["dialogue"]
+    assert later["understood"]["value"] == 0

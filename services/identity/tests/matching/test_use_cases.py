@@ -114,7 +114,9 @@ async def test_what_is_taken_back_is_compared_no_more(identity: Identity) -> Non
 
 async def test_a_crowd_under_one_key_is_passed_over(identity: Identity) -> None:
     strangers = [
-        seen(f"email:person{n:03}@example.com", name=f"Otilia Bahamon{chr(97 + n % 26)}{chr(97 + n // 26)}", profile=HOME)
+        seen(
+            f"email:person{n:03}@example.com", name=f"Otilia Bahamon{chr(97 + n % 26)}{chr(97 + n // 26)}", profile=HOME
+        )
         for n in range(60)
     ]
     await identity.happen(*strangers)
@@ -132,7 +134,9 @@ def test_one_pair_has_the_same_verdict_online_and_in_bulk():
     [pair] = compare_people([(left, right)], {left: ana, right: again})
     columns = Columns.of([ana, again])
     compared = Comparer(columns, Frequencies.known(columns, SHIPPED_COMMON)).compare(np.array([0]), np.array([1]))
-    assert pair.bits == pytest.approx(float(score(compared.levels, compared.rarity, shipped_weights(1_000_000)).score[0]))
+    assert pair.bits == pytest.approx(
+        float(score(compared.levels, compared.rarity, shipped_weights(1_000_000)).score[0])
+    )
     assert pair.bits == pytest.approx(sum(bar.weight for bar in pair.bars))
 
 

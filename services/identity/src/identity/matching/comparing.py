@@ -1,5 +1,6 @@
 """How alike two records are: a level for each field, for many pairs at once."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -219,6 +220,8 @@ class Comparer:
             level[unequal[slips == 2]] = told["partly"]
         if group == "email":
             level[unequal[slips == 2]] = told["near"]
+            bare = self._without_digits()
+            level[unequal[bare[a[unequal]] == bare[b[unequal]]]] = told["different"]  # user12 and user13 are two
             boxes = self._mailboxes()
             level[unequal[(boxes[a[unequal]] == boxes[b[unequal]]) & (boxes[a[unequal]] > 0)]] = told["near"]
         return level
@@ -231,6 +234,11 @@ class Comparer:
 
     def _mailboxes(self) -> npt.NDArray[np.int64]:
         return _numbered(self, "mailbox", [mailbox_of(word) for word in self.columns.words("email")])
+
+    def _without_digits(self) -> npt.NDArray[np.int64]:
+        return _numbered(
+            self, "e-mail without digits", [re.sub(r"[0-9]+", "0", w) for w in self.columns.words("email")]
+        )
 
     # --- where --------------------------------------------------------------------------------------------------------
 

@@ -229,6 +229,21 @@ def verdict_of(probability: float) -> Verdict:
     return "linked" if probability >= LINKED else "review" if probability >= REVIEW else "nothing"
 
 
+# Where likeness may act by itself. Numbers that are given out in a row are near misses of each other, and a namesake's are no
+# slips of mine: without one thing that agrees as it stands, the weights of another population prove nothing.
+GROUNDS = frozenset(
+    {("birth_date", "exact"), ("document", "exact"), ("account", "exact"), ("email", "exact"), ("phone", "exact")}
+    | {("address", "same")}
+)
+SLIPS = frozenset({("document", "near"), ("email", "near"), ("birth_date", "near")})
+
+
+def grounds_of(bars: Sequence[Evidence]) -> Literal["agree", "slip", "none"]:
+    """What likeness rests on beside names and places: something that agrees, at least a slip, or nothing."""
+    told = {(bar.field, bar.level) for bar in bars}
+    return "agree" if told & GROUNDS else "slip" if told & SLIPS else "none"
+
+
 def weights_from(document: Mapping[str, object]) -> Weights:
     """Weights that were kept as a document."""
     match, stranger, housemate = (

@@ -26,6 +26,7 @@ from identity.matching.domain import (
     Common,
     Evidence,
     Weights,
+    grounds_of,
     learnt_from_file,
     score,
     shipped_weights,
@@ -40,6 +41,7 @@ from identity.sightings.domain import Sighting
 from identity.uow import IdentityUnitOfWork
 
 MOST_COMPARED = 100  # records that one is compared with: those that share the most keys
+MOST_ASKED = 3  # reviews that one record opens: the pairs that are most alike
 POPULATION = 1_000_000  # records among which the shipped weights look for a person
 
 
@@ -161,6 +163,7 @@ async def _act(pairs: Sequence[Pair], *, uow: IdentityUnitOfWork, company: Compa
     trails = await uow.links.trails({trace_id for pair in pairs for trace_id in (pair.mine, pair.theirs)})
     owners = {trace_id: trail.customer_id for trace_id, trail in trails.items()}
     reviews: list[Review] = []
+    asked: Counter[UUID] = Counter()
     touched: set[UUID] = set()
     found = _by_customer(pairs, owners)
     torn = await _torn(found, owners, uow)
@@ -175,7 +178,9 @@ async def _act(pairs: Sequence[Pair], *, uow: IdentityUnitOfWork, company: Compa
         if best.mine in torn:
             doubts = [*doubts, "several-customers"]
         if doubts:
-            reviews.append(review_of(best, doubts, at=now))
+            asked[best.mine] += 1
+            if asked[best.mine] <= MOST_ASKED:
+                reviews.append(review_of(best, doubts, at=now))
             continue
         elder, younger = sorted((own, other), key=lambda each: (world.since[each], each))
         await merge_now(
@@ -243,16 +248,25 @@ def doubts_about(best: Pair, worst: Pair, one: UUID, other: UUID, world: World) 
     Likeness is not proof: of two customers who both proved something, one would read the other's history.
     """
     found = objections(one, other, world)
-    if {"kept-apart", "other-document"} & set(found):
+    rests_on = grounds_of(best.bars)
+    if {"kept-apart", "other-document"} & set(found) or rests_on == "none":
         return None
     doubts = [each for each in found if each != "document-one-digit-off"]  # weighed already
     if verdict_of(best.probability) != "linked":
         doubts.append("alike-in-part")
     if worst.bits < CONTRADICTION:
         doubts.append("unlike-in-part")
+    if rests_on == "slip":
+        doubts.append("nearly-alike-alone")
+    if _has_several_documents(world, one) or _has_several_documents(world, other):
+        doubts.append("several-documents")  # one slip of a number is a slip; two are a row of numbers
     if world.persona(one).proven and world.persona(other).proven:
         doubts.append("claimed-only")
     return doubts
+
+
+def _has_several_documents(world: World, customer_id: UUID) -> bool:
+    return any(len(numbers) > 1 for numbers in world.persona(customer_id).documents.values())
 
 
 def review_of(pair: Pair, reasons: Sequence[str], *, at: datetime) -> Review:

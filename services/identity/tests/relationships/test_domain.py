@@ -21,6 +21,7 @@ from identity.relationships.domain import (
     gaps_of_target,
     latest_of_each,
     referral_allowed_at,
+    staff_of,
 )
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -106,3 +107,12 @@ def test_executives_meet_those_of_the_same_function_and_rank() -> None:
     ]
     assert [(c.contact.from_customer, c.staff_id) for c in counterparts(theirs, ours)] == [(ANA, "s-1")]
     assert [c.staff_id for c in counterparts(theirs, [])] == [None]
+
+
+def test_of_a_large_organisation_those_who_decide_are_named() -> None:
+    many = [said(UUID(int=100 + n), ACME, day=n) for n in range(9)]
+    gone = said(LUIS, ACME, day=10, until=NOW, decision_role="decider")
+    people = [*many, gone, said(ANA, ACME, decision_role="decider"), said(ANA, LUIS, "relative_of")]
+    chosen = [r.from_customer for r in staff_of({ACME}, people, most=3)]
+    assert chosen == [ANA, UUID(int=108), UUID(int=107)]
+    assert staff_of({LUIS}, people, most=3) == []

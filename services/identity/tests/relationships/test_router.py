@@ -8,6 +8,7 @@ import httpx
 
 from common.http import ServiceApp
 from common.openapi import openapi_gaps
+from identity.consumers import profiles_stale
 
 from ..conftest import Identity, case, seen  # noqa: TID252
 
@@ -32,6 +33,15 @@ async def merged(client: httpx.AsyncClient, identity: Identity, survivor: str, a
     assert answer.status_code == 201, answer.text
     identity.clock.advance(timedelta(seconds=1))
     return str(answer.json()["merge_id"])
+
+
+async def wake(identity: Identity) -> None:
+    """What the worker does when timers are due."""
+    async with identity.uow() as uow:
+        due = await uow.timers.due(now=identity.clock())
+        await profiles_stale(due, uow=uow, clock=identity.clock, company=identity.company)
+        await uow.timers.done(due)
+        await uow.commit()
 
 
 async def undone(client: httpx.AsyncClient, merge: str) -> None:
@@ -118,6 +128,7 @@ async def test_who_is_called_otherwise_by_now_is_called_so_by_his_organisation(
     etag = (await client.get(path)).headers["etag"]
     identity.clock.advance(timedelta(seconds=1))
     await client.patch(path, json={"full_name": "Carlos Peña Rojas"}, headers={"If-Match": etag})
+    await wake(identity)
     told = [each for each in await identity.told("customer-profiled") if each["customer_id"] == acme][-1]
     assert [p["name"] for p in told["people"]] == ["Carlos Peña Rojas"]
 
@@ -229,6 +240,7 @@ async def test_relationships_go_with_the_survivor_and_come_back_by_the_undo(
     await relate(client, am, home, "household_member")  # by his old id, which leads to her
 
     await undone(client, merge)
+    await wake(identity)
     found = {each: await network(client, each) for each in (ana, am, acme)}
     assert found[am] == before[am]
     assert found[acme] == before[acme]

@@ -15,7 +15,7 @@ from identity.customers.domain import CarriedIdentifier, Customer, Dossier, Trac
 from identity.customers.models import customer
 from identity.knowledge.repository import Knowledge
 from identity.linking.models import trace
-from identity.relationships.domain import WORKS_FOR, Relationship, latest_of_each
+from identity.relationships.domain import MOST_TOLD, Relationship, staff_of
 from identity.relationships.repository import Relationships
 from identity.sightings.domain import ProfileValue
 from identity.sightings.models import name_token, trace_identifier
@@ -23,6 +23,7 @@ from identity.sightings.repository import Sightings
 
 MOST_TRACES = 200  # a switchboard's number reaches thousands: so many are looked at, and the answer says so
 MOST_CANDIDATES = 20
+MOST_NAMED = 2 * MOST_TOLD  # people of an organisation whose names are read; some may have left
 T = TypeVar("T")
 
 
@@ -113,17 +114,13 @@ class Customers:
     async def _contacts(
         self, organisations: Collection[UUID], said: Iterable[Relationship]
     ) -> dict[UUID, list[tuple[Relationship, Sequence[ProfileValue]]]]:
-        """Of each organisation whoever was last said to work for it, with the values that name him."""
-        people = [r for r in latest_of_each(said) if r.kind == WORKS_FOR and r.to_customer in organisations]
-        owner = (
-            {
-                i.trace_id: i.customer_id
-                for i in await self.traces_of({r.from_customer for r in people if r.from_customer})
-            }
-            if people
-            else {}
-        )
-        values = _grouper(owner)(await Sightings(self._session).values_of(owner)) if owner else {}
+        """Of each organisation those who work for it, who decide first, with the values that name them."""
+        people = staff_of(organisations, said, most=MOST_NAMED)
+        if not people:
+            return {}
+        persons = {r.from_customer for r in people if r.from_customer is not None}
+        owner = {info.trace_id: info.customer_id for info in await self.traces_of(persons)}
+        values = _grouper(owner)(await Sightings(self._session).values_of(owner))
         found: defaultdict[UUID, list[tuple[Relationship, Sequence[ProfileValue]]]] = defaultdict(list)
         for each in people:
             if each.to_customer is not None and each.from_customer is not None:

@@ -50,10 +50,10 @@ async def tell_profiles(
         employers |= employers_of(customer_id, dossier.relations)
         uow.outbox.add(CustomerProfiled(customer_id=customer_id, revision=revision, **content), at=now)
     await uow.customers.told(told, revision="profiled", digest="profile_digest")
+    # what is told of an organisation names its people: told by the worker, once for however many of them changed
+    timers += [Timer(PROFILE_STALE, str(each), now, {}) for each in sorted(employers - set(customers))]
     await uow.timers.set_all(timers)
-    # an organisation's resume names its people; with `anew` it has its own turn
-    others = set() if anew else employers - set(customers)
-    return len(told) + await tell_profiles(others, uow=uow, company=company, now=now)
+    return len(told)
 
 
 async def tell_contact(

@@ -1,5 +1,6 @@
 """What holds between two parties (relaciones): dated series, contacts of organisations, referrals and their limit."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -105,6 +106,18 @@ def contacts_of(organisation: UUID, said: Iterable[Relationship], *, now: dateti
     """The organisation's people who are still there: those who decide first, then by who was confirmed last."""
     people = [r for r in latest_of_each(said) if r.kind == WORKS_FOR and r.to_customer == organisation and r.holds(now)]
     return sorted(people, key=by_weight)
+
+
+def staff_of(organisations: Collection[UUID], said: Iterable[Relationship], *, most: int) -> list[Relationship]:
+    """Of each organisation at most so many of its people: those of whom no end is known first, then those who decide."""
+    counted: Counter[UUID | None] = Counter()
+    people = [r for r in latest_of_each(said) if r.kind == WORKS_FOR and r.to_customer in organisations]
+    chosen = []
+    for each in sorted(people, key=lambda r: (r.until is not None, by_weight(r))):
+        counted[each.to_customer] += 1
+        if counted[each.to_customer] <= most:
+            chosen.append(each)
+    return chosen
 
 
 def by_weight(contact: Relationship) -> int:

@@ -41,6 +41,7 @@ from identity.sightings.domain import Sighting
 from identity.uow import IdentityUnitOfWork
 
 MOST_COMPARED = 100  # records that one is compared with: those that share the most keys
+MOST_ALIKE = 5  # customers that one record is weighed against: those it resembles most
 MOST_ASKED = 3  # reviews that one record opens: the pairs that are most alike
 POPULATION = 1_000_000  # records among which the shipped weights look for a person
 
@@ -162,16 +163,16 @@ async def _act(pairs: Sequence[Pair], *, uow: IdentityUnitOfWork, company: Compa
     """Merge whom nothing speaks against, open a review where something does; whoever is older stays."""
     trails = await uow.links.trails({trace_id for pair in pairs for trace_id in (pair.mine, pair.theirs)})
     owners = {trace_id: trail.customer_id for trace_id, trail in trails.items()}
+    found = _by_customer(pairs, owners)
+    world = await _world(_customers(found, owners), uow)
+    torn = await _torn(found, owners, world, uow)
     reviews: list[Review] = []
     asked: Counter[UUID] = Counter()
     touched: set[UUID] = set()
-    found = _by_customer(pairs, owners)
-    torn = await _torn(found, owners, uow)
     for best, worst in found:
         own, other = owners.get(best.mine), owners.get(best.theirs)
         if own is None or other is None or own == other:
             continue
-        world = await _world(own, other, uow)
         doubts = doubts_about(best, worst, own, other, world)
         if doubts is None:
             continue
@@ -189,44 +190,56 @@ async def _act(pairs: Sequence[Pair], *, uow: IdentityUnitOfWork, company: Compa
         )  # fmt: skip
         owners = {trace_id: elder if owner == younger else owner for trace_id, owner in owners.items()}
         touched |= {elder, younger}
+        world = await _world(_customers(found, owners), uow)
     await uow.reviews.open(reviews)
     return touched
 
 
+def _customers(found: Sequence[tuple[Pair, Pair]], owners: Mapping[UUID, UUID | None]) -> set[UUID]:
+    named = {owners.get(trace_id) for best, _ in found for trace_id in (best.mine, best.theirs)}
+    return {each for each in named if each is not None}
+
+
 def _by_customer(pairs: Sequence[Pair], owners: Mapping[UUID, UUID | None]) -> list[tuple[Pair, Pair]]:
-    """For each trace and each customer it resembles the strongest and the weakest pair; the surest first."""
+    """For each trace the customers it resembles most, with the strongest and the weakest pair of each; the surest first."""
     groups: dict[tuple[UUID, UUID | None], list[Pair]] = {}
     for pair in pairs:
         groups.setdefault((pair.mine, owners.get(pair.theirs)), []).append(pair)
     ranked = [(max(group, key=_rank), min(group, key=_rank)) for group in groups.values()]
     alike = [(best, worst) for best, worst in ranked if best.probability >= REVIEW]
-    return sorted(alike, key=lambda each: (-each[0].bits, each[0].mine, each[0].theirs))
+    alike.sort(key=lambda each: (-each[0].bits, each[0].mine, each[0].theirs))
+    seen: Counter[UUID] = Counter()
+    kept = []
+    for best, worst in alike:
+        seen[best.mine] += 1
+        if seen[best.mine] <= MOST_ALIKE:
+            kept.append((best, worst))
+    return kept
 
 
 async def _torn(
-    found: Sequence[tuple[Pair, Pair]], owners: Mapping[UUID, UUID | None], uow: IdentityUnitOfWork
+    found: Sequence[tuple[Pair, Pair]], owners: Mapping[UUID, UUID | None], world: World, uow: IdentityUnitOfWork
 ) -> set[UUID]:
     """The traces that are like several customers who are not like each other: nothing tells whose they are."""
-    linked: dict[UUID, list[Pair]] = {}
+    linked: dict[UUID, list[UUID]] = {}
     for best, _ in found:
         if verdict_of(best.probability) == "linked":
-            linked.setdefault(best.mine, []).append(best)
-    torn: set[UUID] = set()
-    for mine, pairs in linked.items():
-        for one, other in combinations(pairs, 2):
-            people = await uow.matching.records([one.theirs, other.theirs])
-            alike = compare_people([(one.theirs, other.theirs)], people)
-            customers = owners[one.theirs], owners[other.theirs]
-            if not alike or alike[0].probability < REVIEW or await _kept_apart(customers, uow):
-                torn.add(mine)
-    return torn
+            linked.setdefault(best.mine, []).append(best.theirs)
+    rivals = {mine: list(combinations(sorted(theirs), 2)) for mine, theirs in linked.items() if len(theirs) > 1}
+    people = await uow.matching.records({each for some in rivals.values() for pair in some for each in pair})
+    every = sorted({pair for some in rivals.values() for pair in some})
+    alike = {(pair.mine, pair.theirs) for pair in compare_people(every, people) if pair.probability >= REVIEW}
+    return {
+        mine
+        for mine, some in rivals.items()
+        if any(pair not in alike or _kept_apart(pair, owners, world) for pair in some)
+    }
 
 
-async def _kept_apart(customers: Sequence[UUID | None], uow: IdentityUnitOfWork) -> bool:
-    one, other = customers
+def _kept_apart(pair: tuple[UUID, UUID], owners: Mapping[UUID, UUID | None], world: World) -> bool:
+    one, other = (owners.get(each) for each in pair)
     if one is None or other is None:
         return False
-    world = await _world(one, other, uow)
     return world.are_kept_apart(world.persona(one).traces, world.persona(other).traces)
 
 
@@ -234,9 +247,9 @@ def _rank(pair: Pair) -> tuple[float, UUID]:
     return pair.bits, pair.theirs
 
 
-async def _world(one: UUID, other: UUID, uow: IdentityUnitOfWork) -> World:
+async def _world(customers: Collection[UUID], uow: IdentityUnitOfWork) -> World:
     world = World()
-    await uow.links.add_customers(world, [one, other])
+    await uow.links.add_customers(world, customers)
     for left, right in await uow.links.kept_apart(world.trails.keys()):
         world.keep_apart(left, right)
     return world

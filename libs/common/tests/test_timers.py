@@ -75,6 +75,19 @@ async def test_a_timer_that_its_handler_sets_anew_stays(database: Database) -> N
     assert await loop.fire() == 1
 
 
+async def test_a_timer_may_be_set_anew_for_the_moment_at_which_it_was_due(database: Database) -> None:
+    clock, left = FakeClock(NOW), [1, 1, 1]
+
+    async def step(due: Sequence[Timer], uow: Any) -> None:
+        left.pop()
+        if left:
+            await uow.timers.set("late", "a", clock())
+
+    await set_timer(database, "late", "a", NOW)
+    loop = TimerLoop(database, {"late": step}, unit_of_work=lambda: UnitOfWork(database), clock=clock)
+    assert await loop.drain() == 3
+
+
 async def test_a_timer_waits_while_another_worker_wakes_timers(database: Database) -> None:
     if database.dialect == "sqlite":
         pytest.skip("SQLite has one writer")

@@ -29,6 +29,7 @@ class Timers:
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
+        self._set: set[tuple[str, str]] = set()  # in this transaction
 
     async def set(self, name: str, key: object, due_at: datetime, payload: Mapping[str, Any] | None = None) -> None:
         """Wake `name` for `key` at `due_at`; an earlier setting of the same two is replaced."""
@@ -36,6 +37,7 @@ class Timers:
 
     async def set_all(self, timers: Sequence[Timer]) -> None:
         latest = {(t.name, t.key): t for t in timers}
+        self._set |= latest.keys()
         rows = [
             {"name": t.name, "key": t.key, "due_at": t.due_at, "payload": dict(t.payload)}
             for _, t in sorted(latest.items())
@@ -60,10 +62,10 @@ class Timers:
         return [Timer(row.name, row.key, row.due_at, row.payload) for row in (await self._session.execute(query)).all()]
 
     async def done(self, timers: Sequence[Timer]) -> None:
-        """They had their effect: gone, unless they have been set anew for another moment meanwhile."""
-        if timers:
+        """They had their effect: gone, unless they were set anew, in this transaction or for another moment in another."""
+        if over := [(t.name, t.key, t.due_at) for t in timers if (t.name, t.key) not in self._set]:
             c = timer_table.c
-            fired = tuple_(c.name, c.key, c.due_at).in_([(t.name, t.key, t.due_at) for t in timers])
+            fired = tuple_(c.name, c.key, c.due_at).in_(over)
             await self._session.execute(delete(timer_table).where(fired))
 
 

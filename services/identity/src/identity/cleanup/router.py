@@ -39,7 +39,9 @@ CanClean = Annotated[Principal, needs("merges:write")]
     summary="Look for records to clean up",
     responses=problems_of(InvalidCondition, ForStaffOnly, KeyReused),
 )
-async def start_run(body: CleanupCreate, who: CanClean, attempt: AttemptOf, uow: Writing, clock: ClockOf) -> CleanupRead:
+async def start_run(
+    body: CleanupCreate, who: CanClean, attempt: AttemptOf, uow: Writing, clock: ClockOf
+) -> CleanupRead:
     """Find records by a rule (depuración): stale, dead, unreachable or duplicate ones. Nothing is done before it is approved.
 
     The run looks through all customers (or pairs in doubt) in the background; its items can be read meanwhile.
@@ -102,7 +104,9 @@ async def list_items(
     summary="Let a run act",
     responses=problems_of(UnknownCleanup, NotInThatState, ForStaffOnly),
 )
-async def approve_run(cleanup_id: UUID, body: CleanupApproval, who: CanClean, uow: Writing, clock: ClockOf) -> CleanupRead:
+async def approve_run(
+    cleanup_id: UUID, body: CleanupApproval, who: CanClean, uow: Writing, clock: ClockOf
+) -> CleanupRead:
     """Do what it proposes (aprobar), but for the items that are left out. What a guard forbids is not done, and says why."""
     for_staff(who)
     run = await approve_cleanup(cleanup_id, leave_out=body.leave_out, who=who, uow=uow, clock=clock)

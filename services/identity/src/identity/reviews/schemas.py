@@ -44,7 +44,9 @@ class Bar(BaseModel):
 
     field: str
     level: str
-    weight: float = Field(description="Bits: positive for one person, negative for two; all bars add up to the log odds")
+    weight: float = Field(
+        description="Bits: positive for one person, negative for two; all bars add up to the log odds"
+    )
 
 
 class Explanation(BaseModel):

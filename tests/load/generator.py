@@ -235,20 +235,18 @@ class Run:
     async def _pace(self, begun: float) -> None:
         """The open loop: requests fall due at even distances, whether the server keeps up or not."""
         assert self.plan.rate is not None
-        step = 1.0 / self.plan.rate
-        due, warm = begun, begun + self.plan.warmup
-        end = warm + self.plan.seconds
-        while due < end:
+        step, number = 1.0 / self.plan.rate, 0
+        warm, last = (round(span * self.plan.rate) for span in (self.plan.warmup, self.plan.warmup + self.plan.seconds))
+        while number < last:
             now = time.perf_counter()
-            if now >= warm:
-                self.begin_anew(due)
-                warm = end
-            while due <= now and due < end:
+            while (due := begun + number * step) <= now and number < last:
+                if number == warm:
+                    self.begin_anew(due)
                 if self._idle:
                     self._send(self._idle.pop(), due)
                 else:
                     self._due.append(due)
-                due += step
+                number += 1
             await asyncio.sleep(max(0.001, min(due - time.perf_counter(), 0.01)))  # less would spin
         deadline = time.perf_counter() + PATIENCE
         while self._due and time.perf_counter() < deadline:

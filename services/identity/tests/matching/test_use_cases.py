@@ -93,6 +93,26 @@ async def test_what_was_decided_to_be_two_is_not_joined_by_likeness(identity: Id
     assert await identity.owner(first) != await identity.owner(second)
 
 
+@pytest.mark.parametrize(
+    ("name", "identifiers"),
+    [
+        ("Pedro Perez Gomez", ("email:user{n}@example.com",)),
+        ("Customer {n}", ("phone:3011000{n}", "email:customer{n}@example.com")),
+        ("Juan Carlos Mora Diaz", ("document:co-cc:52000{n}",)),
+    ],
+)
+async def test_numbers_given_out_in_a_row_make_nobody_the_next_one(
+    identity: Identity, name: str, identifiers: tuple[str, ...]
+) -> None:
+    people = [
+        seen(*(each.format(n=n) for each in identifiers), name=name.format(n=n), profile={"city": "Bogotá"})
+        for n in range(100, 130)
+    ]
+    await identity.happen(*people)
+    assert len({await identity.owner(one) for one in people}) == len(people)
+    assert await merges(identity) == []
+
+
 async def test_a_name_alone_is_looked_for_by_nobody(identity: Identity) -> None:
     await identity.happen(seen("email:otilia@example.com", name="Otilia Bahamon"))
     await identity.happen(seen("phone:3001112233", name="Otilia Bahamon"))

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import re
+import string
 from collections import defaultdict
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from common import addresses
 from common.addresses import DOUBTS, address_key
 from common.addresses.lexicon import AREAS, CITIES, QUADRANTS, STREETS, UNITS, WAYS
 
@@ -267,6 +269,31 @@ def test_reading_the_readable_form_changes_nothing(raw, country):
     assert (again.key, again.readable) == (address.key, address.readable)
     assert 0 <= address.confidence <= 1
     assert not {"\t", "\n", "\r"}.intersection(address.key + address.readable)
+
+
+PLAINEST = st.builds(
+    "{}{}{}{}#{}{}-{}".format,
+    st.sampled_from(
+        ["Calle", "cll", "CL", "Carrera", "cra", "Kra", "KR", "diagonal", "Diag", "dg", "Transversal", "transv", "TV"]
+    ),
+    st.sampled_from([" ", "", ". "]),
+    st.integers(1, 250),
+    st.sampled_from([*string.ascii_letters, "", " "]),
+    st.integers(1, 250),
+    st.sampled_from([*string.ascii_letters, ""]),
+    st.integers(1, 500),
+)
+
+
+@given(PLAINEST)
+def test_the_plainest_addresses_are_read_at_once_as_the_grammar_reads_them(raw):
+    at_once = addresses._read_plainest(raw)
+    assert at_once is None or at_once == addresses._read(addresses.cleaned(raw), "CO")[0]
+
+
+def test_most_addresses_are_of_the_plainest():
+    assert addresses._read_plainest("Cra. 97A # 12-34") is not None
+    assert addresses._read_plainest("Calle 45 S # 12-34") is None, "a quadrant is the grammar's"
 
 
 @given(LIKELY)

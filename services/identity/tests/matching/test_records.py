@@ -30,6 +30,14 @@ def test_what_is_read_by_its_pattern_alone_is_read_as_the_grammar_reads_it(text)
     assert address_form(text, "CO") == (address_key(text, "CO").key, address_key(text, "CO").complement)
 
 
+def test_a_letter_for_a_quadrant_is_the_quadrant():
+    assert (
+        address_form("Calle 45 S # 12-30", "CO")
+        == address_form("Calle 45 Sur # 12-30", "CO")
+        == ("CL 45 SUR 12 30", "")
+    )
+
+
 def test_streets_with_names_keep_the_order_of_their_words():
     assert address_form("7 Tullaroop Street, Willaroo", "AU") == ("7 tullaroop street willaroo", "")
 

@@ -171,13 +171,6 @@ def _split(full: str) -> Split:
 GRID = frozenset({"CO"})  # countries whose streets have numbers: their addresses have a key that can be relied on
 SURE = 0.5  # confidence from which a key stands for the place
 _PIECES = re.compile(r"[a-z]+|[0-9]+")
-# What most addresses of the grid look like: read as the grammar reads it, a hundred times faster.
-_GRID = re.compile(
-    r"\s*(calle|cll|cl|carrera|cra|kra|kr|diagonal|diag|dg|transversal|transv|tv)\.?\s*([1-9]\d{0,2})([a-z]?)"
-    r"\s*#\s*([1-9]\d{0,2})([a-z]?)\s*-\s*([1-9]\d{0,2})\s*",
-    re.IGNORECASE | re.ASCII,
-)
-_WAYS = {"ca": "CL", "cl": "CL", "di": "DG", "dg": "DG", "tr": "TV", "tv": "TV"}
 
 
 @lru_cache(maxsize=65_536)
@@ -187,10 +180,6 @@ def address_form(text: str, country: str) -> tuple[str, str]:
     Where streets have names the words stay in their order: slips are forgiven when they are compared.
     """
     if country in GRID:
-        if plain := _GRID.fullmatch(text):
-            way, street, letter, other, after, plate = plain.groups()
-            kind = "KR" if way[:3].lower() in ("car", "cra", "kra") else _WAYS.get(way[:2].lower(), "KR")
-            return f"{kind} {street}{letter.upper()} {other}{after.upper()} {plate}", ""
         address = address_key(text, country)
         if address.confidence >= SURE:
             return address.place, address.complement

@@ -1,7 +1,7 @@
 """How alike two records are: a level for each field, for many pairs at once."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -148,14 +148,7 @@ class Comparer:
 
     def grade(self, a: Codes, b: Codes) -> Grades:
         """How alike two words are, for many pairs: each pair of words is looked at once."""
-        grades = np.where(a == b, SAME, DIFFERENT).astype(np.int8)
-        grades[(a == 0) | (b == 0)] = MISSING
-        unequal = np.flatnonzero(grades == DIFFERENT)
-        if len(unequal):
-            low, high = np.minimum(a[unequal], b[unequal]), np.maximum(a[unequal], b[unequal])
-            pairs, place = _each_once(low.astype(np.int64) << 32 | high)
-            grades[unequal] = self._grade_words(pairs >> 32, pairs & 0xFFFFFFFF)[place]
-        return grades
+        return _graded(a, b, self._grade_words)
 
     def _grade_words(self, a: Rows, b: Rows) -> Grades:
         mine, theirs = self._words[a], self._words[b]
@@ -282,20 +275,13 @@ class Comparer:
             rarity[places, AT["place"]] = self.frequencies.places[name].bits(self._of(name, left)[places])
 
     def _likeness_of_place(self, name: str, left: Rows, right: Rows) -> Grades:
-        a, b = self._of(name, left), self._of(name, right)
-        grades = np.where(a == b, SAME, DIFFERENT).astype(np.int8)
-        grades[(a == 0) | (b == 0)] = MISSING
-        unequal = np.flatnonzero(grades == DIFFERENT)
-        if len(unequal):
-            low, high = np.minimum(a[unequal], b[unequal]), np.maximum(a[unequal], b[unequal])
-            pairs, place = _each_once(low.astype(np.int64) << 32 | high)
-            words = self._squeezed(name)
-            slips = _compared(
-                words[pairs >> 32], words[pairs & 0xFFFFFFFF], scorer=OSA.distance, score_cutoff=2, dtype=np.int8
-            )
-            near = (slips <= 1) if name == "postcode" else (slips <= 2)
-            grades[unequal] = np.where(near, NEAR, DIFFERENT)[place]
-        return grades
+        words, most = self._squeezed(name), 1 if name == "postcode" else 2
+
+        def slipped(mine: Rows, theirs: Rows) -> Grades:
+            slips = _compared(words[mine], words[theirs], scorer=OSA.distance, score_cutoff=2, dtype=np.int8)
+            return np.where(slips <= most, NEAR, DIFFERENT).astype(np.int8)
+
+        return _graded(self._of(name, left), self._of(name, right), slipped)
 
     def _organisations(self, left: Rows, right: Rows) -> Levels:
         told = _LEVEL["organisation"]
@@ -435,6 +421,18 @@ def _each_once(numbers: Rows) -> tuple[Rows, Rows]:
     place = np.empty(len(numbers), dtype=np.int64)
     place[order] = np.cumsum(first) - 1
     return inorder[first], place
+
+
+def _graded(a: Codes, b: Codes, grade_pairs: Callable[[Rows, Rows], Grades]) -> Grades:
+    """SAME, MISSING, or what `grade_pairs` says of two that differ: each pair of words is given to it once."""
+    grades = np.where(a == b, SAME, DIFFERENT).astype(np.int8)
+    grades[(a == 0) | (b == 0)] = MISSING
+    unequal = np.flatnonzero(grades == DIFFERENT)
+    if len(unequal):
+        low, high = np.minimum(a[unequal], b[unequal]), np.maximum(a[unequal], b[unequal])
+        pairs, place = _each_once(low.astype(np.int64) << 32 | high)
+        grades[unequal] = grade_pairs(pairs >> 32, pairs & 0xFFFFFFFF)[place]
+    return grades
 
 
 def _worth(one: Grades, other: Grades) -> Rows:

@@ -215,6 +215,12 @@ class Company(_Part):
     def question(self, question_id: str) -> DripQuestion | None:
         return next((question for question in self.questions if question.id == question_id), None)
 
+    def valid_for(self, key: str, question_id: str | None = None) -> timedelta | None:
+        """How long a fact of the key holds: by its definition, else by the question that it answers; None: for ever."""
+        told = (self.fact(key), self.question(question_id) if question_id is not None else None)
+        days = next((each.validity_days for each in told if each is not None and each.validity_days), None)
+        return timedelta(days=days) if days else None
+
     def questions_for(self, channel: str | None) -> list[DripQuestion]:
         """What may be asked on the channel, the most wanted first."""
         suitable = [question for question in self.questions if question.suits(channel)]

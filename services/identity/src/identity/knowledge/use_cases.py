@@ -1,6 +1,6 @@
 """What a caller can ask for about facts and questions: learn a fact, note that he would not answer."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -37,13 +37,10 @@ async def learn_fact(
     """One more entry of the series; without an expiry it holds as long as the company says facts of its key do."""
     now = clock()
     observed = observed_at or now
-    definition = company.fact(key)
-    question = company.question(question_id) if question_id is not None else None
-    if question_id is not None and question is None:
+    if question_id is not None and company.question(question_id) is None:
         raise UnknownQuestion(pointer="/question_id")
-    days = (definition and definition.validity_days) or (question and question.validity_days)
-    if expires_at is None and days:
-        expires_at = observed + timedelta(days=days)
+    if expires_at is None and (validity := company.valid_for(key, question_id)) is not None:
+        expires_at = observed + validity
     if expires_at is not None and expires_at <= observed:
         raise FactExpiresBeforeItWasObserved(pointer="/expires_at")
     async with uow:

@@ -1,6 +1,5 @@
 """Putting a value right: the new one stands beside the old, with who changed it and why."""
 
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -54,9 +53,8 @@ async def rectify(
         if key in PROFILE_KEYS:
             await write_profile(own, {key: value}, uow=uow, source=STAFF, now=now)
         else:
-            definition = company.fact(key)
-            days = definition.validity_days if definition is not None else None
-            expires_at = now + timedelta(days=days) if days else None
+            validity = company.valid_for(key)
+            expires_at = now + validity if validity else None
             await uow.knowledge.add([Fact(uuid7(), own, key, value, STAFF, 1.0, now, expires_at, None, None, by)])
         change = {"key": key, "was": _standing(dossier, key, company), "is": value}
         decision = Decision(uuid7(), RECTIFY, by, reason, now, customer.customer_id, before=change)

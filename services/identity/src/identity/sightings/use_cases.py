@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -72,13 +72,12 @@ def facts_of(seen: PersonSeen, company: Company) -> Iterable[Fact]:
     """The facts of one touchpoint, each with the validity that the company gives to its key."""
     for each in seen.facts:
         key = str(each["key"])[:100]
-        definition = company.fact(key)
         question = company.question(str(each["question_id"])) if each.get("question_id") else None
-        days = (definition and definition.validity_days) or (question and question.validity_days)
+        question_id = question.id if question else None
+        validity = company.valid_for(key, question_id)
         yield Fact(
             uuid7(), seen.trace_id, key, each.get("value"), seen.channel, float(each.get("confidence") or 1.0),
-            seen.occurred_at, seen.occurred_at + timedelta(days=days) if days else None, seen.touchpoint_id,
-            question.id if question else None,
+            seen.occurred_at, seen.occurred_at + validity if validity else None, seen.touchpoint_id, question_id,
         )  # fmt: skip
 
 

@@ -39,14 +39,14 @@ def _learned(contacts: Iterable[Touchpoint], profile: Part | None, company: Comp
             continue
         for fact in contact.facts:
             definition = company.fact(str(fact.get("key")))
-            validity = definition.validity_days if definition else None
+            validity = company.valid_for(str(fact.get("key")))
             yield {
                 "key": str(fact.get("key")),
                 "value": fact.get("value"),
                 "as_of": contact.occurred_at,
                 "source": contact.channel,
                 "confidence": fact.get("confidence"),
-                "expires_at": contact.occurred_at + timedelta(days=validity) if validity else None,
+                "expires_at": contact.occurred_at + validity if validity else None,
                 "sensitivity": "public" if definition and definition.public else "internal",
             }
 

@@ -10,7 +10,7 @@ from common.auth import Principal, needs
 from common.errors import Stale, VersionMissing
 from common.http import ClockOf, CompanyOf
 from common.idempotency import AttemptOf, KeyReused
-from common.pagination import InvalidCursor, Paging
+from common.pagination import InvalidCursor, PageQuery, Paging
 from common.problems import problems_of
 from common.versions import ExpectedVersion, etag_of
 from identity.callers import Reading
@@ -19,6 +19,7 @@ from identity.parties.domain import (
     REFERENCE,
     TARGET,
     TARGET_NAMES,
+    Entry,
     NoConsentToShow,
     NoSuchRole,
     PartnerIllRegarded,
@@ -52,6 +53,7 @@ from identity.reach import ForStaffOnly, for_staff, visible
 from identity.relationships.domain import SHOWN_TO, RelatedToHimself, Relationship, contacts_of, gaps_of_target
 from identity.relationships.router import With
 from identity.relationships.use_cases import Tools
+from identity.uow import IdentityUnitOfWork
 
 TAG = "parties (qué es para nosotros)"
 router = APIRouter(prefix="/identity/v1", tags=[TAG])
@@ -236,23 +238,13 @@ async def put_staff(
 @router.get("/staff/{staff_id}", summary="One of our people", responses=problems_of(UnknownEntry, ForStaffOnly))
 async def read_staff(staff_id: Known, who: CanRead, uow: Reading, response: Response) -> StaffRead:
     """What the directory (directorio) has of him."""
-    for_staff(who)
-    async with uow:
-        entry = await uow.parties.entry("staff", staff_id)
-    if entry is None:
-        raise UnknownEntry
-    response.headers["ETag"] = etag_of(entry.version)
-    return StaffRead.of(entry)
+    return StaffRead.of(await _entry("staff", staff_id, who, uow, response))
 
 
 @router.get("/staff", summary="Our people", responses=problems_of(ForStaffOnly, InvalidCursor))
 async def list_staff(who: CanRead, uow: Reading, page: Paging) -> StaffPage:
     """The directory of our people (personal), by id; those who left stay in it."""
-    for_staff(who)
-    after = page.after(str)
-    async with uow:
-        found = await uow.parties.entries("staff", after=after[0] if after else None, limit=page.fetch)
-    kept, following = page.cut(found, key=lambda entry: (entry.code,))
+    kept, following = await _entries("staff", who, uow, page)
     return StaffPage(items=[StaffRead.of(entry) for entry in kept], next=following)
 
 
@@ -271,21 +263,31 @@ async def put_site(site: Known, body: SitePut, tools: With, version: ExpectedVer
 @router.get("/sites/{site}", summary="A place of ours", responses=problems_of(UnknownEntry, ForStaffOnly))
 async def read_site(site: Known, who: CanRead, uow: Reading, response: Response) -> SiteRead:
     """What the directory has of the site (sede)."""
-    for_staff(who)
-    async with uow:
-        entry = await uow.parties.entry("site", site)
-    if entry is None:
-        raise UnknownEntry
-    response.headers["ETag"] = etag_of(entry.version)
-    return SiteRead.of(entry)
+    return SiteRead.of(await _entry("site", site, who, uow, response))
 
 
 @router.get("/sites", summary="Our places", responses=problems_of(ForStaffOnly, InvalidCursor))
 async def list_sites(who: CanRead, uow: Reading, page: Paging) -> SitePage:
     """The directory of our sites (sedes), by code."""
+    kept, following = await _entries("site", who, uow, page)
+    return SitePage(items=[SiteRead.of(entry) for entry in kept], next=following)
+
+
+async def _entry(kind: str, code: str, who: Principal, uow: IdentityUnitOfWork, response: Response) -> Entry:
+    for_staff(who)
+    async with uow:
+        entry = await uow.parties.entry(kind, code)
+    if entry is None:
+        raise UnknownEntry
+    response.headers["ETag"] = etag_of(entry.version)
+    return entry
+
+
+async def _entries(
+    kind: str, who: Principal, uow: IdentityUnitOfWork, page: PageQuery
+) -> tuple[Sequence[Entry], str | None]:
     for_staff(who)
     after = page.after(str)
     async with uow:
-        found = await uow.parties.entries("site", after=after[0] if after else None, limit=page.fetch)
-    kept, following = page.cut(found, key=lambda entry: (entry.code,))
-    return SitePage(items=[SiteRead.of(entry) for entry in kept], next=following)
+        found = await uow.parties.entries(kind, after=after[0] if after else None, limit=page.fetch)
+    return page.cut(found, key=lambda entry: (entry.code,))

@@ -2,22 +2,17 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from uuid_utils.compat import uuid7
 
 from common.auth import Principal, needs
-from common.clock import Clock
-from common.company import Company
-from common.db import Database
 from common.errors import Invalid
-from common.http import clock_of, company_of, database_of, metrics_of, settings_of
+from common.http import metrics_of
 from common.identifiers import InvalidIdentifier, blocked, identifier_id, read_identifiers
 from common.problems import problems_of
-from common.telemetry import Metrics
 from common.uow import UnitOfWork
 from common.versions import etag_of, is_known
 from interactions.journal import Journal, journal_of, keeping_journal
@@ -27,6 +22,8 @@ from interactions.resume.models import resume_read
 from interactions.resume.packet import as_json
 from interactions.resume.schemas import EXAMPLE, ResumeQuestion, ResumeRead
 from interactions.resume.use_cases import Resumed, read_resume
+from interactions.touchpoints.router import DeskOf
+from interactions.touchpoints.use_cases import Desk
 
 router = APIRouter(prefix="/interactions/v1/resume", tags=["resume"], lifespan=keeping_journal)
 
@@ -36,32 +33,6 @@ CanRead = Annotated[Principal, needs("resume:read")]
 class NobodyAsked(Invalid):
     code = "nobody-named"
     title = "Name an identifier or a customer_id"
-
-
-@dataclass(frozen=True)
-class Desk:
-    """What answering needs, from the application: one dependency, because each costs as much as a tenth of the answer."""
-
-    database: Database
-    clock: Clock
-    company: Company
-    journal: Journal
-    secret: bytes  # under which this deployment's identifiers are hashed
-    metrics: Metrics
-
-
-async def desk_of(request: Request) -> Desk:
-    return Desk(
-        database_of(request),
-        clock_of(request),
-        company_of(request),
-        await journal_of(request),
-        settings_of(request).key_for("identifiers"),
-        metrics_of(request),
-    )
-
-
-DeskOf = Annotated[Desk, Depends(desk_of)]
 
 
 def question_of(body: ResumeQuestion, *, who: Principal, desk: Desk, pointer: str = "/identifiers") -> Question:
@@ -136,23 +107,21 @@ async def get_resume(
 @router.post(
     "", summary="Pick up the thread, without identifiers in the address", response_class=Response, responses=_ANSWERS
 )
-async def ask_resume(body: ResumeQuestion, who: CanRead, desk: DeskOf) -> Response:
+async def ask_resume(request: Request, body: ResumeQuestion, who: CanRead, desk: DeskOf) -> Response:
     """The same packet as by GET (retomar el hilo), asked for in a body, so that no access log ever holds a phone number."""
     question = question_of(body, who=who, desk=desk)
-    return await _resume(question, who, reader_of(who, body.view, partner=body.partner), desk)
+    return await _resume(question, who, reader_of(who, body.view, partner=body.partner), desk, request)
 
 
-async def _resume(
-    question: Question, who: Principal, reader: Reader, desk: Desk, request: Request | None = None
-) -> Response:
-    """The answer, noted in the journal; with a request that has a version already, whether that still holds."""
+async def _resume(question: Question, who: Principal, reader: Reader, desk: Desk, request: Request) -> Response:
+    """The answer, noted in the journal; to a GET that names the version it has, whether that still holds."""
     started = time.perf_counter()
     uow = UnitOfWork(desk.database, reading=True)
     resumed = await read_resume(question, reader, uow=uow, clock=desk.clock, company=desk.company, secret=desk.secret)
-    unchanged = request is not None and is_known(request, _etag(resumed))
-    _note(desk.journal, resumed, who, reader, question, unchanged=unchanged)
+    unchanged = request.method == "GET" and is_known(request, _etag(resumed))
+    _note(await journal_of(request), resumed, who, reader, question, unchanged=unchanged)
     response = _answer(resumed, unchanged=unchanged)
-    desk.metrics.resume.observe(time.perf_counter() - started)
+    metrics_of(request).resume.observe(time.perf_counter() - started)
     return response
 
 

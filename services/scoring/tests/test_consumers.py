@@ -316,12 +316,22 @@ async def test_an_archived_customer_raises_nothing(scoring: Scoring) -> None:
 # --- telling again ----------------------------------------------------------------------------------------------------
 
 
-async def test_values_can_be_told_again_as_they_were(scoring: Scoring) -> None:
+async def test_values_can_be_told_again_as_they_are_and_win_over_what_was_told_before(scoring: Scoring) -> None:
     await scoring.hear(linked((PHONE, ANA, 1)), purchase(PHONE, "2026-11-10", 10_000))
     told = await scoring.value(ANA)
     assert await republish(scoring.runtime) == 1
-    again = await scoring.told("value-changed", ANA)
-    assert again[-1] == told
+    again = (await scoring.told("value-changed", ANA))[-1]
+    assert again.pop("revision") > told.pop("revision")
+    assert again == told
+
+
+async def test_news_after_a_telling_anew_win_over_it(scoring: Scoring) -> None:
+    await scoring.hear(linked((PHONE, ANA, 1)), purchase(PHONE, "2026-11-10", 10_000))
+    await republish(scoring.runtime)
+    again = (await scoring.value(ANA))["revision"]
+    await scoring.hear(purchase(PHONE, "2026-11-11", 70_000))
+    assert (await scoring.value(ANA))["revision"] > again
+    assert (await scoring.standing(ANA)).revision == (await scoring.value(ANA))["revision"]
 
 
 class BrokenAtTheEnd(ScoringUnitOfWork):

@@ -44,5 +44,5 @@ def create_timers(runtime: Runtime) -> TimerLoop:
 
 
 async def republish(runtime: Runtime) -> int:
-    """Tell all values anew, for whoever builds a projection from nothing."""
-    return await republish_values(uow=unit_of_work(runtime))
+    """Tell all values anew: for whoever builds a projection from nothing, or knows more than a restored backup."""
+    return await republish_values(uow=unit_of_work(runtime), now=runtime.clock())

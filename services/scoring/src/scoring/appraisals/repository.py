@@ -1,6 +1,6 @@
 """Every query on customers' standings."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -37,6 +37,13 @@ class StandingRepository:
 
     async def save(self, rows: Sequence[dict[str, Any]]) -> None:
         await insert_rows(self._session, standing, rows, on_conflict={name: f'excluded."{name}"' for name in _KEPT})
+
+    async def set_revisions(self, revisions: Mapping[UUID, int]) -> None:
+        s = standing.c
+        query = sa.update(standing).where(s.customer_id == sa.bindparam("who")).values(revision=sa.bindparam("to"))
+        if revisions:
+            rows = [{"who": who, "to": revision} for who, revision in revisions.items()]
+            await (await self._session.connection()).execute(query, rows)
 
     async def add_changes(self, rows: Sequence[dict[str, Any]]) -> None:
         await insert_rows(self._session, standing_change, rows)

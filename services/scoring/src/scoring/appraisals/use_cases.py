@@ -298,16 +298,24 @@ async def look_again(due: Sequence[Timer], *, uow: ScoringUnitOfWork, clock: Clo
     await reappraise(dict.fromkeys(customers, Cause.TIME), uow=uow, now=clock())
 
 
-async def republish_values(*, uow: ScoringUnitOfWork) -> int:
-    """Tell the present standings anew, as the same state events with the same revisions; gives how many."""
+async def republish_values(*, uow: ScoringUnitOfWork, now: datetime) -> int:
+    """Tell every present standing anew, under a revision of now; gives how many. Each page is a transaction of its own.
+
+    The revision is a new one because whoever listens may hold a higher one than ours, of a state that a restored backup has lost.
+    """
     told, after = 0, None
-    async with uow:
-        while ids := await uow.standings.all_ids(after=after, limit=AT_ONCE):
-            after = ids[-1]
-            for _, row in sorted((await uow.standings.of(ids)).items()):
-                event = _state_event(row.customer_id, row.revision, row.appraised_at, row.parts)
-                uow.outbox.add(event, at=row.appraised_at)
-                told += 1
-            await uow.outbox.flush()
-        await uow.commit()
-    return told
+    while True:
+        async with uow:
+            ids = await uow.standings.all_ids(after=after, limit=AT_ONCE)
+            await uow.lock(ids)
+            rows = sorted((await uow.standings.of(ids)).items())
+            revisions = {customer_id: next_revision(row.revision, now) for customer_id, row in rows}
+            await uow.standings.set_revisions(revisions)
+            for customer_id, row in rows:
+                event = _state_event(customer_id, revisions[customer_id], row.appraised_at, row.parts)
+                uow.outbox.add(event, at=now)
+            await uow.commit()
+        told += len(rows)
+        if len(ids) < AT_ONCE:
+            return told
+        after = ids[-1]

@@ -36,7 +36,9 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make chaos ARGS=...", description=__doc__)
     parser.add_argument("--seed", type=int, nargs="*", default=[1], help="one run for each")
-    parser.add_argument("--times", type=int, default=8, help="how often each process dies")
+    parser.add_argument(
+        "--times", type=int, help="how often each process dies; without it as often as the trial says: 8, mostly"
+    )
     parser.add_argument("--pace", type=float, default=120.0, help="touchpoints a second")
     parser.add_argument("--seconds", type=float, help="how long a fault lasts that has a length")
     parser.add_argument("--longest", type=float, default=900.0, help="seconds after which a trial is broken off")

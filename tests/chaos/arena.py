@@ -23,6 +23,8 @@ SABOTEUR = Path(__file__).with_name("saboteur.py")
 NAMES = tuple(service.name for service in SERVICES)
 APIS = tuple(f"{name}-api" for name in NAMES)
 WORKERS = tuple(f"{name}-worker" for name in NAMES)
+SECOND_APIS = tuple(f"{role}-2" for role in APIS)
+SECOND_WORKERS = tuple(f"{role}-2" for role in WORKERS)
 
 
 class Arena(Protocol):
@@ -132,10 +134,7 @@ class Distributed:
         return f"http://{LOOPBACK}:{self._seconds[role][1]}/{role.removesuffix('-worker-2')}"
 
     def start(self, role: str) -> None:
-        if role.endswith("-2"):
-            self._launch_second(role)()
-        else:
-            self.stack.start(role)
+        self.start_all([role])
 
     def sabotage(self, role: str, plan: str | None) -> None:
         service = self._sabotaged(role)
@@ -148,9 +147,11 @@ class Distributed:
     def sabotaged(self) -> list[str]:
         return [role for service in self._services.values() if isinstance(service, Sabotaged) for role in service.plans]
 
-    def start_seconds(self, roles: Sequence[str]) -> None:
+    def start_all(self, roles: Sequence[str]) -> None:
         """Launch all, then wait for each."""
-        for wait in [self._launch_second(role) for role in roles]:
+        waits = [self._launch_second(role) for role in roles if role.endswith("-2")]
+        self.stack.start(*(role for role in roles if not role.endswith("-2")))
+        for wait in waits:
             wait()
 
     def _launch_second(self, role: str) -> Callable[[], None]:

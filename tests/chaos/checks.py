@@ -160,7 +160,18 @@ class Checker:
     async def _look(self, databases: Mapping[str, Database]) -> Verdict:
         books = await self._read(databases)
         verdict = Verdict()
-        for check in (log, others_effects, links, conversations, figures, standings, observations, parts, people):
+        for check in (
+            log,
+            others_effects,
+            links,
+            conversations,
+            figures,
+            standings,
+            observations,
+            parts,
+            values,
+            people,
+        ):
             check(books, self.ledger, self.company, verdict)
         verdict.events = sum(len(events) for events in books.events.values())
         verdict.stored = len(books.tables["touchpoint"])
@@ -511,6 +522,31 @@ def parts(books: Books, ledger: Ledger, _: Company, verdict: Verdict) -> None:
         owners = {row["customer_id"] for row in books.tables["scoring.link"]}
         found = {key: said for key, said in found.items() if key in due or key[0] in owners or key[1] != "scoring"}
     verdict.compare("parts of the resume", due, found)
+
+
+def values(books: Books, _: Ledger, __: Company, verdict: Verdict) -> None:
+    """What the resume says of a customer's value is what scoring says of him now, whatever was told on the way."""
+    due = {
+        row["customer_id"]: _undated(
+            ValueChanged.model_validate({**_of_nobody, **row["parts"]}).model_dump(mode="json")
+        )
+        for row in books.tables["standing"]
+    }
+    said = {row["customer_id"]: _undated(row["body"]) for row in books.tables["part"] if row["source"] == "scoring"}
+    verdict.compare(
+        "values in the resume",
+        {who: value for who, value in due.items() if who in said},
+        {who: value for who, value in said.items() if who in due},
+    )
+
+
+_of_nobody = {"customer_id": UUID(int=0), "revision": 0, "as_of": datetime(2026, 1, 1, tzinfo=UTC)}
+
+
+def _undated(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Without whose it is and when it was said: a standing that is looked at again and stays as it is is not told again."""
+    parts = {name: part for name, part in value.items() if name not in _of_nobody}
+    return {**parts, "value": {name: one for name, one in parts["value"].items() if name != "as_of"}}
 
 
 def people(books: Books, _: Ledger, company: Company, verdict: Verdict) -> None:

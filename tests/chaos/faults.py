@@ -249,7 +249,7 @@ async def heal(scene: Scene, roles: Sequence[str]) -> None:
 @asynccontextmanager
 async def doubled(scene: Scene, roles: Sequence[str]) -> AsyncIterator[None]:
     """A second one of each: two relays, two members of each group, a second address to ask."""
-    await scene.do(scene.arena.start_seconds, roles)
+    await scene.do(scene.arena.start_all, roles)
     try:
         yield
     finally:

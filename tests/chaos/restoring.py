@@ -1,6 +1,7 @@
 """A database that comes back as it was a while ago, or empty, and projections that are built anew, with the tools that operators have."""
 
 import asyncio
+import importlib
 import subprocess
 import sys
 import time
@@ -30,6 +31,7 @@ def restored(service: str) -> Fault:
         await asyncio.sleep(scene.seconds)
         await _replaced(scene, service, backup)
         await _replayed(scene, service, taken_at - timedelta(minutes=1))
+        await _told_anew(scene, service)
         await asyncio.sleep(scene.seconds)
         return 1
 
@@ -43,6 +45,7 @@ def emptied(service: str) -> Fault:
         await asyncio.sleep(scene.seconds)
         await _replaced(scene, service, None)
         await _replayed(scene, service, None)
+        await _told_anew(scene, service)
         await asyncio.sleep(scene.seconds)
         return 1
 
@@ -94,6 +97,14 @@ async def _replayed(scene: Scene, service: str, since: datetime | None) -> None:
         start = ["--from", since.isoformat()] if since is not None else []
         said = await scene.do(_command, scene, service, "replay", "--topic", topic, *start)
         scene.measures.tell(**{f"replay of {topic}": said.strip()[-120:]})
+
+
+async def _told_anew(scene: Scene, service: str) -> None:
+    """What the lost end of its log had told others is put right: they hear its state once more."""
+    its = next(each for each in scene.arena.stack.services if each.name == service)
+    for kind in importlib.import_module(f"{its.package}.service").SERVICE.republish:
+        said = await scene.do(_command, scene, service, "republish", kind)
+        scene.measures.tell(**{f"republished {kind}": said.strip()})
 
 
 def _command(scene: Scene, service: str, *words: str) -> str:

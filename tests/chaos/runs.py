@@ -26,7 +26,7 @@ class Wanted:
     """How much of everything, as the command says."""
 
     seed: int = 1
-    times: int = 8
+    times: int | None = None  # of each trial; None: as the trial says
     pace: float = 120.0
     only: Sequence[str] = ()
     seconds: float | None = None  # of a fault that lasts; None: as the trial says
@@ -60,14 +60,14 @@ class Bench:
         ledger = Ledger()
         load = Load(arena, ledger, seed=wanted.seed, pace=wanted.pace)
         checker = Checker(arena, ledger)
-        scene = Scene(arena, executor, random.Random(wanted.seed), load, checker, times=wanted.times)
+        scene = Scene(arena, executor, random.Random(wanted.seed), load, checker)
         return cls(arena, wanted, load, checker, scene)
 
     async def try_(self, trial: Trial, *, within: float | None = None) -> Row:
         wanted = self.wanted
         scene = replace(
             self.scene,
-            times=trial.times if trial.times is not None and wanted.times > trial.times else wanted.times,
+            times=wanted.times or trial.times,
             seconds=wanted.seconds or trial.seconds,
             notes=[],
             measures=Measures(),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from . import faults, ordering, outages, poisoning, restoring, sending, storage
-from .arena import APIS, WORKERS
+from .arena import APIS, SECOND_APIS, SECOND_WORKERS, WORKERS
 from .faults import Fault
 
 
@@ -15,16 +15,12 @@ class Trial:
     name: str  # as it is asked for on the command line
     words: str  # as the table tells it
     fault: Fault
-    times: int | None = None  # None: as often as the command says
+    times: int = 8  # unless the command says how often
     seconds: float = 12.0
     two: tuple[str, ...] = ()
     load: bool = True  # under load, beside what the fault itself sends
     pace: float | None = None
     scale: Mapping[str, int] = field(default_factory=dict)
-
-
-SECOND_APIS = tuple(f"{role}-2" for role in APIS)
-SECOND_WORKERS = tuple(f"{role}-2" for role in WORKERS)
 
 
 def _late(*roles: str) -> Mapping[str, str]:

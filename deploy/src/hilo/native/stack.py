@@ -75,9 +75,9 @@ class Stack:
 
     # --- one by one ---------------------------------------------------------------------------------------------------
 
-    def start(self, name: str) -> None:
+    def start(self, *names: str) -> None:
         with self._alone():
-            self._start(self._known(name))
+            self._start(*map(self._known, names))
 
     def stop(self, name: str) -> list[str]:
         with self._alone():

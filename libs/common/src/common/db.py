@@ -1,6 +1,7 @@
 """The database of one service: PostgreSQL or SQLite, the same statements, and the few places where they differ."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -25,7 +26,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import NullPool
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
 from common.partitions import INBOX, OUTBOX, declared
@@ -55,12 +58,28 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class _TransactionId(FunctionElement[int]):
+    """The number of the transaction that writes the row; 0 on SQLite, where writes are serial."""
+
+    inherit_cache = True
+
+
+@compiles(_TransactionId)
+def _no_transaction_id(*_: Any, **__: Any) -> str:
+    return "0"
+
+
+@compiles(_TransactionId, "postgresql")
+def _transaction_id(*_: Any, **__: Any) -> str:
+    return "pg_current_xact_id()::text::bigint"
+
+
 outbox_table = Table(
     "outbox",
     COMMON,
     # The columns aggregatetype, aggregateid, type and payload are those of Debezium's outbox router.
     Column("seq", AutoBigInt, primary_key=True, autoincrement=True),
-    Column("xid", BigInteger, nullable=False),  # PostgreSQL's transaction id; 0 on SQLite, where writes are serial
+    Column("xid", BigInteger, nullable=False, server_default=_TransactionId()),
     Column("id", Uuid, nullable=False),
     Column("aggregatetype", String(100), nullable=False),  # the topic
     Column("aggregateid", String(200), nullable=False),  # the record's key
@@ -121,6 +140,9 @@ parked_table = Table(
 )
 
 
+REFUSAL_REMEMBERED = 10.0  # seconds for which a refused write is told: then work may come again, and shows
+
+
 class Database:
     """The engine of one service in one process. Connect once, dispose at the end."""
 
@@ -133,6 +155,7 @@ class Database:
         # SQLite has one writer: those of this process queue here in order, instead of polling the file's lock.
         self.writer = asyncio.Lock()
         self._on_commit: list[Callable[[], None]] = []
+        self._refused: tuple[float, str] | None = None  # when a write was, and why
 
     @classmethod
     def connect(cls, url: str, *, pool_size: int = 16) -> "Database":
@@ -161,8 +184,21 @@ class Database:
         self._on_commit.append(wake)
 
     def committed(self) -> None:
+        self._refused = None
         for wake in self._on_commit:
             wake()
+
+    def broke_off(self, error: BaseException) -> None:
+        """A transaction that was to write has ended with this."""
+        if isinstance(error, DBAPIError) and (why := _why_no_write(error.orig)) is not None:
+            self._refused = (time.monotonic(), why)
+
+    @property
+    def takes_no_writes(self) -> str | None:
+        """Why the last write was refused, if that was a moment ago and none was taken since: a full disk, for instance."""
+        if self._refused is None or time.monotonic() - self._refused[0] > REFUSAL_REMEMBERED:
+            return None
+        return self._refused[1]
 
     async def answers(self, within: float) -> bool:
         """Whether the server takes a new connection and answers on it within so many seconds. A file always does."""
@@ -237,6 +273,21 @@ def _json() -> dict[str, Any]:
 def upsert(table: Table, dialect: str) -> Any:
     """The dialect's `insert(table)`, which knows `on_conflict_do_update` and `on_conflict_do_nothing`."""
     return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+
+
+# By asyncpg's code and by SQLite's words.
+_NO_WRITES = {
+    "53100": "its disk is full",
+    "25006": "it is read-only",
+    "database or disk is full": "its disk is full",
+    "attempt to write a readonly database": "it is read-only",
+    "database is locked": "another program holds its file",  # for longer than we waited
+}
+
+
+def _why_no_write(error: BaseException | None) -> str | None:
+    """In words, where it is the database's own state for which it takes nothing."""
+    return _NO_WRITES.get(str(getattr(error, "sqlstate", error)))
 
 
 # SQLSTATE classes and codes under which the same statement may succeed later.

@@ -13,13 +13,6 @@ from common.bulk import insert_rows
 from common.db import cursor_table, outbox_table, upsert
 from common.events import EventData, encode
 
-_COLUMNS = ("id", "aggregatetype", "aggregateid", "type", "payload", "at")
-_WRITE = (
-    f"INSERT INTO outbox (xid, {', '.join(_COLUMNS)}) "  # noqa: S608 - our own columns
-    f"SELECT pg_current_xact_id()::text::bigint, {', '.join(f'a.{column}' for column in _COLUMNS)} "
-    "FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[]) "
-    f"WITH ORDINALITY AS a({', '.join(_COLUMNS)}, nr) ORDER BY a.nr"
-)
 _OLDEST_RUNNING = cast(cast(func.pg_snapshot_xmin(func.pg_current_snapshot()), Text), BigInteger)
 
 
@@ -74,10 +67,8 @@ class Outbox:
         if not rows:
             return
         if self._session.get_bind().dialect.name == "sqlite":
-            await insert_rows(self._session, outbox_table, [{"xid": 0, **row} for row in rows])
-            return
-        connection = await self._session.connection()
-        await connection.exec_driver_sql(_WRITE, tuple([row[column] for row in rows] for column in _COLUMNS))
+            rows = [{"xid": 0, **row} for row in rows]  # files made by the first version have no default for it
+        await insert_rows(self._session, outbox_table, rows)
 
 
 async def read(session: AsyncSession, *, after: Position, topics: Sequence[str] = (), limit: int = 500) -> list[Entry]:

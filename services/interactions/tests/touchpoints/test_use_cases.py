@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 import sqlalchemy as sa
 
+from common.clock import Clock
 from common.db import outbox_table, parked_table, timer_table
 from common.events import decode
 from interactions.cases.models import case_file
@@ -365,35 +366,60 @@ async def test_what_is_redacted_is_gone_from_the_log_the_thread_and_the_parked_b
 
 async def test_single_touchpoints_that_arrive_together_share_transactions(world: Any) -> None:
     recorder = Recorder(world.desk)
-    outcomes = await asyncio.gather(*(recorder.record(draft(world, n)) for n in range(60)))
-    assert {outcome.status for outcome in outcomes if isinstance(outcome, Recorded)} == {"recorded"}
+    outcomes = await asyncio.gather(*(recorder.record([draft(world, n)]) for n in range(60)))
+    assert {getattr(outcome, "status", "refused") for (outcome,) in outcomes} == {"recorded"}
     assert len(await world.rows(touchpoint)) == 60
     if world.database.dialect == "postgresql":
         assert len({row["xid"] for row in await world.rows(outbox_table)}) <= 3
 
 
 async def test_the_recorder_survives_a_database_that_goes_away(world: Any) -> None:
-    away = True
-
-    def clock() -> datetime:
-        if away:
-            raise ConnectionError("the database restarts")
-        return world.clock()  # type: ignore[no-any-return]
-
-    recorder = Recorder(replace(world.desk, clock=clock))
+    recorder = Recorder(replace(world.desk, clock=failing(world.clock, ConnectionError("the database restarts"))))
     with pytest.raises(ConnectionError):
-        await recorder.record(draft(world))
-    away = False
-    outcome = await recorder.record(draft(world))
+        await recorder.record([draft(world)])
+    (outcome,) = await recorder.record([draft(world)])
     assert isinstance(outcome, Recorded)
+
+
+async def test_requests_share_a_transaction_and_each_gets_its_own_outcomes(world: Any) -> None:
+    recorder = Recorder(world.desk, largest=10)
+    sizes = [3, 1, 12, 4, 4, 1]
+    asked = [[draft(world, 100 * place + n) for n in range(size)] for place, size in enumerate(sizes)]
+    told = await asyncio.gather(*(recorder.record(each) for each in [*asked, asked[0]]))
+    assert [len(each) for each in told] == [*sizes, 3]
+    assert told[-1] == [Recorded("duplicate", one.answer) for one in told[0] if isinstance(one, Recorded)]
+    stored = {str(row["touchpoint_id"]): row["external_id"] for row in await world.rows(touchpoint)}
+    assert [[stored[one.answer["touchpoint_id"]] for one in each if isinstance(one, Recorded)] for each in told] == [
+        [one.external_id for one in each] for each in [*asked, asked[0]]
+    ]
+
+
+async def test_what_breaks_one_request_does_not_break_those_beside_it(world: Any) -> None:
+    recorder = Recorder(replace(world.desk, clock=failing(world.clock, RuntimeError("a mistake of ours"), times=2)))
+    told = await asyncio.gather(*(recorder.record([draft(world, n)]) for n in range(3)), return_exceptions=True)
+    assert [type(each) for each in told] == [RuntimeError, list, list]
+
+
+def failing(clock: Clock, error: Exception, *, times: int = 1) -> Clock:
+    """A clock that raises inside the first transactions: requests look at it as well, before they queue."""
+    left = [times]
+
+    def read() -> datetime:
+        task = asyncio.current_task()
+        if left[0] and task is not None and "_flush" in str(task.get_coro()):
+            left[0] -= 1
+            raise error
+        return clock()
+
+    return read
 
 
 async def test_nobody_waits_for_a_caller_that_hung_up(world: Any) -> None:
     recorder = Recorder(world.desk)
-    impatient = asyncio.create_task(recorder.record(draft(world, 1)))
+    impatient = asyncio.create_task(recorder.record([draft(world, 1)]))
     await asyncio.sleep(0)
     impatient.cancel()
-    outcome = await recorder.record(draft(world, 2))
+    (outcome,) = await recorder.record([draft(world, 2)])
     assert isinstance(outcome, Recorded)
     count = sa.select(sa.func.count()).select_from(touchpoint)
     async with world.database.session(reading=True) as session:

@@ -14,7 +14,6 @@ from common.identifiers import InvalidIdentifier
 from common.problems import MEDIA_TYPE, Malformed, problem_of, problems_of
 from interactions.readers import reader_of
 from interactions.settings import InteractionsSettings
-from interactions.touchpoints import use_cases
 from interactions.touchpoints.domain import (
     DifferentBody,
     ForeignSource,
@@ -115,7 +114,7 @@ async def record_touchpoint(request: Request, who: CanRecord, recorder: Recorder
     parked store under `parked_id`.
     """
     given = read_body(await request.body(), speaker=speaker_of(who), company=company_of(request))
-    outcome = await recorder.record(given)
+    (outcome,) = await recorder.record([given])
     _count(request, [outcome])
     return _answered(outcome)
 
@@ -127,15 +126,15 @@ async def record_touchpoint(request: Request, who: CanRecord, recorder: Recorder
     openapi_extra=BATCH_BODY,
     responses=problems_of(Malformed, BatchTooLarge),
 )
-async def record_batch(request: Request, who: CanRecord, desk: DeskOf) -> Response:
+async def record_batch(request: Request, who: CanRecord, recorder: RecorderOf) -> Response:
     """Take a JSON array, or lines of JSON (application/x-ndjson). One bad row is refused alone; the others are recorded."""
     speaker = speaker_of(who)
     read = read_body if _is_lines(request) else read_document
     rows = _lines(await request.body()) if _is_lines(request) else _array(await request.body())
     if len(rows) > MOST_ROWS:
         raise BatchTooLarge(pointer="")
-    given = [read(row, speaker=speaker, company=desk.company) for row in rows]
-    outcomes = await use_cases.record_touchpoints(given, desk=desk)
+    company = company_of(request)
+    outcomes = await recorder.record([read(row, speaker=speaker, company=company) for row in rows])
     return _batch_answered(outcomes, _count(request, outcomes))
 
 

@@ -1,9 +1,11 @@
 """What a caller can ask of the log: record one, a thousand, or what the bus brings. One function, one transaction."""
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +17,7 @@ from common.contracts.interactions import (
     ConversationMoved,
     PersonSeen,
 )
-from common.db import Database
+from common.db import Database, is_transient
 from common.erasure import erased_among
 from common.errors import Refusal
 from common.problems import problem_of
@@ -84,35 +86,56 @@ async def record_touchpoints(given: Sequence[Draft | Unreadable], *, desk: Desk,
     A resend is a duplicate and gets the first answer. What is refused is parked (unless `park` is false: it is in the
     parked store already) and the others are recorded. A row that the database refuses is found by halving.
     """
-    if not given:
+    return await _write(_accepted(given, desk=desk), desk=desk, park=park)
+
+
+Taken = Touchpoint | Unreadable  # what the rules take, and what they refuse
+
+
+def _accepted(given: Sequence[Draft | Unreadable], *, desk: Desk) -> list[Taken]:
+    now = desk.clock()
+    return [one if isinstance(one, Unreadable) else _accept(one, now=now, desk=desk) for one in given]
+
+
+def _accept(one: Draft, *, now: datetime, desk: Desk) -> Taken:
+    try:
+        return domain.accept(one, now=now, company=desk.company, secret=desk.secret)
+    except Refusal as refusal:
+        return Unreadable(one.source, one.body, refusal, one.speaker)
+
+
+async def _write(taken: Sequence[Taken], *, desk: Desk, park: bool = True) -> list[Outcome]:
+    if not taken:
         return []
     try:
-        return await _record(given, desk=desk, park=park)
+        return await _record(taken, desk=desk, park=park)
     except ReceiptTaken:
-        return await record_touchpoints(given, desk=desk, park=park)  # now it is known
+        return await _write(taken, desk=desk, park=park)  # now it is known
     except Exception as error:
         if not refused_by_database(error):
             raise
-        if len(given) == 1:
-            return await _record([_unstorable(given[0])], desk=desk, park=park)
-    half = len(given) // 2
+        if len(taken) == 1:
+            return await _record([_unstorable(taken[0])], desk=desk, park=park)
+    half = len(taken) // 2
     return [
-        *await record_touchpoints(given[:half], desk=desk, park=park),
-        *await record_touchpoints(given[half:], desk=desk, park=park),
+        *await _write(taken[:half], desk=desk, park=park),
+        *await _write(taken[half:], desk=desk, park=park),
     ]
 
 
-def _unstorable(one: Draft | Unreadable) -> Unreadable:
-    return one if isinstance(one, Unreadable) else Unreadable(one.source, one.body, Unstorable(), one.speaker)
+def _unstorable(one: Taken) -> Unreadable:
+    return one if isinstance(one, Unreadable) else _refused(one, Unstorable())
 
 
 def _refused(one: Touchpoint, refusal: Refusal) -> Unreadable:
     return Unreadable(one.draft.source, one.draft.body, refusal, one.draft.speaker)
 
 
-async def _record(given: Sequence[Draft | Unreadable], *, desk: Desk, park: bool) -> list[Outcome]:
-    outcomes: dict[int, Outcome | Unreadable] = {}
-    accepted = _accept(given, outcomes, desk=desk)
+async def _record(taken: Sequence[Taken], *, desk: Desk, park: bool) -> list[Outcome]:
+    outcomes: dict[int, Outcome | Unreadable] = {
+        place: one for place, one in enumerate(taken) if isinstance(one, Unreadable)
+    }
+    accepted = {place: one for place, one in enumerate(taken) if isinstance(one, Touchpoint)}
     async with InteractionsUnitOfWork(desk.database) as uow:
         await uow.lock(lock_keys(accepted.values()), space=TRACES)  # before the first write, or order per key is lost
         fresh = await _unerased(await _unknown(accepted, outcomes, uow=uow), accepted, outcomes, uow=uow)
@@ -124,26 +147,9 @@ async def _record(given: Sequence[Draft | Unreadable], *, desk: Desk, park: bool
         answers = await append(list(ready.values()), traces, named, desk=desk, uow=uow, now=now)
         await uow.receipts.claim(receipt_of(one, answers[one.touchpoint_id]) for one in ready.values())
         outcomes |= {place: Recorded("recorded", answers[one.touchpoint_id]) for place, one in ready.items()}
-        settled = await _settled(outcomes, given, park=park, now=now, uow=uow)
+        settled = await _settled(outcomes, taken, park=park, now=now, uow=uow)
         await uow.commit()
     return settled
-
-
-def _accept(
-    given: Sequence[Draft | Unreadable], outcomes: dict[int, Outcome | Unreadable], *, desk: Desk
-) -> dict[int, Touchpoint]:
-    """Those that the rules take, by their place in `given`; the others go into `outcomes`."""
-    now = desk.clock()
-    accepted: dict[int, Touchpoint] = {}
-    for place, one in enumerate(given):
-        if isinstance(one, Unreadable):
-            outcomes[place] = one
-            continue
-        try:
-            accepted[place] = domain.accept(one, now=now, company=desk.company, secret=desk.secret)
-        except Refusal as refusal:
-            outcomes[place] = Unreadable(one.source, one.body, refusal, one.speaker)
-    return accepted
 
 
 def lock_keys(touchpoints: Any) -> set[UUID]:
@@ -435,33 +441,33 @@ def receipt_of(one: Touchpoint, answer: dict[str, Any]) -> Receipt:
 
 async def _settled(
     outcomes: Mapping[int, Outcome | Unreadable],
-    given: Sequence[Draft | Unreadable],
+    taken: Sequence[Taken],
     *,
     park: bool,
     now: datetime,
     uow: InteractionsUnitOfWork,
 ) -> list[Outcome]:
-    """The outcomes in the order given: refusals parked, duplicates within the batch with the answer of the first."""
+    """The outcomes in the order given: refusals parked, duplicates of one in this transaction with the answer of that one."""
     answers: dict[tuple[str, str], Mapping[str, Any]] = {}
     for place, one in outcomes.items():
-        draft = given[place]
-        if isinstance(one, Recorded) and one.answer and isinstance(draft, Draft):
-            answers[draft.source, draft.external_id] = one.answer
+        touchpoint = taken[place]
+        if isinstance(one, Recorded) and one.answer and isinstance(touchpoint, Touchpoint):
+            answers[touchpoint.key] = one.answer
     settled: list[Outcome] = []
-    for place in range(len(given)):
-        one, draft = outcomes[place], given[place]
+    for place, touchpoint in enumerate(taken):
+        one = outcomes[place]
         if isinstance(one, Unreadable):
             settled.append(Refused(one.refusal, await _park(one, now=now, uow=uow) if park else None))
-        elif isinstance(one, Recorded) and not one.answer and isinstance(draft, Draft):
-            settled.append(_of_first(draft, answers))
+        elif isinstance(one, Recorded) and not one.answer and isinstance(touchpoint, Touchpoint):
+            settled.append(_of_first(touchpoint, answers))
         else:
             settled.append(one)
     return settled
 
 
-def _of_first(draft: Draft, answers: Mapping[tuple[str, str], Mapping[str, Any]]) -> Outcome:
-    answer = answers.get((draft.source, draft.external_id))
-    if answer is None:  # the first of the two in this batch was refused, and so is its copy
+def _of_first(copy: Touchpoint, answers: Mapping[tuple[str, str], Mapping[str, Any]]) -> Outcome:
+    answer = answers.get(copy.key)
+    if answer is None:  # the first of the two was refused just now, and so is its copy
         return Refused(DifferentBody("The same body was refused in this batch."), None)
     return Recorded("duplicate", answer)
 
@@ -480,40 +486,77 @@ async def _park(one: Unreadable, *, now: datetime, uow: InteractionsUnitOfWork) 
 # --- group commit -----------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class _Waiting:
+    """What one request brought, and where its outcomes are awaited."""
+
+    taken: Sequence[Taken]
+    outcomes: asyncio.Future[list[Outcome]]
+
+
 class Recorder:
-    """Single touchpoints that arrive while a transaction is under way share the next one: no timer, one fsync for many."""
+    """What arrives while a transaction is under way shares the next one: no timer, one commit for many requests.
+
+    Two transactions side by side would gain nothing: of a hundred rows each they meet in some lock as a rule.
+    """
 
     def __init__(self, desk: Desk, *, largest: int = 500) -> None:
         self._desk = desk
-        self._largest = largest
-        self._waiting: list[tuple[Draft | Unreadable, asyncio.Future[Outcome]]] = []
+        self._largest = largest  # rows of a transaction; a single request may bring more
+        self._waiting: deque[_Waiting] = deque()
         self._flusher: asyncio.Task[None] | None = None
 
-    async def record(self, one: Draft | Unreadable) -> Outcome:
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._waiting.append((one, future))
+    async def record(self, given: Sequence[Draft | Unreadable]) -> list[Outcome]:
+        """As `record_touchpoints`, in a transaction that other requests may share."""
+        taken = _accepted(given, desk=self._desk)  # while the database works for others
+        one = _Waiting(taken, asyncio.get_running_loop().create_future())
+        self._waiting.append(one)
         if self._flusher is None:
             self._flusher = asyncio.create_task(self._flush())
-        return await future
+        return await one.outcomes
 
     async def _flush(self) -> None:
         # No await may stand between "nothing is waiting" and the flusher's end, or a request would wait for ever.
         while self._waiting:
-            group, self._waiting = self._waiting[: self._largest], self._waiting[self._largest :]
+            group = self._next_group()
             try:
-                outcomes = await record_touchpoints([one for one, _ in group], desk=self._desk)
+                await self._write(group)
             except BaseException as error:  # noqa: BLE001 - the flusher outlives a database that restarts
                 _fail(group, error)
                 if isinstance(error, asyncio.CancelledError):
                     break
-                continue
-            for (_, future), outcome in zip(group, outcomes, strict=True):
-                if not future.done():  # its caller has hung up
-                    future.set_result(outcome)
         self._flusher = None
 
+    def _next_group(self) -> list[_Waiting]:
+        group = [self._waiting.popleft()]
+        rows = len(group[0].taken)
+        while self._waiting and rows + len(self._waiting[0].taken) <= self._largest:
+            group.append(self._waiting.popleft())
+            rows += len(group[-1].taken)
+        return group
 
-def _fail(group: Sequence[tuple[Draft | Unreadable, asyncio.Future[Outcome]]], error: BaseException) -> None:
-    for _, future in group:
-        if not future.done():
-            future.set_exception(error if isinstance(error, Exception) else ConnectionError("stopped"))
+    async def _write(self, group: Sequence[_Waiting]) -> None:
+        try:
+            outcomes = iter(await _write([one for each in group for one in each.taken], desk=self._desk))
+        except Exception as error:
+            if len(group) == 1 or is_transient(error):
+                raise
+            for each in group:  # what breaks one request is not to break the others
+                await self._write_alone(each)
+            return
+        for each in group:
+            told = list(islice(outcomes, len(each.taken)))
+            if not each.outcomes.done():  # its caller has hung up
+                each.outcomes.set_result(told)
+
+    async def _write_alone(self, one: _Waiting) -> None:
+        try:
+            await self._write([one])
+        except Exception as error:  # noqa: BLE001 - told to the one who asked
+            _fail([one], error)
+
+
+def _fail(group: Sequence[_Waiting], error: BaseException) -> None:
+    for one in group:
+        if not one.outcomes.done():
+            one.outcomes.set_exception(error if isinstance(error, Exception) else ConnectionError("stopped"))

@@ -17,9 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from common import events, manners
 from common.auth import Principal, dev_token, needs, undeclared_routes
+from common.clock import Clock, utc_now
 from common.contracts import scoring
 from common.db import Database
-from common.health import NotReady
+from common.health import Degraded, NotReady
 from common.http import ClockOf, DatabaseOf, create_service, threaded_dependencies
 from common.idempotency import AttemptOf, recall, remember
 from common.openapi import openapi_gaps
@@ -119,8 +120,14 @@ def unkempt_routes() -> APIRouter:
     return router
 
 
-def make_app(database: Database | None = None, *, routers: list[APIRouter] | None = None, **settings: Any):
-    state: dict[str, Any] = {"clock": FakeClock()}
+def make_app(
+    database: Database | None = None,
+    *,
+    routers: list[APIRouter] | None = None,
+    clock: Clock | None = None,
+    **settings: Any,
+):
+    state: dict[str, Any] = {"clock": clock or FakeClock()}
     if database is not None:
         state["database"] = database
     return create_service(
@@ -394,11 +401,24 @@ async def test_who_has_the_newest_is_not_sent_it_again(bare, given, status):
 # --- health and figures
 
 
-async def test_health_asks_nobody_and_readiness_asks_the_database(client):
-    assert (await client.get("/demo/healthz", headers={"Authorization": ""})).json() == {"status": "ok"}
-    answer = await client.get("/demo/readyz", headers={"Authorization": ""})
+async def test_health_asks_nobody_and_readiness_asks_the_database(database):
+    async with client_for(make_app(database, clock=utc_now), key=None) as client:
+        assert (await client.get("/demo/healthz")).json() == {"status": "ok"}
+        answer = await client.get("/demo/readyz")
     assert (answer.status_code, answer.json()["status"], answer.json()["concerns"]) == (200, "ready", [])
-    assert answer.json()["checks"] == {"database": "ok", "parked": "ok", "timers": "ok"}
+    assert answer.json()["checks"] == {"database": "ok", "clock": "ok", "parked": "ok", "timers": "ok"}
+
+
+async def test_a_degraded_service_still_gets_work(database):
+    async def late() -> str:
+        raise Degraded("2,000 events behind")
+
+    app = make_app(database, clock=utc_now)
+    app.state.readings.add("consumer", late)
+    async with client_for(app, key=None) as client:
+        answer = await client.get("/demo/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert answer.json()["concerns"] == ["consumer"]
 
 
 async def test_a_service_without_its_database_is_alive_and_not_ready():
@@ -420,7 +440,7 @@ async def test_a_check_says_why_it_is_not_ready_and_a_broken_one_tells_its_type_
     async def broken() -> str:
         raise RuntimeError(PHONE)
 
-    app = make_app(database)
+    app = make_app(database, clock=utc_now)
     app.state.readings.add("consumer", behind)
     app.state.readings.add("other", broken)
     async with client_for(app) as client:
@@ -432,8 +452,8 @@ async def test_a_check_says_why_it_is_not_ready_and_a_broken_one_tells_its_type_
 
 
 async def test_an_unpublished_event_shows_in_readiness_and_figures(database):
-    clock = FakeClock()
-    app = make_app(database, kafka_bootstrap="127.0.0.1:1")
+    clock = utc_now
+    app = make_app(database, clock=clock, kafka_bootstrap="127.0.0.1:1")
     change = scoring.TierChanged(customer_id=UUID(int=1), new="MVC", rules_version="1", at=clock())
     async with UnitOfWork(database) as uow:
         uow.outbox.add(change, at=clock())

@@ -7,16 +7,20 @@ from typing import Literal
 
 import structlog
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
 from common.backlog import Backlog, Behind, Figures
-from common.db import Database
+from common.clock import Clock
+from common.db import Database, UtcDateTime, outbox_table
 from common.settings import Settings
 
 # Gives words on the state of a part; raises when the service should get no work because of it.
 Check = Callable[[], Awaitable[str]]
 PATIENCE_SECONDS = 2.0
 SOON_SECONDS = 5.0
+CLOCK_TOLERANCE_SECONDS = 60.0
+_SERVER_CLOCK = select(func.clock_timestamp(type_=UtcDateTime))
+_LAST_NOTED = select(outbox_table.c.at).order_by(outbox_table.c.seq.desc()).limit(1)
 State = Literal["ready", "degraded", "not-ready"]
 _WORSE: tuple[State, ...] = ("ready", "degraded", "not-ready")
 VERSION = version("hilo")
@@ -87,11 +91,31 @@ async def _verdict(name: str, check: Check) -> tuple[State, str]:
 
 
 def database_answers(database: Callable[[], Database | None]) -> Check:
-    """A check that asks the database the smallest question."""
+    """A check that asks the database the smallest question, and whether it took what was last written."""
 
     async def check() -> str:
-        async with _connected(database).session(reading=True) as session:
+        connected = _connected(database)
+        async with connected.session(reading=True) as session:
             await session.execute(text("SELECT 1"))
+        if connected.takes_no_writes is not None:
+            raise NotReady(f"takes no writes: {connected.takes_no_writes}")
+        return "ok"
+
+    return check
+
+
+def clock_agrees(database: Callable[[], Database | None], clock: Clock) -> Check:
+    """A check of our clock: against the server's, or where the database is a file against the last moment that was noted there."""
+
+    async def check() -> str:
+        connected = _connected(database)
+        async with connected.session(reading=True) as session:
+            theirs = await session.scalar(_LAST_NOTED if connected.dialect == "sqlite" else _SERVER_CLOCK)
+        ahead = 0.0 if theirs is None else (clock() - theirs).total_seconds()
+        if connected.dialect == "sqlite":
+            ahead = min(0.0, ahead)  # that something was long ago is no fault of the clock's
+        if abs(ahead) > CLOCK_TOLERANCE_SECONDS:
+            raise Degraded(f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the database's")
         return "ok"
 
     return check

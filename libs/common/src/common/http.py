@@ -21,7 +21,7 @@ from common.clock import Clock, utc_now
 from common.company import Company
 from common.db import Database
 from common.documents import documents_router
-from common.health import PATIENCE_SECONDS, Alive, Readiness, Readings, backlog_checks, database_answers
+from common.health import PATIENCE_SECONDS, Alive, Readiness, Readings, backlog_checks, clock_agrees, database_answers
 from common.manners import Manners
 from common.openapi import described
 from common.overload import Gate, Probe
@@ -144,6 +144,7 @@ def _watch(app: FastAPI, publishes: Sequence[str]) -> None:
     relayed = bool(settings.kafka_bootstrap)
     backlog = app.state.backlog = Backlog(database, app.state.clock, relayed, topics=frozenset(publishes))
     readings.add("database", database_answers(database))
+    readings.add("clock", clock_agrees(database, app.state.clock))
     for name, check in backlog_checks(backlog, settings, strict=False).items():
         readings.add(name, check)
 
@@ -240,7 +241,7 @@ def _operations(name: str) -> APIRouter:
         503 and `not-ready` while one of them says that no work should come; `degraded`, with 200, where somebody should look.
         """
         readiness: Readiness = await request.app.state.readings.read()
-        response.status_code = 200 if readiness.status == "ready" else 503
+        response.status_code = 503 if readiness.status == "not-ready" else 200
         return readiness
 
     @router.get("/metrics", summary="Figures for Prometheus", response_class=Response, responses={200: _PROMETHEUS})

@@ -58,6 +58,8 @@ class UnitOfWork:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None and not self._reading:
+            self.database.broke_off(error)
         try:
             await self.session.close()  # rolls back what was not committed
         finally:

@@ -36,10 +36,17 @@ def run(
     """Start the whole system in this process: four APIs, their workers, SQLite files. Ctrl-C stops it."""
     from common.service import serve  # noqa: PLC0415 - `hilo --help` answers without loading the system
     from common.telemetry import configure_logging  # noqa: PLC0415
-    from hilo.embedded import embedded_app  # noqa: PLC0415
+    from hilo.embedded import embedded_app, spoilt_files  # noqa: PLC0415
 
     configure_logging("warning")
     os.umask(0o077)  # what customers said is for the system's user alone
+    for name, why in (spoilt := spoilt_files(var.resolve())).items():
+        typer.echo(
+            f"{var / name}.db cannot be read: {why}. Put the last copy back: hilo restore FOLDER --service {name}",
+            err=True,
+        )
+    if spoilt:
+        raise typer.Exit(1)
     embedded = embedded_app(var.resolve())
     typer.echo(_what_is_where(f"http://{host}:{port}", var))
     serve(embedded, embedded.settings, host=host, port=port)

@@ -282,6 +282,7 @@ _NO_WRITES = {
     "database or disk is full": "its disk is full",
     "attempt to write a readonly database": "it is read-only",
     "database is locked": "another program holds its file",  # for longer than we waited
+    "database disk image is malformed": "its file is damaged",
 }
 
 

@@ -142,22 +142,28 @@ def freezing(*roles: str, seconds: float = 14.0) -> Fault:
 
 
 def dying(plan: str, *roles: str) -> Fault:
-    """Each role dies at the place that the plan names, is started again, and dies again; in the end it runs as it is."""
+    """Each role dies at the place that the plan names, is started again, and dies again; in the end it runs as it is.
+
+    Who seldom comes to that place gets as many turns again, and dies there at once.
+    """
 
     async def fault(scene: Scene) -> int:
         before = {role: scene.arena.deaths_on_purpose(role) for role in roles}
-        for _ in range(scene.times):
-            for role in roles:
-                scene.arena.sabotage(role, f"{plan}:{scene.random.randrange(1, 8)}")
+        deaths = dict.fromkeys(roles, 0)
+        for turn in range(2 * scene.times):
+            short = [role for role in roles if deaths[role] < scene.times]
+            for role in short:
+                passes = scene.random.randrange(1, 8) if turn < scene.times else 1
+                scene.arena.sabotage(role, f"{plan}:{passes}")
                 await scene.kill(role)
                 await scene.launch(role)
-            for role in roles:
+            for role in short:
                 await dead(scene.arena.process(role), scene)
+            deaths = {role: scene.arena.deaths_on_purpose(role) - before[role] for role in roles}
         await heal(scene, roles)
-        after = {role: scene.arena.deaths_on_purpose(role) - before[role] for role in roles}
-        for role, deaths in after.items():
-            scene.measures.at_least(f"{plan} of {role}", deaths, scene.times)
-        return sum(after.values())
+        for role, count in deaths.items():
+            scene.measures.at_least(f"{plan} of {role}", count, scene.times)
+        return sum(deaths.values())
 
     return fault
 

@@ -212,9 +212,10 @@ async def spoil_file(scene: Scene) -> int:
         spoil(file)
         outcome, words = await _outcome(scene)
         scene.measures.tell(**{f"{how}: outcome": outcome, f"{how}: words": words[-300:]})
-        scene.measures.none(
-            f"{how}: no clear refusal", [] if outcome in ("did not start", "not ready") and words else [outcome]
+        clear = (
+            outcome == "did not start" and str(file) in words and "hilo restore" in words and "Traceback" not in words
         )
+        scene.measures.none(f"{how}: no clear refusal", [] if clear else [outcome])
         for beside in file.parent.glob(f"{file.name}-*"):
             beside.unlink()
     shutil.copy(kept, file)
@@ -255,8 +256,7 @@ async def _outcome(scene: Scene) -> tuple[str, str]:
     process = await scene.do(arena.launch)
     await scene.do(lambda: wait_until(lambda: arena.is_ready() or not process.is_alive(), within=15))
     if not process.is_alive():
-        lines = arena.log.read_text(errors="replace")[from_here:].strip().splitlines()
-        return "did not start", " | ".join(line for line in lines[-3:])
+        return "did not start", arena.log.read_text(errors="replace")[from_here:].strip()
     try:
         async with httpx.AsyncClient(timeout=5, headers={"Authorization": f"Bearer {arena.key}"}) as client:
             origin = arena.origins("interactions")[0]
@@ -285,6 +285,7 @@ def clock_off(*roles: str) -> Fault:
                 await scene.do(lambda role=role: scene.arena.stop(role, within=15))
                 await scene.start(role)
             refused.update(await _recorded_now(scene, seconds))
+            await _told_by_readiness(scene, seconds)
             await asyncio.sleep(scene.seconds / 2)
         await heal(scene, roles)
         await asyncio.sleep(2)
@@ -297,6 +298,17 @@ def clock_off(*roles: str) -> Fault:
         return 2
 
     return fault
+
+
+async def _told_by_readiness(scene: Scene, off: int) -> None:
+    """A clock that is behind is seen everywhere; one that is ahead where the server has a clock of its own."""
+    origin = scene.arena.origins("interactions")[0]
+    async with httpx.AsyncClient(timeout=10) as client:
+        said = (await client.get(f"{origin}/interactions/readyz")).json()
+    scene.measures.tell(**{f"readiness with the clock off by {off} s": said["checks"].get("clock")})
+    if off < 0 or scene.arena.bootstrap is not None:
+        told = "clock" in said["concerns"]
+        scene.measures.none(f"readiness silent of a clock off by {off} s", [] if told else [said])
 
 
 async def _recorded_now(scene: Scene, off: int) -> Counter[str]:

@@ -37,7 +37,7 @@ def _standing(**changes: object) -> Standing:
         "contributed": _value(100),
         "year": _value(100),
         "year_before": _value(100),
-        "last_purchase": date(2026, 6, 1),
+        "has_bought": True,
         "tenure_months": 36,
         "is_customer": True,
     }

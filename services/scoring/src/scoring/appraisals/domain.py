@@ -131,7 +131,7 @@ def appraise(
         contributed=contributed,
         year=year,
         year_before=year_before,
-        last_purchase=bought[-1] if bought else None,
+        has_bought=bool(bought),
         tenure_months=tenure or 0,
         is_customer=whole.sums.tally.entries > 0,
     )
@@ -165,7 +165,7 @@ def appraise(
         lifecycle=lifecycle,
         tenure_months=tenure,
         first_purchase=bought[0] if bought else None,
-        last_purchase=standing.last_purchase,
+        last_purchase=bought[-1] if bought else None,
         purchase_days=len(bought),
         holding=found,
         decision=rules.policy.decide(facts),

@@ -5,9 +5,22 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from scoring.policies.domain import Thresholds
-from scoring.values.domain import Books, Value, Window, closed_fiscal_year, trailing_year, window_of
+from scoring.values.domain import (
+    HIGHEST,
+    Books,
+    Value,
+    Window,
+    closed_fiscal_year,
+    compared,
+    trailing_year,
+    window_of,
+)
 
 
 class Tier(StrEnum):
@@ -76,63 +89,79 @@ def worst_window(as_of: date, *, thresholds: Thresholds, books: Books) -> Window
     return window_of(thresholds.below_zero_window, as_of, fiscal_year_starts=books.fiscal_year_starts)
 
 
-def abc_cuts(profits: Sequence[int], *, a_share: float, b_share: float) -> tuple[int | None, int | None]:
+Amounts = Sequence[int] | npt.NDArray[np.int64]
+
+
+def abc_cuts(profits: Amounts, *, a_share: float, b_share: float) -> tuple[int | None, int | None]:
     """The least profit of class A and of class B: those with whom the cumulative share is still within the limit.
 
     The best customer is always A, even where he alone is more than the limit. Equal profits get equal classes.
     """
-    ranked = sorted(profits, reverse=True)
-    whole = sum(ranked)
+    ranked = _ranked(profits)[::-1]
+    whole = _sum(ranked)
     if whole <= 0:
         return None, None
-    a_limit, b_limit = Decimal(str(a_share)) * whole, Decimal(str(b_share)) * whole
-    a = b = ranked[0]
-    cumulated = 0
-    for profit in ranked:
-        cumulated += profit
-        if profit <= 0 or cumulated > b_limit:
-            break
-        b = profit
-        if cumulated <= a_limit:
-            a = profit
-    return a, b
+    earners = ranked[: np.count_nonzero(ranked > 0)]
+    if _sum(earners) > HIGHEST:
+        earners = earners.astype(object)  # 64 bits would not hold the sum: Python's numbers do
+    cumulated = np.cumsum(earners)
+
+    def least(share: float) -> int:
+        within = int(np.searchsorted(cumulated, int(Decimal(str(share)) * whole), side="right"))
+        return int(earners[max(within, 1) - 1])
+
+    return least(a_share), least(b_share)
 
 
-def mvc_cut(profits: Sequence[int], *, share: float) -> int | None:
+def mvc_cut(profits: Amounts, *, share: float) -> int | None:
     """The least profit among the best `share` of the active customers, one at least; nobody is MVC without profit."""
-    if not profits:
+    if not len(profits):
         return None
-    ranked = sorted(profits, reverse=True)
+    ranked = _ranked(profits)
     best = max(1, int(Decimal(str(share)) * len(ranked)))
-    return max(ranked[best - 1], 1)
+    return max(int(ranked[-best]), 1)
 
 
-def worst_cut(contributions: Sequence[int], *, share: float) -> int | None:
+def worst_cut(contributions: Amounts, *, share: float) -> int | None:
     """The best contribution within the worst `share`, which equals never stretch; None where the share is nobody."""
-    ranked = sorted(contributions)
+    ranked = _ranked(contributions)
     worst = int(Decimal(str(share)) * len(ranked))
-    while worst and worst < len(ranked) and ranked[worst - 1] == ranked[worst]:
-        worst -= 1
-    return ranked[worst - 1] if worst else None
+    if 0 < worst < len(ranked) and ranked[worst - 1] == ranked[worst]:
+        worst = int(np.searchsorted(ranked, ranked[worst]))
+    return int(ranked[worst - 1]) if worst else None
+
+
+def _ranked(amounts: Amounts) -> Any:
+    return np.sort(np.asarray(amounts, dtype=np.int64))
+
+
+def _sum(amounts: Any) -> int:
+    """Exact, whatever the amounts: the upper and the lower halves of 64 bits are added apart."""
+    return (int((amounts >> 32).sum()) << 32) + int((amounts & 0xFFFFFFFF).sum())
 
 
 def abc_of(profit: int, cuts: CutPoints) -> Abc:
-    if cuts.a is not None and profit >= cuts.a:
-        return Abc.A
-    if cuts.b is not None and profit >= cuts.b:
-        return Abc.B
-    return Abc.C
+    return next(abc for abc, holds in abc_rules(profit, cuts) if holds)
+
+
+def abc_rules(profit: Any, cuts: CutPoints) -> list[tuple[Abc, Any]]:
+    """The classes, each with whether it holds; the first that does is the class. `profit` is a number or a column of them."""
+    return [
+        (Abc.A, cuts.a is not None and profit >= cuts.a),
+        (Abc.B, cuts.b is not None and profit >= cuts.b),
+        (Abc.C, True),
+    ]
 
 
 @dataclass(frozen=True)
 class Standing:
-    """What the rules for a tier look at."""
+    """What the rules for a tier look at. Of one customer; or of many, where every figure is a column of numbers."""
 
     ranked: Value  # over the window of the MVC
     contributed: Value  # over the window of the worst share
     year: Value
     year_before: Value
-    last_purchase: date | None
+    has_bought: bool
     tenure_months: int
     is_customer: bool  # he bought or returned something, ever
 
@@ -145,53 +174,67 @@ class Classified:
     reasons: tuple[str, ...]
 
 
+# The tiers in the order of asking, each with the code of its reason; below zero the weaknesses are added to it.
+TIER_RULES: tuple[tuple[Tier, str | None], ...] = (
+    (Tier.STANDARD, None),
+    (Tier.BELOW_ZERO, "contribution_below_zero"),
+    (Tier.MVC, "best_share"),
+    (Tier.BELOW_ZERO, "worst_share"),
+    (Tier.GROWING, "sales_growing"),
+    (Tier.STANDARD, None),
+)
+WEAKNESSES = ("no_purchase_12m", "declining_purchases", "proposals_rejected", "shortlist_filler")
+
+
 def tier_of(standing: Standing, *, thresholds: Thresholds, cuts: CutPoints | None) -> Classified:
     """The tier (S0-50, S0-52, S0-53, A4): a negative contribution first, then the best, then the worst share, then growth.
 
     Who never bought anything is no customer yet: courting him costs, and does not put him below zero.
     """
-    if not standing.is_customer:
-        return Classified(Tier.STANDARD, ())
     weak = weaknesses(standing, thresholds=thresholds)
-    if standing.contributed.contribution < 0:
-        return Classified(Tier.BELOW_ZERO, ("contribution_below_zero", *weak))
-    if in_best_share(standing.ranked, cuts):
-        return Classified(Tier.MVC, ("best_share",))
+    holds = tier_conditions(standing, weak, thresholds=thresholds, cuts=cuts)
+    tier, reason = next(rule for rule, held in zip(TIER_RULES, holds, strict=True) if held)
+    if reason is None:
+        return Classified(tier, ())
+    codes = [code for code, held in zip(WEAKNESSES, weak, strict=True) if held] if tier is Tier.BELOW_ZERO else []
+    return Classified(tier, (reason, *codes))
+
+
+def tier_conditions(
+    standing: Standing, weak: Sequence[Any], *, thresholds: Thresholds, cuts: CutPoints | None
+) -> tuple[Any, ...]:
+    """Whether each of TIER_RULES holds, the first that does decides: a truth of one customer, a column of them of many."""
+    is_weak = weak[0] | weak[1] | weak[2] | weak[3]
     old_enough = standing.tenure_months >= thresholds.below_zero_min_months
-    if weak and old_enough and in_worst_share(standing.contributed, cuts):
-        return Classified(Tier.BELOW_ZERO, ("worst_share", *weak))
     before = standing.year_before.revenue
-    if before > 0 and standing.year.revenue >= Decimal(str(thresholds.growing_ratio)) * before:
-        return Classified(Tier.GROWING, ("sales_growing",))
-    return Classified(Tier.STANDARD, ())
-
-
-def weaknesses(standing: Standing, *, thresholds: Thresholds) -> tuple[str, ...]:
-    """The reasons of S0-53 that hold, as codes."""
-    year, before = standing.year.sums.tally, standing.year_before
-    answered_badly = year.quotes_lost >= thresholds.rejected_quotes and year.quotes_lost > year.quotes_won
-    invited = max(year.quotes, year.quotes_won + year.quotes_lost)
-    return tuple(
-        code
-        for code, holds in (
-            ("no_purchase_12m", not year.purchases and standing.last_purchase is not None),
-            (
-                "declining_purchases",
-                before.revenue > 0
-                and standing.year.revenue < Decimal(str(thresholds.declining_ratio)) * before.revenue,
-            ),
-            ("proposals_rejected", answered_badly),
-            ("shortlist_filler", invited >= thresholds.shortlist_quotes and not year.quotes_won),
-        )
-        if holds
+    return (
+        standing.is_customer == False,  # noqa: E712 - of a column `not` is no question
+        standing.contributed.contribution < 0,
+        in_best_share(standing.ranked, cuts),
+        is_weak & old_enough & in_worst_share(standing.contributed, cuts),
+        (before > 0) & (compared(standing.year.revenue, thresholds.growing_ratio, before) >= 0),
+        True,
     )
 
 
-def in_best_share(ranked: Value, cuts: CutPoints | None) -> bool:
-    return cuts is not None and cuts.mvc is not None and ranked.profitability >= cuts.mvc
+def weaknesses(standing: Standing, *, thresholds: Thresholds) -> tuple[Any, ...]:
+    """Whether each of the WEAKNESSES (S0-53) holds: truths of one customer, columns of them of many."""
+    year, before = standing.year.sums.tally, standing.year_before.revenue
+    lost, won = year.quotes_lost, year.quotes_won
+    asked_often = (year.quotes >= thresholds.shortlist_quotes) | (won + lost >= thresholds.shortlist_quotes)
+    return (
+        (year.purchases == 0) & standing.has_bought,
+        (before > 0) & (compared(standing.year.revenue, thresholds.declining_ratio, before) < 0),
+        (lost >= thresholds.rejected_quotes) & (lost > won),
+        asked_often & (won == 0),
+    )
 
 
-def in_worst_share(contributed: Value, cuts: CutPoints | None) -> bool:
-    if cuts is None or cuts.worst is None or not contributed.sums.tally.entries:
+def in_best_share(ranked: Value, cuts: CutPoints | None) -> Any:
+    return False if cuts is None or cuts.mvc is None else ranked.profitability >= cuts.mvc
+
+
+def in_worst_share(contributed: Value, cuts: CutPoints | None) -> Any:
+    if cuts is None or cuts.worst is None:
         return False
-    return contributed.contribution <= cuts.worst
+    return (contributed.sums.tally.entries != 0) & (contributed.contribution <= cuts.worst)

@@ -9,7 +9,7 @@ from typing import Any
 
 from common.money import from_minor
 from scoring.policies.domain import Thresholds
-from scoring.values.domain import Books, Day, last_movement, months_after
+from scoring.values.domain import Books, Day, compared, last_movement, months_after
 
 
 class Signal(StrEnum):
@@ -32,10 +32,15 @@ class Trend:
     """What was bought in the current window beside the mean of the windows before it (A1, A2)."""
 
     current: int
-    habitual: Decimal
+    before: int  # in all the windows before
+    windows: int
     first: date
     last: date
     baseline_first: date
+
+    @property
+    def habitual(self) -> Decimal:
+        return Decimal(self.before) / self.windows
 
     @property
     def ratio(self) -> Decimal:
@@ -54,9 +59,7 @@ class Raised:
 
 def trend(days: Iterable[Day], *, as_of: date, thresholds: Thresholds, books: Books) -> Trend | None:
     """None where there is no habit to compare with: too few purchases in the windows before, or nothing on balance."""
-    length = timedelta(days=thresholds.drop_window_days)
-    first = as_of - length + timedelta(days=1)
-    baseline_first = first - length * thresholds.drop_baseline_windows
+    baseline_first, first = trend_begins(as_of, thresholds)
     current, before, purchases = 0, 0, 0
     for each in days:
         if each.day > as_of or each.day < baseline_first:
@@ -67,9 +70,30 @@ def trend(days: Iterable[Day], *, as_of: date, thresholds: Thresholds, books: Bo
         else:
             before += bought
             purchases += each.tally.purchases
-    if before <= 0 or purchases < thresholds.drop_min_purchases:
+    if not is_habit(before, purchases, thresholds):
         return None
-    return Trend(current, Decimal(before) / thresholds.drop_baseline_windows, first, as_of, baseline_first)
+    return Trend(current, before, thresholds.drop_baseline_windows, first, as_of, baseline_first)
+
+
+def trend_begins(as_of: date, thresholds: Thresholds) -> tuple[date, date]:
+    """The first days of the windows before and of the current one."""
+    length = timedelta(days=thresholds.drop_window_days)
+    first = as_of - length + timedelta(days=1)
+    return first - length * thresholds.drop_baseline_windows, first
+
+
+def is_habit(before: Any, purchases: Any, thresholds: Thresholds) -> Any:
+    """Whether there is something to compare with: of one customer, or a column of many."""
+    return (before > 0) & (purchases >= thresholds.drop_min_purchases)
+
+
+def drops(current: Any, before: Any, thresholds: Thresholds) -> tuple[Any, Any]:
+    """Whether what is bought now is a warning, and whether it is critical (S0-62), beside a habit: of one, or columns of many."""
+    windows = thresholds.drop_baseline_windows
+    return (
+        compared(current, thresholds.drop_warning, before, parts=windows) <= 0,
+        compared(current, thresholds.drop_critical, before, parts=windows) < 0,
+    )
 
 
 def holding(days: Sequence[Day], *, as_of: date, thresholds: Thresholds, books: Books) -> dict[Signal, Evidence]:
@@ -77,16 +101,23 @@ def holding(days: Sequence[Day], *, as_of: date, thresholds: Thresholds, books: 
     found: dict[Signal, Evidence] = {}
     course = trend(days, as_of=as_of, thresholds=thresholds, books=books)
     if course is not None:
-        if course.ratio <= Decimal(str(thresholds.drop_warning)):
-            found[Signal.DROP_WARNING] = _drop_evidence(course, thresholds, books)
-        if course.ratio < Decimal(str(thresholds.drop_critical)):
-            found[Signal.DROP_CRITICAL] = _drop_evidence(course, thresholds, books)
+        warning, critical = drops(course.current, course.before, thresholds)
+        evidence = _drop_evidence(course, thresholds, books) if warning or critical else {}
+        if warning:
+            found[Signal.DROP_WARNING] = evidence
+        if critical:
+            found[Signal.DROP_CRITICAL] = evidence
     moved = last_movement([each for each in days if each.day <= as_of])
-    if moved is not None:
-        for signal, months in _dormancies(thresholds):
-            since = months_after(moved, months)
-            if since <= as_of:
-                found[signal] = {"last_movement": moved.isoformat(), "months": months, "since": since.isoformat()}
+    return found if moved is None else found | dormancies(moved, as_of=as_of, thresholds=thresholds)
+
+
+def dormancies(moved: date, *, as_of: date, thresholds: Thresholds) -> dict[Signal, Evidence]:
+    """The signals that hold on a day because nothing has moved since another day."""
+    found: dict[Signal, Evidence] = {}
+    for signal, months in _dormancies(thresholds):
+        since = months_after(moved, months)
+        if since <= as_of:
+            found[signal] = {"last_movement": moved.isoformat(), "months": months, "since": since.isoformat()}
     return found
 
 

@@ -5,12 +5,17 @@ from dataclasses import dataclass, field, fields
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
 from operator import add, attrgetter, neg
+from typing import Any
 from uuid import UUID
+
+import numpy as np
 
 # Sales to nobody known are counted under this trace, so that the totals are those of the company.
 ANONYMOUS = UUID(int=0)
 BEGINNING = date(1, 1, 1)
+HIGHEST = 2**63 - 1  # what a column of numbers holds
 
 # Minor units of a currency -> minor units of the company's currency; None where the company names no rate.
 Exchange = Callable[[int, str], int | None]
@@ -227,6 +232,22 @@ def converted(by_currency: Mapping[str, Tally], exchange: Exchange) -> Sums:
         whole += Tally(*counts)
     billed = {currency: tally.revenue for currency, tally in sorted(by_currency.items()) if tally.entries}
     return Sums(whole, billed, tuple(dict.fromkeys(missing)))
+
+
+def compared(amount: Any, ratio: float, of: Any, *, parts: int = 1) -> Any:
+    """By how much `amount` is more than `ratio` of `of`, or of one of so many parts of it. Only the sign means anything.
+
+    Exact, in whole numbers. Of columns too: their numbers become Python's where 64 bits would not hold the products.
+    """
+    exact = Fraction(str(ratio))
+    left, right = exact.denominator * parts, exact.numerator
+    if isinstance(amount, np.ndarray) and amount.size and _highest(amount) * left + _highest(of) * right > HIGHEST:
+        amount, of = amount.astype(object), of.astype(object)
+    return amount * left - of * right
+
+
+def _highest(amounts: Any) -> int:
+    return max(abs(int(amounts.max())), abs(int(amounts.min())))
 
 
 def months_after(day: date, months: int) -> date:

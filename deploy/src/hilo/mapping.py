@@ -8,11 +8,10 @@ names the field and keeps it, so that there is one place where refused rows are 
 import codecs
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -30,6 +29,14 @@ Row = Mapping[str, Any]
 
 class BadMap(Exception):  # noqa: N818 - it is told to the person who wrote the map
     """The map cannot be used; the message says where and why."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A value that a map draws from a row: the columns that it is made of, and how it is made of their cells."""
+
+    columns: tuple[str, ...]
+    of: Callable[[Sequence[str]], str]
 
 
 @dataclass(frozen=True)
@@ -92,24 +99,23 @@ class FileMap:
             body["payload"] = payload
         return body
 
-    def person_of(self, row: Row) -> tuple[str, dict[str, Any], list[str]]:
-        """What a row tells of a person: its id, his profile, and his identifiers as written."""
-        columns, rest = self._plain
-        profile = {name: value for name, column in columns if (value := str(row.get(column) or "").strip())}
-        identifiers = self._value("identifiers", self.touchpoint.get("identifiers", []), [row])
-        return _filled(self.id, row), profile | self._section(rest, [row]) if rest else profile, identifiers
+    def drawn(self, name: str) -> "Drawn":
+        """What becomes of an entry of the profile."""
+        template = self.profile.get(name)
+        if not isinstance(template, str):
+            return Drawn((), lambda _: "" if template is None else str(template))
+        columns = _columns_in(template)
+        if template == f"{{{columns[0] if columns else ''}}}" and name not in self.values and name != "birth_date":
+            return Drawn(columns, lambda cells: cells[0].strip())
+        return Drawn(columns, lambda cells: str(self._word(name, template, [_row(columns, cells)]) or ""))
 
-    @cached_property
-    def _plain(self) -> tuple[list[tuple[str, str]], dict[str, Any]]:
-        """Of the profile what is one column as it stands, read without a template; and the rest."""
-        columns = [
-            (name, template[1:-1])
-            for name, template in self.profile.items()
-            if isinstance(template, str) and _PLACE.fullmatch(template) and "." not in template
-            and name not in self.values and not (name == "birth_date" and self.date_format)
-        ]  # fmt: skip
-        plain = dict(columns)
-        return columns, {name: template for name, template in self.profile.items() if name not in plain}
+    def drawn_id(self) -> "Drawn":
+        """What becomes of the id."""
+        return _drawn(self.id)
+
+    def drawn_identifiers(self) -> "list[Drawn]":
+        """What becomes of each identifier: nothing where a column of it is empty."""
+        return [_drawn(template, whole=True) for template in self.touchpoint.get("identifiers", [])]
 
     def _section(self, section: Mapping[str, Any], rows: Sequence[Row]) -> dict[str, Any]:
         filled = {name: self._value(name, template, rows) for name, template in section.items()}
@@ -117,7 +123,7 @@ class FileMap:
 
     def _value(self, name: str, template: Any, rows: Sequence[Row]) -> Any:
         if name == "identifiers":
-            return [_filled(t, rows[0]) for t in template if all(_column(rows[0], c) for c in _PLACE.findall(t))]
+            return [_filled(t, rows[0]) for t in template if all(column_of(rows[0], c) for c in _PLACE.findall(t))]
         if isinstance(template, Mapping):
             return self._section(template, rows) or None
         if isinstance(template, list):
@@ -181,16 +187,35 @@ def _wrongs_in_reading(read: Mapping[str, Any]) -> Iterator[str]:
         yield f"no such encoding: {read['encoding']}"
 
 
+def _columns_in(template: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_PLACE.findall(template)))
+
+
+def _row(columns: Sequence[str], cells: Sequence[str]) -> Row:
+    return dict(zip(columns, cells, strict=True))
+
+
+def _drawn(template: str, *, whole: bool = False) -> Drawn:
+    """A template over the cells of its columns; with `whole` nothing where one of them is empty."""
+    columns = _columns_in(template)
+
+    def of(cells: Sequence[str]) -> str:
+        told = [cell.strip() for cell in cells]
+        return "" if whole and not all(told) else _filled(template, _row(columns, told))
+
+    return Drawn(columns, of)
+
+
 def _translated(words: Mapping[str, Any], text: str) -> Any:
     """Our word for the column's; `"*"` is for all others, and without it the column's word stays."""
     return words.get(text, words.get("*", text or None))
 
 
 def _filled(template: str, row: Row) -> str:
-    return _PLACE.sub(lambda place: _column(row, place[1]), template).strip()
+    return _PLACE.sub(lambda place: column_of(row, place[1]), template).strip()
 
 
-def _column(row: Row, path: str) -> str:
+def column_of(row: Row, path: str) -> str:
     """A column by its name, or a value of a document by its dotted path; empty where there is none."""
     if path in row:
         value = row[path]
@@ -205,7 +230,7 @@ def _sum_of_products(rows: Iterable[Row], left: str, right: str) -> str | None:
     """The sum over the rows of left times right, to the cent; the raw text where one is no number."""
     total = Decimal(0)
     for row in rows:
-        a, b = _column(row, left), _column(row, right)
+        a, b = column_of(row, left), column_of(row, right)
         try:
             product = Decimal(a) * Decimal(b)
         except InvalidOperation:

@@ -4,9 +4,11 @@ import csv
 import gc
 import json
 import re
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,12 @@ from tqdm import tqdm
 
 from common.company import Company
 from common.identifiers import InvalidIdentifier, read_identifiers
-from hilo.load import rows_of
-from hilo.mapping import FileMap
+from hilo.load import columns_of
+from hilo.mapping import Drawn, FileMap
 from identity.matching import bulk
+from identity.matching.columns import PARTS, Columns, Reader
 from identity.matching.comparing import Comparer, Frequencies
 from identity.matching.domain import learnt_document, score, verdict_of, waterfall
-from identity.matching.records import Columns, read_person
 
 # A phone is compared by its last digits, so that a plain one needs no country.
 _PLAIN_PHONE = re.compile(r"phone:\+?([0-9]{9,15})", re.ASCII)
@@ -28,6 +30,8 @@ _PLAIN_EMAIL = re.compile(
     r"email:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*@[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,6}", re.ASCII | re.IGNORECASE
 )
 _PLAIN_CEDULA = re.compile(r"document:co-cc:([1-9][0-9]{4,9})", re.ASCII | re.IGNORECASE)
+ROWS_AT_ONCE = 20_000
+MOST_REMEMBERED = 200_000  # distinct values of a part
 EXPLAINED_AT_ONCE = 100_000  # pairs
 
 
@@ -40,20 +44,86 @@ class Files:
     columns: Columns
 
 
+class _Part:
+    """A part of a record, made of some columns: what is told often is read once, and a record keeps its number."""
+
+    def __init__(self, drawn: Sequence[Drawn], read: Callable[..., Sequence[int]]) -> None:
+        self.columns = tuple(column for each in drawn for column in each.columns)
+        self._drawn, self._read = drawn, read
+        self._known: dict[Any, int] = _Numbers(self._number)
+        self._distinct, self._rows = 0, array("i")
+        self._of_record = array("i")
+
+    def add(self, cells: Sequence[Sequence[str]], count: int) -> None:
+        """The next records, by the columns of this part."""
+        told = cells[0] if len(cells) == 1 else zip(*cells, strict=True) if cells else repeat((), count)
+        self._of_record.extend(map(self._known.__getitem__, told))
+        if len(self._known) > MOST_REMEMBERED:
+            self._known.clear()
+
+    def _number(self, told: str | Sequence[str]) -> int:
+        cells = (told,) if isinstance(told, str) else told
+        values, start = [], 0
+        for each in self._drawn:
+            end = start + len(each.columns)
+            values.append(each.of(cells[start:end]))
+            start = end
+        self._rows.extend(self._read(*values))
+        self._distinct += 1
+        return self._distinct - 1
+
+    def codes(self) -> "np.ndarray[Any, np.dtype[np.int32]]":
+        """What was read, a row for each record."""
+        rows = np.array(self._rows, dtype=np.int32).reshape(self._distinct, -1)
+        return rows[np.array(self._of_record, dtype=np.int32)]
+
+
+class _Numbers(dict[Any, int]):
+    """A dictionary that asks for what it does not know."""
+
+    def __init__(self, number: Callable[[Any], int]) -> None:
+        super().__init__()
+        self._number = number
+
+    def __missing__(self, told: Any) -> int:
+        self[told] = number = self._number(told)
+        return number
+
+
 def read(paths: list[Path], file_map: FileMap, company: Company) -> Files:
     """Read all rows. A row that tells nothing of a person stays a record, alone."""
     gc.disable()  # millions of small values and no cycle among them: looking for one takes a third of the time
+    region = company.phone_region
+    reader = Reader(country=region)
+    record_id = file_map.drawn_id()
+    parts = {
+        name: _Part([file_map.drawn(entry) for entry in entries], getattr(reader, name))
+        for name, entries in PARTS.items()
+        if not file_map.profile.keys().isdisjoint(entries)
+    }
+    carried = [
+        _Part([drawn], lambda given: reader.identifiers(_normal(given, region)))
+        for drawn in file_map.drawn_identifiers()
+    ]
+    every = [*parts.values(), *carried]
+    names = list(dict.fromkeys([*record_id.columns, "row", *(column for part in every for column in part.columns)]))
     ids: list[str] = []
-    second_from, columns = 0, Columns()
+    second_from = 0
     for path in paths:
         second_from = len(ids)
-        for row in tqdm(rows_of(path, file_map), desc=f"reading {path.name}", unit=" rows"):
-            record_id, profile, identifiers = file_map.person_of(row)
-            ids.append(record_id or str(row["row"]))
-            told = [pair for given in identifiers for pair in _normal(given, company.phone_region)]
-            columns.add(read_person(profile, told, country=company.phone_region))
+        with tqdm(desc=f"reading {path.name}", unit=" rows") as bar:
+            for cells in columns_of(path, file_map, names, at_once=ROWS_AT_ONCE):
+                table = dict(zip(names, cells, strict=True))
+                count = len(table["row"])
+                own = zip(*(table[column] for column in record_id.columns), strict=True) or repeat((), count)
+                ids += [record_id.of(each) or number for each, number in zip(own, table["row"], strict=True)]
+                for part in every:
+                    part.add([table[column] for column in part.columns], count)
+                bar.update(count)
+    told = {name: part.codes() for name, part in parts.items()} if ids else {}
+    columns = reader.columns(len(ids), told, [part.codes() for part in carried] if ids else [])
     gc.enable()
-    return Files(ids, second_from if len(paths) > 1 else len(ids), columns.close())
+    return Files(ids, second_from if len(paths) > 1 else len(ids), columns)
 
 
 def _normal(given: str, region: str) -> Sequence[tuple[str, str]]:

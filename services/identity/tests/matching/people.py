@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from identity.matching.columns import Columns
 from identity.matching.comparing import Comparer, Frequencies
 from identity.matching.domain import FIELDS, SHIPPED_COMMON, Evidence, score, shipped_weights, waterfall
-from identity.matching.records import Columns, Person, read_person
+from identity.matching.records import Person, read_person
 
 
 def person(name: str = "", *, ids: tuple[str, ...] = (), **profile: str) -> Person:

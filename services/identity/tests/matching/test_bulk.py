@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from identity.matching.bulk import match
-from identity.matching.records import Columns, Person
+from identity.matching.columns import Columns
+from identity.matching.records import Person
 
 from .people import person
 

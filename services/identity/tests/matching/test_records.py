@@ -3,7 +3,8 @@
 import pytest
 
 from common.addresses import address_key
-from identity.matching.records import Columns, address_form, birth_of, comparable, person_from, with_more, written
+from identity.matching.columns import Columns
+from identity.matching.records import address_form, birth_of, comparable, person_from, with_more, written
 
 from .people import person
 

@@ -5,10 +5,10 @@ import pytest
 import sqlalchemy as sa
 
 from identity.linking.models import cannot_link, decision
+from identity.matching.columns import Columns
 from identity.matching.comparing import Comparer, Frequencies
 from identity.matching.domain import SHIPPED_COMMON, learnt_document, learnt_from_file, score, shipped_weights
 from identity.matching.models import match_key, match_record
-from identity.matching.records import Columns
 from identity.matching.use_cases import compare_people
 from identity.reviews.models import review
 

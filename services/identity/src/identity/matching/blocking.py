@@ -7,7 +7,8 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from identity.matching.records import GROUPS, Columns, Person, mailbox_of, sound_of
+from identity.matching.columns import Columns
+from identity.matching.records import GROUPS, Person, mailbox_of, sound_of
 
 Keys = npt.NDArray[np.uint64]
 Rows = npt.NDArray[np.int64]
@@ -27,8 +28,8 @@ _MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(
 
 
 def mixed(a: Keys, b: Keys) -> Keys:
-    """Two keys made one (the finaliser of splitmix64)."""
-    told = (a ^ (b + _MIX[0] + (a << np.uint64(6)))) * _MIX[1]
+    """Two keys made one (after the finaliser of splitmix64): the first is spread over all bits before the second comes to it."""
+    told = ((a * _MIX[0]) ^ b) * _MIX[1]
     return told ^ (told >> _MIX[2])
 
 

@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from identity.matching.blocking import candidate_pairs
 from identity.matching.clustering import clusters
+from identity.matching.columns import Columns
 from identity.matching.comparing import Comparer
 from identity.matching.domain import FIELDS, LINKED, REVIEW, Floats, Levels, Scored, Weights, score
 from identity.matching.learning import Seen, learn
-from identity.matching.records import Columns
 
 Rows = npt.NDArray[np.int64]
 CHUNK = 500_000  # pairs compared at a time: memory is bounded by it, not by the file

@@ -12,8 +12,9 @@ from rapidfuzz.distance import OSA, JaroWinkler
 from rapidfuzz.process import cpdist as compare_pairs
 
 from common.names import are_two_names
+from identity.matching.columns import Codes, Columns
 from identity.matching.domain import AT, FIELDS, RAREST, Common, Floats, Levels
-from identity.matching.records import GROUPS, Codes, Columns, mailbox_of, sound_of
+from identity.matching.records import GROUPS, mailbox_of, sound_of
 
 Rows = npt.NDArray[np.int64]
 Grades = npt.NDArray[np.int8]

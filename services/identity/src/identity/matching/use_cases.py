@@ -18,6 +18,7 @@ from common.company import Company
 from identity.linking.domain import World
 from identity.matching.blocking import keys_of
 from identity.matching.clustering import CONTRADICTION
+from identity.matching.columns import Columns
 from identity.matching.comparing import Comparer, Frequencies
 from identity.matching.domain import (
     BY_MATCHING,
@@ -33,7 +34,7 @@ from identity.matching.domain import (
     verdict_of,
     waterfall,
 )
-from identity.matching.records import Columns, Person, read_person, with_more
+from identity.matching.records import Person, read_person, with_more
 from identity.merges.domain import objections
 from identity.merges.use_cases import merge_now
 from identity.reviews.domain import Review

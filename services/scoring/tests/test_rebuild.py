@@ -16,7 +16,7 @@ from common.db import Database
 from common.events import EventData
 from common.rebuild import LogTooShort, Progress
 from common.service import rebuild_projections
-from common.testing import FakeClock
+from common.testing import FakeClock, waits_empty_handed
 from common.uow import UnitOfWork
 from scoring.service import SERVICE
 from scoring.worker import create_consumer
@@ -223,3 +223,11 @@ async def test_where_the_log_has_lost_its_beginning_sums_are_left_alone_and_stat
         await one.rebuild()
     await one.rebuild(short_log=True)
     assert await one.rows() == await twin.rows()
+
+
+async def test_a_consumer_that_waits_for_a_rebuild_holds_nothing_that_it_needs(scoring: Scoring) -> None:
+    trace, who = uuid4(), uuid4()
+    await scoring.hear(linked((trace, who, 1)))
+    tables = SERVICE.projections.when_whole().replaced if SERVICE.projections else ()
+    await waits_empty_handed(scoring.database, tables, scoring.hear(purchase(trace, "2026-11-10", 10_000)))
+    assert (await scoring.value(who))["value"]["revenue"]

@@ -13,13 +13,13 @@ from common.company import Company
 from common.db import Database
 from common.events import EventData
 from common.service import Runtime, rebuild_projections
-from common.testing import FakeClock, settings_for
+from common.testing import FakeClock, settings_for, waits_empty_handed
 from common.uow import UnitOfWork
 from service_audit.service import SERVICE
 from service_audit.settings import AuditSettings
 from service_audit.worker import create_consumer, create_timers, prepare
 
-from .conftest import TRACE, case, commitment, customer, links, retracted, survey, touchpoint
+from .conftest import TRACE, Audit, case, commitment, customer, links, retracted, survey, touchpoint
 
 WHO = UUID(int=77)
 TABLES = {
@@ -75,3 +75,10 @@ async def test_what_was_corrupted_is_right_again_and_what_people_did_stays(
     assert await rows(database) == before
     await tell(survey(2))
     assert len((await rows(database))["evidence"]) == len(before["evidence"]) + 1
+
+
+async def test_a_consumer_that_waits_for_a_rebuild_holds_nothing_that_it_needs(audit: Audit) -> None:
+    await audit.hears(seen := survey(1))
+    tables = SERVICE.projections.when_whole().replaced if SERVICE.projections else ()
+    await waits_empty_handed(audit.runtime.database, tables, audit.hears(retracted(seen)))
+    assert not await audit.evidence()

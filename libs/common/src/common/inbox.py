@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import delete, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.bulk import insert_rows
@@ -13,12 +13,23 @@ from common.db import inbox_table
 from common.events import Event
 from common.partitions import first_id_of
 
+_ENTER = text("LOCK TABLE ONLY inbox IN ROW EXCLUSIVE MODE")  # as the claim does; no transaction id is taken for it
+
 
 class Inbox:
     """What this service has handled already."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
+
+    async def enter(self) -> None:
+        """For a consumer that reads its projections before it claims: called first of all, it waits here for a rebuild that changes places.
+
+        The rebuild holds this table and then needs those. Whoever had read them and only then waited here would wait crosswise with
+        it, for as long as there is work, and no rebuild would ever end.
+        """
+        if self._session.get_bind().dialect.name == "postgresql":
+            await self._session.execute(_ENTER)
 
     async def claim(self, events: Sequence[Event], *, consumer: str) -> list[Event]:
         """The events that `consumer` never handled before, in the order given; the others are dropped.

@@ -59,6 +59,7 @@ async def consume(events: Sequence[Event], *, uow: ScoringUnitOfWork, clock: Clo
     """One batch, one transaction. Figures add up in any order; links and customers go by revision."""
     now = clock()
     async with uow:
+        await uow.inbox.enter()
         owners = await _lock(events, uow=uow)
         fresh = await uow.inbox.claim(events, consumer=CONSUMER)
         erasures = await note_erasures(fresh, uow.session)

@@ -21,6 +21,7 @@ async def consume(events: Sequence[Event], *, uow: AuditUnitOfWork, clock: Clock
     """Follow identity's links, customers and credentials; gather evidence from what interactions tells."""
     now = clock()
     async with uow:
+        await uow.inbox.enter()
         moments = await uow.standards.moments()
         heard = hear(events, noted_at=now)
         await lock_scopes(heard, moments, uow=uow, beside=_erased(events))

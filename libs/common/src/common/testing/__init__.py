@@ -3,5 +3,6 @@
 from common.testing.clock import FakeClock
 from common.testing.databases import Databases
 from common.testing.http import FIRST_KEY, TEST_SECRET, client_for, settings_for
+from common.testing.rebuilding import waits_empty_handed
 
-__all__ = ["FIRST_KEY", "TEST_SECRET", "Databases", "FakeClock", "client_for", "settings_for"]
+__all__ = ["FIRST_KEY", "TEST_SECRET", "Databases", "FakeClock", "client_for", "settings_for", "waits_empty_handed"]

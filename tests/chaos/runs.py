@@ -1,6 +1,7 @@
 """The runs: which trials in which order, how each is judged, and what is told of it."""
 
 import asyncio
+import os
 import random
 import time
 import traceback
@@ -108,7 +109,11 @@ class Bench:
             seconds=round(time.monotonic() - begun, 1),
             fates={fate: verdict.of(fate) for fate in FATES},
             findings=[str(finding) for finding in verdict.findings],
-            figures={**scene.measures.figures, "postponed": dict(self.load.ledger.postponed)},
+            figures={
+                **scene.measures.figures,
+                "postponed": dict(self.load.ledger.postponed),
+                "load_of_the_machine": round(os.getloadavg()[1], 1),  # over five minutes: whoever else was at work
+            },
             bars=[asdict(bar) for bar in scene.measures.bars],
             notes=scene.notes,
             answers={str(status): count for status, count in Counter(reply.status for reply in replies).items()},

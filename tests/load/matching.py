@@ -25,7 +25,7 @@ from common.db import Database
 from identity.matching.blocking import keys_of
 from identity.matching.domain import SHIPPED_COMMON
 from identity.matching.records import Person, read_person, written
-from identity.matching.use_cases import compare_with_all
+from identity.matching.use_cases import Told, compare_with_all
 from identity.uow import IdentityUnitOfWork
 
 from .grounds import ROOT, Grounds
@@ -322,7 +322,8 @@ async def _milliseconds(database: Database, newcomers: Sequence[Person]) -> list
     async with IdentityUnitOfWork(database) as uow:
         for number, person in enumerate([*newcomers[:20], *newcomers]):
             begun = time.perf_counter()
-            await compare_with_all({UUID(int=2**100 + number): person}, uow=uow)
+            newcomer = UUID(int=2**100 + number)
+            await compare_with_all([Told(newcomer, newcomer, person)], {}, uow=uow)
             taken.append((time.perf_counter() - begun) * 1000)
     return taken[20:]
 

@@ -5,7 +5,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from common.contracts.interactions import PersonSeen
@@ -113,6 +113,23 @@ async def undone(identity: Identity, merge_id: UUID) -> None:
     )  # fmt: skip
 
 
+# Like both, who are kept apart: he is a customer of his own, however the two things told came in.
+TORN = [
+    ([], [OTHER[0]], [], ANA, False),
+    ([ONE[0]], [OTHER[0]], [], ANA, False),
+]
+# Likeness moves what is proved, and no person's word goes with it.
+ALIKE_AND_PROVED = [
+    ([], [OTHER[2], OTHER[0]], [], AM, False),
+    ([ONE[1]], [OTHER[1]], ["account:club:{}8"], ANA, True),
+    ([], [OTHER[0]], ["phone:3189990{}"], None, False),
+    ([ONE[1]], [], [], ANA, True),
+]
+
+
+@example(told=TORN, cuts=Random(0))
+@example(told=TORN, cuts=Random(1))
+@example(told=ALIKE_AND_PROVED, cuts=Random(0))
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(told=Said, cuts=st.randoms(use_true_random=False))
 async def test_whatever_came_meanwhile_an_undo_gives_the_customers_of_a_town_without_the_merge(

@@ -108,6 +108,15 @@ class World:
         if trail.customer_id is not None:
             self._members[trail.customer_id].add(trail.trace_id)
 
+    def owner(self, trace_id: UUID) -> UUID | None:
+        trail = self.trails.get(trace_id)
+        return trail.customer_id if trail else None
+
+    def elder(self, one: UUID, other: UUID) -> tuple[UUID, UUID]:
+        """Who stays and who is absorbed: whoever is a customer for longer stays."""
+        first, second = sorted((one, other), key=lambda each: (self.since[each], each))
+        return first, second
+
     def members(self, customer_id: UUID) -> list[Trail]:
         return [self.trails[trace_id] for trace_id in sorted(self._members[customer_id])]
 
@@ -143,8 +152,9 @@ class Merge:
     absorbed: UUID
     left: UUID
     right: UUID
-    over: UUID  # the identifier that both carry
+    over: UUID | None  # the identifier that both carry; None: likeness decided
     reasons: tuple[str, ...]
+    by: str = BY_RULES
 
 
 @dataclass(frozen=True)
@@ -390,7 +400,7 @@ def _with_merges(
             # two people with a view of their own are never joined on a claim: one would read the other's history
             in_doubt.append(_doubt(trail, link, ("claimed-only",)))
         elif answer == "one" and certain:
-            elder, younger = sorted((survivor, link.customer_id), key=lambda c: (world.since[c], c))
+            elder, younger = world.elder(survivor, link.customer_id)
             merges.append(
                 Merge(elder, younger, trail.trace_id, link.other, link.via.identifier_id, (f"same-{link.via.scheme}",))
             )
@@ -405,11 +415,16 @@ def settle(verdict: Verdict, world: World, *, at: datetime) -> None:
     if verdict.founded and verdict.customer_id is not None:
         world.since.setdefault(verdict.customer_id, at)
     for merge in verdict.merges:
-        for member in world.members(merge.absorbed):
-            world.put(replace(member, customer_id=merge.survivor))
-        world.merged_into[merge.absorbed] = merge.survivor
+        join(merge, world)
     trail = world.trails[verdict.trace_id]
     world.put(replace(trail, customer_id=verdict.customer_id, proof=verdict.proof, via=verdict.via))
+
+
+def join(merge: Merge, world: World) -> None:
+    """The two customers are one from now on."""
+    for member in world.members(merge.absorbed):
+        world.put(replace(member, customer_id=merge.survivor))
+    world.merged_into[merge.absorbed] = merge.survivor
 
 
 def next_revision(last: int, now: datetime) -> int:

@@ -64,8 +64,11 @@ class Links:
                 )
         return {trace_id: replace(trail, carried=carried.get(trace_id, {})) for trace_id, trail in found.items()}
 
-    async def world(self, trails: Iterable[Trail]) -> World:
-        """The neighbourhood in which the trails are decided: all customers they reach, with all of their traces."""
+    async def world(self, trails: Iterable[Trail], *, beside: Collection[UUID] = ()) -> World:
+        """The neighbourhood in which the trails are decided: all customers they reach, with all of their traces.
+
+        `beside`: traces whose customers belong to it too.
+        """
         world, given = World(), list(trails)
         carried = {c.identifier_id: c for trail in given for c in trail.carried.values()}
         world.barred = await self.shared(carried.keys())
@@ -75,6 +78,8 @@ class Links:
         ]  # fmt: skip
         named = {_uuid(c.value) for c in carried.values() if c.scheme == "customer"} - {None}
         reached = await self._owners(usable) | {t.customer_id for t in given if t.customer_id}
+        if beside:
+            reached |= {each for each in (await self.owners_of_traces(beside)).values() if each is not None}
         await self.add_customers(world, reached | {each for each in named if each is not None})
         for trail in given:
             world.put(trail)

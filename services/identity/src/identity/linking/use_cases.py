@@ -21,10 +21,13 @@ from identity.linking.domain import (
     Verdict,
     World,
     decide,
+    join,
     next_revision,
     settle,
 )
 from identity.linking.repository import BY_RULES, Decision
+from identity.matching.domain import BY_MATCHING
+from identity.matching.use_cases import Likeness, review_of
 from identity.reviews.domain import Review
 from identity.sightings.domain import Sighting, kind_of, with_name
 from identity.uow import CUSTOMERS, IdentityUnitOfWork
@@ -42,7 +45,7 @@ class Desk:
     reason: str = "by the rules"
     kind: str = "link"
     decision_id: UUID = field(default_factory=uuid7)
-    by: str = BY_RULES
+    likeness: Likeness = field(default_factory=Likeness)
 
     def __post_init__(self) -> None:
         self.world = World()
@@ -51,6 +54,7 @@ class Desk:
         self.moved: dict[UUID, Move] = {}
         self.merges: list[tuple[Decision, list[Move]]] = []
         self.doubts: list[Doubt] = []
+        self.alike: list[Review] = []
         self.trips: list[Trip] = []
         self.touched: set[UUID] = set()
         self.news: set[UUID] = set()
@@ -58,8 +62,7 @@ class Desk:
         self._seen: dict[UUID, list[Sighting]] = {}
 
     def owner(self, trace_id: UUID) -> UUID | None:
-        trail = self.world.trails.get(trace_id)
-        return trail.customer_id if trail else None
+        return self.world.owner(trace_id)
 
     async def open(self, sightings: Sequence[Sighting]) -> None:
         """Read the neighbourhood of the sightings and decide on each of their traces that something new is known of."""
@@ -68,7 +71,9 @@ class Desk:
         self.before = await self.uow.links.trails(self._seen.keys())
         blank = {trace_id: self._blank(trace_id) for trace_id in self._seen}
         learned = {trace_id: taught_by(seen, blank[trace_id]) for trace_id, seen in self._seen.items()}
-        self.world = await self.uow.links.world([each for each in learned.values() if self._is_news(each)])
+        self.world = await self.uow.links.world(
+            [each for each in learned.values() if self._is_news(each)], beside=self.likeness.traces
+        )
         for trail in blank.values():
             self.world.put(trail)  # as it was: the batch is told one by one, so that it does not matter how it was cut
         for sighting in sightings:
@@ -80,12 +85,13 @@ class Desk:
         return self.before.get(trace_id) or Trail(trace_id, self._seen[trace_id][0].scheme)
 
     def learn(self, sighting: Sighting) -> None:
-        """What one touchpoint teaches: its trace is decided on, if this is news."""
+        """What one touchpoint teaches: its trace is decided on, if this is news, and compared with all that is known."""
         trail = taught_by([sighting], self.world.trails[sighting.trace_id])
         if self._is_news(trail):
             self.news.add(trail.trace_id)
             self.world.put(trail)
             self.decide(trail, sighting.profile, at=sighting.occurred_at)
+        self._compare(sighting)
 
     def _is_news(self, trail: Trail) -> bool:
         before = self.world.trails.get(trail.trace_id) or self.before.get(trail.trace_id)
@@ -112,13 +118,43 @@ class Desk:
         self._bar_what_is_too_common(trail)
         return verdict
 
+    def _compare(self, sighting: Sighting) -> None:
+        """Whoever is alike enough is one customer; what is in doubt is for a person."""
+        for pair, doubts in self.likeness.weigh(sighting.touchpoint_id, self.world):
+            one, other = self.owner(pair.mine), self.owner(pair.theirs)
+            if doubts or one is None or other is None:
+                self.alike.append(review_of(pair, doubts, at=self.now))
+                continue
+            merge = Merge(*self.world.elder(one, other), pair.mine, pair.theirs, None, (pair.words,), BY_MATCHING)
+            decision, members = self._note_before(merge)
+            join(merge, self.world)
+            self.merges.append((decision, [self._move(member) for member in members]))
+            self.touched |= {one, other}
+
+    async def compare(self, sightings: Sequence[Sighting]) -> None:
+        """Ask for the likeness alone of what was told before."""
+        self.world = await self.uow.links.world([], beside=self.likeness.traces)
+        for sighting in sightings:
+            self._compare(sighting)
+        await self._lock(self.touched)
+
     def _note_before(self, merge: Merge) -> tuple[Decision, list[UUID]]:
         moved = self.world.members(merge.absorbed)
-        before = before_image(moved, self.world.members(merge.survivor)) | {"over": str(merge.over)}
+        before = before_image(moved, self.world.members(merge.survivor))
+        before |= {"over": str(merge.over)} if merge.over else {}
+        reason = ", ".join(merge.reasons) if merge.over is None else f"by the rules: {', '.join(merge.reasons)}"
         decision = Decision(
-            uuid7(), "merge", self.by, f"by the rules: {', '.join(merge.reasons)}", self.now, merge.survivor,
-            merge.absorbed, merge.left, merge.right, before,
-        )  # fmt: skip
+            uuid7(),
+            "merge",
+            merge.by,
+            reason,
+            self.now,
+            merge.survivor,
+            merge.absorbed,
+            merge.left,
+            merge.right,
+            before,
+        )
         return decision, [member.trace_id for member in moved]
 
     def _move(self, trace_id: UUID) -> Move:
@@ -165,7 +201,8 @@ class Desk:
         await self._record()
         await self._tell_links()
         await self._bite()
-        await self.uow.reviews.open(reviews_of(self.doubts, self.world, at=self.now))
+        apart = [r for r in self.alike if self.owner(r.left_trace) != self.owner(r.right_trace)]
+        await self.uow.reviews.open([*reviews_of(self.doubts, self.world, at=self.now), *apart])
         await self._absorb()
 
     async def _add_founded(self) -> None:
@@ -214,7 +251,7 @@ class Desk:
     async def _record(self) -> None:
         decisions = [decision for decision, _ in self.merges]
         if self.moved and self.kind == "link":
-            decisions.insert(0, Decision(self.decision_id, "link", self.by, self.reason, self.now))
+            decisions.insert(0, Decision(self.decision_id, "link", BY_RULES, self.reason, self.now))
         await self.uow.links.record(decisions)
 
     async def _tell_links(self) -> None:

@@ -3,8 +3,8 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from itertools import combinations
@@ -21,7 +21,6 @@ from identity.matching.clustering import CONTRADICTION
 from identity.matching.columns import Columns
 from identity.matching.comparing import Comparer, Frequencies
 from identity.matching.domain import (
-    BY_MATCHING,
     REVIEW,
     SHIPPED_COMMON,
     Common,
@@ -36,7 +35,6 @@ from identity.matching.domain import (
 )
 from identity.matching.records import Person, read_person, with_more
 from identity.merges.domain import objections
-from identity.merges.use_cases import merge_now
 from identity.reviews.domain import Review
 from identity.sightings.domain import Sighting
 from identity.uow import IdentityUnitOfWork
@@ -73,65 +71,134 @@ def engine() -> tuple[Weights, Mapping[str, Common]]:
     return shipped_weights(POPULATION), SHIPPED_COMMON
 
 
-async def match_seen(
-    sightings: Iterable[Sighting], *, uow: IdentityUnitOfWork, company: Company, now: datetime
-) -> set[UUID]:
-    """Compare what was told anew of traces with all that is known, and act on it; answers with the customers concerned."""
-    fresh = await _learn(sightings, uow=uow, company=company)
-    strong = {trace_id: person for trace_id, person in fresh.items() if person.tells_enough}
-    pairs = await compare_with_all(strong, uow=uow)
-    return await _act(pairs, uow=uow, company=company, now=now) if pairs else set()
+@dataclass(frozen=True)
+class Told:
+    """What is compared of a trace from one touchpoint on."""
+
+    touchpoint_id: UUID
+    trace_id: UUID
+    person: Person
 
 
-async def match_anew(
-    trace_id: UUID, left: Sequence[Sighting], *, uow: IdentityUnitOfWork, company: Company, now: datetime
-) -> set[UUID]:
-    """A touchpoint was taken back: the trace is compared by what its others told."""
-    await uow.matching.forget([trace_id])
-    return await match_seen(left, uow=uow, company=company, now=now)
+@dataclass
+class Likeness:
+    """Whom each touchpoint's trace is like, among those told of before it: the same however a batch was cut."""
+
+    told: Mapping[UUID, Told] = field(default_factory=dict)  # by touchpoint
+    pairs: Mapping[UUID, Sequence[Pair]] = field(
+        default_factory=dict
+    )  # by touchpoint: linked, in doubt or contradicting
+    people: dict[UUID, Person] = field(default_factory=dict)  # by trace, as far as was told
+
+    @property
+    def traces(self) -> set[UUID]:
+        """All that are weighed: their customers belong to the neighbourhood."""
+        return {trace_id for pairs in self.pairs.values() for pair in pairs for trace_id in (pair.mine, pair.theirs)}
+
+    def weigh(self, touchpoint_id: UUID, world: World) -> Iterator[tuple[Pair, list[str]]]:
+        """The pairs that one touchpoint joins (no doubts), and those that a person should look at; the surest first.
+
+        To be asked in the order of telling. Whoever asks settles each pair in `world` before he takes the next.
+        """
+        told = self.told.get(touchpoint_id)
+        if told is not None:
+            self.people[told.trace_id] = told.person
+        found = _by_customer(self.pairs.get(touchpoint_id, ()), world)
+        torn = _is_torn([best for best, _ in found], world, self.people)
+        asked = 0
+        for best, worst in found:
+            doubts = doubts_about(best, worst, world)
+            if doubts is None:
+                continue
+            if torn:
+                doubts.append("several-customers")
+            asked += bool(doubts)
+            if not doubts or asked <= MOST_ASKED:
+                yield best, doubts
 
 
-async def match_again(
-    traces: Collection[UUID], *, uow: IdentityUnitOfWork, company: Company, now: datetime
-) -> set[UUID]:
-    """Compare what is on record of the traces with all that is known, though nothing was told anew: an undo has moved them."""
-    known = await uow.matching.records(traces) if traces else {}
-    strong = {trace_id: person for trace_id, person in known.items() if person.tells_enough}
-    pairs = await compare_with_all(strong, uow=uow)
-    return await _act(pairs, uow=uow, company=company, now=now) if pairs else set()
-
-
-async def _learn(sightings: Iterable[Sighting], *, uow: IdentityUnitOfWork, company: Company) -> dict[UUID, Person]:
-    """What is compared of the traces from now on; those of which anything is new. Shared identifiers tell nobody apart."""
+async def learn_likeness(sightings: Sequence[Sighting], *, uow: IdentityUnitOfWork, company: Company) -> Likeness:
+    """Keep what touchpoints tell anew of their traces, and compare each with all that was known when it was told."""
     given = [sighting for sighting in sightings if sighting.profile]
+    known = await uow.matching.records({sighting.trace_id for sighting in given})
+    told = await _read(given, known, uow=uow, company=company)
+    latest = {each.trace_id: each.person for each in told}
+    await uow.matching.keep(latest, known=known.keys() & latest.keys())
+    return await compare_with_all(told, known, uow=uow)
+
+
+async def recall_likeness(
+    since: Sequence[Sighting], *, until: Sequence[Sighting], uow: IdentityUnitOfWork, company: Company
+) -> Likeness:
+    """The same for touchpoints that are told again, after those `until`; what is kept stays as it is."""
+    traces = {sighting.trace_id for sighting in since}
+    earlier = [sighting for sighting in until if sighting.trace_id in traces and sighting.profile]
+    known = {each.trace_id: each.person for each in await _read(earlier, {}, uow=uow, company=company)}
+    told = await _read([sighting for sighting in since if sighting.profile], known, uow=uow, company=company)
+    return await compare_with_all(told, known, uow=uow)
+
+
+async def _read(
+    given: Sequence[Sighting], known: Mapping[UUID, Person], *, uow: IdentityUnitOfWork, company: Company
+) -> list[Told]:
+    """What is compared of each trace from each touchpoint on that told anything new. Shared identifiers tell nobody apart."""
     shared = await uow.links.shared({each.identifier_id for sighting in given for each in sighting.carried})
-    told: dict[UUID, Person] = {}
+    people, told = dict(known), []
     for sighting in given:
         carried = [(each.scheme, each.value) for each in sighting.carried if each.identifier_id not in shared]
-        person = read_person(sighting.profile, carried, country=company.phone_region)
-        told[sighting.trace_id] = with_more(told.get(sighting.trace_id), person)
-    known = await uow.matching.records(told)
-    people = {trace_id: with_more(known.get(trace_id), person) for trace_id, person in told.items()}
-    fresh = {trace_id: person for trace_id, person in people.items() if person != known.get(trace_id)}
-    await uow.matching.keep(fresh, known=known.keys() & fresh.keys())
-    return fresh
+        before = people.get(sighting.trace_id)
+        person = with_more(before, read_person(sighting.profile, carried, country=company.phone_region))
+        if person != before:
+            people[sighting.trace_id] = person
+            told.append(Told(sighting.touchpoint_id, sighting.trace_id, person))
+    return told
 
 
-async def compare_with_all(people: Mapping[UUID, Person], *, uow: IdentityUnitOfWork) -> list[Pair]:
-    """The pairs that are linked, in doubt or contradict each other, of these records with any that share a key."""
-    keys = {trace_id: keys_of(person) for trace_id, person in people.items()}
-    found, others = await uow.matching.near(sorted({key for each in keys.values() for key in each}))
-    candidates = [
-        (mine, theirs)
-        for mine, own in keys.items()
-        for theirs, _ in _most_shared(mine, own, found)
-    ]  # fmt: skip
-    return compare_people(candidates, {**others, **people})
+async def compare_with_all(told: Sequence[Told], known: Mapping[UUID, Person], *, uow: IdentityUnitOfWork) -> Likeness:
+    """Each telling against all that share a key with it: those told before it as they were then, others as they are kept.
+
+    `known`: what was known before of the traces that are told of.
+    """
+    keys = {each.touchpoint_id: keys_of(each.person) for each in told if each.person.tells_enough}
+    found, others = await uow.matching.near(sorted({key for some in keys.values() for key in some}))
+    mine = {each.trace_id for each in told} | known.keys()
+    near = {key: {trace_id for trace_id in traces if trace_id not in mine} for key, traces in found.items()}
+    at = {trace_id: trace_id for trace_id in known}  # under which id the version is found that holds at the moment
+    for trace_id, person in known.items():
+        _enter(trace_id, keys_of(person), near)
+    people = {**others, **known, **{each.touchpoint_id: each.person for each in told}}
+    trace_of = {each.touchpoint_id: each.trace_id for each in told}
+    candidates: list[tuple[UUID, UUID]] = []
+    for each in told:
+        before = people[at[each.trace_id]] if each.trace_id in at else None
+        _leave(each.trace_id, keys_of(before) if before else (), near)
+        own = keys.get(each.touchpoint_id, ())
+        shared = _most_shared(own, near)
+        candidates += [(each.touchpoint_id, at.get(theirs, theirs)) for theirs in shared]
+        at[each.trace_id] = each.touchpoint_id
+        _enter(each.trace_id, own or keys_of(each.person), near)
+    pairs: dict[UUID, list[Pair]] = {}
+    for pair in compare_people(candidates, people):
+        theirs = trace_of.get(pair.theirs, pair.theirs)
+        pairs.setdefault(pair.mine, []).append(replace(pair, mine=trace_of[pair.mine], theirs=theirs))
+    return Likeness({each.touchpoint_id: each for each in told}, pairs, {**others, **known})
 
 
-def _most_shared(mine: UUID, keys: Sequence[int], found: Mapping[int, Sequence[UUID]]) -> list[tuple[UUID, int]]:
-    shared = Counter(theirs for key in keys for theirs in found.get(key, ()) if theirs != mine)
-    return sorted(shared.items(), key=lambda each: (-each[1], each[0]))[:MOST_COMPARED]
+def _enter(trace_id: UUID, keys: Iterable[int], near: Mapping[int, set[UUID]]) -> None:
+    for key in keys:
+        if key in near:  # else nobody asks for it, or it is a crowd's
+            near[key].add(trace_id)
+
+
+def _leave(trace_id: UUID, keys: Iterable[int], near: Mapping[int, set[UUID]]) -> None:
+    for key in keys:
+        if key in near:
+            near[key].discard(trace_id)
+
+
+def _most_shared(keys: Iterable[int], near: Mapping[int, Collection[UUID]]) -> list[UUID]:
+    shared = Counter(theirs for key in keys for theirs in near.get(key, ()))
+    return sorted(shared, key=lambda theirs: (-shared[theirs], theirs))[:MOST_COMPARED]
 
 
 def compare_people(pairs: Sequence[tuple[UUID, UUID]], people: Mapping[UUID, Person]) -> list[Pair]:
@@ -157,88 +224,29 @@ def compare_people(pairs: Sequence[tuple[UUID, UUID]], people: Mapping[UUID, Per
     ]  # fmt: skip
 
 
-# --- acting -----------------------------------------------------------------------------------------------------------
+# --- weighing ---------------------------------------------------------------------------------------------------------
 
 
-async def _act(pairs: Sequence[Pair], *, uow: IdentityUnitOfWork, company: Company, now: datetime) -> set[UUID]:
-    """Merge whom nothing speaks against, open a review where something does; whoever is older stays."""
-    trails = await uow.links.trails({trace_id for pair in pairs for trace_id in (pair.mine, pair.theirs)})
-    owners = {trace_id: trail.customer_id for trace_id, trail in trails.items()}
-    found = _by_customer(pairs, owners)
-    world = await _world(_customers(found, owners), uow)
-    torn = await _torn(found, owners, world, uow)
-    reviews: list[Review] = []
-    asked: Counter[UUID] = Counter()
-    touched: set[UUID] = set()
-    for best, worst in found:
-        own, other = owners.get(best.mine), owners.get(best.theirs)
-        if own is None or other is None or own == other:
-            continue
-        doubts = doubts_about(best, worst, own, other, world)
-        if doubts is None:
-            continue
-        if best.mine in torn:
-            doubts = [*doubts, "several-customers"]
-        if doubts:
-            asked[best.mine] += 1
-            if asked[best.mine] <= MOST_ASKED:
-                reviews.append(review_of(best, doubts, at=now))
-            continue
-        elder, younger = sorted((own, other), key=lambda each: (world.since[each], each))
-        await merge_now(
-            survivor=elder, absorbed=younger, reason=best.words, force=True, by=BY_MATCHING, uow=uow, company=company,
-            now=now, pair=(best.mine, best.theirs),
-        )  # fmt: skip
-        owners = {trace_id: elder if owner == younger else owner for trace_id, owner in owners.items()}
-        touched |= {elder, younger}
-        world = await _world(_customers(found, owners), uow)
-    await uow.reviews.open(reviews)
-    return touched
-
-
-def _customers(found: Sequence[tuple[Pair, Pair]], owners: Mapping[UUID, UUID | None]) -> set[UUID]:
-    named = {owners.get(trace_id) for best, _ in found for trace_id in (best.mine, best.theirs)}
-    return {each for each in named if each is not None}
-
-
-def _by_customer(pairs: Sequence[Pair], owners: Mapping[UUID, UUID | None]) -> list[tuple[Pair, Pair]]:
-    """For each trace the customers it resembles most, with the strongest and the weakest pair of each; the surest first."""
-    groups: dict[tuple[UUID, UUID | None], list[Pair]] = {}
+def _by_customer(pairs: Iterable[Pair], world: World) -> list[tuple[Pair, Pair]]:
+    """The customers that a trace resembles most, with the strongest and the weakest pair of each; the surest first."""
+    groups: dict[UUID | None, list[Pair]] = {}
     for pair in pairs:
-        groups.setdefault((pair.mine, owners.get(pair.theirs)), []).append(pair)
+        groups.setdefault(world.owner(pair.theirs), []).append(pair)
     ranked = [(max(group, key=_rank), min(group, key=_rank)) for group in groups.values()]
     alike = [(best, worst) for best, worst in ranked if best.probability >= REVIEW]
-    alike.sort(key=lambda each: (-each[0].bits, each[0].mine, each[0].theirs))
-    seen: Counter[UUID] = Counter()
-    kept = []
-    for best, worst in alike:
-        seen[best.mine] += 1
-        if seen[best.mine] <= MOST_ALIKE:
-            kept.append((best, worst))
-    return kept
+    return sorted(alike, key=lambda each: (-each[0].bits, each[0].theirs))[:MOST_ALIKE]
 
 
-async def _torn(
-    found: Sequence[tuple[Pair, Pair]], owners: Mapping[UUID, UUID | None], world: World, uow: IdentityUnitOfWork
-) -> set[UUID]:
-    """The traces that are like several customers who are not like each other: nothing tells whose they are."""
-    linked: dict[UUID, list[UUID]] = {}
-    for best, _ in found:
-        if verdict_of(best.probability) == "linked":
-            linked.setdefault(best.mine, []).append(best.theirs)
-    rivals = {mine: list(combinations(sorted(theirs), 2)) for mine, theirs in linked.items() if len(theirs) > 1}
-    people = await uow.matching.records({each for some in rivals.values() for pair in some for each in pair})
-    every = sorted({pair for some in rivals.values() for pair in some})
-    alike = {(pair.mine, pair.theirs) for pair in compare_people(every, people) if pair.probability >= REVIEW}
-    return {
-        mine
-        for mine, some in rivals.items()
-        if any(pair not in alike or _kept_apart(pair, owners, world) for pair in some)
-    }
+def _is_torn(found: Sequence[Pair], world: World, people: Mapping[UUID, Person]) -> bool:
+    """Whether a trace is like several customers who are not like each other: nothing tells whose it is."""
+    linked = sorted(pair.theirs for pair in found if verdict_of(pair.probability) == "linked")
+    rivals = list(combinations(linked, 2))
+    alike = {(pair.mine, pair.theirs) for pair in compare_people(rivals, people) if pair.probability >= REVIEW}
+    return any(pair not in alike or _kept_apart(pair, world) for pair in rivals)
 
 
-def _kept_apart(pair: tuple[UUID, UUID], owners: Mapping[UUID, UUID | None], world: World) -> bool:
-    one, other = (owners.get(each) for each in pair)
+def _kept_apart(pair: tuple[UUID, UUID], world: World) -> bool:
+    one, other = (world.owner(each) for each in pair)
     if one is None or other is None:
         return False
     return world.are_kept_apart(world.persona(one).traces, world.persona(other).traces)
@@ -248,19 +256,14 @@ def _rank(pair: Pair) -> tuple[float, UUID]:
     return pair.bits, pair.theirs
 
 
-async def _world(customers: Collection[UUID], uow: IdentityUnitOfWork) -> World:
-    world = World()
-    await uow.links.add_customers(world, customers)
-    for left, right in await uow.links.kept_apart(world.trails.keys()):
-        world.keep_apart(left, right)
-    return world
-
-
-def doubts_about(best: Pair, worst: Pair, one: UUID, other: UUID, world: World) -> list[str] | None:
-    """Why a person should look before the two customers are one; none: nobody need. None: they are two, whatever the likeness.
+def doubts_about(best: Pair, worst: Pair, world: World) -> list[str] | None:
+    """Why a person should look before the two customers are one; none: nobody need. None: one already, or two for certain.
 
     Likeness is not proof: of two customers who both proved something, one would read the other's history.
     """
+    one, other = world.owner(best.mine), world.owner(best.theirs)
+    if one is None or other is None or one == other:
+        return None
     found = objections(one, other, world)
     rests_on = grounds_of(best.bars)
     if {"kept-apart", "other-document"} & set(found) or rests_on == "none":

@@ -1,10 +1,8 @@
 """Undo: what a merge moved goes back, and all that came since is told again, as if the two had never been one."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import groupby
-from typing import Any
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -20,7 +18,7 @@ from identity.linking.domain import Trail, next_revision
 from identity.linking.repository import BY_RULES, Decision
 from identity.linking.use_cases import Desk, archive_if_empty, before_image
 from identity.matching.domain import BY_MATCHING
-from identity.matching.use_cases import match_again
+from identity.matching.use_cases import recall_likeness
 from identity.merges.domain import (
     AlreadyUndone,
     Grounds,
@@ -101,12 +99,11 @@ async def _undo(
         await _restore(undone.absorbed, uow, now)
     if apart:
         await _keep_apart(merge, undo_id, by=by, reason=reason, uow=uow, now=now)
-    desk = Desk(uow, company, now, kind="undo", decision_id=undo_id, by=by)
-    told = await _tell_again(past, desk)
+    desk = Desk(uow, company, now, kind="undo", decision_id=undo_id)
+    await _tell_again(past, desk)
     await desk.close()
     await archive_if_empty(past.young, uow=uow, now=now)
-    touched = desk.touched | await match_again(told, uow=uow, company=company, now=now)
-    touched |= {chain[-1]} | {undone.absorbed for undone in (merge, *past.by_rules) if undone.absorbed}
+    touched = desk.touched | {chain[-1]} | {undone.absorbed for undone in (merge, *past.by_rules) if undone.absorbed}
     await tell_contact(touched, uow=uow, now=now)
     return undo_id, touched
 
@@ -128,6 +125,7 @@ class Past:
     grounds: dict[UUID, Grounds]
     by_rules: Sequence[Decision] = ()  # merges since, by the rules: decided anew
     young: set[UUID] = field(default_factory=set)  # customers whom the rules founded since
+    founders: dict[UUID, UUID] = field(default_factory=dict)  # of each of these the trace that founded him
 
 
 async def _past_of(merge: Decision, chain: list[UUID], uow: IdentityUnitOfWork) -> Past:
@@ -151,12 +149,7 @@ async def _past_of(merge: Decision, chain: list[UUID], uow: IdentityUnitOfWork) 
     }
     past = Past(merge, present, later, {t: g for t, g in grounds.items() if t not in later}, by_rules)
     await _add_entangled(past, uow)
-    owners = {trail.customer_id for trail in past.later.values()} - {None}
-    found = await uow.customers.get_all([owner for owner in owners if owner is not None])
-    past.young = {
-        each.customer_id for each in found.values()
-        if each.customer_id > merge.decision_id and each.created_by == BY_RULES and each.state == "active"
-    }  # fmt: skip
+    await _add_young(past, grounds, uow)
     return past
 
 
@@ -195,21 +188,33 @@ async def _add_entangled(past: Past, uow: IdentityUnitOfWork) -> None:
         past.later |= around
 
 
+async def _add_young(past: Past, grounds: Mapping[UUID, Grounds], uow: IdentityUnitOfWork) -> None:
+    """Whom the rules founded since, though likeness or evidence has joined him to others, and by which trace."""
+    founded = {t: grounds.get(t) or Grounds(x.customer_id, x.proof, x.via) for t, x in sorted(past.later.items())}
+    owners = {ground.customer_id for ground in founded.values() if ground.customer_id is not None}
+    found = await uow.customers.get_all(owners | {each.absorbed for each in past.by_rules if each.absorbed})
+    past.young = {
+        each.customer_id for each in found.values()
+        if each.customer_id > past.merge.decision_id and each.created_by == BY_RULES
+    }  # fmt: skip
+    mine = {ground.customer_id: trace for trace, ground in reversed(founded.items()) if ground.via is None}
+    past.founders = {mine[each]: each for each in sorted(past.young & mine.keys())}
+
+
 # --- telling it again -----------------------------------------------------------------------------------------------------
 
 
-async def _tell_again(past: Past, desk: Desk) -> set[UUID]:
-    """Decide anew on all that came since, touchpoint by touchpoint, from how it was when the merge was made.
-
-    Gives the traces that were told something since.
-    """
+async def _tell_again(past: Past, desk: Desk) -> None:
+    """Decide anew on all that came since, touchpoint by touchpoint, from how it was when the merge was made."""
     uow, merge = desk.uow, past.merge
     before = past.later | {trace: past.present[trace] for trace in past.grounds if trace in past.present}
     story = await uow.sightings.story_of(before)
     by_hand = await uow.sightings.linked_by_hand(before)
+    since, until = ([s for came, s in story if (came >= merge.at) == later] for later in (True, False))
+    desk.likeness = await recall_likeness(since, until=until, uow=uow, company=desk.company)
     stripped = [_nobodys(trail) for trail in past.later.values()]
     desk.world = await uow.links.world(
-        [*stripped, *(trail for trace, trail in before.items() if trace not in past.later)]
+        [*stripped, *(trail for trace, trail in before.items() if trace not in past.later)], beside=desk.likeness.traces
     )
     at_work = {each for decision in (merge, *past.by_rules) for each in (decision.survivor, decision.absorbed) if each}
     await uow.links.add_customers(desk.world, at_work | past.young)
@@ -217,7 +222,7 @@ async def _tell_again(past: Past, desk: Desk) -> set[UUID]:
         desk.world.keep_apart(left, right)
     original = dict(desk.world.trails) | before
     _rewind(past, desk, story, by_hand)
-    desk.former = {t.trace_id: t.customer_id for t in _founders(past)}
+    desk.former = dict(past.founders)  # he keeps his id where he is founded again
     for _, happened in sorted(
         _what_happened(past, story, await uow.links.came_at(past.later)), key=lambda each: each[0]
     ):
@@ -227,7 +232,6 @@ async def _tell_again(past: Past, desk: Desk) -> set[UUID]:
             desk.world.put(happened)
             desk.decide(happened)
     _note_moves(desk, original)
-    return past.later.keys() | {sighting.trace_id for came, sighting in story if came >= merge.at}
 
 
 def _nobodys(trail: Trail) -> Trail:
@@ -250,15 +254,6 @@ def _rewind(
             desk.world.put(replace(known, customer_id=ground.customer_id, proof=ground.proof, via=ground.via))
     for trail in past.later.values():
         desk.world.put(replace(_nobodys(trail), carried={}, names=()))
-
-
-def _founders(past: Past) -> Iterable[Any]:
-    """Of each customer whom the rules founded since, the trace that founded him: he keeps his id where he is founded again."""
-    mine = sorted(
-        (t for t in past.later.values() if t.customer_id in past.young and t.via is None),
-        key=lambda t: (str(t.customer_id), t.trace_id),
-    )
-    return [next(traces) for _, traces in groupby(mine, key=lambda t: t.customer_id)]
 
 
 def _what_happened(

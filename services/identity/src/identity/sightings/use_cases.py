@@ -15,7 +15,7 @@ from identity.guards.domain import blocked
 from identity.knowledge.domain import Fact, Put
 from identity.linking.domain import next_revision
 from identity.linking.use_cases import Desk, archive_if_empty, bite
-from identity.matching.use_cases import match_anew, match_seen
+from identity.matching.use_cases import learn_likeness
 from identity.merges.undoing import take_back
 from identity.sightings.domain import Sighting, given_in, is_blocked, sighting_of, with_name
 from identity.uow import IdentityUnitOfWork
@@ -38,7 +38,8 @@ async def _see(seen: Sequence[PersonSeen], uow: IdentityUnitOfWork, company: Com
     sightings = await _new_sightings(seen, uow, company)
     if not sightings:
         return set()
-    desk = Desk(uow, company, now)
+    likeness = await learn_likeness([sighting for sighting, _ in sightings], uow=uow, company=company)
+    desk = Desk(uow, company, now, likeness=likeness)
     await desk.open([sighting for sighting, _ in sightings])
     await uow.sightings.add([sighting for sighting, _ in sightings], at=now)
     await uow.knowledge.add(fact for _, event in sightings for fact in facts_of(event, company))
@@ -50,10 +51,9 @@ async def _see(seen: Sequence[PersonSeen], uow: IdentityUnitOfWork, company: Com
     await desk.close()
     came = {desk.owner(sighting.trace_id) for sighting, event in sightings if not event.backfill}
     back = await _back_from_the_archive({owner for owner in came if owner is not None}, uow, now)
-    alike = await match_seen([sighting for sighting, _ in sightings], uow=uow, company=company, now=now)
     telling = {s.trace_id for s, event in sightings if s.profile or event.facts or event.asked} | desk.news
     owners = {desk.owner(trace_id) for trace_id in telling}
-    return desk.touched | alike | back | {owner for owner in owners if owner is not None}
+    return desk.touched | back | {owner for owner in owners if owner is not None}
 
 
 async def _new_sightings(
@@ -105,7 +105,18 @@ async def unsee(gone: PersonUnseen, uow: IdentityUnitOfWork, company: Company, n
         await desk.close()
         await archive_if_empty([trail.customer_id], uow=uow, now=now)
         touched |= desk.touched
-    return touched | await match_anew(gone.trace_id, left, uow=uow, company=company, now=now)
+    return touched | await _compare_anew(gone.trace_id, left, uow, company, now)
+
+
+async def _compare_anew(
+    trace_id: UUID, left: Sequence[Sighting], uow: IdentityUnitOfWork, company: Company, now: datetime
+) -> set[UUID]:
+    """A touchpoint was taken back: its trace is compared by what its others told."""
+    await uow.matching.forget([trace_id])
+    desk = Desk(uow, company, now, likeness=await learn_likeness(left, uow=uow, company=company))
+    await desk.compare(left)
+    await desk.close()
+    return desk.touched
 
 
 async def _back_from_the_archive(customers: Collection[UUID], uow: IdentityUnitOfWork, now: datetime) -> set[UUID]:

@@ -3,6 +3,7 @@
 from common.db import Database
 from common.uow import UnitOfWork
 from scoring.appraisals.repository import StandingRepository
+from scoring.census.repository import CensusRepository
 from scoring.classes.repository import CutPointsRepository
 from scoring.links.repository import LinkRepository
 from scoring.policies.repository import PolicyRepository
@@ -25,3 +26,4 @@ class ScoringUnitOfWork(UnitOfWork):
         self.signals = SignalRepository(self.session)
         self.policies = PolicyRepository(self.session, currency=self.books.currency)
         self.standings = StandingRepository(self.session)
+        self.census = CensusRepository(self.session)

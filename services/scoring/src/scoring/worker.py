@@ -10,11 +10,9 @@ from common.timers import Timer
 from common.worker import TimerHandler, TimerLoop
 from scoring.appraisals.use_cases import LOOK, look_again, republish_values
 from scoring.books import books_of
-from scoring.classes.use_cases import RANK, WAVE, rank, wave
+from scoring.classes.use_cases import RANK, WAVE, Waves, rank
 from scoring.consumers import CONSUMER, TOPICS, consume
 from scoring.uow import ScoringUnitOfWork
-
-TIMERS: dict[str, Callable[..., Awaitable[None]]] = {LOOK: look_again, RANK: rank, WAVE: wave}
 
 
 def unit_of_work(runtime: Runtime, *, reading: bool = False) -> ScoringUnitOfWork:
@@ -29,6 +27,8 @@ def create_consumer(runtime: Runtime) -> Consumer:
 
 
 def create_timers(runtime: Runtime) -> TimerLoop:
+    handlers: dict[str, Callable[..., Awaitable[None]]] = {LOOK: look_again, RANK: rank, WAVE: Waves().wave}
+
     def bound(handler: Callable[..., Awaitable[None]]) -> TimerHandler:
         async def handle(due: Sequence[Timer], uow: Any) -> None:
             await handler(due, uow=uow, clock=runtime.clock)
@@ -37,7 +37,7 @@ def create_timers(runtime: Runtime) -> TimerLoop:
 
     return TimerLoop(
         runtime.database,
-        {name: bound(handler) for name, handler in TIMERS.items()},
+        {name: bound(handler) for name, handler in handlers.items()},
         unit_of_work=lambda: unit_of_work(runtime),
         clock=runtime.clock,
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -15,13 +16,11 @@ from scoring.classes.domain import (
     CutPoints,
     Standing,
     abc_of,
-    abc_window,
     in_best_share,
     in_worst_share,
     tier_of,
-    worst_window,
 )
-from scoring.policies.domain import Decision, RuleSet
+from scoring.policies.domain import Decision, RuleSet, Thresholds
 from scoring.signals.domain import Evidence, Raised, Signal, dormancy_level, drop_level, holding, next_look, outspoken
 from scoring.values.domain import (
     Books,
@@ -37,6 +36,7 @@ from scoring.values.domain import (
     to_date,
     total,
     trailing_year,
+    window_of,
 )
 
 
@@ -104,25 +104,49 @@ def rules_version(rules: RuleSet, cuts: CutPoints | None) -> str:
     return f"thresholds-{rules.thresholds_version}.cuts-{cuts.version if cuts else 0}"
 
 
+@dataclass(frozen=True)
+class Windows:
+    """The days that each figure counts, all of them as they lie on one day."""
+
+    whole: Window
+    year: Window
+    year_before: Window
+    ranked: Window  # of the MVC
+    profit: Window  # of ABC
+    contributed: Window  # of the worst share
+
+
+@lru_cache(maxsize=16)
+def windows_of(as_of: date, thresholds: Thresholds, ranked: Window, fiscal_year_starts: tuple[int, int]) -> Windows:
+    def window(kind: str) -> Window:
+        return window_of(kind, as_of, fiscal_year_starts=fiscal_year_starts)
+
+    return Windows(
+        whole=to_date(as_of),
+        year=trailing_year(as_of),
+        year_before=trailing_year(as_of, years_back=1),
+        ranked=ranked,
+        profit=window(thresholds.abc_window),
+        contributed=window(thresholds.below_zero_window),
+    )
+
+
 def appraise(
     subject: Subject, days: Sequence[Day], *, as_of: date, rules: RuleSet, cuts: CutPoints | None, books: Books
 ) -> Appraisal:
     """Pure: the same days, rules and cut points give the same answer. Days after `as_of` are not looked at."""
     known = [each for each in days if each.day <= as_of]
     thresholds = rules.thresholds
-
-    def value(window: Window) -> Value:
-        return Value(window, total(known, window, books.exchange))
-
-    whole, year, year_before = value(to_date(as_of)), value(trailing_year(as_of)), value(_year_before(as_of))
-    windows = {whole.window: whole, year.window: year, year_before.window: year_before}
+    windows = windows_of(as_of, thresholds, own_mvc_window(as_of, cuts, books), books.fiscal_year_starts)
+    values: dict[Window, Value] = {}
 
     def over(window: Window) -> Value:
-        return windows.get(window) or value(window)
+        if window not in values:
+            values[window] = Value(window, total(known, window, books.exchange))
+        return values[window]
 
-    ranked = over(_own_mvc_window(as_of, cuts, books))
-    profit = over(abc_window(as_of, thresholds=thresholds, books=books))
-    contributed = over(worst_window(as_of, thresholds=thresholds, books=books))
+    whole, year, year_before = over(windows.whole), over(windows.year), over(windows.year_before)
+    ranked, profit, contributed = over(windows.ranked), over(windows.profit), over(windows.contributed)
     bought = purchase_days(known)
     began = min(filter(None, (subject.since, first_day(known))), default=None)
     tenure = None if began is None else months_between(began, as_of)
@@ -139,7 +163,7 @@ def appraise(
     active = subject.state == "active"  # a closed or deceased customer neither drops nor sleeps (A2)
     found = holding(known, as_of=as_of, thresholds=thresholds, books=books) if active else {}
     abc = abc_of(profit.profitability, cuts) if cuts is not None and profit.sums.tally.entries > 0 else None
-    lifecycle = _lifecycle(standing, found, year)
+    lifecycle = _lifecycle(standing, found)
     facts = _facts(
         subject,
         whole,
@@ -182,22 +206,22 @@ def appraise(
     )
 
 
-def _year_before(as_of: date) -> Window:
-    return trailing_year(as_of, years_back=1)
-
-
-def _own_mvc_window(as_of: date, cuts: CutPoints | None, books: Books) -> Window:
+def own_mvc_window(as_of: date, cuts: CutPoints | None, books: Books) -> Window:
     """The window that the cut points ranked: the same fiscal year, or the trailing year as it lies on this day."""
     if cuts is not None and cuts.mvc_window.kind == WindowKind.TRAILING_YEAR:
         return trailing_year(as_of)
     return closed_fiscal_year(as_of, starts=books.fiscal_year_starts) if cuts is None else cuts.mvc_window
 
 
-def _lifecycle(standing: Standing, found: Mapping[Signal, Evidence], year: Value) -> Lifecycle:
-    if not standing.is_customer:
-        return Lifecycle.POTENTIAL
-    moved = year.sums.tally.entries > 0 or year.sums.tally.payments > 0
-    return Lifecycle.ACTIVE if moved and Signal.DORMANT not in found else Lifecycle.INACTIVE
+def _lifecycle(standing: Standing, found: Mapping[Signal, Evidence]) -> Lifecycle:
+    potential, active = lives(standing, Signal.DORMANT in found)
+    return Lifecycle.POTENTIAL if potential else Lifecycle.ACTIVE if active else Lifecycle.INACTIVE
+
+
+def lives(standing: Standing, dormant: Any) -> tuple[Any, Any]:
+    """Whether he is no customer yet, and whether he is an active one (A9): of one, or columns of many."""
+    year = standing.year.sums.tally
+    return standing.is_customer == False, ((year.entries > 0) | (year.payments > 0)) & (dormant == False)  # noqa: E712
 
 
 def _anniversaries(began: date | None, as_of: date, months: int) -> tuple[date | None, ...]:
@@ -220,10 +244,6 @@ def _facts(
     books: Books,
 ) -> dict[str, Any]:
     """What the conditions of the treatment policy see; amounts to date, in whole units."""
-
-    def units(minor: int) -> float:
-        return float(Decimal(from_minor(minor, books.currency)))
-
     return {
         "tier": str(classified.tier),
         "abc": None if abc is None else str(abc),
@@ -233,11 +253,16 @@ def _facts(
         "key_account": subject.key_account,
         "tenure_months": tenure,
         "frequency": year.frequency,
-        "revenue": units(whole.revenue),
-        "profitability": units(whole.profitability),
-        "contribution": units(whole.contribution),
+        "revenue": units(whole.revenue, books),
+        "profitability": units(whole.profitability, books),
+        "contribution": units(whole.contribution, books),
         "open_complaints": subject.open_complaints,
     }
+
+
+def units(minor: int, books: Books) -> float:
+    """An amount as conditions see it: in whole units of the company's currency."""
+    return float(Decimal(from_minor(minor, books.currency)))
 
 
 # --- signals: what is told and what is only found -------------------------------------------------------------------
@@ -294,15 +319,15 @@ def value_part(appraisal: Appraisal, books: Books) -> dict[str, Any]:
     }
 
 
-def treatment_part(appraisal: Appraisal) -> dict[str, Any]:
+def treatment_part(decision: Decision) -> dict[str, Any]:
     """R14 of the resume."""
-    treatment = appraisal.decision.treatment
+    treatment = decision.treatment
     return {
         "service_level": treatment.service_level,
         "attend_by": treatment.attend_by,
         "spend_limit": None if treatment.spend_limit is None else treatment.spend_limit.model_dump(),
         "modules": list(treatment.modules),
-        "reasons": appraisal.decision.reasons,
+        "reasons": decision.reasons,
     }
 
 

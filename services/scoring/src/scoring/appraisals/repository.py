@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.bulk import among, insert_rows
 from scoring.appraisals.models import standing, standing_change
-from scoring.classes.domain import CutPoints
 from scoring.signals.models import signal as signal_table
 
 _KEPT = [column.name for column in standing.columns if column.name != "customer_id"]
@@ -80,25 +79,8 @@ class StandingRepository:
             query = query.where(c.id < after)
         return list((await self._session.execute(query.order_by(c.id.desc()).limit(limit))).all())
 
-    async def misplaced(self, cuts: CutPoints, *, after: UUID | None, limit: int) -> list[UUID]:
-        """Customers whom these cut points put elsewhere than where they stand, in the order of their ids."""
-        s = standing.c
-        a_class = s.abc_profit >= cuts.a if cuts.a is not None else sa.false()
-        b_class = s.abc_profit >= cuts.b if cuts.b is not None else sa.false()
-        expected: sa.Case[Any] = sa.case((a_class, "A"), (b_class, "B"), else_="C")
-        best = s.ranked_profit >= cuts.mvc if cuts.mvc is not None else sa.false()
-        worst = s.contributed <= cuts.worst if cuts.worst is not None else sa.false()
-        query = sa.select(s.customer_id).where(
-            ~s.is_vacant,
-            s.is_ranked,
-            sa.or_(s.abc.is_(None), s.abc != expected, s.in_best != best, s.in_worst != worst),
-        )
-        return await self._ids(query, after=after, limit=limit)
-
     async def all_ids(self, *, after: UUID | None, limit: int) -> list[UUID]:
-        return await self._ids(sa.select(standing.c.customer_id), after=after, limit=limit)
-
-    async def _ids(self, query: sa.Select[Any], *, after: UUID | None, limit: int) -> list[UUID]:
+        query = sa.select(standing.c.customer_id).order_by(standing.c.customer_id).limit(limit)
         if after is not None:
             query = query.where(standing.c.customer_id > after)
-        return list((await self._session.scalars(query.order_by(standing.c.customer_id).limit(limit))).all())
+        return list((await self._session.scalars(query)).all())

@@ -259,7 +259,7 @@ class ValueRead(FiguresRead):
             "signals": sorted(map(str, appraisal.holding)),
             "years": [FiguresRead.of(appraisal.year, books), FiguresRead.of(appraisal.year_before, books)],
             "treatment": {
-                **treatment_part(appraisal),
+                **treatment_part(appraisal.decision),
                 "rule": appraisal.decision.rule,
                 "policy_version": rules.policy_version,
                 "suppress_paid_outbound": appraisal.decision.treatment.suppress_paid_outbound,

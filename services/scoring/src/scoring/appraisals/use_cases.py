@@ -147,7 +147,7 @@ def _look_again(
     unused = subject.traces == 0 or subject.restricted
     parts = {
         "value": {} if unused else value_part(appraisal, books),
-        "treatment": {} if subject.restricted else treatment_part(appraisal),
+        "treatment": {} if subject.restricted else treatment_part(appraisal.decision),
         "holdings": {} if unused else holdings_part(appraisal, books),
         "alerts": alerts_part([*still, *raised]),
         "suppress_paid_outbound": appraisal.decision.treatment.suppress_paid_outbound,

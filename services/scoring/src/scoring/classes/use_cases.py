@@ -1,17 +1,24 @@
 """Ranking the population: cut points computed when a timer says so, and whoever they move is looked at again."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from uuid import UUID
+
+import numpy as np
+from uuid_utils.compat import uuid7
 
 from common.bulk import insert_rows
 from common.clock import Clock
 from common.db import timer_table
 from common.timers import Timer
-from scoring.appraisals.domain import Cause
+from common.uow import LOCK_SLOTS
+from scoring.appraisals.domain import Cause, own_mvc_window, windows_of
 from scoring.appraisals.use_cases import AT_ONCE, reappraise
-from scoring.classes.domain import CutPoints, abc_cuts, abc_window, mvc_cut, mvc_window, worst_cut, worst_window
+from scoring.census.domain import Column, Spans, as_bytes, judge, rankings_of
+from scoring.classes.domain import CutPoints, abc_cuts, mvc_cut, mvc_window, worst_cut
 from scoring.policies.domain import RuleSet
 from scoring.uow import ScoringUnitOfWork
 from scoring.values.domain import Sums, Value, Window, closed_fiscal_year, converted
@@ -27,29 +34,27 @@ async def compute_cut_points(*, uow: ScoringUnitOfWork, rules: RuleSet, as_of: d
     """The lines through the population as it stood on a day, from the rows. Not stored: version 0."""
     thresholds, books = rules.thresholds, uow.books
     sold = await uow.values.is_sold_in(closed_fiscal_year(as_of, starts=books.fiscal_year_starts))
-    windows = {
-        "abc": abc_window(as_of, thresholds=thresholds, books=books),
-        "mvc": mvc_window(as_of, books=books, sold_in=lambda _: sold),
-        "worst": worst_window(as_of, thresholds=thresholds, books=books),
-    }
-    sums = {window: await population_values(window, uow=uow) for window in set(windows.values())}
-    ranked = [value.profitability for value in sums[windows["abc"]].values()]
-    active = [value.profitability for value in sums[windows["mvc"]].values() if value.frequency > 0]
-    contributed = [value.contribution for value in sums[windows["worst"]].values()]
-    a, b = abc_cuts(ranked, a_share=thresholds.abc_a, b_share=thresholds.abc_b)
+    ranked_in = mvc_window(as_of, books=books, sold_in=lambda _: sold)
+    windows = windows_of(as_of, thresholds, ranked_in, books.fiscal_year_starts)
+    rankings = [
+        rankings_of(await uow.census.figures(stretch, Spans.of_rankings(as_of, windows), books))
+        for stretch in await uow.census.stretches()
+    ]
+    profits, active, contributed = (np.concatenate(parts) for parts in zip(*rankings, strict=True))
+    a, b = abc_cuts(profits, a_share=thresholds.abc_a, b_share=thresholds.abc_b)
     return CutPoints(
         version=0,
         computed_at=now,
         as_of=as_of,
         thresholds_version=rules.thresholds_version,
-        population=len(ranked),
-        abc_window=windows["abc"],
+        population=len(profits),
+        abc_window=windows.profit,
         a=a,
         b=b,
-        mvc_window=windows["mvc"],
+        mvc_window=windows.ranked,
         mvc=mvc_cut(active, share=thresholds.mvc_share),
         active=len(active),
-        worst_window=windows["worst"],
+        worst_window=windows.contributed,
         worst=worst_cut(contributed, share=thresholds.below_zero_share),
     )
 
@@ -88,45 +93,80 @@ async def rank(due: Sequence[Timer], *, uow: ScoringUnitOfWork, clock: Clock) ->
     else:
         cuts = before
     await uow.timers.set(RANK, DAILY, books.start_of(today + timedelta(days=1)))
-    await _start_wave(everybody=before is None or _windows_moved(before, cuts), uow=uow, now=now)
+    await uow.timers.set(WAVE, MISPLACED, now, {"after": None})
 
 
-def _windows_moved(before: CutPoints, cuts: CutPoints) -> bool:
-    """Other kinds of windows, or another fiscal year: then the figures kept with the standings are of no use."""
+async def rank_all_anew(*, everybody: bool, uow: ScoringUnitOfWork, now: datetime) -> None:
+    """After changed rules: rank at once, and look again at those of whom they say something else; or at `everybody`.
 
-    def moved(old: Window, new: Window) -> bool:
-        return old.kind != new.kind or (new.kind == "fiscal-year" and old.first != new.first)
-
-    return (
-        before.thresholds_version != cuts.thresholds_version
-        or moved(before.abc_window, cuts.abc_window)
-        or moved(before.mvc_window, cuts.mvc_window)
-        or moved(before.worst_window, cuts.worst_window)
-    )
-
-
-async def rank_all_anew(*, uow: ScoringUnitOfWork, now: datetime) -> None:
-    """After changed rules: rank at once, and look at everybody again, in slices by timer and not in the request."""
+    By timer and in slices, not in the request.
+    """
     await uow.timers.set(RANK, SOON, now)
-    await _start_wave(everybody=True, uow=uow, now=now)
+    if everybody:
+        await uow.timers.set(WAVE, EVERYBODY, now, {"after": None})
 
 
-async def _start_wave(*, everybody: bool, uow: ScoringUnitOfWork, now: datetime) -> None:
-    key = EVERYBODY if everybody else MISPLACED
-    await uow.timers.set(WAVE, key, now, {"after": None})
+class Waves:
+    """Looking at many customers again, a slice at a time: at everybody, or at those of whom the rules now say something else.
+
+    How far a wave has come stands with its timer. Whom it concerns is found once and remembered; whoever does not remember,
+    another worker or one that was started anew, finds it again.
+    """
+
+    def __init__(self) -> None:
+        self._wave: str | None = None
+        self._found: Column = np.zeros(0, "S16")
+
+    async def wave(self, due: Sequence[Timer], *, uow: ScoringUnitOfWork, clock: Clock) -> None:
+        """A timer's handler: look at the next slice of customers again, and come back for the rest."""
+        for timer in due:
+            after = None if (given := timer.payload.get("after")) is None else UUID(given)
+            if timer.key == EVERYBODY:
+                ids = await uow.standings.all_ids(after=after, limit=AT_ONCE)
+            elif (wave := timer.payload.get("wave")) is None:
+                await self._begin(uow=uow, now=clock())
+                continue
+            else:
+                ids = await self._next(after, wave=wave, uow=uow, now=clock())
+            await uow.lock(ids)
+            await reappraise(dict.fromkeys(ids, Cause.TIME), uow=uow, now=clock())
+            if len(ids) == AT_ONCE:
+                await uow.timers.set(WAVE, timer.key, clock(), {**timer.payload, "after": str(ids[-1])})
+
+    async def _begin(self, *, uow: ScoringUnitOfWork, now: datetime) -> None:
+        """Wait for whoever is under way, nothing else: he may still go by the rules and cut points that were.
+
+        Whoever comes after this transaction knows the new ones; so those whom the wave then does not find are not to be found.
+        """
+        await uow.lock(UUID(int=slot) for slot in range(LOCK_SLOTS))
+        await uow.timers.set(WAVE, MISPLACED, now, {"after": None, "wave": str(uuid7())})
+
+    async def _next(self, after: UUID | None, *, wave: str, uow: ScoringUnitOfWork, now: datetime) -> list[UUID]:
+        """The next slice of those concerned, in the order of their ids."""
+        if self._wave != wave:
+            self._found = await misplaced(after=after, uow=uow, now=now)
+            self._wave = wave
+        start = 0 if after is None else int(np.searchsorted(self._found, after.bytes, side="right"))
+        ids = [UUID(bytes=each.ljust(16, b"\0")) for each in self._found[start : start + AT_ONCE].tolist()]
+        if len(ids) < AT_ONCE:
+            self._wave, self._found = None, self._found[:0]
+        return ids
 
 
-async def wave(due: Sequence[Timer], *, uow: ScoringUnitOfWork, clock: Clock) -> None:
-    """A timer's handler: look at the next slice of customers again, and come back for the rest."""
-    for timer in due:
-        given = timer.payload.get("after")
-        after = None if given is None else UUID(given)
-        cuts = await uow.cuts.latest()
-        if timer.key == EVERYBODY:
-            ids = await uow.standings.all_ids(after=after, limit=AT_ONCE)
-        else:
-            ids = [] if cuts is None else await uow.standings.misplaced(cuts, after=after, limit=AT_ONCE)
-        await uow.lock(ids)
-        await reappraise(dict.fromkeys(ids, Cause.TIME), uow=uow, now=clock())
-        if len(ids) == AT_ONCE:
-            await uow.timers.set(WAVE, timer.key, clock(), {"after": str(ids[-1])})
+async def misplaced(*, after: UUID | None, uow: ScoringUnitOfWork, now: datetime) -> Column:
+    """The ids, sorted, of those of whom something else was said than the rules say today: bytes of 16.
+
+    Found without a lock, and so no more than a hint: what is said of each is decided when he is looked at again.
+    """
+    rules, cuts, books = await uow.policies.in_force(), await uow.cuts.latest(), uow.books
+    today = books.day_of(now)
+    windows = windows_of(today, rules.thresholds, own_mvc_window(today, cuts, books), books.fiscal_year_starts)
+    found = [np.zeros(0, "S16")]
+    for stretch in await uow.census.stretches(after=after):
+        figures = await uow.census.figures(stretch, Spans.of(today, windows, rules.thresholds), books)
+        subjects = await uow.census.subjects(figures, stretch, rules=rules, books=books)
+        said = await uow.census.said(figures, stretch, rules=rules)
+        asked = partial(judge, figures, subjects, rules=rules, cuts=cuts, books=books)
+        places = said.otherwise(await asyncio.to_thread(asked))
+        found.append(as_bytes(figures.customers.ids[places]))
+    return np.sort(np.concatenate(found))

@@ -1,6 +1,6 @@
 """The company's rules as data: thresholds with their defaults, and a treatment policy whose first matching rule wins."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
@@ -73,6 +73,22 @@ class Thresholds(BaseModel):
         return self
 
 
+# What says on which day something happens by absence: customers are woken on that day.
+_MOMENTS = (
+    "drop_window_days",
+    "drop_baseline_windows",
+    "dormant_months",
+    "long_dormant_months",
+    "below_zero_min_months",
+)
+
+
+def moves_timers(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether, by other thresholds, customers of whom the same is said today have to be woken on another day."""
+    before, now = Thresholds.model_validate(old), Thresholds.model_validate(new)
+    return any(getattr(before, name) != getattr(now, name) for name in _MOMENTS)
+
+
 class Treatment(BaseModel):
     """How a customer is to be treated (trato). Inbound contacts are always served, whatever it says (S0-55)."""
 
@@ -116,6 +132,11 @@ class TreatmentPolicy(BaseModel):
             for at, rule in enumerate(self.rules)
         ]
 
+    @cached_property
+    def asked(self) -> frozenset[str]:
+        """The fields that its conditions look at."""
+        return frozenset(_asked([rule.when for rule in self.rules]))
+
     def refuse_unusable_conditions(self) -> None:
         """Raises InvalidCondition where a condition cannot be used."""
         _ = self.conditions
@@ -125,6 +146,16 @@ class TreatmentPolicy(BaseModel):
             if matches(facts):
                 return Decision(rule.then, rule.name)
         return Decision(self.default, "default")
+
+
+def _asked(condition: Any) -> Iterator[str]:
+    if isinstance(condition, list):
+        for part in condition:
+            yield from _asked(part)
+    elif "field" in condition:
+        yield condition["field"]
+    else:
+        yield from _asked([*condition.values()])
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from typing import Any
 from common.clock import Clock
 from common.errors import Stale
 from scoring.classes.use_cases import rank_all_anew
-from scoring.policies.repository import PolicyName, PolicyVersion
+from scoring.policies.domain import moves_timers
+from scoring.policies.repository import THRESHOLDS, PolicyName, PolicyVersion
 from scoring.uow import ScoringUnitOfWork
 
 
@@ -22,6 +23,6 @@ async def replace_policy(
             raise Stale(f"Version {latest.version} is in force.")
         version = PolicyVersion(name, latest.version + 1, dict(body), author, now)
         await uow.policies.add(version)
-        await rank_all_anew(uow=uow, now=now)
+        await rank_all_anew(everybody=name == THRESHOLDS and moves_timers(latest.body, body), uow=uow, now=now)
         await uow.commit()
     return version

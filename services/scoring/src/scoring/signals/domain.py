@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from common.money import from_minor
@@ -154,19 +155,25 @@ def next_look(
     That is when a day leaves one of the windows that are looked at, or a period of quiet is complete. `others` are further
     days that the caller knows of.
     """
-    length = timedelta(days=thresholds.drop_window_days)
-    oldest = min(months_after(as_of, -26), as_of - length * (thresholds.drop_baseline_windows + 2))
-    oldest = min(oldest, months_after(as_of, -thresholds.long_dormant_months - 1))
-    spans = [length * number for number in range(1, thresholds.drop_baseline_windows + 2)]
-    candidates: set[date] = {each for each in others if each is not None}
-    for day in {each.day for each in days if each.day >= oldest and not each.tally.is_nothing}:
-        candidates.add(day)  # a day still to come: an event may be dated ahead
-        candidates.update(day + span for span in spans)
-        for months in {12, 24, thresholds.dormant_months, thresholds.long_dormant_months}:
-            candidates.add(months_after(day, months))
-            if day.day > 28:  # a shorter month: the day leaves its window one day later
-                candidates.add(months_after(day, months) + timedelta(days=1))
+    candidates = {each for each in others if each is not None}
+    windows = (thresholds.drop_window_days, thresholds.drop_baseline_windows)
+    quiet = (thresholds.dormant_months, thresholds.long_dormant_months)
+    for day in {each.day for each in days if not each.tally.is_nothing}:
+        candidates.update(_marks(day, windows, quiet))
     return min((each for each in candidates if each > as_of), default=None)
+
+
+@lru_cache(maxsize=20_000)
+def _marks(day: date, windows: tuple[int, int], quiet: tuple[int, int]) -> tuple[date, ...]:
+    """The days on which something may change because something happened on `day`; it is one of them, since it may be to come."""
+    length, before = windows
+    found = {day}
+    found.update(day + timedelta(days=length * number) for number in range(1, before + 2))
+    for months in {12, 24, *quiet}:
+        found.add(months_after(day, months))
+        if day.day > 28:  # a shorter month: the day leaves its window one day later
+            found.add(months_after(day, months) + timedelta(days=1))
+    return tuple(sorted(found))
 
 
 def _bought(each: Day, thresholds: Thresholds, books: Books) -> int:

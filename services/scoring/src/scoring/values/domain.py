@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from functools import lru_cache
 from operator import add, attrgetter, neg
 from typing import Any
 from uuid import UUID
@@ -87,6 +88,7 @@ class Tally:
 
 COUNTED = tuple(each.name for each in fields(Tally))
 MONEY = tuple(COUNTED.index(name) for name in ("revenue", "cost_of_goods", "contact_cost", "paid"))
+_ENTRIES, _REVENUE = COUNTED.index("entries"), COUNTED.index("revenue")
 # All counts of a tally, in the order of its fields: read in C, because every figure is made of them.
 counts_of: Callable[[Tally], tuple[int, ...]] = attrgetter(*COUNTED)
 
@@ -214,24 +216,34 @@ def total(days: Iterable[Day], window: Window, exchange: Exchange) -> Sums:
     for each in days:
         if first <= each.day <= last:
             by_currency.setdefault(each.currency, []).append(counts_of(each.tally))
-    return converted(
-        {currency: Tally(*map(sum, zip(*counts, strict=True))) for currency, counts in by_currency.items()}, exchange
+    return _converted(
+        {
+            currency: counts[0] if len(counts) == 1 else tuple(map(sum, zip(*counts, strict=True)))
+            for currency, counts in by_currency.items()
+        },
+        exchange,
     )
 
 
 def converted(by_currency: Mapping[str, Tally], exchange: Exchange) -> Sums:
     """One tally in the company's currency; counts are added, money is converted."""
-    whole, missing = Tally(), []
-    for currency, tally in sorted(by_currency.items()):
-        counts = list(counts_of(tally))
+    return _converted({currency: counts_of(tally) for currency, tally in by_currency.items()}, exchange)
+
+
+def _converted(by_currency: Mapping[str, Sequence[int]], exchange: Exchange) -> Sums:
+    whole, missing, billed = [0] * len(COUNTED), [], {}
+    for currency, given in sorted(by_currency.items()):
+        counts = list(given)
         for at in MONEY:
-            amount = exchange(counts[at], currency)
-            if amount is None:
-                missing.append(currency)
-            counts[at] = amount or 0
-        whole += Tally(*counts)
-    billed = {currency: tally.revenue for currency, tally in sorted(by_currency.items()) if tally.entries}
-    return Sums(whole, billed, tuple(dict.fromkeys(missing)))
+            if counts[at]:
+                amount = exchange(counts[at], currency)
+                if amount is None:
+                    missing.append(currency)
+                counts[at] = amount or 0
+        whole = counts if len(by_currency) == 1 else list(map(add, whole, counts))
+        if given[_ENTRIES]:
+            billed[currency] = given[_REVENUE]
+    return Sums(Tally(*whole), billed, tuple(dict.fromkeys(missing)))
 
 
 def compared(amount: Any, ratio: float, of: Any, *, parts: int = 1) -> Any:
@@ -239,17 +251,23 @@ def compared(amount: Any, ratio: float, of: Any, *, parts: int = 1) -> Any:
 
     Exact, in whole numbers. Of columns too: their numbers become Python's where 64 bits would not hold the products.
     """
-    exact = Fraction(str(ratio))
-    left, right = exact.denominator * parts, exact.numerator
+    right, denominator = _fraction(ratio)
+    left = denominator * parts
     if isinstance(amount, np.ndarray) and amount.size and _highest(amount) * left + _highest(of) * right > HIGHEST:
         amount, of = amount.astype(object), of.astype(object)
     return amount * left - of * right
+
+
+@lru_cache
+def _fraction(ratio: float) -> tuple[int, int]:
+    return Fraction(str(ratio)).as_integer_ratio()
 
 
 def _highest(amounts: Any) -> int:
     return max(abs(int(amounts.max())), abs(int(amounts.min())))
 
 
+@lru_cache(maxsize=50_000)
 def months_after(day: date, months: int) -> date:
     """The same day of the month, `months` later; the month's last day where it is shorter."""
     index = day.year * 12 + day.month - 1 + months

@@ -1,0 +1,297 @@
+"""Every query on everybody at once: whole tables, read as columns of numbers."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from common.db import UtcDateTime
+from scoring.appraisals.domain import Lifecycle
+from scoring.appraisals.models import standing
+from scoring.census.domain import (
+    BELOW_ZERO_REASONS,
+    CLASSES,
+    EPOCH,
+    NEVER,
+    SIGNALS,
+    Column,
+    Columns,
+    Figures,
+    Ids,
+    Said,
+    Spans,
+    Subjects,
+    day_number,
+    treatments,
+)
+from scoring.classes.domain import WEAKNESSES, Tier
+from scoring.links.models import customer, open_case, restriction, trace_link
+from scoring.policies.domain import RuleSet
+from scoring.signals.models import signal as signal_table
+from scoring.values.domain import COUNTED, Books
+from scoring.values.models import day_value
+
+AT_ONCE = 1_000_000  # customers whose figures are held at once: 250 bytes each
+_PIECE = 8 * 2**20  # bytes that are worth a look
+_ROWS = 50_000
+_POSTGRESQL_EPOCH = date(2000, 1, 1).toordinal() - EPOCH
+_HEAD, _TAIL = 19, 2  # bytes before the first row and after the last one
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Customers by id: those after the one, up to and with the other. None: no end."""
+
+    after: UUID | None = None
+    upto: UUID | None = None
+
+    def holds(self, column: Any) -> sa.ColumnElement[bool]:
+        above = sa.true() if self.after is None else column > self.after
+        return sa.and_(above, sa.true() if self.upto is None else column <= self.upto)
+
+
+class CensusRepository:
+    """Reads straight through: no row becomes an object, and no table is joined to another by the database."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def stretches(self, *, after: UUID | None = None, size: int = AT_ONCE) -> list[Stretch]:
+        """All customers after one, in stretches of so many."""
+        found = []
+        owner = trace_link.c.customer_id
+        while True:
+            query = sa.select(owner).where(owner.is_not(None), Stretch(after).holds(owner)).distinct()
+            last = await self._session.scalar(query.order_by(owner).offset(size - 1).limit(1))
+            found.append(Stretch(after, last))
+            if last is None:
+                return found
+            after = last
+
+    async def figures(self, stretch: Stretch, spans: Spans, books: Books) -> Figures:
+        """What the days of these customers come to. The day of who has none is not read anew: he is there with nothing."""
+        owner = trace_link.c.customer_id
+        links = await self._whole(
+            sa.select(trace_link.c.trace_id, owner).where(owner.is_not(None), stretch.holds(owner))
+        )
+        gone = await self._whole(
+            sa.select(standing.c.customer_id).where(standing.c.is_vacant, stretch.holds(standing.c.customer_id))
+        )
+        customers = Ids(np.concatenate([links["customer_id"], gone["customer_id"]]))
+        traces = Ids(links["trace_id"])
+        owned_by = np.empty(len(traces) + 1, np.int32)
+        owned_by[-1] = -1  # what is not found is found in the last place
+        owned_by[traces.find(links["trace_id"])] = customers.find(links["customer_id"])
+        figures = Figures(customers, spans, books)
+        figures.traces += np.bincount(owned_by[:-1], minlength=len(customers))
+        del links, gone
+        columns = [day_value.c[name] for name in spans.read()]
+        left = sa.or_(*(day_value.c[name] != 0 for name in COUNTED))
+        query = sa.select(
+            day_value.c.trace_id, day_value.c.day, sa.cast(day_value.c.currency, sa.CHAR(3)).label("currency"), *columns
+        )
+        await self._read(query.where(left), lambda rows: figures.add(owned_by[traces.find(rows["trace_id"])], rows))
+        await asyncio.to_thread(figures.finish)
+        return figures
+
+    async def subjects(self, figures: Figures, stretch: Stretch, *, rules: RuleSet, books: Books) -> Subjects:
+        """What is on record of the customers; complaints are looked up where the policy asks for them."""
+        customers, c = figures.customers, customer.c
+        many = len(customers)
+        since, active = np.full(many, NEVER, np.int32), np.ones(many, bool)
+        key_account, restricted = np.zeros(many, bool), np.zeros(many, bool)
+        told = await self._whole(
+            sa.select(c.customer_id, c.since).where(c.since.is_not(None), stretch.holds(c.customer_id))
+        )
+        _put(since, customers.find(told["customer_id"]), _local_days(told["since"], books))
+        other = sa.select(c.customer_id, c.key_account, (c.state == "active").label("active"))
+        told = await self._whole(other.where(sa.or_(c.key_account, c.state != "active"), stretch.holds(c.customer_id)))
+        _put(active, customers.find(told["customer_id"]), told["active"])
+        _put(key_account, customers.find(told["customer_id"]), told["key_account"])
+        told = await self._whole(sa.select(restriction.c.customer_id).where(restriction.c.restricted))
+        _put(restricted, customers.find(told["customer_id"]), np.ones(len(told["customer_id"]), bool))
+        complaints = np.zeros(many, np.int64)
+        if "open_complaints" in rules.policy.asked:
+            cases = sa.select(trace_link.c.customer_id).join(open_case, open_case.c.trace_id == trace_link.c.trace_id)
+            told = await self._whole(cases.where(open_case.c.is_open, trace_link.c.customer_id.is_not(None)))
+            places = customers.find(told["customer_id"])
+            np.add.at(complaints, places[places >= 0], 1)
+        return Subjects(since, active, key_account, restricted, complaints)
+
+    async def said(self, figures: Figures, stretch: Stretch, *, rules: RuleSet) -> Said:
+        """What was last said of the customers, in the form of verdicts."""
+        customers, s = figures.customers, standing.c
+        reasons = s.parts[("value", "reasons")].as_string()
+        codes = [*BELOW_ZERO_REASONS, *WEAKNESSES]
+        bits = [sa.case((reasons.contains(code, autoescape=True), 1 << at), else_=0) for at, code in enumerate(codes)]
+        parts = treatments(rules)
+        spoken = [(self._is(s.parts["treatment"], part), parts.index(part)) for part in parts]
+        query = sa.select(
+            s.customer_id,
+            _code(s.tier, list(Tier)).label("tier"),
+            sa.case((s.tier == str(Tier.BELOW_ZERO), sum(bits[1:], start=bits[0])), else_=0).label("reasons"),
+            _code(s.abc, CLASSES).label("abc"),
+            _code(s.lifecycle, list(Lifecycle)).label("lifecycle"),
+            sa.case(*spoken, else_=-1).label("treatment"),
+        ).where(stretch.holds(s.customer_id))
+        told = await self._whole(query)
+        places = customers.find(told.pop("customer_id"))
+        columns = {name: np.full(len(customers), -1, np.int16) for name in told}
+        for name, column in told.items():
+            _put(columns[name], places, column)
+        known, signals = np.zeros(len(customers), bool), np.zeros(len(customers), np.int64)
+        _put(known, places, np.ones(len(places), bool))
+        open_ = sa.select(signal_table.c.customer_id, _code(signal_table.c.signal, SIGNALS).label("signal"))
+        told = await self._whole(
+            open_.where(signal_table.c.cleared_at.is_(None), stretch.holds(signal_table.c.customer_id))
+        )
+        places = customers.find(told["customer_id"])
+        np.bitwise_or.at(signals, places[places >= 0], np.left_shift(1, told["signal"])[places >= 0])
+        return Said(known=known, signals=signals, **columns)
+
+    def _is(self, column: Any, part: Any) -> sa.ColumnElement[bool]:
+        """Whether a part of a document is this one. SQLite has only its text, with the keys as we write them."""
+        text = sa.literal(orjson.dumps(part).decode(), sa.Text())
+        is_text = self._session.get_bind().dialect.name == "sqlite"
+        return column.as_string() == text if is_text else column == sa.cast(text, JSONB)  # type: ignore[no-any-return]
+
+    async def _whole(self, query: sa.Select[Any]) -> dict[str, Column]:
+        """All rows of a query that gives a few numbers for each."""
+        pieces: list[Columns] = []
+        await self._read(query, pieces.append)
+        if not pieces:
+            return {column.name: _as_column([], column.type) for column in query.selected_columns}
+        return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+
+    async def _read(self, query: sa.Select[Any], take: Callable[[Columns], None]) -> None:
+        """Hand the rows over in pieces, in a thread: while one is looked at, the next is on its way. No column may be null."""
+        waiting: asyncio.Task[None] | None = None
+
+        async def hand_over(columns: Columns) -> None:
+            nonlocal waiting
+            if waiting is not None:
+                await waiting
+            waiting = asyncio.create_task(asyncio.to_thread(take, columns))
+
+        if self._session.get_bind().dialect.name == "postgresql":
+            await self._copy(query, hand_over)
+        else:
+            await self._fetch(query, hand_over)
+        if waiting is not None:
+            await waiting
+
+    async def _copy(self, query: sa.Select[Any], hand_over: Callable[[Columns], Any]) -> None:
+        """PostgreSQL's binary form: rows of one length, which are an array as they come."""
+        layout = _layout(query)
+        rest = bytearray()
+        head = _HEAD
+
+        async def take(data: bytes) -> None:
+            nonlocal head
+            rest.extend(data)
+            if head and len(rest) >= head:
+                del rest[:head]
+                head = 0
+            if not head and len(rest) >= _PIECE:
+                await hand_over(_pieces(rest, layout, query))
+
+        connection = await self._session.connection()
+        raw = (await connection.get_raw_connection()).driver_connection
+        compiled = query.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
+        await raw.copy_from_query(str(compiled), output=take, format="binary", timeout=3600)  # type: ignore[union-attr]
+        if len(rest) > _TAIL:
+            await hand_over(_pieces(rest, layout, query))
+        if len(rest) != _TAIL:
+            raise ValueError(f"rows of another length than {layout.itemsize} in {compiled}")
+
+    async def _fetch(self, query: sa.Select[Any], hand_over: Callable[[Columns], Any]) -> None:
+        columns = list(query.selected_columns)
+        async for rows in (await self._session.stream(query)).partitions(_ROWS):
+            values = zip(*rows, strict=True)
+            await hand_over(
+                {column.name: _as_column(some, column.type) for column, some in zip(columns, values, strict=True)}
+            )
+
+
+# --- how columns travel -----------------------------------------------------------------------------------------------
+
+_FORMS: tuple[tuple[type[Any], str, tuple[int, ...]], ...] = (
+    (sa.Uuid, ">u8", (2,)),
+    (UtcDateTime, ">i8", ()),
+    (sa.Date, ">i4", ()),
+    (sa.Boolean, "?", ()),
+    (sa.BigInteger, ">i8", ()),
+    (sa.Integer, ">i4", ()),
+    (sa.String, "S3", ()),
+)
+
+
+def _layout(query: sa.Select[Any]) -> np.dtype[Any]:
+    """A row: how many columns, and for each its length and its value."""
+    fields: list[Any] = [("columns", ">i2")]
+    for at, column in enumerate(query.selected_columns):
+        form, shape = next((form, shape) for kind, form, shape in _FORMS if isinstance(column.type, kind))
+        fields += [(f"length{at}", ">i4"), (f"value{at}", form, shape)]
+    return np.dtype(fields)
+
+
+def _pieces(rest: bytearray, layout: np.dtype[Any], query: sa.Select[Any]) -> Columns:
+    """The whole rows at the beginning of what has come, which are taken away."""
+    whole = len(rest) // layout.itemsize * layout.itemsize
+    rows = np.frombuffer(bytes(rest[:whole]), layout)
+    del rest[:whole]
+    columns: dict[str, Column] = {}
+    for at, column in enumerate(query.selected_columns):
+        lengths, values = rows[f"length{at}"], rows[f"value{at}"]
+        if (lengths != layout[f"value{at}"].itemsize).any():
+            raise ValueError(f"{column.name} holds values of different lengths")
+        columns[column.name] = values.astype(values.dtype.newbyteorder("="))
+        if isinstance(column.type, sa.Date):
+            columns[column.name] += _POSTGRESQL_EPOCH
+        elif isinstance(column.type, UtcDateTime):
+            columns[column.name] += _POSTGRESQL_EPOCH * 86_400_000_000
+    return columns
+
+
+def _as_column(values: Sequence[Any], kind: Any) -> Column:
+    """The same from objects."""
+    if isinstance(kind, sa.Uuid):
+        together = b"".join(each.bytes for each in values)
+        return np.frombuffer(together, ">u8").astype(np.uint64).reshape(-1, 2)
+    if isinstance(kind, UtcDateTime):
+        return np.array([(each - _START) // timedelta(microseconds=1) for each in values], np.int64)
+    if isinstance(kind, sa.Date):
+        return np.array([day_number(each) for each in values], np.int32)
+    if isinstance(kind, sa.Boolean):
+        return np.array(values, bool)
+    if isinstance(kind, sa.Integer):
+        return np.array(values, np.int64)
+    return np.array([each.encode() for each in values], "S3")
+
+
+_START = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _code(column: Any, names: Sequence[str]) -> sa.ColumnElement[int]:
+    """A name as its place among all of them; -1 for none."""
+    return sa.case({str(name): at for at, name in enumerate(names)}, value=column, else_=-1)
+
+
+def _put(column: Column, places: Column, values: Column) -> None:
+    known = places >= 0
+    column[places[known]] = values[known]
+
+
+def _local_days(moments: Column, books: Books) -> Column:
+    """The company's days of moments (microseconds), each different one asked once."""
+    values, place = np.unique(moments, return_inverse=True)
+    days = [day_number(books.day_of(_START + timedelta(microseconds=int(each)))) for each in values]
+    return np.array(days, np.int32)[place]

@@ -34,6 +34,7 @@ REASONS = {
     "interactions.resume.sections": "The mechanism by which a resume is one round trip.",
     "interactions.resume.statements": "The statements of that round trip, apart from how their rows become values.",
     "interactions.resume.talk": "A part of the packet; together they would be one long domain file.",
+    "interactions.resume.together": "The mechanism by which those who ask at once share a round trip.",
     "interactions.touchpoints.payloads": "The sixteen kinds, apart from the body that all of them share.",
     "scoring.access": "Who may ask scoring is one rule for all routes.",
     "scoring.appraisals.reading": "What was true on a day is asked by value, lists and reports.",

@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
-from uuid import UUID
 
 import orjson
 
@@ -117,7 +116,7 @@ def _candidate(candidate: Candidate) -> Packet:
 # --- R29 --------------------------------------------------------------------------------------------------------------
 
 
-def _answer_the_caller(packet: Packet, scene: Scene, suggested: UUID | None) -> None:
+def _answer_the_caller(packet: Packet, scene: Scene, suggested: str | None) -> None:
     """What depends on who asks how: the questions for his channel, the thread for his topic, his identifiers."""
     if scene.reader.internal:
         packet["ask"] = bond.questions(scene, packet["known"])
@@ -126,7 +125,7 @@ def _answer_the_caller(packet: Packet, scene: Scene, suggested: UUID | None) -> 
         thread["suggested"] = thread["conversation_id"] == suggested
 
 
-def _continuity(scene: Scene, version: str, suggested: UUID | None) -> Packet:
+def _continuity(scene: Scene, version: str, suggested: str | None) -> Packet:
     parts = scene.memory.parts
     expected = TOLD_BY[scene.reader.view] if scene.who.customer_id is not None else ()
     told = [source for source in expected if source in parts]

@@ -1,14 +1,18 @@
 """Every query of the resume: whom the identifiers reach, and all that is on record of him. Never writes."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from common.clock import Clock
+from common.db import Database
 from interactions.parts.domain import PROFILE, FailedMoment, Part
 from interactions.parts.models import part
 from interactions.resume.domain import (
@@ -26,24 +30,46 @@ from interactions.resume.domain import (
     Trace,
     Who,
 )
-from interactions.resume.sections import Dialect, Sections
-from interactions.resume.statements import RECENT, Shape, deep_reading, reading, values_of
+from interactions.resume.sections import Reading, Sections, as_asked
+from interactions.resume.statements import Shape, carrying, lookup, moments_at, reading
+from interactions.resume.together import Together
 from interactions.touchpoints.models import customer, touchpoint, trace, trace_identifier
 
 MOST_HOPS = 16  # of absorbed customers
+# Of readings in one statement, and of statements under way: while one is composed the next is being read.
+MOST_TOGETHER = 16
+AT_ONCE = 2
+
+# The same traces and customers are reached again and again.
+_id = lru_cache(maxsize=16_384)(UUID)
 
 
-class ResumeRepository:
-    """What is on record here, read for one resume. Never writes."""
+@dataclass(frozen=True)
+class Party:
+    """Whose history is read, and in which shape."""
 
-    def __init__(self, session: AsyncSession) -> None:
-        self._session = session
-        self._dialect: Dialect = "sqlite" if session.get_bind().dialect.name == "sqlite" else "postgresql"
+    shape: Shape
+    customer: UUID | None
+    traces: tuple[UUID, ...]
+    partner: str | None
+    source: str | None
 
-    async def open(self) -> None:
-        """Each statement by itself: reading needs no transaction, and BEGIN and ROLLBACK are two round trips of four."""
-        if self._dialect == "postgresql":
-            await self._session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
+    def brings(self) -> Mapping[str, Any]:
+        return {"customer": self.customer, "traces": self.traces, "partner": self.partner, "source": self.source}
+
+
+class Resumes:
+    """What all readings of one process share: those that come together are one statement. Never writes."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._carrying = Together(self._look_up, most=MOST_TOGETHER, at_once=AT_ONCE)
+        self._parties = Together(self._recall, most=MOST_TOGETHER, at_once=AT_ONCE)
+        self._engine = database.engine.execution_options(hilo_reading=True)
+        if database.dialect == "postgresql":
+            # Each statement by itself: reading needs no transaction, and BEGIN and ROLLBACK are two round trips of three.
+            self._engine = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     async def reached_by(self, identifier_ids: Iterable[UUID], reader: Reader) -> tuple[list[Reached], bool]:
         """The traces that carry the identifiers, with their customers as they are now, and whether there are more.
@@ -51,22 +77,95 @@ class ResumeRepository:
         A bound reader reaches by what he may see only: else an answer would tell him that the identifier is somebody's.
         """
         ids = list(identifier_ids)
-        if not ids:
-            return [], False
-        carrying = _CARRYING.where(*_visible_trace(reader)) if reader.bound else _CARRYING
-        rows = [row for each in ids for row in (await self._session.execute(carrying, {"identifier": each})).all()]
-        counts: dict[UUID, int] = {}
-        found: list[Reached] = []
-        for row in rows:
-            counts[row.identifier_id] = counts.get(row.identifier_id, 0) + 1
-            if counts[row.identifier_id] <= MOST_TRACES:
-                found.append(Reached(*row[:6]))
-        survivors = await self.survivors({row.customer_id for row in rows if row.merged_into is not None})
-        present = [
-            Reached(t.identifier_id, t.scheme, t.trace_id, _survivor(t.customer_id, survivors), t.revision, t.proof)
-            for t in found
-        ]
-        return present, any(count > MOST_TRACES for count in counts.values())
+        if reader.bound:
+            async with self.alone() as one:
+                each = [await one.carrying(identifier_id, reader) for identifier_id in ids]
+        else:
+            each = (
+                await asyncio.gather(*map(self._carrying.of, ids))
+                if len(ids) > 1
+                else [await self._carrying.of(identifier_id) for identifier_id in ids]
+            )
+        found = [reached for carrying in each for reached in carrying[:MOST_TRACES]]
+        absorbed = {reached.customer_id for reached in found if reached.absorbed and reached.customer_id}
+        if absorbed:
+            async with self.alone() as one:
+                survivors = await one.survivors(absorbed)
+            found = [replace(t, customer_id=_survivor(t.customer_id, survivors)) for t in found]
+        return found, any(len(carrying) > MOST_TRACES for carrying in each)
+
+    async def remember(self, who: Who, reader: Reader) -> Memory:
+        """All that is on record of the party, before `for_reader` takes out what is not for this reader."""
+        if who.customer_id is None and not who.anonymous:
+            return Memory()
+        shape = Shape(
+            dialect=self._database.dialect,
+            scope="traces" if who.customer_id is None else "customer",
+            meant_for_customer=not reader.internal,
+            proven=reader.view == "customer",
+            through_partner=reader.restricted_to_partner,
+        )
+        through = (reader.partner, reader.source) if reader.restricted_to_partner else (None, None)
+        traces = who.anonymous if who.customer_id is None else ()
+        return _memory(await self._parties.of(Party(shape, who.customer_id, traces, *through)))
+
+    async def existing(self, customer_id: UUID) -> UUID | None:
+        """The customer of that id, or who absorbed him; None where we never heard of one."""
+        async with self.alone() as one:
+            return await one.existing(customer_id)
+
+    async def candidates(self, customer_ids: Sequence[UUID]) -> list[Candidate]:
+        """What helps an agent to choose: names, and the last contact with each."""
+        async with self.alone() as one:
+            return await one.candidates(customer_ids)
+
+    async def accounts_on(self, customer_id: UUID, identifier_ids: Iterable[UUID], reader: Reader) -> set[UUID]:
+        """Which of the identifiers lie on traces that the reader may see."""
+        async with self.alone() as one:
+            return await one.accounts_on(customer_id, identifier_ids, reader)
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator["ResumeRepository"]:
+        """For what is asked too seldom to be gathered."""
+        async with AsyncSession(self._engine) as session:
+            yield ResumeRepository(session)
+
+    async def _look_up(self, identifier_ids: Sequence[UUID]) -> dict[UUID, list[Reached]]:
+        found = await self._read(lookup(self._database.dialect), [{"identifier": each} for each in identifier_ids], {})
+        return {
+            each: [_reached(each, row[0], _id(row[1]), _read_id(row[2]), *row[3:]) for row in sections["carrying"]]
+            for each, sections in zip(identifier_ids, found, strict=True)
+        }
+
+    async def _recall(self, parties: Sequence[Party]) -> dict[Party, Sections]:
+        recalled: dict[Party, Sections] = {}
+        for shape in dict.fromkeys(party.shape for party in parties):
+            alike = [party for party in parties if party.shape == shape]
+            shared = moments_at(self._clock())
+            found = await self._read(reading(shape), [party.brings() for party in alike], shared)
+            recalled |= zip(alike, found, strict=True)
+        return recalled
+
+    async def _read(
+        self, asked: Reading, readings: Sequence[Mapping[str, Any]], shared: Mapping[str, Any]
+    ) -> list[Sections]:
+        values = {"asked": as_asked(self._database.dialect, readings), **shared}
+        async with self._engine.connect() as connection:
+            rows = (await connection.execute(asked.statement, values)).all()
+        return [asked.read(row) for row in sorted(rows, key=lambda row: int(row[0]))]
+
+
+class ResumeRepository:
+    """What is on record here, read for one resume. Never writes."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def carrying(self, identifier_id: UUID, reader: Reader) -> list[Reached]:
+        """The traces that carry the identifier and that the reader may see; one more than are looked at."""
+        visible = carrying(identifier_id).where(*_visible_trace(reader))
+        rows = (await self._session.execute(visible)).all()
+        return [_reached(identifier_id, *row) for row in rows]
 
     async def survivors(self, customer_ids: Iterable[UUID]) -> dict[UUID, UUID]:
         """Who absorbed whom, to the end of the chain; customers that stand for themselves are left out."""
@@ -96,30 +195,6 @@ class ResumeRepository:
             return _survivor(customer_id, await self.survivors({customer_id}))
         return customer_id if found[0] or found[1] else None
 
-    async def remember(self, who: Who, reader: Reader, *, now: datetime) -> Memory:
-        """All that is on record of the party, before `for_reader` takes out what is not for this reader."""
-        if who.customer_id is None and not who.anonymous:
-            return Memory()
-        shape = Shape(
-            dialect=self._dialect,
-            scope="traces" if who.customer_id is None else "customer",
-            meant_for_customer=not reader.internal,
-            proven=reader.view == "customer",
-            through_partner=reader.restricted_to_partner,
-        )
-        asked = reading(shape)
-        row = (await self._session.execute(asked.statement, values_of(shape, who, reader, now))).one()
-        memory = _memory(asked.read(row))
-        return memory if len(memory.touchpoints) < RECENT else await self._deeper(memory, shape, who, reader, now)
-
-    async def _deeper(self, memory: Memory, shape: Shape, who: Who, reader: Reader, now: datetime) -> Memory:
-        """With a long history, his purchases, offers and forms may lie behind his latest contacts."""
-        asked = deep_reading(shape)
-        row = (await self._session.execute(asked.statement, values_of(shape, who, reader, now))).one()
-        deeper = (Touchpoint(**found) for section in asked.read(row).values() for found in section)
-        known = {contact.touchpoint_id: contact for contact in (*memory.touchpoints, *deeper)}
-        return replace(memory, touchpoints=tuple(known.values()))
-
     async def candidates(self, customer_ids: Sequence[UUID]) -> list[Candidate]:
         """What helps an agent to choose: names, and the last contact with each."""
         if not customer_ids:
@@ -148,25 +223,6 @@ class ResumeRepository:
 
 
 # --- the lookup -------------------------------------------------------------------------------------------------------
-
-
-_CARRYING = (
-    sa.select(
-        trace_identifier.c.identifier_id,
-        trace_identifier.c.scheme,
-        trace.c.trace_id,
-        trace.c.customer_id,
-        trace.c.revision,
-        trace.c.proof,
-        customer.c.merged_into,
-    )
-    .select_from(trace_identifier)
-    .join(trace, trace.c.trace_id == trace_identifier.c.trace_id)
-    .outerjoin(customer, customer.c.customer_id == trace.c.customer_id)
-    .where(trace_identifier.c.identifier_id == sa.bindparam("identifier"))
-    .order_by(trace_identifier.c.trace_id)
-    .limit(MOST_TRACES + 1)
-)
 
 
 def _visible_trace(reader: Reader) -> list[Any]:
@@ -203,28 +259,44 @@ def _end_of(absorbed: UUID, survivors: Mapping[UUID, UUID]) -> UUID:
 # --- rows to values ---------------------------------------------------------------------------------------------------
 
 
+def _reached(
+    identifier_id: UUID,
+    scheme: str,
+    trace_id: UUID,
+    customer_id: UUID | None,
+    revision: int,
+    proof: str | None,
+    merged_into: object,
+) -> Reached:
+    return Reached(identifier_id, scheme, trace_id, customer_id, revision, proof, merged_into is not None)
+
+
+def _read_id(text: str | None) -> UUID | None:
+    return None if text is None else _id(text)
+
+
 def _memory(sections: Sections) -> Memory:
-    known = {
-        found["touchpoint_id"]: Touchpoint(**found) for found in [*sections["touchpoints"], *sections.get("shown", [])]
-    }
-    about = next(iter(sections.get("customers", [])), {})
+    contacts = [*sections["recent"], *sections["rare"], *sections.get("shown", [])]
+    known = {row[0]: Touchpoint._make(row) for row in contacts}
+    key_account, since = next(iter(sections.get("customers", [])), (False, None))
     return Memory(
-        traces=tuple(Trace(**found) for found in sections["traces"]),
+        traces=tuple(Trace(*row) for row in sections.get("traces", [])),
         touchpoints=tuple(known.values()),
-        threads=tuple(Thread(**found) for found in sections["threads"]),
-        commitments=tuple(Commitment(**found) for found in sections["commitments"]),
-        cases=tuple(_case(found) for found in sections["cases"]),
-        outbound=tuple(found["occurred_at"] for found in sections.get("outbound", [])),
-        parts={found["source"]: Part(**found) for found in sections.get("parts", [])},
-        moments=tuple(FailedMoment(**found) for found in sections.get("moments", [])),
-        key_account=bool(about.get("key_account")),
-        since=about.get("since"),
+        threads=tuple(Thread(*row) for row in sections["threads"]),
+        commitments=tuple(Commitment(*row) for row in sections["commitments"]),
+        cases=tuple(_case(row) for row in sections["cases"]),
+        outbound=tuple(row[0] for row in sections.get("outbound", [])),
+        parts={row[1]: Part(_id(row[0]), *row[1:]) for row in sections.get("parts", [])},
+        moments=tuple(FailedMoment(_id(row[0]), _id(row[1]), *row[2:]) for row in sections.get("moments", [])),
+        key_account=key_account,
+        since=since,
     )
 
 
-def _case(found: dict[str, Any]) -> CaseFile:
-    step = {name: found.pop(f"step_{name}") for name in ("move", "at", "by", "text")}
-    return CaseFile(**found, last_step=step if step["move"] is not None else None)
+def _case(row: Sequence[Any]) -> CaseFile:
+    move, at, by, text = row[-4:]
+    step = {"move": move, "at": at, "by": by, "text": text}
+    return CaseFile(*(*row[:-4], step if move is not None else None))
 
 
 def _last_contacts(customer_ids: Sequence[UUID]) -> Any:
@@ -232,7 +304,7 @@ def _last_contacts(customer_ids: Sequence[UUID]) -> Any:
     newest = (
         sa.select(touchpoint.c.touchpoint_id)
         .where(touchpoint.c.trace_id == trace.c.trace_id, touchpoint.c.state == "live")
-        .order_by(touchpoint.c.occurred_at.desc())
+        .order_by(touchpoint.c.occurred_at.desc(), touchpoint.c.touchpoint_id.desc())
         .limit(1)
         .correlate(trace)
         .scalar_subquery()
@@ -246,7 +318,7 @@ def _last_contacts(customer_ids: Sequence[UUID]) -> Any:
     return (
         sa.select(each.c.customer_id, *told)
         .select_from(each.join(touchpoint, touchpoint.c.touchpoint_id == each.c.touchpoint_id))
-        .order_by(touchpoint.c.occurred_at.desc())
+        .order_by(touchpoint.c.occurred_at.desc(), touchpoint.c.touchpoint_id.desc())
     )
 
 

@@ -13,13 +13,13 @@ from common.errors import Invalid
 from common.http import metrics_of
 from common.identifiers import InvalidIdentifier, blocked, identifier_id, read_identifiers
 from common.problems import problems_of
-from common.uow import UnitOfWork
 from common.versions import etag_of, is_known
 from interactions.journal import Journal, journal_of, keeping_journal
 from interactions.readers import reader_of
 from interactions.resume.domain import Question, Reader, View, ViewForbidden
 from interactions.resume.models import resume_read
 from interactions.resume.packet import as_json
+from interactions.resume.repository import Resumes
 from interactions.resume.schemas import EXAMPLE, ResumeQuestion, ResumeRead
 from interactions.resume.use_cases import Resumed, read_resume
 from interactions.touchpoints.router import DeskOf
@@ -116,13 +116,24 @@ async def ask_resume(request: Request, body: ResumeQuestion, who: CanRead, desk:
 async def _resume(question: Question, who: Principal, reader: Reader, desk: Desk, request: Request) -> Response:
     """The answer, noted in the journal; to a GET that names the version it has, whether that still holds."""
     started = time.perf_counter()
-    uow = UnitOfWork(desk.database, reading=True)
-    resumed = await read_resume(question, reader, uow=uow, clock=desk.clock, company=desk.company, secret=desk.secret)
+    resumes = resumes_of(request, desk)
+    resumed = await read_resume(
+        question, reader, resumes=resumes, clock=desk.clock, company=desk.company, secret=desk.secret
+    )
     unchanged = request.method == "GET" and is_known(request, _etag(resumed))
     _note(await journal_of(request), resumed, who, reader, question, unchanged=unchanged)
     response = _answer(resumed, unchanged=unchanged)
     metrics_of(request).resume.observe(time.perf_counter() - started)
     return response
+
+
+def resumes_of(request: Request, desk: Desk) -> Resumes:
+    """The application's look at the database, made when it is first needed: those who ask together share it."""
+    state = request.app.state
+    if not hasattr(state, "resumes"):
+        state.resumes = Resumes(desk.database, desk.clock)
+    resumes: Resumes = state.resumes
+    return resumes
 
 
 def _answer(resumed: Resumed, *, unchanged: bool) -> Response:

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 from common.company import Company
 from interactions.contact.domain import Wishes, wishes_of
@@ -41,7 +40,7 @@ def people_of(scene: Scene, roles: Iterable[str]) -> list[Mapping[str, Any]]:
     return [person for person in scene.body(PROFILE).get("people") or [] if str(person.get("role")).lower() in wanted]
 
 
-def in_time(contact: Touchpoint) -> tuple[datetime, datetime, UUID]:
+def in_time(contact: Touchpoint) -> tuple[datetime, datetime, str]:
     """When it happened; of two at once the one recorded later comes later."""
     return contact.occurred_at, contact.recorded_at, contact.touchpoint_id
 

@@ -1,11 +1,11 @@
 """The statements of the resume: one for each shape of question, compiled when it is first asked."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Literal
 
-import orjson
 import sqlalchemy as sa
 
 from interactions.cases.models import case_file, case_step
@@ -14,17 +14,27 @@ from interactions.contact.domain import CONTACTS
 from interactions.conversations.models import conversation, conversation_entry
 from interactions.parts.domain import CONTACT, FailedMoment, Part
 from interactions.parts.models import failed_moment, part
-from interactions.resume.domain import EXCERPT, PROVEN, CaseFile, Commitment, Reader, Thread, Touchpoint, Who
-from interactions.resume.sections import Dialect, Reading, compiled, given
-from interactions.touchpoints.models import customer, touchpoint, trace
+from interactions.resume.domain import (
+    EXCERPT,
+    MOST_TRACES,
+    PROVEN,
+    CaseFile,
+    Commitment,
+    Thread,
+    Touchpoint,
+)
+from interactions.resume.sections import Dialect, Reading, asked, compiled, shared
+from interactions.resume.talk import RECAP, SILENT
+from interactions.touchpoints.models import customer, touchpoint, trace, trace_identifier
 
 RECENT = 60
-DEPTH = 1_000  # how far back purchases, offers and forms are looked for behind the latest contacts
+DEPTH = 1_000  # how far back purchases, offers and forms are looked for, and what counts for a quota
 GROUPS = {
     "purchases": (("purchase",), 5),
     "offers": (("campaign_send", "campaign_response", "quote"), 20),
     "forms": (("web",), 10),
 }
+RARE = tuple(sorted(kind for kinds, _ in GROUPS.values() for kind in kinds))
 MOST_THREADS = 50
 MOST_OWED = 100
 MOST_MOMENTS = 10
@@ -49,47 +59,60 @@ class Shape:
     through_partner: bool
 
 
-def values_of(shape: Shape, who: Who, reader: Reader, now: datetime) -> dict[str, Any]:
-    """What the statement of the shape leaves open."""
-    values: dict[str, Any] = {"since": now - LONGEST_WINDOW, "remembered": now - REMEMBERED}
-    if shape.scope == "customer":
-        values["customer"] = who.customer_id
-    else:
-        values["traces"] = list(who.anonymous)
-        if shape.dialect == "sqlite":
-            values["traces"] = orjson.dumps([trace_id.hex for trace_id in who.anonymous]).decode()
-    if shape.through_partner:
-        values |= {"partner": reader.partner, "source": reader.source}
-    return values
+def moments_at(now: datetime) -> dict[str, datetime]:
+    """What all readings of one moment share."""
+    return {"since": now - LONGEST_WINDOW, "remembered": now - REMEMBERED}
 
 
 @cache
 def reading(shape: Shape) -> Reading:
+    """All that is on record of each party asked for, in its sections."""
     sections = {
-        "traces": _traces(shape),
-        "touchpoints": _latest(shape, limit=RECENT),
+        "recent": _recent(shape),
+        "rare": _rare(shape),
         "threads": _threads(shape),
         "commitments": _commitments(shape),
         "cases": _cases(shape),
     }
     if shape.meant_for_customer:
-        sections["shown"] = _last_shown(shape)
+        sections |= {"traces": _traces(shape), "shown": _last_shown(shape)}
     if shape.scope == "customer":
         sections |= {"parts": _parts(), "customers": _customers(), "outbound": _outbound(shape)}
     if not shape.meant_for_customer:
         sections["moments"] = _moments(shape)
-    return compiled(shape.dialect, sections)
+    brings = ("customer",) if shape.scope == "customer" else ("traces",)
+    return compiled(
+        shape.dialect, sections, brings=(*brings, *(("partner", "source") if shape.through_partner else ()))
+    )
 
 
 @cache
-def deep_reading(shape: Shape) -> Reading:
-    return compiled(shape.dialect, {"deeper": _deeper(shape)})
+def lookup(dialect: Dialect) -> Reading:
+    """What `carrying` gives, for each identifier asked for."""
+    return compiled(dialect, {"carrying": carrying(asked("identifier"))}, brings=("identifier",))
+
+
+def carrying(identifier_id: Any) -> Any:
+    """The traces that carry the identifier, with whose they are: one more than are looked at."""
+    return (
+        sa.select(
+            trace_identifier.c.scheme,
+            *(trace.c[name] for name in ("trace_id", "customer_id", "revision", "proof")),
+            customer.c.merged_into,
+        )
+        .select_from(trace_identifier)
+        .join(trace, trace.c.trace_id == trace_identifier.c.trace_id)
+        .outerjoin(customer, customer.c.customer_id == trace.c.customer_id)
+        .where(trace_identifier.c.identifier_id == identifier_id)
+        .order_by(trace_identifier.c.trace_id)
+        .limit(MOST_TRACES + 1)
+    )
 
 
 def _mine(shape: Shape) -> sa.Subquery:
     """The traces that count for this reading."""
     if shape.scope == "customer":
-        mine = sa.select(trace.c.trace_id, trace.c.proof).where(trace.c.customer_id == given("customer"))
+        mine = sa.select(trace.c.trace_id, trace.c.proof).where(trace.c.customer_id == asked("customer"))
     else:
         named = _named_traces(shape.dialect)
         mine = sa.select(trace.c.trace_id, trace.c.proof).where(trace.c.trace_id.in_(named))
@@ -100,77 +123,117 @@ def _mine(shape: Shape) -> sa.Subquery:
 
 def _named_traces(dialect: Dialect) -> Any:
     if dialect == "postgresql":
-        array = given("traces")
-        return sa.select(sa.func.unnest(array).table_valued("trace_id").render_derived().c.trace_id)
-    return sa.select(sa.func.json_each(given("traces")).table_valued("value").c.value)
+        return sa.select(sa.func.unnest(asked("traces")).table_valued("trace_id").render_derived().c.trace_id)
+    return sa.select(sa.func.json_each(asked("traces")).table_valued("value").c.value)
 
 
-# Of what was said only as much as is told, of the payload only where a section reads it: both may be long.
 _READ_PAYLOAD = ("web", "campaign_send", "campaign_response", "quote")
-_SHORT = {
-    "content": sa.func.substr(touchpoint.c.content, 1, EXCERPT + 1).label("content"),
-    "payload": sa.case(
-        (touchpoint.c.kind.in_(_READ_PAYLOAD), touchpoint.c.payload),
-        else_=sa.literal_column("'{}'", touchpoint.c.payload.type),
-    ).label("payload"),
-}
-_TOUCHPOINT = [
-    _SHORT.get(field.name, touchpoint.c[field.name]) for field in fields(Touchpoint) if field.name != "conversation_id"
-]
+_COLUMNS = [name for name in Touchpoint._fields if name != "conversation_id"]
 
 
-def _newest(shape: Shape, limit: int) -> sa.Subquery:
-    """The newest live touchpoints over all traces that may be shown, in few columns.
+def _told_of(contact: Any, conversation_id: Any) -> list[Any]:
+    """Of what was said only as much as is told, of the payload only where a section reads it: both may be long."""
+    columns = {name: contact.c[name] for name in _COLUMNS}
+    excerpt = sa.func.substr(contact.c.content, 1, EXCERPT + 1)
+    nothing = sa.literal_column("'{}'", contact.c.payload.type)
+    columns["content"] = sa.case((_said(contact.c.summary), None), else_=excerpt).label("content")
+    columns["payload"] = sa.case((contact.c.kind.in_(_READ_PAYLOAD), contact.c.payload), else_=nothing).label("payload")
+    return [*columns.values(), conversation_id]
 
-    On PostgreSQL the index gives each trace's newest, so that a long history costs no more than a short one.
+
+def _newest(shape: Shape, limit: int, *names: str, kinds: Sequence[str] = ()) -> sa.Subquery:
+    """The columns of the newest live touchpoints over all traces that may be shown, of the kinds where some are named.
+
+    On PostgreSQL an index gives each trace's newest, so that a long history costs no more than a short one.
     """
     mine = _mine(shape)
-    columns = [touchpoint.c[name] for name in ("touchpoint_id", "occurred_at", "kind", "direction")]
     newest = (
-        sa.select(*columns)
+        sa.select(*(touchpoint.c[name] for name in dict.fromkeys((*names, "touchpoint_id"))))
         .where(touchpoint.c.state == "live", *_shown(shape, touchpoint))
-        .order_by(touchpoint.c.occurred_at.desc())
+        .order_by(touchpoint.c.occurred_at.desc(), touchpoint.c.touchpoint_id.desc())  # told alike whenever it is asked
         .limit(limit)
     )
+    if kinds:
+        newest = newest.where(touchpoint.c.kind.in_(kinds))
     if shape.dialect == "postgresql":
         each = newest.where(touchpoint.c.trace_id == mine.c.trace_id).correlate(mine).lateral("each")
         newest = (
-            sa.select(*each.c).select_from(mine.join(each, sa.true())).order_by(each.c.occurred_at.desc()).limit(limit)
+            sa.select(*each.c)
+            .select_from(mine.join(each, sa.true()))
+            .order_by(each.c.occurred_at.desc(), each.c.touchpoint_id.desc())
+            .limit(limit)
         )
     else:
         newest = newest.where(touchpoint.c.trace_id.in_(sa.select(mine.c.trace_id)))
     return newest.subquery("newest")
 
 
-def _latest(shape: Shape, *, limit: int) -> Any:
-    """The latest touchpoints, whole."""
-    newest = _newest(shape, limit)
-    return _whole(sa.select(newest.c.touchpoint_id))
+def _recent(shape: Shape) -> Any:
+    """Of the latest: all, where threads are told anew from what may be shown; else the few that the sections look at."""
+    # read whole at once, and looked at after the limit: to fetch ten of sixty a second time costs more than to carry them
+    newest = _newest(shape, RECENT, *_COLUMNS)
+    in_time = [newest.c[name].desc() for name in ("occurred_at", "recorded_at", "touchpoint_id")]
+    if shape.meant_for_customer:
+        return _in_threads(newest).order_by(*in_time)
+    firsts = _told_once(newest)
+    numbered = sa.select(
+        newest,
+        sa.func.row_number().over(order_by=in_time, rows=(None, 0)).label("place"),
+        *(flag.label(name) for name, flag in firsts.items()),
+        *(
+            sa.func.count().filter(flag).over(order_by=in_time, rows=(None, 0)).label(f"{name}_so_far")
+            for name, flag in firsts.items()
+        ),
+    ).subquery("numbered")
+    first = [sa.and_(numbered.c[name], numbered.c[f"{name}_so_far"] == 1) for name in firsts]
+    learnt = _learnt(numbered, shape.dialect)
+    told = sa.or_(numbered.c.place <= RECAP, numbered.c.kind.in_(RARE), learnt, *first)
+    return _in_threads(numbered).where(told).order_by(numbered.c.place)
 
 
-def _deeper(shape: Shape) -> Any:
-    """Of his thousand latest the last purchases, offers and forms, whole; the thousand are gone through once."""
-    newest = _newest(shape, DEPTH)
-    group = sa.case(*((newest.c.kind.in_(kinds), name) for name, (kinds, _) in GROUPS.items()))
-    place = sa.func.row_number().over(partition_by=group, order_by=newest.c.occurred_at.desc())
-    every = [kind for kinds, _ in GROUPS.values() for kind in kinds]
-    ranked = (
-        sa.select(newest.c.touchpoint_id, group.label("part"), place.label("place"))
-        .where(newest.c.kind.in_(every))
-        .subquery("ranked")
+def _in_threads(contact: Any) -> Any:
+    entry = conversation_entry
+    return sa.select(*_told_of(contact, entry.c.conversation_id)).select_from(
+        contact.outerjoin(entry, entry.c.touchpoint_id == contact.c.touchpoint_id)
     )
+
+
+def _told_once(newest: Any) -> dict[str, Any]:
+    """Of these the latest alone is told: where the talk stopped, and how a channel names him."""
+    profile = newest.c.profile
+    named = [_said(profile[name].as_string()) for name in ("full_name", "given_names")]
+    talks = [_said(newest.c.stop_point), _said(newest.c.next_step)]
+    return {
+        "talks": sa.or_(newest.c.kind.not_in(sorted(SILENT)), *talks),
+        "named": sa.or_(*named),
+        "preferred": _said(profile["preferred_name"].as_string()),
+    }
+
+
+def _said(column: Any) -> Any:
+    return sa.func.coalesce(column, "") != ""
+
+
+def _learnt(newest: Any, dialect: Dialect) -> Any:
+    count = sa.func.jsonb_array_length if dialect == "postgresql" else sa.func.json_array_length
+    return count(newest.c.facts) > 0
+
+
+def _rare(shape: Shape) -> Any:
+    """The last purchases, offers and forms, however many other contacts lie before them."""
+    newest = _newest(shape, DEPTH, "touchpoint_id", "occurred_at", "kind", kinds=RARE)
+    group = sa.case(*((newest.c.kind.in_(kinds), name) for name, (kinds, _) in GROUPS.items()))
+    in_time = (newest.c.occurred_at.desc(), newest.c.touchpoint_id.desc())
+    place = sa.func.row_number().over(partition_by=group, order_by=in_time)
+    ranked = sa.select(newest.c.touchpoint_id, group.label("part"), place.label("place")).subquery("ranked")
     within = [sa.and_(ranked.c.part == name, ranked.c.place <= limit) for name, (_, limit) in GROUPS.items()]
-    return _whole(sa.select(ranked.c.touchpoint_id).where(sa.or_(*within)))
-
-
-def _whole(picked: Any) -> Any:
-    found = picked.subquery("found")
+    found = sa.select(ranked.c.touchpoint_id).where(sa.or_(*within)).subquery("found")
+    whole = touchpoint.join(found, found.c.touchpoint_id == touchpoint.c.touchpoint_id)
+    entry = conversation_entry
     return (
-        sa.select(*_TOUCHPOINT, conversation_entry.c.conversation_id)
-        .select_from(found)
-        .join(touchpoint, touchpoint.c.touchpoint_id == found.c.touchpoint_id)
-        .outerjoin(conversation_entry, conversation_entry.c.touchpoint_id == found.c.touchpoint_id)
-        .order_by(touchpoint.c.occurred_at.desc(), touchpoint.c.recorded_at.desc())
+        sa.select(*_told_of(touchpoint, entry.c.conversation_id))
+        .select_from(whole.outerjoin(entry, entry.c.touchpoint_id == touchpoint.c.touchpoint_id))
+        .order_by(touchpoint.c.occurred_at.desc(), touchpoint.c.touchpoint_id.desc())
     )
 
 
@@ -185,8 +248,8 @@ def _shown(shape: Shape, table: sa.Table) -> list[Any]:
 
 def _through(table: sa.Table) -> Any:
     # A null parameter equals nothing: a partner without a source is known by his name alone.
-    unnamed = sa.and_(table.c.partner.is_(None), table.c.source == given("source"))
-    return sa.or_(table.c.partner == given("partner"), unnamed)
+    unnamed = sa.and_(table.c.partner.is_(None), table.c.source == asked("source"))
+    return sa.or_(table.c.partner == asked("partner"), unnamed)
 
 
 def _traces(shape: Shape) -> Any:
@@ -197,7 +260,7 @@ def _traces(shape: Shape) -> Any:
 
 def _parties(shape: Shape) -> Any:
     if shape.scope == "customer":
-        return conversation.c.party_id == given("customer")
+        return conversation.c.party_id == asked("customer")
     return conversation.c.party_id.in_(_named_traces(shape.dialect))
 
 
@@ -205,7 +268,7 @@ def _open_threads(shape: Shape) -> Any:
     return (
         sa.select(*(conversation.c[field.name] for field in fields(Thread)))
         .where(_parties(shape), conversation.c.state != "closed", conversation.c.dialogue, conversation.c.entries > 0)
-        .order_by(conversation.c.last_at.desc())
+        .order_by(conversation.c.last_at.desc(), conversation.c.conversation_id.desc())
         .limit(MOST_THREADS)
     )
 
@@ -228,7 +291,7 @@ def _last_shown(shape: Shape) -> Any:
             .join(entry, entry.c.touchpoint_id == touchpoint.c.touchpoint_id)
             .where(entry.c.conversation_id == open_threads.c.conversation_id, touchpoint.c.state == "live")
             .where(touchpoint.c.trace_id.in_(sa.select(mine.c.trace_id)), *_shown(shape, touchpoint), *conditions)
-            .order_by(touchpoint.c.occurred_at.desc())
+            .order_by(touchpoint.c.occurred_at.desc(), touchpoint.c.touchpoint_id.desc())
             .limit(1)
             .correlate(open_threads)
             .scalar_subquery()
@@ -239,7 +302,7 @@ def _last_shown(shape: Shape) -> Any:
         sa.select(open_threads.c.conversation_id, last(told).label("touchpoint_id")),
     ).subquery("ids")
     shown = touchpoint.join(ids, ids.c.touchpoint_id == touchpoint.c.touchpoint_id)
-    return sa.select(*_TOUCHPOINT, ids.c.conversation_id).select_from(shown)
+    return sa.select(*_told_of(touchpoint, ids.c.conversation_id)).select_from(shown)
 
 
 def _commitments(shape: Shape) -> Any:
@@ -252,7 +315,7 @@ def _commitments(shape: Shape) -> Any:
         )
         .select_from(commitment.join(touchpoint, touchpoint.c.touchpoint_id == commitment.c.touchpoint_id))
         .where(commitment.c.trace_id.in_(sa.select(mine.c.trace_id)), commitment.c.state.in_(OWED))
-        .order_by(commitment.c.due_at)
+        .order_by(commitment.c.due_at, commitment.c.commitment_id)
         .limit(MOST_OWED)
     )
     return owed.where(*_shown(shape, commitment))
@@ -279,7 +342,7 @@ def _cases(shape: Shape) -> Any:
         )
         .select_from(case_file.outerjoin(step, step.c.step_id == last))
         .where(case_file.c.trace_id.in_(sa.select(mine.c.trace_id)), case_file.c.state.in_(OPEN_CASE))
-        .order_by(case_file.c.occurred_at)
+        .order_by(case_file.c.occurred_at, case_file.c.number)
         .limit(MOST_OWED)
     )
 
@@ -287,17 +350,17 @@ def _cases(shape: Shape) -> Any:
 def _outbound(shape: Shape) -> Any:
     """When we contacted him, which is counted only where he set a limit: else the log is not even looked at."""
     limited = sa.exists().where(
-        part.c.customer_id == given("customer"),
+        part.c.customer_id == asked("customer"),
         part.c.source == CONTACT,
         part.c.body["max_contacts"].as_string() != "null",
     )
     ours = replace(
         shape, meant_for_customer=False, proven=False, through_partner=False
     )  # whoever asks: they are all his
-    newest = _newest(ours, DEPTH)
+    newest = _newest(ours, DEPTH, "occurred_at", "kind", "direction")
     contacted = sa.select(newest.c.occurred_at).where(
         limited,
-        newest.c.occurred_at > given("since"),
+        newest.c.occurred_at > shared("since"),
         newest.c.direction == "outbound",
         newest.c.kind.in_(CONTACTS),
     )
@@ -305,11 +368,11 @@ def _outbound(shape: Shape) -> Any:
 
 
 def _parts() -> Any:
-    return sa.select(*(part.c[field.name] for field in fields(Part))).where(part.c.customer_id == given("customer"))
+    return sa.select(*(part.c[field.name] for field in fields(Part))).where(part.c.customer_id == asked("customer"))
 
 
 def _customers() -> Any:
-    return sa.select(customer.c.key_account, customer.c.since).where(customer.c.customer_id == given("customer"))
+    return sa.select(customer.c.key_account, customer.c.since).where(customer.c.customer_id == asked("customer"))
 
 
 def _moments(shape: Shape) -> Any:
@@ -318,9 +381,10 @@ def _moments(shape: Shape) -> Any:
         sa.select(*(failed_moment.c[field.name] for field in fields(FailedMoment)))
         .where(
             failed_moment.c.trace_id.in_(sa.select(mine.c.trace_id)),
-            failed_moment.c.at > given("remembered"),
+            failed_moment.c.at > shared("remembered"),
             ~failed_moment.c.taken_back,
         )
-        .order_by(failed_moment.c.at.desc())
+        # of one moment in an order that hangs on what happened, not on who was told first
+        .order_by(failed_moment.c.at.desc(), failed_moment.c.cycle, failed_moment.c.moment, failed_moment.c.trace_id)
         .limit(MOST_MOMENTS)
     )

@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from interactions.resume.domain import EXCERPT, CaseFile, Commitment, Thread, Touchpoint
 from interactions.resume.scene import Packet, Scene, hours, in_time, latest_first, people_of
@@ -62,7 +61,7 @@ def gist(contact: Touchpoint) -> str | None:
     return contact.content if len(contact.content) <= EXCERPT else f"{contact.content[:EXCERPT].rstrip()}…"
 
 
-def suggested_thread(threads: Sequence[Thread], topic: str | None) -> UUID | None:
+def suggested_thread(threads: Sequence[Thread], topic: str | None) -> str | None:
     """The thread to go on with: of the topic asked for; else the most recent that waits for us; else for him (A36)."""
     same = [thread for thread in threads if topic is not None and thread.topic == topic]
     pool = same or [thread for thread in threads if thread.state != "parked"]
@@ -114,7 +113,7 @@ def recap(scene: Scene) -> list[Packet]:
 
 def work_in_progress(scene: Scene) -> list[Packet]:
     """R5: forms and sessions on the web that he did not finish, and what he had filled in already."""
-    finished: set[tuple[UUID | None, Any]] = set()
+    finished: set[tuple[str | None, Any]] = set()
     found: list[Packet] = []
     for contact in latest_first(scene.memory.touchpoints):
         form = contact.payload.get("form")

@@ -8,11 +8,10 @@ from uuid import UUID
 from common.clock import Clock
 from common.company import Company
 from common.identifiers import identifier_id
-from common.uow import UnitOfWork
 from interactions.parts.domain import PROFILE
 from interactions.resume.domain import Memory, Question, Reached, Reader, Who, for_reader, recognise
 from interactions.resume.packet import Composed, compose
-from interactions.resume.repository import ResumeRepository
+from interactions.resume.repository import Resumes
 from interactions.resume.scene import Scene
 
 NOBODY = Who("unknown")
@@ -28,22 +27,19 @@ class Resumed:
 
 
 async def read_resume(
-    question: Question, reader: Reader, *, uow: UnitOfWork, clock: Clock, company: Company, secret: bytes
+    question: Question, reader: Reader, *, resumes: Resumes, clock: Clock, company: Company, secret: bytes
 ) -> Resumed:
     """The packet, always: for somebody unknown, or whom the reader may not know of, a complete and empty one."""
     now = clock()
-    async with uow:
-        resumes = ResumeRepository(uow.session)
-        await resumes.open()
-        who = await _find(question, reader, resumes)
-        memory = for_reader(await resumes.remember(who, reader, now=now), reader)
-        who, memory = _as_far_as_known(who, memory, reader)
-        memory = await _with_own_accounts(memory, who, reader, resumes, secret)
-        candidates = await resumes.candidates(who.candidates) if reader.internal else []
+    who = await _find(question, reader, resumes)
+    memory = for_reader(await resumes.remember(who, reader), reader)
+    who, memory = _as_far_as_known(who, memory, reader)
+    memory = await _with_own_accounts(memory, who, reader, resumes, secret)
+    candidates = await resumes.candidates(who.candidates) if reader.internal and who.candidates else []
     return Resumed(who, compose(Scene(who, memory, question, reader, company, now), candidates), now)
 
 
-async def _find(question: Question, reader: Reader, resumes: ResumeRepository) -> Who:
+async def _find(question: Question, reader: Reader, resumes: Resumes) -> Who:
     if reader.bound and reader.customer_id is not None:
         return await _find_himself(question, reader, resumes)
     reached, truncated = await resumes.reached_by(question.identifier_ids, reader)
@@ -55,7 +51,7 @@ async def _find(question: Question, reader: Reader, resumes: ResumeRepository) -
     return who if reader.internal or who.recognised != "candidates" else NOBODY
 
 
-async def _find_himself(question: Question, reader: Reader, resumes: ResumeRepository) -> Who:
+async def _find_himself(question: Question, reader: Reader, resumes: Resumes) -> Who:
     """A customer's own token reaches himself and nobody else; a stranger and somebody who does not exist are the same."""
     himself = await resumes.existing(reader.customer_id) if reader.customer_id else None
     if himself is None:
@@ -81,9 +77,7 @@ def _as_far_as_known(who: Who, memory: Memory, reader: Reader) -> tuple[Who, Mem
     return who, memory
 
 
-async def _with_own_accounts(
-    memory: Memory, who: Who, reader: Reader, resumes: ResumeRepository, secret: bytes
-) -> Memory:
+async def _with_own_accounts(memory: Memory, who: Who, reader: Reader, resumes: Resumes, secret: bytes) -> Memory:
     """Outside the agent's view only accounts that lie on traces which the reader may see: a claimed one may be a stranger's."""
     profile = memory.parts.get(PROFILE)
     if reader.internal or profile is None or who.customer_id is None:

@@ -1,0 +1,174 @@
+"""Changed rules: whom they concern is looked at again, nobody else; through restarts, two workers and whoever is under way."""
+
+import asyncio
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from common.contracts.identity import LinksChanged
+from common.timers import Timer
+from scoring.appraisals.domain import Cause
+from scoring.appraisals.use_cases import reappraise
+from scoring.classes import use_cases
+from scoring.classes.domain import CutPoints
+from scoring.classes.use_cases import MISPLACED, WAVE, Waves
+from scoring.policies.domain import RuleSet
+from scoring.policies.repository import THRESHOLDS
+from scoring.policies.use_cases import replace_policy
+from scoring.uow import ScoringUnitOfWork
+from scoring.values.domain import Tally
+from scoring.worker import create_timers
+
+from .conftest import Scoring, linked, purchase
+
+CUSTOMERS = 20
+
+
+def _id(number: int) -> UUID:
+    return UUID(int=1000 + number * 7)
+
+
+async def _shop(scoring: Scoring) -> None:
+    """Twenty customers who bought more and more, two of them among the best tenth."""
+    links: list[LinksChanged] = [linked((UUID(int=number), _id(number), 1)) for number in range(1, CUSTOMERS + 1)]
+    await scoring.hear(*links, *(purchase(UUID(int=n), "2026-11-10", 1_000 * n) for n in range(1, CUSTOMERS + 1)))
+    await scoring.wait()
+
+
+async def _put(scoring: Scoring, read: int = 0, **thresholds: Any) -> None:
+    uow = scoring.uow(reading=False)
+    await replace_policy(THRESHOLDS, thresholds, read=read, author="x", uow=uow, clock=scoring.clock)
+
+
+async def _tiers(scoring: Scoring) -> dict[UUID, str]:
+    async with scoring.uow() as uow:
+        ids = await uow.standings.all_ids(after=None, limit=100)
+        return {each: row.tier for each, row in (await uow.standings.of(ids)).items()}
+
+
+async def _best(scoring: Scoring) -> set[UUID]:
+    return {each for each, tier in (await _tiers(scoring)).items() if tier == "MVC"}
+
+
+async def test_other_shares_concern_only_those_whom_they_move(scoring: Scoring) -> None:
+    await _shop(scoring)
+    assert await _best(scoring) == {_id(19), _id(20)}
+    told = len(await scoring.told("value-changed"))
+    async with scoring.uow() as uow:
+        before = {each: row.appraised_at for each, row in (await uow.standings.of(map(_id, range(1, 21)))).items()}
+    await _put(scoring, mvc_share=0.2)
+    await scoring.wait()
+    assert await _best(scoring) == {_id(17), _id(18), _id(19), _id(20)}
+    news = (await scoring.told("value-changed"))[told:]
+    assert {each["customer_id"] for each in news} == {str(_id(17)), str(_id(18))}
+    assert {each["value"]["rules_version"] for each in news} == {"thresholds-1.cuts-2"}
+    assert [each["new"] for each in await scoring.told("tier-changed")][-2:] == ["MVC", "MVC"]
+    async with scoring.uow() as uow:
+        again = {each for each, row in (await uow.standings.of(before)).items() if row.appraised_at != before[each]}
+    assert again == {_id(17), _id(18)}
+
+
+async def test_other_days_of_waking_concern_everybody(scoring: Scoring) -> None:
+    await _shop(scoring)
+    async with scoring.uow() as uow:
+        due = {each.key: each.due_at for each in await uow.timers.due(now=scoring.clock() + timedelta(days=900))}
+    await _put(scoring, drop_window_days=15)
+    await scoring.wait()
+    async with scoring.uow() as uow:
+        later = await uow.timers.due(now=scoring.clock() + timedelta(days=900))
+        now = {each.key: each.due_at for each in later if each.name == "look"}
+    assert len(now) == CUSTOMERS
+    assert all(now[key] < due[key] for key in now)
+
+
+async def test_another_policy_concerns_those_whom_it_treats_otherwise(scoring: Scoring) -> None:
+    await _shop(scoring)
+    told = len(await scoring.told("treatment-changed"))
+    async with scoring.uow() as uow:
+        body = (await uow.policies.latest("treatment")).body
+    body["rules"][1]["then"]["attend_by"] = "the manager himself"  # of the rule for the most valuable
+    uow = scoring.uow(reading=False)
+    await replace_policy("treatment", body, read=0, author="x", uow=uow, clock=scoring.clock)
+    await scoring.wait()
+    assert {each["customer_id"] for each in (await scoring.told("treatment-changed"))[told:]} == {
+        str(_id(19)),
+        str(_id(20)),
+    }
+    assert (await scoring.value(_id(20)))["treatment"]["attend_by"] == "the manager himself"
+
+
+@pytest.mark.parametrize("same_process", [True, False])
+async def test_a_wave_goes_on_where_it_was(
+    scoring: Scoring, same_process: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After each slice the worker is another one, who remembers nothing; or the same."""
+    await _shop(scoring)
+    monkeypatch.setattr(use_cases, "AT_ONCE", 2)
+    await _put(scoring, mvc_share=0.5)
+    scoring.clock.advance(timedelta(seconds=2))
+    timers, turns = scoring.timers, 0
+    while await timers.fire():
+        turns += 1
+        if not same_process:
+            timers = create_timers(scoring.runtime)
+    assert turns > 5
+    assert len(await _best(scoring)) == 10
+    moved = [each["customer_id"] for each in await scoring.told("tier-changed")]
+    assert len(moved) == len(set(moved)) == 10  # each once
+
+
+async def test_a_slice_that_breaks_off_is_done_again(scoring: Scoring) -> None:
+    await _shop(scoring)
+    await _put(scoring, mvc_share=0.5)
+    scoring.clock.advance(timedelta(seconds=2))
+    waves = Waves()
+    async with scoring.uow(reading=False) as uow:
+        await use_cases.rank([], uow=uow, clock=scoring.clock)
+        await waves.wave([Timer(WAVE, MISPLACED, scoring.clock(), {"after": None})], uow=uow, clock=scoring.clock)
+        await uow.commit()
+    async with scoring.uow(reading=False) as uow:
+        due = [each for each in await uow.timers.due(now=scoring.clock()) if each.name == WAVE]
+        await waves.wave(due, uow=uow, clock=scoring.clock)  # no commit: as if it was killed
+    assert len(await _best(scoring)) == 2
+    await scoring.timers.drain()
+    assert len(await _best(scoring)) == 10
+    assert len(await scoring.told("tier-changed")) == 10
+
+
+async def test_a_wave_waits_for_whoever_goes_by_the_old_rules(scoring: Scoring) -> None:
+    """A consumer has read the rules, they are changed, and only then it writes: by its days he is found, by those before not."""
+    if scoring.database.dialect == "sqlite":
+        pytest.skip("one writer: nobody is under way while another writes")
+    await _shop(scoring)
+    async with scoring.uow(reading=False) as uow:
+        await uow.lock([_id(1)])
+        old = OldRules(uow, await uow.policies.in_force(), await uow.cuts.latest())
+        await _put(scoring, mvc_share=0.2)
+        scoring.clock.advance(timedelta(seconds=2))
+        waking = asyncio.create_task(scoring.timers.drain())
+        await asyncio.sleep(0.5)
+        bought = Tally(entries=1, purchases=1, revenue=16_600)
+        await uow.values.add({(UUID(int=1), date(2026, 11, 11), "COP"): bought})
+        await reappraise({_id(1): Cause.RECORDED}, uow=old, now=scoring.clock())  # type: ignore[arg-type]
+        await uow.commit()
+    await waking
+    assert _id(1) in await _best(scoring)
+
+
+class OldRules:
+    """A unit of work that knows the rules and cut points as they were."""
+
+    def __init__(self, uow: ScoringUnitOfWork, rules: RuleSet, cuts: CutPoints | None) -> None:
+        self._uow, self._rules, self._cuts = uow, rules, cuts
+        self.policies = self.cuts = self
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._uow, name)
+
+    async def in_force(self) -> RuleSet:
+        return self._rules
+
+    async def latest(self) -> CutPoints | None:
+        return self._cuts

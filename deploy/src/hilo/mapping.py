@@ -197,7 +197,15 @@ def _row(columns: Sequence[str], cells: Sequence[str]) -> Row:
 
 def _drawn(template: str, *, whole: bool = False) -> Drawn:
     """A template over the cells of its columns; with `whole` nothing where one of them is empty."""
-    columns = _columns_in(template)
+    columns, pieces = _columns_in(template), _PLACE.split(template)
+    if len(pieces) == len(("before", "column", "behind")):  # as most are: a million times
+        before, _, behind = pieces
+
+        def of_one(cells: Sequence[str]) -> str:
+            told = cells[0].strip()
+            return "" if whole and not told else f"{before}{told}{behind}".strip()
+
+        return Drawn(columns, of_one)
 
     def of(cells: Sequence[str]) -> str:
         told = [cell.strip() for cell in cells]

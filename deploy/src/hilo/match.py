@@ -49,7 +49,9 @@ class _Part:
 
     def __init__(self, drawn: Sequence[Drawn], read: Callable[..., Sequence[int]]) -> None:
         self.columns = tuple(column for each in drawn for column in each.columns)
-        self._drawn, self._read = drawn, read
+        ends = np.cumsum([len(each.columns) for each in drawn]).tolist()
+        self._draws = [(each.of, end - len(each.columns), end) for each, end in zip(drawn, ends, strict=True)]
+        self._read = read
         self._known: dict[Any, int] = _Numbers(self._number)
         self._distinct, self._rows = 0, array("i")
         self._of_record = array("i")
@@ -63,12 +65,7 @@ class _Part:
 
     def _number(self, told: str | Sequence[str]) -> int:
         cells = (told,) if isinstance(told, str) else told
-        values, start = [], 0
-        for each in self._drawn:
-            end = start + len(each.columns)
-            values.append(each.of(cells[start:end]))
-            start = end
-        self._rows.extend(self._read(*values))
+        self._rows.extend(self._read(*[of(cells[start:end]) for of, start, end in self._draws]))
         self._distinct += 1
         return self._distinct - 1
 

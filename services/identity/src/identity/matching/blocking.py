@@ -3,12 +3,14 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from itertools import product
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from common.names import phonetic, phonetics
 from identity.matching.columns import Columns
-from identity.matching.records import GROUPS, Person, mailbox_of, sound_of
+from identity.matching.records import GROUPS, Person, initials_of, mailboxes_of
 
 Keys = npt.NDArray[np.uint64]
 Rows = npt.NDArray[np.int64]
@@ -45,41 +47,31 @@ class Parts:
             self._kept[name] = self._read(name).astype(np.uint64)
         return self._kept[name]
 
-    def _read(self, name: str) -> npt.NDArray[np.int64]:
-        table = self._columns.table
+    def _read(self, name: str) -> npt.NDArray[np.signedinteger[Any]]:
+        table, numbered = self._columns.table, self._columns.numbered
         match name:
             case "given" | "surname":
                 # numbered together, so that surnames in the place of given names sound alike
-                sounds = self._numbered("word", table["names"], sound_of)
-                self._kept |= {"given": sounds[:, :2].astype(np.uint64), "surname": sounds[:, 2:].astype(np.uint64)}
+                sounds = numbered("word", phonetics)[table["names"]]
                 return sounds[:, :2] if name == "given" else sounds[:, 2:]
             case "initial":
-                return self._numbered("word", table["names"], lambda word: word[:1])
+                return numbered("word", initials_of)[table["names"]]
             case "birth" | "year":
                 return _birth_parts(table["birth"], whole=name == "birth")
             case "mailbox":
-                return self._numbered("email", table["email"], mailbox_of)
+                return numbered("email", mailboxes_of)[table["email"]]
             case "numbers":
-                return self._numbered("building", table["building"], numbers_in)
+                return numbered("building", numbers_in)[table["building"]]
             case _:
-                return table[name].astype(np.int64)
-
-    def _numbered(self, vocabulary: str, codes: npt.NDArray[np.int32], part: object) -> npt.NDArray[np.int64]:
-        """The values of a part, numbered; computed for each word once."""
-        words = self._columns.words(vocabulary)
-        used = np.zeros(len(words), dtype=bool)
-        used[codes.ravel()] = True
-        numbers: dict[str, int] = {"": 0}
-        of_word = np.zeros(len(words), dtype=np.int64)
-        for code in np.flatnonzero(used):
-            of_word[code] = numbers.setdefault(part(words[code]), len(numbers))  # type: ignore[operator]
-        return of_word[codes]
+                return table[name]
 
 
-def numbers_in(building: str) -> str:
-    """The numbers of an address, where it has more than a house's or a street's alone."""
-    numbers = [piece for piece in building.split() if piece[0].isdigit()]
-    return " ".join(numbers) if len(numbers) > 1 or (numbers and len(building) > 8) else ""
+def numbers_in(buildings: Sequence[str]) -> list[str]:
+    """The numbers of addresses, where one has more than a house's or a street's alone."""
+    found = ((building, [piece for piece in building.split() if piece[0].isdigit()]) for building in buildings)
+    return [
+        " ".join(numbers) if len(numbers) > 1 or (numbers and len(building) > 8) else "" for building, numbers in found
+    ]
 
 
 def _birth_parts(births: npt.NDArray[np.int32], *, whole: bool) -> npt.NDArray[np.int64]:
@@ -95,9 +87,11 @@ def candidate_pairs(columns: Columns, *, side: npt.NDArray[np.bool_] | None = No
     """All pairs (left < right) that agree on a key, each once. `side` tells two files apart: then across them only."""
     parts, count = Parts(columns), columns.count
     largest = int(np.clip(2 * PAIRS_PER_RECORD * 100_000 / max(count, 1), SMALLEST, LARGEST))
-    found = np.zeros(0, dtype=np.int64)
+    found, more = np.zeros(0, dtype=np.int64), list[Rows]()
     for rule in RULES:
-        found = distinct(np.concatenate([found, *_pairs_of_rule(rule, parts, largest, side, count)]))
+        more += _pairs_of_rule(rule, parts, largest, side, count)
+        if rule == RULES[-1] or sum(map(len, more)) > len(found):  # seldom: each time all are sorted
+            found, more = distinct(np.concatenate([found, *more])), []
     return found // max(count, 1), found % max(count, 1)
 
 
@@ -113,7 +107,7 @@ def _pairs_of_rule(
     rows, keys = _keys_of_rule(rule, parts)
     finer = [name for name in FINER if name not in rule]
     while len(rows):
-        order = np.lexsort((rows, keys))
+        order = np.argsort(keys)
         rows, keys = rows[order], keys[order]
         starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
         sizes = np.diff(np.append(starts, len(keys)))
@@ -196,13 +190,13 @@ def keys_of(person: Person) -> list[int]:
 
 
 def _parts_of(person: Person) -> dict[str, list[str]]:
-    given, surnames = ([sound_of(word) for word in words[:2]] for words in (person.given, person.surnames))
+    given, surnames = ([phonetic(word) for word in words[:2]] for words in (person.given, person.surnames))
     # the first given name with either surname, the second with the first: enough to survive what is left out
     names = {tuple(sorted(pair)) for pair in product(given[:1], surnames)} | {
         tuple(sorted(pair)) for pair in product(given[1:], surnames[:1])
     }
     by_group = {group: [value for of, value in person.identifiers if of == group] for group in GROUPS}
-    boxes = {mailbox_of(value) for value in by_group["email"]} - {""}
+    boxes = set(mailboxes_of(by_group["email"])) - {""}
     return by_group | {
         "given": given, "surname": surnames, "name": sorted(map(" ".join, names)), "mailbox": sorted(boxes),
         "year": [str(person.birth // 10_000)] if person.birth else [],

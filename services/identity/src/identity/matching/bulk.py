@@ -1,6 +1,8 @@
 """A whole file at once: find candidate pairs, learn the weights, score, and put records together into persons."""
 
+import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,7 +17,7 @@ from identity.matching.domain import FIELDS, LINKED, REVIEW, Floats, Levels, Sco
 from identity.matching.learning import Seen, learn
 
 Rows = npt.NDArray[np.int64]
-CHUNK = 500_000  # pairs compared at a time: memory is bounded by it, not by the file
+CHUNK = 250_000  # pairs compared at a time: memory is bounded by it, not by the file
 LEARNT_FROM = 200_000  # pairs
 RANDOM_PAIRS = 200_000
 SEED = 5
@@ -107,9 +109,14 @@ def _random_pairs(count: int, draw: np.random.Generator) -> tuple[Rows, Rows]:
 
 
 def _scores(comparer: Comparer, left: Rows, right: Rows, weights: Weights) -> Iterator[Scored]:
-    for start in range(0, len(left), CHUNK):
+    """Chunk after chunk, in order; as many at a time as there are cores, for numpy and rapidfuzz let go of the interpreter."""
+
+    def scored(start: int) -> Scored:
         compared = comparer.compare(left[start : start + CHUNK], right[start : start + CHUNK])
-        yield score(compared.levels, compared.rarity, weights)
+        return score(compared.levels, compared.rarity, weights)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        yield from pool.map(scored, range(0, len(left), CHUNK))
 
 
 def _worth_keeping(

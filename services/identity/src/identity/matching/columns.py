@@ -22,6 +22,7 @@ from identity.matching.records import (
 
 Codes = npt.NDArray[np.int32]
 Row = tuple[int, ...]
+PartsOf = Callable[[Sequence[str]], Sequence[str]]  # a part of each of many words
 
 MOST_VALUES = 2  # of one group that a record is compared by
 # What is read together, and the columns that it gives: each with how many values a record has in it.
@@ -29,6 +30,7 @@ _OF_NAMES = {"names": 4, "otherwise": 4, "joined": 2}
 _OF_ADDRESS = {"building": 1, "unit": 1}
 _OF_IDENTIFIERS = dict.fromkeys(GROUPS, MOST_VALUES)
 _WIDTHS = _OF_NAMES | {"birth": 1} | _OF_ADDRESS | {"organisation": 1} | dict.fromkeys(PLACES, 1) | _OF_IDENTIFIERS
+_PLACE_OF = {group: MOST_VALUES * place for place, group in enumerate(GROUPS)}
 _NO_NAME = (0, 0, 0, 0)
 
 
@@ -61,22 +63,23 @@ class Codebook:
         return (*self._four(given, surnames), *(self._four(*otherwise) if otherwise else _NO_NAME), *joined)
 
     def _four(self, given: Sequence[str], surnames: Sequence[str]) -> Row:
-        first, second = (*given[:2], "", "")[:2]
-        third, fourth = (*surnames[:2], "", "")[:2]
-        return tuple(self.code("word", word) for word in (first, second, third, fourth))
+        codes = self._codes["word"]
+        first, second, *_ = [*(codes.setdefault(word, len(codes)) for word in given[:2]), 0, 0]
+        third, fourth, *_ = [*(codes.setdefault(word, len(codes)) for word in surnames[:2]), 0, 0]
+        return first, second, third, fourth
 
     def address(self, building: str, unit: str) -> Row:
         return self.code("building", building), self.code("unit", unit)
 
-    def identifiers(self, comparable: Iterable[tuple[str, str]]) -> Row:
+    def identifiers(self, comparable: Iterable[tuple[str, str]]) -> Sequence[int]:
         """Of each group the first values: of a third one nothing is kept."""
-        codes = [0] * sum(_OF_IDENTIFIERS.values())
+        codes = [0] * (MOST_VALUES * len(GROUPS))
         for group, value in comparable:
-            place = MOST_VALUES * GROUPS.index(group)
+            place = _PLACE_OF[group]
             if codes[place]:
                 place += 1
             codes[place] = codes[place] or self.code(group, value)
-        return tuple(codes)
+        return codes
 
     def row(self, person: Person) -> Row:
         """All columns of one record, in their order."""
@@ -94,8 +97,9 @@ class Columns:
     count: int
     table: dict[str, Codes]
     vocabularies: dict[str, list[str]]
-    _numbered: dict[tuple[str, Callable[[str], str]], npt.NDArray[np.int64]] = field(default_factory=dict)
+    _numbered: dict[tuple[str, PartsOf], Codes] = field(default_factory=dict)
     _texts: dict[str, npt.NDArray[np.object_]] = field(default_factory=dict)
+    _lengths: dict[str, npt.NDArray[np.int16]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, people: Iterable[Person]) -> "Columns":
@@ -117,13 +121,20 @@ class Columns:
             self._texts[name] = np.array(self.words(name), dtype=object)
         return self._texts[name]
 
-    def numbered(self, name: str, part: Callable[[str], str]) -> npt.NDArray[np.int64]:
-        """A number for each word of a vocabulary: equal where the part is, 0 where it is empty. Read once for each word."""
-        if (name, part) not in self._numbered:
+    def lengths(self, name: str) -> npt.NDArray[np.int16]:
+        """How many characters each word has."""
+        if name not in self._lengths:
+            self._lengths[name] = np.fromiter(map(len, self.words(name)), dtype=np.int16, count=len(self.words(name)))
+        return self._lengths[name]
+
+    def numbered(self, name: str, parts: PartsOf) -> Codes:
+        """A number for each word of a vocabulary: equal where the part of it is, 0 where that is empty."""
+        if (name, parts) not in self._numbered:
             numbers: dict[str, int] = {"": 0}
-            told = (numbers.setdefault(part(word), len(numbers)) for word in self.words(name))
-            self._numbered[name, part] = np.fromiter(told, dtype=np.int64, count=len(self.words(name)))
-        return self._numbered[name, part]
+            told = parts(self.words(name))
+            codes = (numbers.setdefault(part, len(numbers)) for part in told)
+            self._numbered[name, parts] = np.fromiter(codes, dtype=np.int32, count=len(told))
+        return self._numbered[name, parts]
 
 
 def _divided(rows: Codes, widths: Mapping[str, int]) -> dict[str, Codes]:
@@ -165,7 +176,7 @@ class Reader:
     def region(self, text: str) -> Row:
         return (self._book.code("region", word_of(text)),)
 
-    def identifiers(self, told: Identifiers) -> Row:
+    def identifiers(self, told: Identifiers) -> Sequence[int]:
         return self._book.identifiers(comparable(told))
 
     def columns(self, count: int, parts: Mapping[str, Codes], identifiers: Sequence[Codes]) -> Columns:

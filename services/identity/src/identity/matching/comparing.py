@@ -1,9 +1,8 @@
 """How alike two records are: a level for each field, for many pairs at once."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,17 +10,20 @@ from rapidfuzz import fuzz
 from rapidfuzz.distance import OSA, JaroWinkler
 from rapidfuzz.process import cpdist as compare_pairs
 
-from common.names import are_two_names
+from common.names import are_two_names, phonetics
 from identity.matching.columns import Codes, Columns
 from identity.matching.domain import AT, FIELDS, RAREST, Common, Floats, Levels
-from identity.matching.records import GROUPS, mailbox_of, sound_of
+from identity.matching.records import GROUPS, initials_of, mailboxes_of
 
 Rows = npt.NDArray[np.int64]
 Grades = npt.NDArray[np.int8]
+Keys = npt.NDArray[np.uint64]
 MISSING, DIFFERENT, INITIAL, NEAR, SAME = -1, 0, 1, 2, 3  # grades of two words
 NAME_FIELDS, PLACES = ("given_names", "surnames"), ("postcode", "city")
-MANY = 10_000  # pairs from which it is worth starting threads
 FEW = 20  # people who have a value that is told to others
+READINGS = ("names", "otherwise")
+_KINDS = ("document", "account")  # they are of a type, or of an issuer
+_DIGITS = re.compile(r"[0-9]+")
 _LEVEL = {each.name: {level.name: each.place(level.name) for level in each.levels} for each in FIELDS}
 
 
@@ -39,14 +41,13 @@ class Comparer:
     def __init__(self, columns: Columns, frequencies: "Frequencies | None" = None) -> None:
         self.columns = columns
         self.frequencies = frequencies or Frequencies.of(columns)
-        self._words = np.array(columns.words("word"), dtype=object)
-        self._lengths = np.fromiter(map(len, self._words), dtype=np.int16, count=len(self._words))
-        self._sounds = _numbered(self, "sound", [sound_of(word) for word in self._words])
-        self._initials = _numbered(self, "initial", [word[:1] for word in self._words])
+        self._words, self._lengths = columns.texts("word"), columns.lengths("word")
+        self._sounds, self._initials = columns.numbered("word", phonetics), columns.numbered("word", initials_of)
+        self._names, self._otherwise = (_Reading.of(columns.table[name], self._initials) for name in READINGS)
 
     def compare(self, left: Rows, right: Rows) -> Compared:
-        levels = np.zeros((len(left), len(FIELDS)), dtype=np.int8)
-        rarity = np.zeros((len(left), len(FIELDS)), dtype=np.float64)
+        levels: Levels = np.zeros((len(FIELDS), len(left)), dtype=np.int8).T  # a field's levels side by side
+        rarity: Floats = np.zeros((len(FIELDS), len(left)), dtype=np.float64).T
         self._compare_names(left, right, levels, rarity)
         levels[:, AT["birth_date"]] = births(self._of("birth", left), self._of("birth", right))
         for group in GROUPS:
@@ -74,8 +75,7 @@ class Comparer:
     def _name_levels(self, a: Codes, b: Codes, joined_a: Codes | None, joined_b: Codes | None) -> tuple[Levels, Levels]:
         found = []
         for place, field in enumerate(("given_names", "surnames")):
-            first, last = slice(2 * place, 2 * place + 1), slice(2 * place + 1, 2 * place + 2)
-            mine, theirs = np.hstack([a[:, first], a[:, last]]), np.hstack([b[:, first], b[:, last]])
+            mine, theirs = a[:, 2 * place : 2 * place + 2], b[:, 2 * place : 2 * place + 2]
             level = self._level_of_words(mine, theirs, field)
             if joined_a is not None and joined_b is not None:
                 self._forgive_spaces(level, mine, theirs, joined_a[:, place], joined_b[:, place], field)
@@ -84,16 +84,14 @@ class Comparer:
 
     def _level_of_words(self, a: Codes, b: Codes, field: str) -> Levels:
         """Two words each, in the order that fits better."""
-        straight = self.grade(a[:, 0], b[:, 0]), self.grade(a[:, 1], b[:, 1])
-        better, worse = straight
+        one, other = self.grade(a[:, 0], b[:, 0]), self.grade(a[:, 1], b[:, 1])
         several = (a[:, 1] > 0) | (b[:, 1] > 0)
-        if several.any():
-            places = np.flatnonzero(several)
-            crossed = self.grade(a[places, 0], b[places, 1]), self.grade(a[places, 1], b[places, 0])
-            fits = _worth(*crossed) > _worth(straight[0][places], straight[1][places])
-            better, worse = better.copy(), worse.copy()
-            better[places[fits]], worse[places[fits]] = crossed[0][fits], crossed[1][fits]
-        return _level_of_grades(better, worse, several, _LEVEL[field])
+        places = np.flatnonzero(several & _MAY_CROSS[one, other])
+        crossed = self.grade(a[places, 0], b[places, 1]), self.grade(a[places, 1], b[places, 0])
+        fits = _WORTH[crossed] > _WORTH[one[places], other[places]]
+        one[places[fits]], other[places[fits]] = crossed[0][fits], crossed[1][fits]
+        level: Levels = _LEVEL_OF_GRADES[field][one, other, several.view(np.int8)]
+        return level
 
     def _forgive_spaces(self, level: Levels, a: Codes, b: Codes, joined_a: Codes, joined_b: Codes, field: str) -> None:
         """Mary Ann and Maryann, Delacruz and Dela Cruz."""
@@ -110,28 +108,19 @@ class Comparer:
         Of the readings the one with the least contradiction holds. Surnames that agree count before given names that
         do: where it cannot be told, two relatives are the careful reading.
         """
-        names, otherwise = self.columns.table["names"], self.columns.table["otherwise"]
+        names, otherwise = self._names, self._otherwise
         for mine, theirs in ((names, names), (otherwise, names), (names, otherwise), (otherwise, otherwise)):
             for turned in (False, True):
-                doubtful = np.flatnonzero(_disagreement(given, surnames) > 0)
-                told = mine[left[doubtful]].any(axis=1) & theirs[right[doubtful]].any(axis=1)
-                places = doubtful[told]
-                if turned:
-                    places = places[self._may_be_turned(mine[left[places]], theirs[right[places]])]
-                if not len(places) or (mine is theirs is names and not turned):
+                if (mine is theirs is names and not turned) or not (mine.told.any() and theirs.told.any()):
                     continue
-                a, b = mine[left[places]], theirs[right[places]]
+                places = np.flatnonzero(_DISAGREEMENT[given, surnames])
+                places = places[mine.told[left[places]] & theirs.told[right[places]]]
+                if turned:
+                    places = places[mine.may_be_turned(left[places], theirs, right[places])]
+                a, b = mine.codes[left[places]], theirs.codes[right[places]]
                 levels = self._turned_levels(a, b) if turned else self._name_levels(a, b, None, None)
-                fits = _disagreement(*levels, guessed=True) < _disagreement(given[places], surnames[places])
+                fits = _GUESSED_DISAGREEMENT[levels] < _DISAGREEMENT[given[places], surnames[places]]
                 given[places[fits]], surnames[places[fits]] = levels[0][fits], levels[1][fits]
-
-    def _may_be_turned(self, a: Codes, b: Codes) -> npt.NDArray[np.bool_]:
-        """Whether some given name of the one begins as some surname of the other does: cheaper than comparing them."""
-        x, y = self._initials[a], self._initials[b]
-        crossed = [(x[:, i] == y[:, j]) & (a[:, i] > 0) for i, j in ((0, 2), (0, 3), (1, 2), (1, 3))]
-        crossed += [(x[:, j] == y[:, i]) & (a[:, j] > 0) for i, j in ((0, 2), (0, 3), (1, 2), (1, 3))]
-        found: npt.NDArray[np.bool_] = np.any(crossed, axis=0)
-        return found
 
     def _turned_levels(self, a: Codes, b: Codes) -> tuple[Levels, Levels]:
         """Levels when one of the two has its surnames in front. Where all agrees one level tells of both fields."""
@@ -152,19 +141,28 @@ class Comparer:
         return _graded(a, b, self._grade_words)
 
     def _grade_words(self, a: Rows, b: Rows) -> Grades:
-        mine, theirs = self._words[a], self._words[b]
-        slips = _compared(mine, theirs, scorer=OSA.distance, score_cutoff=2, dtype=np.int8)
+        slips = self._slips("word", a, b)
         shorter = np.minimum(self._lengths[a], self._lengths[b])
         near = (slips <= 1) & (shorter >= 4) | (slips == 2) & (shorter >= 7)
         close = np.flatnonzero((slips == 2) & (shorter >= 4) & (shorter < 7))
-        near[close] = _compared(mine[close], theirs[close], scorer=JaroWinkler.similarity, dtype=np.float32) >= 0.92
+        mine, theirs = self._words[a[close]], self._words[b[close]]
+        near[close] = compare_pairs(mine, theirs, scorer=JaroWinkler.similarity, dtype=np.float32) >= 0.92
         near |= (self._sounds[a] == self._sounds[b]) & (shorter > 1)
         for place in np.flatnonzero(near):
-            near[place] = not are_two_names(mine[place], theirs[place])
+            near[place] = not are_two_names(self._words[a[place]], self._words[b[place]])
         grades = np.where(near, NEAR, DIFFERENT).astype(np.int8)
         initial = (shorter == 1) & (self._initials[a] == self._initials[b])
         grades[shorter == 1] = np.where(initial[shorter == 1], INITIAL, DIFFERENT)
         return grades
+
+    def _slips(self, vocabulary: str, a: Rows | Codes, b: Rows | Codes) -> Grades:
+        """How many slips of the keyboard part two words, neighbours swapped being one; 3 where there are more than two."""
+        lengths, texts = self.columns.lengths(vocabulary), self.columns.texts(vocabulary)
+        slips = np.full(len(a), 3, dtype=np.int8)
+        places = np.flatnonzero(np.abs(lengths[a] - lengths[b]) <= 2)
+        mine, theirs = texts[a[places]], texts[b[places]]
+        slips[places] = compare_pairs(mine, theirs, scorer=OSA.distance, score_cutoff=2, dtype=np.int8)
+        return slips
 
     def _rarity_of_names(
         self, place: int, level: Levels, a: Codes, b: Codes, joined_a: Codes, joined_b: Codes
@@ -203,36 +201,28 @@ class Comparer:
         unequal = np.flatnonzero(level == told["different"])
         if not len(unequal):
             return level
-        words = self.columns.words(group)
-        kinds = self._kinds(group)
-        level[unequal[kinds[a[unequal]] != kinds[b[unequal]]]] = 0
-        unequal = np.flatnonzero(level == told["different"])
-        mine, theirs = [words[code] for code in a[unequal]], [words[code] for code in b[unequal]]
-        slips = _compared(mine, theirs, scorer=OSA.distance, score_cutoff=2, dtype=np.int8)
-        level[unequal[slips == 1]] = told["near"]
+        if group in _KINDS:
+            kinds = self.columns.numbered(group, _kinds_of)
+            level[unequal[kinds[a[unequal]] != kinds[b[unequal]]]] = 0
+            unequal = unequal[level[unequal] > 0]
+        x, y = a[unequal], b[unequal]
+        slips = self._slips(group, x, y)
+        if group != "email":
+            level[unequal[slips == 1]] = told["near"]
         if group == "document":
             level[unequal[slips == 2]] = told["partly"]
         if group == "email":
-            level[unequal[slips == 2]] = told["near"]
-            bare = self._without_digits()
-            level[unequal[bare[a[unequal]] == bare[b[unequal]]]] = told["different"]  # user12 and user13 are two
-            boxes = self._mailboxes()
-            level[unequal[(boxes[a[unequal]] == boxes[b[unequal]]) & (boxes[a[unequal]] > 0)]] = told["near"]
+            level[unequal[(slips <= 2) & ~self._differ_in_digits(x, y, slips)]] = told["near"]
+            boxes = self.columns.numbered("email", mailboxes_of)
+            level[unequal[(boxes[x] == boxes[y]) & (boxes[x] > 0)]] = told["near"]
         return level
 
-    def _kinds(self, group: str) -> npt.NDArray[np.int64]:
-        """The type of a document, the issuer of an account."""
-        if group not in ("document", "account"):
-            return np.zeros(len(self.columns.words(group)), dtype=np.int64)
-        return _numbered(self, f"kind of {group}", [word.rpartition(":")[0] for word in self.columns.words(group)])
-
-    def _mailboxes(self) -> npt.NDArray[np.int64]:
-        return _numbered(self, "mailbox", [mailbox_of(word) for word in self.columns.words("email")])
-
-    def _without_digits(self) -> npt.NDArray[np.int64]:
-        return _numbered(
-            self, "e-mail without digits", [re.sub(r"[0-9]+", "0", w) for w in self.columns.words("email")]
-        )
+    def _differ_in_digits(self, a: Codes, b: Codes, slips: Grades) -> npt.NDArray[np.bool_]:
+        """Whether two e-mails that are nearly the same are so but for their numbers: user12 and user13 are two."""
+        words, found = self.columns.words("email"), np.zeros(len(a), dtype=bool)
+        for place in np.flatnonzero(slips <= 2):
+            found[place] = _DIGITS.sub("0", words[a[place]]) == _DIGITS.sub("0", words[b[place]])
+        return found
 
     # --- where --------------------------------------------------------------------------------------------------------
 
@@ -246,7 +236,7 @@ class Comparer:
         unequal = np.flatnonzero(level == told["different"])
         if len(unequal):
             words = self._squeezed("building")
-            likeness = _compared(
+            likeness = compare_pairs(
                 words[a[unequal]], words[b[unequal]], scorer=fuzz.ratio, score_cutoff=70, dtype=np.float32
             )
             level[unequal[likeness >= 70]] = told["similar"]
@@ -279,7 +269,7 @@ class Comparer:
         words, most = self._squeezed(name), 1 if name == "postcode" else 2
 
         def slipped(mine: Rows, theirs: Rows) -> Grades:
-            slips = _compared(words[mine], words[theirs], scorer=OSA.distance, score_cutoff=2, dtype=np.int8)
+            slips = compare_pairs(words[mine], words[theirs], scorer=OSA.distance, score_cutoff=2, dtype=np.int8)
             return np.where(slips <= most, NEAR, DIFFERENT).astype(np.int8)
 
         return _graded(self._of(name, left), self._of(name, right), slipped)
@@ -292,7 +282,7 @@ class Comparer:
         unequal = np.flatnonzero(level == told["different"])
         if len(unequal):
             words = self._squeezed("organisation")
-            likeness = _compared(
+            likeness = compare_pairs(
                 words[a[unequal]], words[b[unequal]], scorer=fuzz.ratio, score_cutoff=88, dtype=np.float32
             )
             level[unequal[likeness > 0]] = told["near"]
@@ -306,9 +296,17 @@ class Comparer:
         return found
 
 
-def _compared(a: Any, b: Any, **how: Any) -> Any:
-    """Pairs of texts by a measure of rapidfuzz, on all cores where there are many."""
-    return compare_pairs(a, b, workers=-1 if len(a) > MANY else 1, **how)
+def _kinds_of(values: Sequence[str]) -> list[str]:
+    """The type of a document, the issuer of an account."""
+    return [value.rpartition(":")[0] for value in values]
+
+
+def _digits_of(numbers: Codes) -> npt.NDArray[np.int8]:
+    """The eight digits of each number, from the left."""
+    left, digits = numbers.copy(), np.empty((len(numbers), 8), dtype=np.int8)
+    for place in range(7, -1, -1):
+        left, digits[:, place] = np.divmod(left, 10)
+    return digits
 
 
 def births(a: Codes, b: Codes) -> Levels:
@@ -317,7 +315,7 @@ def births(a: Codes, b: Codes) -> Levels:
     level = np.where(a == b, told["exact"], told["different"]).astype(np.int8)
     level[(a == 0) | (b == 0)] = 0
     places = np.flatnonzero(level == told["different"])
-    x, y = (np.stack([side[places] // 10**k % 10 for k in range(7, -1, -1)], axis=1) for side in (a, b))
+    x, y = (_digits_of(side[places]) for side in (a, b))
     wrong = x != y
     count = wrong.sum(axis=1)
     neighbours = (count == 2) & (wrong[:, :-1] & wrong[:, 1:] & (x[:, :-1] == y[:, 1:]) & (x[:, 1:] == y[:, :-1])).any(
@@ -436,38 +434,72 @@ def _graded(a: Codes, b: Codes, grade_pairs: Callable[[Rows, Rows], Grades]) -> 
     return grades
 
 
-def _worth(one: Grades, other: Grades) -> Rows:
-    """How well an order of the words fits; what is missing neither helps nor harms."""
-    worth: Rows = np.maximum(one, 0).astype(np.int64) + np.maximum(other, 0)
-    return worth
+@dataclass(frozen=True)
+class _Reading:
+    """One way to read the names of all records: whether there is a name, and how its words begin (a bit for each initial)."""
+
+    codes: Codes
+    told: npt.NDArray[np.bool_]
+    given: Keys
+    surnames: Keys
+
+    @classmethod
+    def of(cls, codes: Codes, initials: Codes) -> "_Reading":
+        begin = initials[codes].astype(np.uint64)
+        bits: Keys = np.where(begin > 0, np.uint64(1) << (begin % np.uint64(64)), np.uint64(0))
+        told = codes[:, 0] + codes[:, 2] > 0  # no second word without a first
+        return cls(codes, told, bits[:, 0] | bits[:, 1], bits[:, 2] | bits[:, 3])
+
+    def may_be_turned(self, mine: Rows, other: "_Reading", theirs: Rows) -> npt.NDArray[np.bool_]:
+        """Whether some given name of the one begins as some surname of the other does: cheaper than comparing them."""
+        shared = (self.given[mine] & other.surnames[theirs]) | (self.surnames[mine] & other.given[theirs])
+        found: npt.NDArray[np.bool_] = shared > 0
+        return found
 
 
-def _level_of_grades(one: Grades, other: Grades, several: npt.NDArray[np.bool_], told: dict[str, int]) -> Levels:
-    better, worse = np.maximum(one, other), np.minimum(one, other)
-    level = np.full(len(one), told["different"], dtype=np.int8)
-    level[better == MISSING] = 0
-    alone = worse == MISSING
-    level[alone & (better == SAME)] = told["exact"]
-    level[alone & (better == SAME) & several] = told["part"]
-    level[alone & (better == NEAR)] = told["near"]
-    level[alone & (better == INITIAL)] = told["initial"]
-    level[(better == SAME) & (worse == SAME)] = told["exact"]
-    level[(better >= NEAR) & (worse == NEAR)] = told["near"]
-    level[(better >= NEAR) & (worse == INITIAL)] = told["part"]
-    level[(better == INITIAL) & (worse == INITIAL)] = told["initial"]
-    level[(better == SAME) & (worse == DIFFERENT)] = told["one-of-two"]
-    return level
+# Two grades tell how well an order of the words fits; what is missing (the last place: -1) neither helps nor harms.
+_GRADES = (DIFFERENT, INITIAL, NEAR, SAME, MISSING)
+_WORTH = np.array([[max(one, 0) + max(other, 0) for other in _GRADES] for one in _GRADES], dtype=np.int8)
+_MAY_CROSS = np.array([[(one, other) not in {(SAME, SAME), (SAME, MISSING)} for other in _GRADES] for one in _GRADES])
 
 
-def _disagreement(given: Levels, surnames: Levels, *, guessed: bool = False) -> Rows:
-    """How much two full names contradict each other: 0 not at all. A reading that is a guess must explain every word."""
-    costs = np.zeros((2, 8), dtype=np.int64)
-    for row, (field, worst) in enumerate((("given_names", 3), ("surnames", 4))):
+def _level_of_grades(one: int, other: int, *, several: bool) -> str:
+    better, worse = max(one, other), min(one, other)
+    if worse == MISSING:
+        alone = {SAME: "part" if several else "exact", NEAR: "near", INITIAL: "initial", MISSING: "missing"}
+        return alone.get(better, "different")
+    if better == SAME and worse in (SAME, DIFFERENT):
+        return "exact" if worse == SAME else "one-of-two"
+    if better >= NEAR and worse >= INITIAL:
+        return "near" if worse >= NEAR else "part"
+    return "initial" if worse == INITIAL else "different"
+
+
+def _levels_of_grades(field: str) -> Levels:
+    """The level of every two grades, by whether one of the two records has several words."""
+    told = _LEVEL[field] | {"missing": 0}
+    found = [
+        [[told[_level_of_grades(one, other, several=several)] for several in (False, True)] for other in _GRADES]
+        for one in _GRADES
+    ]
+    return np.array(found, dtype=np.int8)
+
+
+_LEVEL_OF_GRADES = {field: _levels_of_grades(field) for field in NAME_FIELDS}
+
+
+def _disagreements(*, guessed: bool) -> npt.NDArray[np.int8]:
+    """How much two full names contradict each other, by the levels of both fields: 0 not at all. A guess must explain every word."""
+    costs = np.zeros((2, 8), dtype=np.int8)
+    for row, (field, worst) in enumerate(zip(NAME_FIELDS, (3, 4), strict=True)):
         costs[row, _LEVEL[field]["different"]] = worst
         costs[row, _LEVEL[field]["one-of-two"]] = worst if guessed else 1
         costs[row, _LEVEL[field]["initial"]] = worst if guessed else 0
-    cost: Rows = costs[0, given] + costs[1, surnames]
+    cost: npt.NDArray[np.int8] = costs[0][:, None] + costs[1]
     return cost
+
+
+_DISAGREEMENT, _GUESSED_DISAGREEMENT = _disagreements(guessed=False), _disagreements(guessed=True)
 
 
 def _agreed(a: Codes, b: Codes) -> Codes:
@@ -475,11 +507,3 @@ def _agreed(a: Codes, b: Codes) -> Codes:
     first = np.where((a[:, 0] == b[:, 0]) | (a[:, 0] == b[:, 1]), a[:, 0], 0)
     last = np.where((a[:, 1] == b[:, 0]) | (a[:, 1] == b[:, 1]), a[:, 1], 0)
     return np.where(first > 0, first, last).astype(np.int32)
-
-
-def _numbered(keeper: object, name: str, words: list[str]) -> npt.NDArray[np.int64]:
-    kept: dict[str, npt.NDArray[np.int64]] = keeper.__dict__.setdefault("_kept", {})
-    if name not in kept:
-        numbers: dict[str, int] = {}
-        kept[name] = np.fromiter((numbers.setdefault(w, len(numbers)) for w in words), dtype=np.int64, count=len(words))
-    return kept[name]

@@ -203,10 +203,12 @@ class Scored:
 
 def score(levels: Levels, rarity: Floats, weights: Weights) -> Scored:
     """Log odds and probability of many pairs: `levels` and `rarity` (bits, added where values agree) are pairs by fields."""
-    rows = np.arange(len(FIELDS))
-    towards_match = weights.prior + (weights.bits[rows, levels] + rarity).sum(axis=1)
-    home = np.array([each.at_home for each in FIELDS])
-    towards_home = weights.housemate_prior + (weights.home_bits[rows, levels] + rarity * home)[:, home].sum(axis=1)
+    bits, home_bits = weights.bits, weights.home_bits
+    towards_match, towards_home = (np.full(len(levels), prior) for prior in (weights.prior, weights.housemate_prior))
+    for row, each in enumerate(FIELDS):  # field by field: a table of all pairs by all fields would not fit in the cache
+        towards_match += bits[row][levels[:, row]] + rarity[:, row]
+        if each.at_home:
+            towards_home += home_bits[row][levels[:, row]] + rarity[:, row]
     total = towards_match - np.logaddexp2(0.0, towards_home)
     return Scored(total, 1.0 / (1.0 + np.exp2(-total)))
 

@@ -1,13 +1,13 @@
 """Records as the comparison needs them: read into comparable parts."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from common.addresses import address_key
-from common.names import PARTICLES, TITLES, fold, phonetic, split_name, tokens
+from common.names import PARTICLES, TITLES, fold, split_name, tokens
 
 Identifiers = Iterable[tuple[str, str]]
 
@@ -89,18 +89,14 @@ def with_more(known: Person | None, told: Person) -> Person:
 
 def comparable(identifiers: Identifiers) -> tuple[tuple[str, str], ...]:
     """Group and value of what identifies; a telephone by its last digits, so that national and international forms agree."""
-    found = (_comparable(scheme, value) for scheme, value in identifiers)
-    return tuple(dict.fromkeys(each for each in found if each is not None))
-
-
-def _comparable(scheme: str, value: str) -> tuple[str, str] | None:
-    group = SCHEMES.get(scheme)
-    if group is None:
-        return None
-    told = value.lstrip("~")
-    if group == "phone":
-        told = (told if told.isdecimal() else re.sub(r"\D", "", told))[-PHONE_DIGITS:]
-    return (group, told) if len(told) > 2 else None
+    found = []
+    for scheme, value in identifiers:
+        group, told = SCHEMES.get(scheme), value.lstrip("~")
+        if group == "phone":
+            told = (told if told.isdecimal() else re.sub(r"\D", "", told))[-PHONE_DIGITS:]
+        if group is not None and len(told) > 2 and (group, told) not in found:
+            found.append((group, told))
+    return tuple(found)
 
 
 def birth_of(text: str) -> int:
@@ -192,13 +188,12 @@ def address_form(text: str, country: str) -> tuple[str, str]:
 # --- what else words tell -----------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=65_536)
-def sound_of(word: str) -> str:
-    """What a folded word sounds like; used to find candidates and to forgive spelling."""
-    return phonetic(word)
+def initials_of(words: Sequence[str]) -> list[str]:
+    """How words begin."""
+    return [word[:1] for word in words]
 
 
-def mailbox_of(email: str) -> str:
+def mailboxes_of(emails: Sequence[str]) -> list[str]:
     """What stands before the @, where it is long enough to tell of a person: not `ana` or `info`."""
-    box = email.partition("@")[0]
-    return box if len(box) >= TELLING_BOX else ""
+    boxes = (email.partition("@")[0] for email in emails)
+    return [box if len(box) >= TELLING_BOX else "" for box in boxes]

@@ -53,6 +53,10 @@ class Arena(Protocol):
 
     def start(self, role: str) -> None: ...
 
+    def start_all(self, roles: Sequence[str]) -> None:
+        """Launch all, then wait for each."""
+        ...
+
     def sabotage(self, role: str, plan: str | None) -> None:
         """From its next start on the role runs with this plan of the saboteur; None: as it is."""
         ...
@@ -279,6 +283,10 @@ class Alone:
     def start(self, role: str) -> None:  # noqa: ARG002
         process = self.launch()
         wait_for(process, self.is_ready, name="hilo run", log=self.log, within=90)
+
+    def start_all(self, roles: Sequence[str]) -> None:
+        for role in roles:
+            self.start(role)
 
     def is_ready(self) -> bool:
         return all(is_ready(f"http://{LOOPBACK}:{self._port}/{name}/readyz") for name in NAMES)

@@ -64,10 +64,10 @@ class Scene:
     async def start(self, role: str) -> None:
         await self.do(self.arena.start, role)
 
-    async def launch(self, role: str) -> None:
-        """Start a role that may be dead again before it is ready."""
+    async def launch(self, *roles: str) -> None:
+        """Start roles that may be dead again before they are ready."""
         with suppress(NativeError):
-            await self.start(role)
+            await self.do(self.arena.start_all, roles)
 
 
 Fault = Callable[[Scene], Awaitable[int]]
@@ -80,21 +80,33 @@ async def calm(scene: Scene) -> int:
 
 
 def killing(*roles: str) -> Fault:
-    """kill -9 of each role in turn, and a start at once."""
+    """kill -9 of one role, or of two or three at once, and a start at once; each role as often as told."""
 
     async def fault(scene: Scene) -> int:
         deaths = list(roles) * scene.times
         scene.random.shuffle(deaths)
-        for role in deaths:
+        for together in _at_once(deaths, scene.random):
             await scene.pause(0.2, 1.2)
-            await scene.kill(role)
-            await scene.start(role)
-        scene.measures.tell(**{f"kill -9 of {role}": deaths.count(role) for role in roles})
+            for role in together:
+                await scene.kill(role)
+            await scene.do(scene.arena.start_all, together)
         for role in roles:
             scene.measures.at_least(f"kills of {role}", deaths.count(role), scene.times)
         return len(deaths)
 
     return fault
+
+
+def _at_once(deaths: Sequence[str], draw: random.Random) -> list[list[str]]:
+    """The deaths in their order, one to three of different roles at a time."""
+    groups: list[list[str]] = [[]]
+    most = draw.randrange(1, 4)
+    for role in deaths:
+        if len(groups[-1]) >= most or role in groups[-1]:
+            groups.append([])
+            most = draw.randrange(1, 4)
+        groups[-1].append(role)
+    return [group for group in groups if group]
 
 
 async def kill_backends(scene: Scene) -> int:
@@ -156,7 +168,7 @@ def dying(plan: str, *roles: str) -> Fault:
                 passes = scene.random.randrange(1, 8) if turn < scene.times else 1
                 scene.arena.sabotage(role, f"{plan}:{passes}")
                 await scene.kill(role)
-                await scene.launch(role)
+            await scene.launch(*short)
             for role in short:
                 await dead(scene.arena.process(role), scene)
             deaths = {role: scene.arena.deaths_on_purpose(role) - before[role] for role in roles}
@@ -249,7 +261,7 @@ async def heal(scene: Scene, roles: Sequence[str]) -> None:
     for role in roles:
         scene.arena.sabotage(role, None)
         await scene.kill(role)
-        await scene.start(role)
+    await scene.do(scene.arena.start_all, roles)
 
 
 @asynccontextmanager

@@ -70,6 +70,14 @@ def test_who_is_known_by_a_personal_identifier_or_a_phone_is_a_customer_at_once(
     assert Town().come(identifier) is not None
 
 
+def test_a_trace_is_proved_whatever_the_order_in_which_its_identifiers_are_read() -> None:
+    """Of two e-mails either may come first from the database; beside an attested one its own is attested."""
+    for identifiers in (("email:ana@x.co!", "email:am@x.co"), ("email:am@x.co", "email:ana@x.co!")):
+        town = Town()
+        town.come(*identifiers)
+        assert town.verdicts[-1].proof == "attested"
+
+
 def test_a_device_alone_stays_anonymous() -> None:
     assert Town().come("device:9f31") is None
 

@@ -45,7 +45,10 @@ class Trail:
 
     @property
     def strongest(self) -> Carried | None:
-        return min(self.carried.values(), key=lambda c: RANK.get(c.scheme, 9), default=None)
+        """Its own identifier, as far as proof goes: of several of one rank the attested one, as none is without its own."""
+        return min(
+            self.carried.values(), key=lambda c: (RANK.get(c.scheme, 9), not c.attested, c.identifier_id), default=None
+        )
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from identity.customers.models import customer
 from identity.linking.domain import BY_RULES, Carried, Decision, Trail, World
 from identity.linking.models import cannot_link, decision, trace
 from identity.matching.domain import BY_MATCHING
-from identity.sightings.models import identifier, trace_identifier
+from identity.sightings.models import identifier, sighting, trace_identifier
 
 _KEEP_EARLIER = "CASE WHEN excluded.first_seen < trace.first_seen THEN excluded.first_seen ELSE trace.first_seen END"
 _KEEP_LATER = "CASE WHEN excluded.last_seen > trace.last_seen THEN excluded.last_seen ELSE trace.last_seen END"
@@ -171,11 +171,13 @@ class Links:
         mine = sa.select(ti.trace_id).where(ti.identifier_id == identifier_id)
         return list((await self._read_trails(trace.c.trace_id.in_(mine))).values())
 
-    async def carrying(self, identifiers: Collection[UUID], *, since: datetime) -> dict[UUID, Trail]:
-        """Traces that came since and carry one of the identifiers."""
+    async def carrying(self, identifiers: Collection[UUID], *, told_since: datetime) -> dict[UUID, Trail]:
+        """Traces that carry one of the identifiers, and came or were taught anything since."""
         ti = trace_identifier.c
         mine = sa.select(ti.trace_id).where(among(ti.identifier_id, identifiers))
-        return await self._read_trails(trace.c.trace_id.in_(mine) & (trace.c.came_at >= since))
+        taught = sa.select(sighting.c.trace_id).where(sighting.c.trace_id.in_(mine), sighting.c.came_at >= told_since)
+        since = (trace.c.came_at >= told_since) | trace.c.trace_id.in_(taught)
+        return await self._read_trails(trace.c.trace_id.in_(mine) & since)
 
     async def came_at(self, traces: Collection[UUID]) -> dict[UUID, datetime]:
         """When identity first heard of each trace."""

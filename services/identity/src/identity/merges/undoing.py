@@ -167,7 +167,10 @@ def _brought_by(other: Decision, chain: list[UUID]) -> set[UUID]:
 
 
 async def _add_entangled(past: Past, uow: IdentityUnitOfWork) -> None:
-    """Other customers' traces that came since and share an identifier with his, and those that share one with these."""
+    """Other customers' traces of which anything was told since and that share an identifier with his, and so on from these.
+
+    Those that came since are decided anew; those of before stay whose they are, and learn again what they learnt since.
+    """
     asked: set[UUID] = set()
     around = dict(past.present)
     while around and len(past.later) < MOST_TOLD_AGAIN:
@@ -180,12 +183,17 @@ async def _add_entangled(past: Past, uow: IdentityUnitOfWork) -> None:
         ids -= asked
         usable = ids - await uow.sightings.shared(ids) if ids else ids
         asked |= ids
-        found = await uow.links.carrying(usable, since=past.merge.at) if usable else {}
+        found = await uow.links.carrying(usable, told_since=past.merge.at) if usable else {}
         around = {
             trace: trail for trace, trail in found.items()
-            if trace not in past.present and trace not in past.later and trail.proof != "person" and trail.scheme != "customer"
+            if trace not in past.present and trace not in past.later and trail.scheme != "customer"
         }  # fmt: skip
-        past.later |= around
+        came = await uow.links.came_at(around)
+        new = {t: x for t, x in around.items() if came[t] >= past.merge.at and x.proof != "person"}
+        past.later |= new
+        old = {trace: trail for trace, trail in around.items() if trace not in new}
+        past.present |= old
+        past.grounds |= {trace: Grounds(trail.customer_id, trail.proof, trail.via) for trace, trail in old.items()}
 
 
 async def _add_young(past: Past, grounds: Mapping[UUID, Grounds], uow: IdentityUnitOfWork) -> None:

@@ -19,7 +19,7 @@ from common.http import ServiceApp, create_service
 from common.identifiers import identifier_id, parse_identifier
 from common.testing import TEST_SECRET, FakeClock, client_for, settings_for
 from interactions.contact.router import router as contact
-from interactions.conversations.use_cases import recompute
+from interactions.conversations.use_cases import recompute, told_of
 from interactions.parts.use_cases import apply_parts
 from interactions.resume.router import router as resume
 from interactions.settings import InteractionsSettings
@@ -98,11 +98,13 @@ class World:
                 trace.c.trace_id.in_(traces), trace.c.customer_id.is_not(None)
             )
             before = set((await uow.session.scalars(owners)).all())
+            parties = {customer, *before, *traces}
+            told = await told_of(parties, uow=uow, company=self.company)
             await uow.traces.assign(
                 [{"trace_id": t, "customer_id": customer, "revision": revision, "proof": proof} for t in traces]
             )
             await uow.traces.save_customers([_customer(customer, revision)])
-            await recompute({customer, *before, *traces}, uow=uow, window=self.desk.window)
+            await recompute(parties, told=told, uow=uow, company=self.company, now=self.clock())
             await uow.commit()
         return customer
 
@@ -111,11 +113,13 @@ class World:
         async with InteractionsUnitOfWork(self.database) as uow:
             moved = sa.select(trace.c.trace_id).where(trace.c.customer_id == absorbed)
             traces = (await uow.session.scalars(moved)).all()
+            parties = {survivor, absorbed}
+            told = await told_of(parties, uow=uow, company=self.company)
             await uow.traces.assign(
                 [{"trace_id": t, "customer_id": survivor, "revision": revision, "proof": "person"} for t in traces]
             )
             await uow.traces.save_customers([_customer(absorbed, revision, merged_into=survivor)])
-            await recompute({survivor, absorbed}, uow=uow, window=self.desk.window)
+            await recompute(parties, told=told, uow=uow, company=self.company, now=self.clock())
             await uow.commit()
 
     async def say(self, *said: EventData, at: datetime | None = None) -> None:

@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from common.access import access_key_table
 from common.bus.delivery import Delivery, Record
 from common.contracts.identity import AccessChanged, CustomerChanged, LinksChanged, Move
+from common.contracts.interactions import CaseMove, ConversationMove, ConversationMoveRetracted
 from common.db import inbox_table, outbox_table, parked_table
-from common.events import Event, EventData, encode
+from common.events import Event, EventData, decode, encode
 from common.service import CHANNELS_TOPIC, Runtime
 from interactions.consumers import consume
 from interactions.conversations.models import conversation, conversation_act, conversation_entry, conversation_reference
@@ -22,7 +23,6 @@ from interactions.uow import InteractionsUnitOfWork
 from interactions.worker import create_consumer
 
 ANA, OTHER = uuid4(), uuid4()
-WINDOW = timedelta(hours=72)
 
 
 def event(data: EventData, event_id: UUID | None = None) -> Event:
@@ -39,7 +39,7 @@ def links(*moves: tuple[UUID, UUID | None, int], kind: Any = "link") -> LinksCha
 
 
 async def hear(world: Any, *events: Event) -> None:
-    await consume(events, uow=InteractionsUnitOfWork(world.database), clock=world.clock, window=WINDOW)
+    await consume(events, uow=InteractionsUnitOfWork(world.database), clock=world.clock, company=world.company)
 
 
 async def owners(world: Any) -> dict[UUID, UUID | None]:
@@ -60,13 +60,32 @@ async def write(world: Any, phone: str, **said: Any) -> UUID:
     return next(row["trace_id"] for row in rows if str(row["touchpoint_id"]) == answer["touchpoint_id"])
 
 
-async def test_a_decision_joins_threads_and_tells_nothing(world: Any) -> None:
+async def told(world: Any, *, after: int = 0) -> list[Any]:
+    """What was told of threads and cases, from a place of the outbox on."""
+    rows = sorted(await world.rows(outbox_table), key=lambda row: row["seq"])[after:]
+    events = [event.data for row in rows if (event := decode(row["payload"])) is not None]
+    return [data for data in events if isinstance(data, ConversationMove | CaseMove)]
+
+
+async def test_a_decision_joins_threads_and_tells_only_what_is_otherwise(world: Any) -> None:
     one = await write(world, "3001112233", topic="billing", ago=timedelta(hours=5))
     other = await write(world, "3004445566", topic="billing")
     before = len(await world.rows(outbox_table))
     await hear(world, event(links((one, ANA, 1), (other, ANA, 1))))
     (thread,) = await world.rows(conversation)
     assert (thread["party_id"], thread["entries"]) == (ANA, 2)
+    wrong, right = await told(world, after=before)
+    assert isinstance(wrong, ConversationMoveRetracted)
+    assert (wrong.trace_id, wrong.move, wrong.conversation_id) == (other, "opened", wrong.touchpoint_id)
+    assert (right.trace_id, right.move, right.conversation_id) == (other, "continued", thread["conversation_id"])
+
+
+async def test_a_decision_that_moves_no_thread_tells_nothing(world: Any) -> None:
+    one = await write(world, "3001112233", topic="billing")
+    other = await write(world, "3004445566", topic="delivery")
+    await write(world, "3004445566", topic="delivery")
+    before = len(await world.rows(outbox_table))
+    await hear(world, event(links((one, ANA, 1), (other, ANA, 1))))
     assert len(await world.rows(outbox_table)) == before
 
 
@@ -121,7 +140,9 @@ async def test_merge_and_undo_leave_threads_as_if_there_had_been_no_merge(world:
     await write(world, "3001112233", ago=timedelta(hours=2))
     parked = next(row["conversation_id"] for row in await world.rows(conversation) if row["topic"] is None)
     uow = InteractionsUnitOfWork(world.database)
-    await act_on_conversation(parked, "park", reason="waits", by="Luisa", uow=uow, clock=world.clock, window=WINDOW)
+    await act_on_conversation(
+        parked, "park", reason="waits", by="Luisa", uow=uow, clock=world.clock, company=world.company
+    )
     never_merged = await threads(world)
     await hear(world, event(links((other, ANA, 2), kind="merge")))
     assert await threads(world) != never_merged
@@ -169,7 +190,7 @@ async def test_a_consumer_that_fails_leaves_nothing_behind(world: Any) -> None:
 
     said = event(links((one, ANA, 1)))
     with pytest.raises(RuntimeError):
-        await consume([said], uow=InteractionsUnitOfWork(world.database), clock=broken, window=WINDOW)
+        await consume([said], uow=InteractionsUnitOfWork(world.database), clock=broken, company=world.company)
     assert await owners(world) == {one: None}
     await hear(world, said)  # not claimed by the attempt that failed
     assert await owners(world) == {one: ANA}

@@ -1,5 +1,6 @@
 """The consumer: redelivered, out of order, unreadable; and what follows from what it hears."""
 
+import random
 from datetime import timedelta
 from itertools import permutations
 from uuid import UUID, uuid4
@@ -8,10 +9,12 @@ import pytest
 from sqlalchemy import event
 
 from common.bus.delivery import Delivery, Record
+from common.contracts.interactions import CaseMoveRetracted, ConversationMoveRetracted
 from common.contracts.service_audit import ActionMoved, EvidenceRecorded, MomentFailed
 from common.events import encode
 from common.parked import Parked
 from service_audit.actions.repository import ActionFilter
+from service_audit.observations.domain import standing
 from service_audit.worker import create_consumer, republish
 
 ANSWERED = "complaint-answered"
@@ -297,3 +300,112 @@ async def test_failures_that_stand_can_be_told_anew(audit, telling):
     assert await republish(audit.runtime) == 1
     [anew] = (await audit.says(MomentFailed))[len(before) :]
     assert (anew.evidence_id, anew.taken_back) == (standing, False)
+
+
+CAME_BACK, STAYS_CLOSED = "answered-where-he-came-back", "stays-closed"
+HERE, THERE = UUID(int=9), UUID(int=10)  # conversations
+
+
+def came_back_and_was_answered(telling, *, thread=HERE):
+    """He comes back by phone on what he had written on the web, and is answered an hour later; by touchpoint, as told."""
+    back = telling.touchpoint(channel="call", conversation_id=thread)
+    answer = telling.touchpoint(
+        direction="outbound", conversation_id=thread, occurred_at=telling.start + timedelta(hours=1)
+    )
+    came = telling.conversation(
+        "continued", conversation_id=thread, touchpoint_id=back.touchpoint_id, previous_channel="web", kind="call"
+    )
+    joined = telling.conversation("continued", hours=1, conversation_id=thread, touchpoint_id=answer.touchpoint_id)
+    return [back, came], [answer, joined]
+
+
+def taken_back(move):
+    return ConversationMoveRetracted(**vars(move))
+
+
+def elsewhere(told, thread, **changes):
+    return told.model_copy(update={"conversation_id": thread, **changes})
+
+
+async def test_an_answer_that_lies_in_another_thread_after_all_is_none(audit, telling):
+    back, (answer, joined) = came_back_and_was_answered(telling)
+    await audit.hears(*back, answer, joined)
+    assert await audit.states(CAME_BACK) == ["met"]
+    await audit.hears(taken_back(joined), elsewhere(joined, THERE, move="opened", previous_channel=None))
+    assert await audit.states(CAME_BACK) == ["waiting"]
+    await audit.passes(hours=24)
+    assert [e.at for e in await audit.evidence(CAME_BACK)] == [telling.start + timedelta(hours=24)]
+
+
+async def test_an_answer_of_which_no_move_is_told_any_more_is_in_no_others_thread(audit, telling):
+    back, (answer, joined) = came_back_and_was_answered(telling)
+    await audit.hears(*back, answer, joined)
+    await audit.hears(taken_back(joined))
+    assert await audit.states(CAME_BACK) == ["waiting"]
+
+
+async def test_an_answer_that_comes_into_the_thread_after_all_counts(audit, telling):
+    (back, came), (answer, joined) = came_back_and_was_answered(telling)
+    away = elsewhere(joined, THERE, move="opened")
+    await audit.hears(back, came, answer.model_copy(update={"conversation_id": THERE}), away)
+    assert await audit.states(CAME_BACK) == ["waiting"]
+    await audit.hears(taken_back(away), joined)
+    assert await audit.states(CAME_BACK) == ["met"]
+
+
+async def test_who_did_not_come_back_after_all_waits_for_no_answer(audit, telling):
+    (back, came), answered = came_back_and_was_answered(telling)
+    await audit.hears(back, came, *answered)
+    await audit.hears(taken_back(came), elsewhere(came, back.touchpoint_id, move="opened", previous_channel=None))
+    assert await audit.evidence(CAME_BACK) == []
+
+
+async def test_where_threads_are_told_anew_the_order_of_arrival_does_not_matter(audit, telling):
+    verdicts = set()
+    for seed in range(24):
+        here, there = UUID(int=2 * seed + 100), UUID(int=2 * seed + 101)
+        back, (answer, joined) = came_back_and_was_answered(telling, thread=here)
+        away = elsewhere(joined, there, move="opened")
+        events = [telling.told(each) for each in (*back, answer, joined, taken_back(joined), away)]
+        random.Random(seed).shuffle(events)
+        for each in events:
+            await audit.hears(each)
+        found = [e for e in await audit.evidence(CAME_BACK) if e.touchpoint_id == back[0].touchpoint_id]
+        verdicts.add(tuple((e.state, e.scope == f"conversation:{here}") for e in found))
+    assert verdicts == {(("waiting", True),)}
+
+
+async def test_what_closed_one_thread_and_closes_another_after_all_closes_once(audit, telling):
+    closed = telling.conversation("closed", conversation_id=HERE)
+    await audit.hears(closed)
+    await audit.hears(taken_back(closed), elsewhere(closed, THERE))
+    assert [e.scope for e in await audit.evidence(STAYS_CLOSED)] == [f"conversation:{THERE}"]
+    await audit.hears(taken_back(elsewhere(closed, THERE)), closed)  # and back
+    assert [e.scope for e in await audit.evidence(STAYS_CLOSED)] == [f"conversation:{HERE}"]
+
+
+async def test_what_a_person_closed_goes_with_its_thread(audit, telling):
+    closed = telling.conversation("closed", conversation_id=HERE, touchpoint_id=None)
+    await audit.hears(closed)
+    await audit.hears(taken_back(closed), elsewhere(closed, THERE))
+    assert [e.scope for e in await audit.evidence(STAYS_CLOSED)] == [f"conversation:{THERE}"]
+
+
+async def test_a_failure_that_came_later_than_was_told_is_told_as_it_is(audit, telling):
+    again = [telling.conversation("resumed", hours=h, matched_by="resumed-closed") for h in (5, 10)]
+    await audit.hears(telling.conversation("closed"), *again)
+    await audit.hears(taken_back(again[0]))
+    said = [(m.at, m.detail["value"], m.taken_back) for m in await audit.says(MomentFailed)]
+    hours = [telling.start + timedelta(hours=h) for h in (5, 10)]
+    assert said == [(hours[0], 2.0, False), (hours[1], 1.0, False)]
+
+
+async def test_one_of_two_contacts_of_one_moment_is_taken_back(audit, telling):
+    first, second = (telling.case("contacted", hours=1, touchpoint_id=uuid4()) for _ in range(2))
+    await audit.hears(telling.case("opened"), first, second)
+    await audit.hears(CaseMoveRetracted(**vars(second)))
+    async with audit.uow(reading=True) as uow:
+        seen = (await uow.observations.of_scopes(["case:PQR-1"]))["case:PQR-1"]
+        stood = standing(seen, await uow.observations.withdrawals({key for one in seen for key in one.depends_on}))
+    contacts = [one.touchpoint_id for one in stood if one.fields["move"] == "contacted"]
+    assert contacts == [first.touchpoint_id]

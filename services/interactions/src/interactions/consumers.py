@@ -1,11 +1,12 @@
 """What interactions does when something happens elsewhere, and when time has passed."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime
 from uuid import UUID
 
 from common.access import apply_access
 from common.clock import Clock
+from common.company import Company
 from common.contracts import identity, scoring, service_audit
 from common.contracts.identity import CustomerChanged, CustomerErased, LinksChanged, Move
 from common.erasure import note_erasures, without_erased
@@ -21,19 +22,20 @@ CONSUMER = "interactions"
 TOPICS = (identity.TOPIC, identity.PEOPLE, scoring.TOPIC, service_audit.TOPIC)
 
 
-async def consume(events: Sequence[Event], *, uow: InteractionsUnitOfWork, clock: Clock, window: timedelta) -> None:
+async def consume(events: Sequence[Event], *, uow: InteractionsUnitOfWork, clock: Clock, company: Company) -> None:
     """Follow identity's links, customers and credentials; keep what the others say of customers, ready for the resume."""
     async with uow:
         await _lock(latest_moves(events), of_type(events, CustomerErased), uow=uow)
         fresh = await uow.inbox.claim(events, consumer=CONSUMER)
+        now = clock()
         erasures = await note_erasures(fresh, uow.session)
         fresh = await without_erased(fresh, uow.session)
         moves = latest_moves(fresh)
         await uow.traces.save_customers(_customers(fresh))
-        await link(list(moves.values()), uow=uow, window=window)
+        await link(list(moves.values()), uow=uow, company=company, now=now)
         await apply_access(fresh, uow.session)
-        await apply_parts(fresh, uow=uow, now=clock())
-        await forget(erasures, uow=uow, now=clock(), window=window)
+        await apply_parts(fresh, uow=uow, now=now)
+        await forget(erasures, uow=uow, now=now, company=company)
         await uow.commit()
 
 
@@ -49,8 +51,8 @@ async def keep_what_others_say(events: Sequence[Event], *, uow: InteractionsUnit
         await uow.commit()
 
 
-async def link(moves: Sequence[Move], *, uow: InteractionsUnitOfWork, window: timedelta) -> None:
-    """Give traces to customers, the highest revision of each; threads follow. Commitments and cases need nothing: they are keyed by trace."""
+async def link(moves: Sequence[Move], *, uow: InteractionsUnitOfWork, company: Company, now: datetime) -> None:
+    """Give traces to customers, the highest revision of each; threads follow. Commitments and cases are keyed by trace: they move by themselves."""
     before = await uow.traces.known([move.trace_id for move in moves])
     newer = [move for move in moves if _is_newer(move, before.get(move.trace_id))]
     await uow.traces.assign([move.model_dump() for move in newer])
@@ -58,7 +60,8 @@ async def link(moves: Sequence[Move], *, uow: InteractionsUnitOfWork, window: ti
         move.trace_id: (_party(before.get(move.trace_id), move.trace_id), move.customer_id or move.trace_id)
         for move in newer
     }
-    await follow({trace: pair for trace, pair in changed.items() if pair[0] != pair[1]}, uow=uow, window=window)
+    moved = {trace: pair for trace, pair in changed.items() if pair[0] != pair[1]}
+    await follow(moved, uow=uow, company=company, now=now)
 
 
 def latest_moves(events: Sequence[Event]) -> dict[UUID, Move]:

@@ -41,8 +41,8 @@ def create_consumer(runtime: Runtime) -> Consumer:
     speaker = channel_speaker(settings_of(runtime))
 
     async def handle(events: Sequence[Event]) -> None:
-        window = timedelta(hours=runtime.company.conversation_window_hours)
-        await consume(events, uow=InteractionsUnitOfWork(runtime.database), clock=runtime.clock, window=window)
+        uow = InteractionsUnitOfWork(runtime.database)
+        await consume(events, uow=uow, clock=runtime.clock, company=runtime.company)
 
     async def consume_channel(records: Sequence[Record]) -> None:
         given = [read_body(record.body, speaker=speaker, company=runtime.company) for record in records]

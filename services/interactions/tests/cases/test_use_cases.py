@@ -1,14 +1,26 @@
 """Cases on real databases: numbers, contacts on any channel, timers."""
 
 import asyncio
+import contextlib
+import random
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
+import pytest
+
+from common.contracts.interactions import CaseMoved, CaseMoveRetracted
 from common.db import outbox_table, timer_table
 from common.events import decode
 from common.service import Runtime
+from interactions.cases.domain import CaseNotThere
 from interactions.cases.models import case_file, case_step
 from interactions.cases.use_cases import act_on_case
+from interactions.conversations.models import conversation
+from interactions.conversations.use_cases import recompute, told_of
+from interactions.touchpoints.domain import Speaker
+from interactions.touchpoints.schemas import read_document
+from interactions.touchpoints.use_cases import record_touchpoints
 from interactions.uow import InteractionsUnitOfWork
 from interactions.worker import create_timers
 
@@ -33,9 +45,13 @@ async def act(world: Any, number: str, what: Any) -> None:
 
 
 async def told(world: Any) -> list[Any]:
+    return await said(world, CaseMoved)
+
+
+async def said(world: Any, kind: type) -> list[Any]:
     rows = sorted(await world.rows(outbox_table), key=lambda row: row["seq"])
     events = [event.data for row in rows if (event := decode(row["payload"]))]
-    return [data for data in events if data.type == "interactions.case-moved"]
+    return [data for data in events if isinstance(data, kind)]
 
 
 async def wake(world: Any) -> int:
@@ -112,3 +128,178 @@ async def test_a_complaint_that_names_a_case_opens_no_other(world: Any) -> None:
     assert await complain(world, case=number) == number
     (row,) = await world.rows(case_file)
     assert row["contacts_count"] == 2
+
+
+# --- cases and threads ------------------------------------------------------------------------------------------------
+
+OTHER_PHONE = ["phone:3154445566"]
+
+
+async def two_customers(world: Any) -> tuple[UUID, UUID]:
+    """One who complains, and another; each with a thread of the same subject."""
+    await world.record(identifiers=PHONE, topic="billing", direction="outbound")
+    await world.record(identifiers=OTHER_PHONE, topic="billing", direction="outbound")
+    return await world.link(*PHONE), await world.link(*OTHER_PHONE)
+
+
+async def part(world: Any, one: UUID, other: UUID) -> None:
+    """An undo: the other's traces are the other's again."""
+    await world.link(*OTHER_PHONE, customer=other, revision=20)
+
+
+async def log_of(world: Any, number: str) -> list[tuple[str, Any]]:
+    steps = sorted(await world.rows(case_step), key=lambda step: step["step_id"])
+    return [(step["move"], step["at"]) for step in steps if step["number"] == number]
+
+
+async def the_case(world: Any) -> Any:
+    (row,) = await world.rows(case_file)
+    return row
+
+
+async def call(world: Any, identifiers: list[str]) -> None:
+    await world.record(channel="call", kind="call", identifiers=identifiers, topic="billing")
+
+
+async def test_an_undo_takes_back_the_contacts_of_the_other(world: Any) -> None:
+    one, other = await two_customers(world)
+    await world.merge(one, other)
+    number = await complain(world, topic="billing")
+    world.clock.advance(timedelta(days=1))
+    await call(world, OTHER_PHONE)
+    assert (await the_case(world))["contacts_count"] == 2
+    before = len(await told(world))
+    await part(world, one, other)
+    row = await the_case(world)
+    assert (row["contacts_count"], row["last_contact_at"]) == (1, row["occurred_at"])
+    assert [move for move, _ in await log_of(world, number)] == ["opened"]
+    (wrong,) = await said(world, CaseMoveRetracted)
+    assert (wrong.case_number, wrong.move, wrong.contacts) == (number, "contacted", 2)
+    assert len(await told(world)) == before  # what stands is not told again
+
+
+async def test_a_merge_finds_that_he_came_back(world: Any) -> None:
+    one, other = await two_customers(world)
+    number = await complain(world, topic="billing")
+    await act(world, number, "answer")
+    world.clock.advance(timedelta(days=1))
+    await call(world, OTHER_PHONE)
+    await world.merge(one, other)
+    moved = await told(world)
+    assert [data.move for data in moved] == ["opened", "answered", "contacted"]
+    assert (moved[-1].contacts, moved[-1].at) == (2, world.clock())
+    world.clock.advance(timedelta(days=6, hours=1))
+    await wake(world)
+    assert (await the_case(world))["first_contact"] is None  # his call moved the seven days
+    world.clock.advance(timedelta(days=1))
+    await wake(world)
+    assert (await the_case(world))["first_contact"] is False
+
+
+async def test_after_an_undo_an_answer_has_held_since_its_seven_days(world: Any) -> None:
+    one, other = await two_customers(world)
+    await world.merge(one, other)
+    number = await complain(world, topic="billing")
+    await act(world, number, "answer")
+    answered = world.clock()
+    world.clock.advance(timedelta(days=3))
+    await call(world, OTHER_PHONE)
+    world.clock.advance(timedelta(days=5))
+    await wake(world)
+    assert (await the_case(world))["first_contact"] is None
+    await part(world, one, other)
+    assert (await the_case(world))["first_contact"] is True
+    held = answered + timedelta(days=7)
+    assert (await told(world))[-1].at == held
+    assert (await log_of(world, number))[-1] == ("resolved", held)
+
+
+async def test_after_an_undo_a_contact_that_came_when_it_was_settled_is_none(world: Any) -> None:
+    one, other = await two_customers(world)
+    await world.merge(one, other)
+    number = await complain(world, topic="billing")
+    await act(world, number, "answer")
+    for identifiers in (OTHER_PHONE, PHONE):
+        world.clock.advance(timedelta(days=5))
+        await call(world, identifiers)
+        await wake(world)
+    assert (await the_case(world))["contacts_count"] == 3
+    await part(world, one, other)
+    row = await the_case(world)
+    assert (row["contacts_count"], row["first_contact"]) == (1, True)
+    assert [move for move, _ in await log_of(world, number)] == ["opened", "answered", "resolved"]
+
+
+async def test_merging_and_undoing_any_number_of_times_leaves_the_log_of_a_case(world: Any) -> None:
+    one, other = await two_customers(world)
+    number = await complain(world, topic="billing")
+    await call(world, PHONE)
+    await act(world, number, "answer")
+    world.clock.advance(timedelta(days=1))
+    await call(world, OTHER_PHONE)
+    await call(world, PHONE)
+    await act(world, number, "verify")
+    apart, row = await log_of(world, number), await the_case(world)
+    for revision in (30, 40, 50):
+        await world.merge(one, other, revision=revision)
+        assert len(await log_of(world, number)) == len(apart) + 1
+        await world.link(*OTHER_PHONE, customer=other, revision=revision + 1)
+        assert await log_of(world, number) == apart
+        assert await the_case(world) == row
+
+
+async def test_who_called_before_he_complained_in_one_batch_did_not_come_back_on_it(world: Any) -> None:
+    bodies = [
+        {"source": "test", "external_id": f"b-{kind}", "kind": kind, "channel": "call", "identifiers": PHONE}
+        | {"occurred_at": world.clock().isoformat(), "topic": "billing"}
+        for kind in ("call", "complaint", "visit")
+    ]
+    drafts = [read_document(body, speaker=Speaker(by="x"), company=world.company) for body in bodies]
+    await record_touchpoints(drafts, desk=world.desk)
+    assert (await the_case(world))["contacts_count"] == 2
+
+
+async def test_a_contact_on_an_answer_that_has_held_is_none_however_late_the_worker_wakes(world: Any) -> None:
+    number = await complain(world, topic="billing")
+    await act(world, number, "answer")
+    world.clock.advance(timedelta(days=8))
+    await call(world, PHONE)
+    assert [move for move, _ in await log_of(world, number)] == ["opened", "answered", "resolved"]
+    await wake(world)
+    assert (await the_case(world))["first_contact"] is True
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_computed_anew_cases_are_as_they_were_and_nothing_is_told(world: Any, seed: int) -> None:
+    chance = random.Random(seed)
+    for _ in range(30):
+        world.clock.advance(timedelta(days=chance.choice((0, 1, 3, 8))))
+        await something_happens(world, chance)
+        if chance.random() < 0.3:
+            await wake(world)
+    await wake(world)
+    cases, steps, before = await world.rows(case_file), await world.rows(case_step), await world.rows(outbox_table)
+    async with InteractionsUnitOfWork(world.database) as uow:
+        parties = {row["party_id"] for row in await world.rows(conversation)}
+        moves = await told_of(parties, uow=uow, company=world.company)
+        await recompute(parties, told=moves, uow=uow, company=world.company, now=world.clock())
+        await uow.commit()
+    assert await world.rows(case_file) == cases
+    assert await world.rows(case_step) == steps
+    assert await world.rows(outbox_table) == before
+
+
+async def something_happens(world: Any, chance: random.Random) -> None:
+    drawn, topic = chance.random(), chance.choice(("billing", "delivery", None))
+    numbers = sorted(row["number"] for row in await world.rows(case_file))
+    if drawn < 0.25:
+        await complain(world, topic=topic, outcome=chance.choice(("resolved", None)), backfill=chance.random() < 0.2)
+    elif drawn < 0.7 or not numbers:
+        kind = chance.choice(("call", "visit", "purchase"))
+        named = {"case": chance.choice(numbers)} if numbers and chance.random() < 0.3 else {}
+        way = {"direction": chance.choice(("inbound", "outbound")), "outcome": chance.choice(("informed", None))}
+        payload = {"payload": {"amount": "1"}} if kind == "purchase" else {}
+        await world.record(kind=kind, channel="call", identifiers=PHONE, topic=topic, **named, **way, **payload)
+    else:
+        with contextlib.suppress(CaseNotThere):
+            await act(world, chance.choice(numbers), chance.choice(("answer", "verify", "reopen", "close")))

@@ -117,10 +117,9 @@ class PersonUnseen(EventData):
         return str(self.trace_id)
 
 
-class ConversationMoved(EventData):
-    """A thread was opened, resumed (on the same or another channel), parked or closed."""
+class ConversationMove(EventData):
+    """What all events on one move of a thread tell of it."""
 
-    type: ClassVar[str] = "interactions.conversation-moved"
     topic: ClassVar[str] = TOPIC
 
     conversation_id: UUID
@@ -137,6 +136,18 @@ class ConversationMoved(EventData):
 
     def key(self) -> str:
         return str(self.trace_id)
+
+
+class ConversationMoved(ConversationMove):
+    """A thread was opened, resumed (on the same or another channel), parked or closed."""
+
+    type: ClassVar[str] = "interactions.conversation-moved"
+
+
+class ConversationMoveRetracted(ConversationMove):
+    """A move that was told is not so: threads were computed anew. Same figures as when told; what is so instead is told after it."""
+
+    type: ClassVar[str] = "interactions.conversation-move-retracted"
 
 
 class CommitmentMoved(EventData):
@@ -162,10 +173,9 @@ class CommitmentMoved(EventData):
         return str(self.trace_id)
 
 
-class CaseMoved(EventData):
-    """A complaint, claim, petition, suggestion or compliment (PQR) changed its state."""
+class CaseMove(EventData):
+    """What all events on one move of a case tell of it."""
 
-    type: ClassVar[str] = "interactions.case-moved"
     topic: ClassVar[str] = TOPIC
 
     case_number: str
@@ -192,6 +202,18 @@ class CaseMoved(EventData):
         return str(self.trace_id)
 
 
+class CaseMoved(CaseMove):
+    """A complaint, claim, petition, suggestion or compliment (PQR) changed its state."""
+
+    type: ClassVar[str] = "interactions.case-moved"
+
+
+class CaseMoveRetracted(CaseMove):
+    """A move that was told is not so: the contact is none on this case. Same figures as when told; what is so instead is told after it."""
+
+    type: ClassVar[str] = "interactions.case-move-retracted"
+
+
 class CustomerForgotten(ErasureDone):
     """All that was here of an erased customer has been taken out."""
 
@@ -205,7 +227,9 @@ register(
     PersonSeen,
     PersonUnseen,
     ConversationMoved,
+    ConversationMoveRetracted,
     CommitmentMoved,
     CaseMoved,
+    CaseMoveRetracted,
     CustomerForgotten,
 )

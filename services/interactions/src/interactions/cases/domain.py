@@ -1,5 +1,6 @@
 """The state machine of a case, its thirty days, and what counts as solved at the first contact."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -99,6 +100,32 @@ class Step:
     text: str | None = None
     touchpoint_id: UUID | None = None
     channel: str | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """A step of a case's log, on record or as it would have been recorded.
+
+    `position`: its place in the order of recording; `noted_at`: when we learned of it; `by_thread`: a contact that lies in
+    the case's thread and names no case; `step_id` is None for what is not on record.
+    """
+
+    position: UUID
+    noted_at: datetime
+    move: Move
+    at: datetime
+    by: str
+    text: str | None = None
+    touchpoint_id: UUID | None = None
+    channel: str | None = None
+    step_id: UUID | None = None
+    by_thread: bool = False
+    stands: bool = True  # false: the touchpoint that did it was taken back
+
+    @property
+    def computed(self) -> bool:
+        """Whether it follows from threads and time, so that it is made anew with them."""
+        return self.by_thread or self.move == "resolved"
 
 
 def number_of(year: int, count: int) -> str:
@@ -211,12 +238,19 @@ def acted(case: CaseFile, act: Act, *, at: datetime, by: str, text: str, recover
 
 
 def settled(case: CaseFile, *, now: datetime, within: timedelta) -> Step | None:
-    """The answer held: nobody came back on it. At the first contact, if there was but one (S0-95, A13)."""
+    """The answer held: nobody came back on it. At the first contact, if there was but one (S0-95, A13).
+
+    It counts as of the end of the span, however late somebody wakes. History that was over when it was loaded settles nothing.
+    """
     due = case.settles_at(within)
-    if due is None or due > now:
+    if due is None or due > now or (case.backfill and due <= case.moved_at):
         return None
-    moved = replace(case, first_contact=case.contacts_count == 1, resolved_at=case.answered_at, moved_at=now)
-    return Step(moved, "resolved", now, "timer")
+    return _held(case, at=due)
+
+
+def _held(case: CaseFile, *, at: datetime) -> Step:
+    moved = replace(case, first_contact=case.contacts_count == 1, resolved_at=case.answered_at, moved_at=at)
+    return Step(moved, "resolved", at, "timer")
 
 
 def expired(case: CaseFile, *, now: datetime) -> Step | None:
@@ -224,23 +258,123 @@ def expired(case: CaseFile, *, now: datetime) -> Step | None:
     deadline = case.recovery_deadline
     if deadline is None or deadline > now or case.expired_at is not None or case.state not in {"received", "reopened"}:
         return None
-    return Step(replace(case, expired_at=deadline, moved_at=now), "expired", deadline, "timer")
+    return Step(replace(case, expired_at=deadline, moved_at=deadline), "expired", deadline, "timer")
 
 
 def retracted(case: CaseFile, *, at: datetime, by: str) -> Step:
     return Step(replace(case, state="retracted", moved_at=at), "retracted", at, by)
 
 
-def contact_taken_back(case: CaseFile, move: str, *, at: datetime) -> CaseFile:
-    """The touchpoint that contacted or answered it was taken back."""
-    if move == "contacted":
-        return replace(case, contacts_count=max(1, case.contacts_count - 1), moved_at=at)
-    if move == "answered" and case.state == "answered":
-        return replace(case, state="received", answered_at=None, moved_at=at)
-    return case
+@dataclass(frozen=True)
+class Settling:
+    """Until when, and after how long without a contact, answers are seen to have held."""
+
+    now: datetime
+    within: timedelta
 
 
-def told(step: Step, *, now: datetime) -> CaseMoved:
+def replay(case: CaseFile, log: Iterable[Done], *, settling: Settling | None) -> list[Step]:
+    """The case's steps, each with the case as it stood after it, from its log in the order of recording.
+
+    `settling`: settle by time what the log leaves settled or not; None where the log says itself what was settled.
+    What people did is not judged again: a step that was allowed when it was taken stays.
+    """
+    steps: list[Step] = []
+    standing = _as_opened(case)
+    for done in log:
+        held = settled(standing, now=done.noted_at, within=settling.within) if settling else None
+        step = _again(held.case if held else standing, done)
+        for taken in (held, step):
+            if taken is not None:
+                standing = taken.case
+                steps.append(taken)
+    held = settled(standing, now=settling.now, within=settling.within) if settling else None
+    return _with_recovery([*steps, held] if held else steps, case.recovered)
+
+
+def _as_opened(case: CaseFile) -> CaseFile:
+    return replace(
+        case,
+        state="received",
+        answered_at=None,
+        expired_at=None,
+        contacts_count=1,
+        last_contact_at=case.occurred_at,
+        first_contact=None,
+        resolved_at=None,
+        verified_at=None,
+        recovered=None,
+        closed_at=None,
+        moved_at=case.opened_at,
+    )
+
+
+def _again(case: CaseFile, done: Done) -> Step | None:
+    """The step on the case as it stands now; None for a contact by thread when it was known already whether the answer held."""
+    match done.move:
+        case "contacted":
+            return None if done.by_thread and case.first_contact is not None else _contacted_again(case, done)
+        case "answered":
+            moved = answered(case, at=done.at, now=done.noted_at, by=done.by).case
+        case "resolved":
+            moved = _held(case, at=done.at).case
+        case "expired":
+            moved = replace(case, expired_at=done.at, moved_at=done.at)
+        case "verified":
+            moved = replace(case, state="verified", verified_at=done.at, moved_at=done.at)
+        case "closed":
+            moved = replace(case, state="closed", closed_at=done.at, moved_at=done.at)
+        case "reopened":
+            moved = replace(
+                case,
+                state="reopened",
+                first_contact=False,
+                verified_at=None,
+                closed_at=None,
+                moved_at=done.at,
+            )
+        case _:
+            moved = case
+    return Step(moved, done.move, done.at, done.by, done.text, done.touchpoint_id, done.channel)
+
+
+def _contacted_again(case: CaseFile, done: Done) -> Step | None:
+    assert done.touchpoint_id is not None  # noqa: S101 - only a touchpoint is a contact
+    return contacted(
+        case,
+        at=done.at,
+        by=done.by,
+        touchpoint_id=done.touchpoint_id,
+        channel=done.channel or case.channel,
+        now=done.noted_at,
+    )
+
+
+def _with_recovery(steps: Sequence[Step], recovered: bool | None) -> list[Step]:
+    """What the customer said is kept with the case, not with the step: it holds from the last verification on."""
+    reopened = max((at for at, step in enumerate(steps) if step.move == "reopened"), default=-1)
+    verified = next((at for at, step in enumerate(steps) if step.move == "verified" and at > reopened), len(steps))
+    return [
+        replace(step, case=replace(step.case, recovered=recovered if at >= verified else None))
+        for at, step in enumerate(steps)
+    ]
+
+
+def retold(before: Sequence[Step], after: Sequence[Step]) -> tuple[list[CaseMoved], list[CaseMoved]]:
+    """What was told of a case and is not so, and what is to be told instead.
+
+    What he said when a case was verified that was reopened later is not on record, so these moves stay as they were told.
+    """
+    was, now = _told_anew(before), _told_anew(after)
+    return [one for one in was if one not in now], [one for one in now if one not in was]
+
+
+def _told_anew(steps: Sequence[Step]) -> list[CaseMoved]:
+    reopened = max((at for at, step in enumerate(steps) if step.move == "reopened"), default=-1)
+    return [told(step) for at, step in enumerate(steps) if at > reopened or step.move not in {"verified", "closed"}]
+
+
+def told(step: Step) -> CaseMoved:
     case = step.case
     return CaseMoved(
         case_number=case.number,
@@ -253,7 +387,7 @@ def told(step: Step, *, now: datetime) -> CaseMoved:
         about=case.about,
         occurred_at=case.occurred_at,
         at=step.at,
-        hours_open=case.hours_open(now),
+        hours_open=case.hours_open(case.moved_at),
         contacts=case.contacts_count,
         first_contact=case.first_contact if step.move == "resolved" else None,
         recovered=case.recovered if step.move in {"verified", "closed"} else None,

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from common.clock import Clock
 from common.company import Company
+from common.contracts.interactions import CaseMoved, CaseMoveRetracted
 from common.timers import Timer
 from interactions.cases import domain
 from interactions.cases.domain import CaseFile, Step
@@ -54,9 +55,65 @@ async def move_by(
     for thread, case in await uow.cases.in_threads({threads[one.touchpoint_id] for one in talking}):
         standing[case.number] = case
         by_thread.setdefault(thread, []).append(case.number)
-    further = _further(talking, threads, by_thread, standing, now=now)
+    further = _further(talking, threads, by_thread, standing, settling=_settling(company, now))
     await uow.cases.save(further)
     await _tell([*steps, *further], uow=uow, company=company, now=now)
+
+
+async def follow_threads(
+    cases: Sequence[CaseFile], *, uow: InteractionsUnitOfWork, company: Company, now: datetime
+) -> None:
+    """What came back on the cases, from their threads as these stand now; what was told otherwise is told anew.
+
+    What people did on a case stays. A contact that lies in another thread now, or was taken back, is none on it; one that
+    has come into its thread is one, unless it had been known by then that the answer held.
+    """
+    logs = await uow.cases.logs(cases)
+    contacts = await uow.cases.contacts_by_thread(cases)
+    changed: list[Step] = []
+    for case in cases:
+        log = logs[case.number]
+        kept = [done for done in log if done.stands and not done.computed]
+        before = domain.replay(case, log, settling=None)
+        anew = sorted([*kept, *contacts[case.number]], key=_in_order)
+        after = domain.replay(case, anew, settling=_settling(company, now))
+        wrong, right = domain.retold(before, after)
+        if wrong or right or replace(after[-1].case, moved_at=case.moved_at) != case:
+            await _rewrite(log, after, uow=uow)
+            gone = {
+                done.touchpoint_id for done in log if not done.stands
+            }  # with the touchpoint its moves were taken back
+            uow.outbox.add_all((_not_so(one) for one in wrong if one.touchpoint_id not in gone), at=now)
+            uow.outbox.add_all(right, at=now)
+            changed.append(after[-1])
+    await uow.cases.put([step.case for step in changed])
+    await _set_timers(changed, uow=uow, company=company, now=now)
+
+
+def _in_order(done: domain.Done) -> tuple[UUID, UUID]:
+    return done.position, done.step_id or done.position
+
+
+def _not_so(told: CaseMoved) -> CaseMoveRetracted:
+    return CaseMoveRetracted(**vars(told))
+
+
+async def _rewrite(log: Sequence[domain.Done], after: Sequence[Step], *, uow: InteractionsUnitOfWork) -> None:
+    """Write the steps that follow from threads and time anew, each between the others where it belongs."""
+    known = {(d.move, d.at, d.touchpoint_id): d.step_id for d in log if d.stands and not d.computed}
+    gone = [done.step_id for done in log if done.step_id and (done.computed or not done.stands)]
+    written: list[tuple[UUID, Step]] = []
+    place = UUID(int=0)
+    for step in after:
+        step_id = known.get((step.move, step.at, step.touchpoint_id))
+        place = step_id or UUID(int=place.int + 1)  # ids are minted in order and far apart
+        if step_id is None:
+            written.append((place, step))
+    await uow.cases.rewrite(gone, written)
+
+
+def _settling(company: Company, now: datetime) -> domain.Settling:
+    return domain.Settling(now, timedelta(days=company.first_contact_days))
 
 
 def _opened(touchpoint: Touchpoint, *, company: Company, now: datetime) -> list[Step]:
@@ -84,28 +141,37 @@ def _further(
     by_thread: Mapping[UUID, list[str]],
     standing: dict[str, CaseFile],
     *,
-    now: datetime,
+    settling: domain.Settling,
 ) -> list[Step]:
     steps: list[Step] = []
     for touchpoint in talking:
         on = [touchpoint.draft.case] if touchpoint.draft.case else by_thread.get(threads[touchpoint.touchpoint_id], [])
         for one in on:
-            step = _step_of(touchpoint, standing[one], now=now) if one in standing else None
-            if step is not None:
+            for step in _steps_of(touchpoint, standing[one], settling) if one in standing else ():
                 standing[one] = step.case
                 steps.append(step)
     return steps
 
 
+def _steps_of(touchpoint: Touchpoint, case: CaseFile, settling: domain.Settling) -> list[Step]:
+    """What the touchpoint does to the case, after what time alone has done until now."""
+    if touchpoint.touchpoint_id <= case.touchpoint_id:  # of one batch, recorded before the complaint; or this itself
+        return []
+    held = domain.settled(case, now=settling.now, within=settling.within)
+    now_standing = held.case if held else case
+    step = None
+    if touchpoint.draft.case is not None or now_standing.first_contact is None:
+        step = _step_of(touchpoint, now_standing, now=settling.now)
+    return [one for one in (held, step) if one is not None]
+
+
 def _step_of(touchpoint: Touchpoint, case: CaseFile, *, now: datetime) -> Step | None:
     draft = touchpoint.draft
-    if case.touchpoint_id == touchpoint.touchpoint_id:
-        return None
     if draft.direction == "inbound" and draft.kind in domain.TALKS:
         return domain.contacted(
             case,
             at=draft.occurred_at,
-            by=draft.speaker.by,
+            by=draft.source,
             touchpoint_id=touchpoint.touchpoint_id,
             channel=draft.channel,
             now=now,
@@ -137,10 +203,12 @@ async def act_on_case(
     """Answer, verify, reopen or close a case. Raises UnknownCase or CaseNotThere."""
     async with uow:
         await _lock([await uow.cases.get(number)], uow=uow)
-        now = clock()
-        step = domain.acted(await uow.cases.get(number), act, at=now, by=by, text=text, recovered=recovered)
-        await uow.cases.save([step])
-        await _tell([step], uow=uow, company=company, now=now)
+        now, case = clock(), await uow.cases.get(number)
+        held = domain.settled(case, now=now, within=timedelta(days=company.first_contact_days))
+        step = domain.acted(held.case if held else case, act, at=now, by=by, text=text, recovered=recovered)
+        steps = [held, step] if held else [step]
+        await uow.cases.save(steps)
+        await _tell(steps, uow=uow, company=company, now=now)
         await uow.commit()
     return step.case
 
@@ -166,8 +234,11 @@ async def _wake(steps: Sequence[Step], *, uow: InteractionsUnitOfWork, company: 
 
 async def _tell(steps: Sequence[Step], *, uow: InteractionsUnitOfWork, company: Company, now: datetime) -> None:
     """Tell what moved, and wake when time alone may move it further."""
-    for step in steps:
-        uow.outbox.add(domain.told(step, now=now), at=now)
+    uow.outbox.add_all((domain.told(step) for step in steps), at=now)
+    await _set_timers(steps, uow=uow, company=company, now=now)
+
+
+async def _set_timers(steps: Sequence[Step], *, uow: InteractionsUnitOfWork, company: Company, now: datetime) -> None:
     latest = {step.case.number: step.case for step in steps}
     timers = [timer for case in latest.values() for timer in _timers(case, company=company, now=now)]
     await uow.timers.set_all(timers)

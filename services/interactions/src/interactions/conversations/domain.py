@@ -1,11 +1,12 @@
 """How a contact finds its thread: a pure fold over one party's touchpoints and acts, in the order of recording."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
+from common.contracts.interactions import ConversationMoved, ConversationMoveRetracted
 from common.errors import Conflict, NotFound
 
 MatchedBy = Literal["reference", "topic", "recent", "new", "resumed-closed"]
@@ -149,6 +150,7 @@ class Threads:
     threads: dict[UUID, Thread] = field(default_factory=dict)
     where: dict[UUID, UUID] = field(default_factory=dict)  # touchpoint -> conversation
     by_reference: dict[str, UUID] = field(default_factory=dict)
+    acted: dict[UUID, tuple["Act", Thread]] = field(default_factory=dict)  # act -> the thread as it stood after it
 
     def place(self, entry: Entry) -> Placed:
         """Find the entry's thread, or open one, and let the entry move it."""
@@ -180,6 +182,7 @@ class Threads:
             latest_position=max(thread.latest_position, act.position),
         )
         self.threads[moved.conversation_id] = moved
+        self.acted[act.act_id] = act, moved
         return moved
 
     def _find(self, entry: Entry) -> tuple[Thread | None, MatchedBy]:
@@ -219,6 +222,95 @@ class Threads:
             if t.open and t.started_at - self.window <= entry.occurred_at <= t.last_at + self.window
         ]
         return (max(near, key=_recency), "recent") if near else (None, "new")
+
+
+@dataclass(frozen=True)
+class History:
+    """All that was recorded on some traces, and what people did to its threads; by trace."""
+
+    entries: Mapping[UUID, Sequence[Entry]]
+    acts: Mapping[UUID, Sequence[Act]]
+    backfill: frozenset[UUID]
+
+    def replay(
+        self, traces: Iterable[UUID], *, window: timedelta, without: Collection[UUID] = ()
+    ) -> tuple[Threads, list[Placed]]:
+        """The threads that the traces have as one party's; as they were before the touchpoints in `without`."""
+        held = list(traces)
+        entries = (one for trace in held for one in self.entries.get(trace, ()) if one.touchpoint_id not in without)
+        return replay(entries, (one for trace in held for one in self.acts.get(trace, ())), window=window)
+
+    def moves(self, threads: Threads, placed: Iterable[Placed]) -> "Moves":
+        """What is told of the threads, by what made each move."""
+        trace_of = {one.touchpoint_id: trace for trace, some in self.entries.items() for one in some}
+        by_entry = {
+            (one.entry.touchpoint_id, place): move
+            for one in placed
+            for place, move in enumerate(
+                moves_of(
+                    one,
+                    trace_id=trace_of[one.entry.touchpoint_id],
+                    backfill=one.entry.touchpoint_id in self.backfill,
+                )
+            )
+        }
+        acting = {one.act_id: trace for trace, some in self.acts.items() for one in some}
+        by_act = {
+            (act_id, 0): _moved_by_act(act, thread, acting[act_id]) for act_id, (act, thread) in threads.acted.items()
+        }
+        return by_entry | by_act
+
+    @property
+    def standing(self) -> set[UUID]:
+        """The touchpoints and the acts of which anything is told: what was retracted was taken back with all it did."""
+        live = {one.touchpoint_id for some in self.entries.values() for one in some if one.live}
+        return live | {one.act_id for some in self.acts.values() for one in some}
+
+
+Moves = dict[tuple[UUID, int], ConversationMoved]  # touchpoint or act, and which of its moves
+
+
+def moves_of(placed: Placed, *, trace_id: UUID, backfill: bool) -> list[ConversationMoved]:
+    """What the others are told of where an entry went."""
+    entry, before = placed.entry, placed.before
+    return [
+        ConversationMoved(
+            conversation_id=placed.conversation_id,
+            trace_id=trace_id,
+            move=move,
+            matched_by=placed.matched_by,
+            touchpoint_id=entry.touchpoint_id,
+            kind=entry.kind,
+            channel=entry.channel,
+            previous_channel=before.last_channel if before else None,
+            gap_seconds=placed.gap_seconds,
+            at=entry.occurred_at,
+            backfill=backfill,
+        )
+        for move in placed.moves
+    ]
+
+
+def _moved_by_act(act: Act, thread: Thread, trace_id: UUID) -> ConversationMoved:
+    return ConversationMoved(
+        conversation_id=thread.conversation_id,
+        trace_id=trace_id,
+        move="closed" if act.act == "close" else "parked",
+        channel=thread.last_channel,
+        at=act.at,
+    )
+
+
+def retold(
+    before: Moves, after: Moves, *, standing: Collection[UUID]
+) -> list[ConversationMoved | ConversationMoveRetracted]:
+    """What to tell so that what was told is as if the threads had always been these: first what is not so, then what is.
+
+    Of what does not stand any more nothing is told here.
+    """
+    wrong = [told for key, told in before.items() if after.get(key) != told and key[0] in standing]
+    right = [told for key, told in after.items() if before.get(key) != told]
+    return [*(ConversationMoveRetracted(**vars(told)) for told in wrong), *right]
 
 
 def replay(entries: Iterable[Entry], acts: Iterable[Act], *, window: timedelta) -> tuple[Threads, list[Placed]]:

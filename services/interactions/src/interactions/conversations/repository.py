@@ -10,7 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.bulk import among, find_rows, insert_rows, reassign
 from interactions.commitments.models import commitment
-from interactions.conversations.domain import Act, Entry, Placed, Thread, Threads, UnknownConversation, state_of
+from interactions.conversations.domain import (
+    Act,
+    Entry,
+    History,
+    Placed,
+    Thread,
+    Threads,
+    UnknownConversation,
+    state_of,
+)
 from interactions.conversations.models import conversation, conversation_act, conversation_entry, conversation_reference
 from interactions.touchpoints.models import touchpoint, trace
 
@@ -124,12 +133,20 @@ class ConversationRepository:
         c = touchpoint.c
         return {row.trace_id for row in await self._in(select(c.trace_id).distinct(), c.trace_id, trace_ids)}
 
-    async def history(self, trace_ids: Collection[UUID]) -> tuple[list[Entry], list[Act]]:
+    async def history(self, trace_ids: Collection[UUID]) -> History:
         """All touchpoints of the traces, as the fold sees them, and all that people did to their threads."""
-        entries = [_entry(row) for row in await self._in(select(*_FOLDED), touchpoint.c.trace_id, trace_ids)]
+        entries: dict[UUID, list[Entry]] = {}
+        backfill: set[UUID] = set()
+        t = touchpoint.c
+        for row in await self._in(select(t.trace_id, t.backfill, *_FOLDED), t.trace_id, trace_ids):
+            entries.setdefault(row.trace_id, []).append(_entry(row))
+            if row.backfill:
+                backfill.add(row.touchpoint_id)
+        acts: dict[UUID, list[Act]] = {}
         c = conversation_act.c
-        acts = await self._in(select(c.act_id, c.touchpoint_id, c.act, c.at), c.trace_id, trace_ids)
-        return entries, [Act(row.act_id, row.touchpoint_id, row.act, row.at) for row in acts]
+        for row in await self._in(select(c.trace_id, c.act_id, c.touchpoint_id, c.act, c.at), c.trace_id, trace_ids):
+            acts.setdefault(row.trace_id, []).append(Act(row.act_id, row.touchpoint_id, row.act, row.at))
+        return History(entries, acts, frozenset(backfill))
 
     async def rename(self, renamed: Mapping[UUID, UUID]) -> None:
         """All that was one party's is now another's, unchanged."""
@@ -197,13 +214,11 @@ _NAMES = (
 _ROW = ("party_id", *_NAMES)
 _OPEN_OR_OF_TOPIC = "t.party_id = k.party_id AND (t.state <> 'closed' OR t.topic = k.topic)"
 _CHANGES = {name: f'excluded."{name}"' for name in (*_NAMES, "party_id", "state") if name != "conversation_id"}
-_FOLDED = tuple(
-    touchpoint.c[name]
-    for name in (
-        "touchpoint_id", "position", "kind", "channel", "direction", "occurred_at", "site", "topic", "outcome",
-        "visibility", "summary", "stop_point", "next_step", "references", "continues", "corrects", "state",
-    )
+_ENTRY = (
+    "touchpoint_id", "position", "kind", "channel", "direction", "occurred_at", "site", "topic", "outcome",
+    "visibility", "summary", "stop_point", "next_step", "references", "continues", "corrects",
 )  # fmt: skip
+_FOLDED = tuple(touchpoint.c[name] for name in (*_ENTRY, "state"))
 
 
 def _fill(
@@ -237,6 +252,5 @@ def _row(thread: Thread, party: UUID, promises: int) -> dict[str, Any]:
 
 
 def _entry(row: Any) -> Entry:
-    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's documented access
-    live = values.pop("state") == "live"
-    return Entry(**{**values, "references": tuple(values["references"]), "live": live})
+    values = {name: getattr(row, name) for name in _ENTRY}
+    return Entry(**{**values, "references": tuple(values["references"]), "live": row.state == "live"})

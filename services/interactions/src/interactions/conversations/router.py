@@ -68,7 +68,7 @@ async def _act(
         by=who.known_as,
         uow=InteractionsUnitOfWork(desk.database),
         clock=desk.clock,
-        window=desk.window,
+        company=desk.company,
     )
     return await _shown(conversation_id, who, first, desk.database)
 

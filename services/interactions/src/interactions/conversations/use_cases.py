@@ -1,22 +1,26 @@
 """What happens to threads: contacts are placed, people park and close, links change."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
-from typing import Literal
+from datetime import datetime, timedelta
+from typing import Any, Literal
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
 from common.clock import Clock
-from common.contracts.interactions import ConversationMoved
+from common.company import Company
+from interactions.cases.use_cases import follow_threads
 from interactions.conversations.domain import (
     Act,
     ConversationClosed,
     ConversationParked,
     Entry,
+    History,
+    Moves,
     Placed,
     Thread,
-    replay,
+    Threads,
+    retold,
 )
 from interactions.uow import PARTIES, TRACES, InteractionsUnitOfWork
 
@@ -35,7 +39,8 @@ async def place(
     for party, some in entries.items():
         threads = loaded[party]
         latest = max((thread.latest_position for thread in threads.threads.values()), default=None)
-        if latest is not None and latest >= min(entry.position for entry in some):
+        corrected = any(entry.corrects is not None for entry in some)  # it takes the place of what it corrects
+        if corrected or (latest is not None and latest >= min(entry.position for entry in some)):
             disordered.add(party)
         placed[party] = [threads.place(entry) for entry in some]
     await uow.conversations.join(placed)
@@ -47,29 +52,81 @@ async def save_threads(
     *,
     disordered: Collection[UUID],
     uow: InteractionsUnitOfWork,
-    window: timedelta,
+    company: Company,
+    now: datetime,
 ) -> None:
-    """Write the threads as they stand after the placed entries."""
+    """Write the threads as they stand after the placed entries, of which the moves were told."""
     await uow.conversations.save(
         {party: {one.conversation_id: one.after for one in some}.values() for party, some in placed.items()}
     )
     if disordered:
-        await recompute(disordered, uow=uow, window=window)
+        traces = await uow.traces.ids_of(disordered)
+        history = await uow.conversations.history(_every(traces))
+        fresh = {one.entry.touchpoint_id for party in disordered for one in placed[party]}
+        before = _moves(history, traces.values(), company=company, without=fresh)
+        for party in disordered:
+            before |= history.moves(Threads(_window(company)), placed[party])
+        await _refold(traces, history, before, uow=uow, company=company, now=now)
 
 
-async def recompute(parties: Collection[UUID], *, uow: InteractionsUnitOfWork, window: timedelta) -> None:
-    """Compute the parties' threads anew from their touchpoints and acts. Nothing is told: nothing happened."""
+async def told_of(parties: Collection[UUID], *, uow: InteractionsUnitOfWork, company: Company) -> Moves:
+    """What has been told of the parties' threads: to be taken before that changes which they are computed from."""
     traces = await uow.traces.ids_of(parties)
-    histories = {party: await uow.conversations.history(ids) for party, ids in traces.items()}
-    touched = {entry.touchpoint_id for entries, _ in histories.values() for entry in entries}
-    await uow.conversations.clear(parties, touched)
+    return _moves(await uow.conversations.history(_every(traces)), traces.values(), company=company)
+
+
+async def recompute(
+    parties: Collection[UUID], *, told: Moves, uow: InteractionsUnitOfWork, company: Company, now: datetime
+) -> None:
+    """Compute the parties' threads anew from their touchpoints and acts, and with them what came back on their cases.
+
+    Of what was `told` until now, what is otherwise is taken back and told as it is; the rest is not told again.
+    """
+    traces = await uow.traces.ids_of(parties)
+    history = await uow.conversations.history(_every(traces))
+    await _refold(traces, history, told, uow=uow, company=company, now=now)
+
+
+async def _refold(
+    traces: Mapping[UUID, Collection[UUID]],
+    history: History,
+    told: Moves,
+    *,
+    uow: InteractionsUnitOfWork,
+    company: Company,
+    now: datetime,
+) -> None:
+    touched = {one.touchpoint_id for some in history.entries.values() for one in some}
+    await uow.conversations.clear(traces.keys(), touched)
     threads: dict[UUID, Collection[Thread]] = {}
     placed: dict[UUID, list[Placed]] = {}
-    for party, (entries, acts) in histories.items():
-        folded, placed[party] = replay(entries, acts, window=window)
+    moves: Moves = {}
+    for party, held in traces.items():
+        folded, placed[party] = history.replay(held, window=_window(company))
         threads[party] = folded.threads.values()
+        moves |= history.moves(folded, placed[party])
     await uow.conversations.join(placed)
     await uow.conversations.save(threads)
+    uow.outbox.add_all(retold(told, moves, standing=history.standing), at=now)
+    await follow_threads(await uow.cases.of_traces(_every(traces)), uow=uow, company=company, now=now)
+
+
+def _moves(
+    history: History, parties: Collection[Collection[UUID]], *, company: Company, without: Collection[UUID] = ()
+) -> Moves:
+    """The moves of the parties' threads; a party is the traces that it holds."""
+    moves: Moves = {}
+    for held in parties:
+        moves |= history.moves(*history.replay(held, window=_window(company), without=without))
+    return moves
+
+
+def _every(traces: Mapping[UUID, Collection[UUID]]) -> set[UUID]:
+    return {trace for held in traces.values() for trace in held}
+
+
+def _window(company: Company) -> timedelta:
+    return timedelta(hours=company.conversation_window_hours)
 
 
 async def act_on_conversation(
@@ -80,12 +137,12 @@ async def act_on_conversation(
     by: str,
     uow: InteractionsUnitOfWork,
     clock: Clock,
-    window: timedelta,
+    company: Company,
 ) -> UUID:
     """Park or close a thread, named by any touchpoint in it; gives its present id. The next contact on it resumes it."""
     async with uow:
         row = await uow.conversations.get(conversation_id)
-        touchpoint = await uow.touchpoints.get(row["conversation_id"])
+        touchpoint = await uow.touchpoints.get(await _named(conversation_id, row, uow=uow))
         await uow.lock([touchpoint["trace_id"]], space=TRACES)
         row = await uow.conversations.get(conversation_id)  # from here on nobody can give the trace to another party
         await uow.lock([row["party_id"]], space=PARTIES)
@@ -96,22 +153,25 @@ async def act_on_conversation(
             raise ConversationParked
         now = clock()
         done = Act(uuid7(), touchpoint["touchpoint_id"], act, now)
+        told = await told_of([row["party_id"]], uow=uow, company=company)
         await uow.conversations.add_act(done, trace_id=touchpoint["trace_id"], by=by, reason=reason)
-        await recompute([row["party_id"]], uow=uow, window=window)
-        moved = ConversationMoved(
-            conversation_id=row["conversation_id"],
-            trace_id=touchpoint["trace_id"],
-            move="closed" if act == "close" else "parked",
-            channel=row["last_channel"],
-            at=now,
-        )
-        uow.outbox.add(moved, at=now)
+        await recompute([row["party_id"]], told=told, uow=uow, company=company, now=now)  # which tells of it
         await uow.commit()
     found: UUID = row["conversation_id"]
     return found
 
 
-async def follow(changed: Mapping[UUID, tuple[UUID, UUID]], *, uow: InteractionsUnitOfWork, window: timedelta) -> None:
+async def _named(touchpoint_id: UUID, thread: Any, *, uow: InteractionsUnitOfWork) -> UUID:
+    """By which touchpoint he knows the thread: where threads part again, what he did goes with it. The first, where that one was corrected."""
+    held = await uow.conversations.holding([touchpoint_id])
+    here = touchpoint_id in held and held[touchpoint_id][0] == thread["conversation_id"]
+    named: UUID = touchpoint_id if here else thread["conversation_id"]
+    return named
+
+
+async def follow(
+    changed: Mapping[UUID, tuple[UUID, UUID]], *, uow: InteractionsUnitOfWork, company: Company, now: datetime
+) -> None:
     """Traces went from one party to another (trace -> (old, new)): threads are as if they had always been there."""
     spoken = await uow.conversations.spoken(changed.keys())  # a trace without touchpoints moves nothing
     moved = {trace: pair for trace, pair in changed.items() if trace in spoken}
@@ -120,7 +180,19 @@ async def follow(changed: Mapping[UUID, tuple[UUID, UUID]], *, uow: Interactions
     renamed = _whole(moved, holding, spoken)
     await uow.conversations.rename(renamed)
     if anew := parties - renamed.keys() - set(renamed.values()):
-        await recompute(anew, uow=uow, window=window)
+        traces = {party: holding[party] for party in anew}
+        history = await uow.conversations.history(_every(traces))
+        told = _moves(history, _before(moved, traces).values(), company=company)
+        await _refold(traces, history, told, uow=uow, company=company, now=now)
+
+
+def _before(moved: Mapping[UUID, tuple[UUID, UUID]], holding: Mapping[UUID, Collection[UUID]]) -> dict[UUID, set[UUID]]:
+    """Which traces each party held before some moved."""
+    held = {party: set(traces) - moved.keys() for party, traces in holding.items()}
+    for trace, (old, _) in moved.items():
+        if old in held:
+            held[old].add(trace)
+    return held
 
 
 def _whole(

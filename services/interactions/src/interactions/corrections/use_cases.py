@@ -13,6 +13,7 @@ from common.contracts.interactions import PersonUnseen, TouchpointRetracted
 from common.moments import written
 from common.names import fold
 from interactions.cases import domain as case_domain
+from interactions.cases import use_cases as cases
 from interactions.commitments import domain as commitment_domain
 from interactions.conversations import use_cases as conversations
 from interactions.touchpoints import domain
@@ -36,8 +37,11 @@ async def retract(touchpoint_id: UUID, *, reason: str, by: str, desk: Desk) -> N
     async with InteractionsUnitOfWork(desk.database) as uow:
         row = await _held(touchpoint_id, uow=uow)
         now = desk.clock()
+        parties = [await party_now(row["trace_id"], uow=uow)]
+        told = await conversations.told_of(parties, uow=uow, company=desk.company)
         await _take_back(row, state="retracted", reason=reason, by=by, now=now, uow=uow)
-        await conversations.recompute([await party_now(row["trace_id"], uow=uow)], uow=uow, window=desk.window)
+        await conversations.recompute(parties, told=told, uow=uow, company=desk.company, now=now)
+        await _recount(touchpoint_id, now=now, desk=desk, uow=uow)
         await uow.commit()
 
 
@@ -65,10 +69,12 @@ async def correct(touchpoint_id: UUID, draft: Draft, *, by: str, reason: str, de
             position=row["position"],
             corrects=touchpoint_id,
         )
+        told = await conversations.told_of(parties, uow=uow, company=desk.company)
         await _take_back(row, state="corrected", reason=reason, by=by, now=now, uow=uow, corrected_by=new.touchpoint_id)
+        await conversations.recompute(parties, told=told, uow=uow, company=desk.company, now=now)
+        await _recount(touchpoint_id, now=now, desk=desk, uow=uow)
         traces = await traces_of([new], uow=uow)  # taking back has changed what is on record of them
         answers = await append([new], traces, named, desk=desk, uow=uow, now=now)
-        await conversations.recompute(parties, uow=uow, window=desk.window)
         thread = await uow.conversations.get(new.touchpoint_id)
         answer = answers[new.touchpoint_id] | {"conversation_id": str(thread["conversation_id"])}
         await uow.receipts.replace(receipt_of(new, answer))
@@ -86,13 +92,14 @@ async def redact(touchpoint_id: UUID, pointers: Sequence[str], *, reason: str, b
         row = await uow.touchpoints.get(touchpoint_id)
         changes = domain.redacted(row, pointers)
         now = desk.clock()
+        told = await conversations.told_of([party], uow=uow, company=desk.company)
         marks = [{"pointer": one, "at": written(now), "by": by, "reason": reason} for one in pointers]
         await uow.touchpoints.change(touchpoint_id, **changes, redacted=[*row["redacted"], *marks])
         await _redact_parked(row, pointers, uow=uow)
         if "payload" in changes:
             opened = await uow.cases.opened_in(touchpoint_id)
             await uow.cases.put([replace(case, about=changes["payload"].get("about")) for case in opened])
-        await conversations.recompute([party], uow=uow, window=desk.window)
+        await conversations.recompute([party], told=told, uow=uow, company=desk.company, now=now)
         await uow.commit()
 
 
@@ -189,12 +196,10 @@ async def _take_back_cases(touchpoint_id: UUID, *, by: str, now: datetime, uow: 
     for step in steps:
         await uow.timers.cancel(case_domain.SETTLED, step.case.number)
         await uow.timers.cancel(case_domain.EXPIRY, step.case.number)
-        uow.outbox.add(case_domain.told(step, now=now), at=now)
-    moves = [
-        (number, move) for number, move in await uow.cases.moved_in(touchpoint_id) if move in {"contacted", "answered"}
-    ]
-    standing = await uow.cases.some({number for number, _ in moves} - {case.number for case in opened})
-    for number, move in moves:
-        if number in standing:
-            standing[number] = case_domain.contact_taken_back(standing[number], move, at=now)
-    await uow.cases.put(list(standing.values()))
+        uow.outbox.add(case_domain.told(step), at=now)
+
+
+async def _recount(touchpoint_id: UUID, *, now: datetime, desk: Desk, uow: InteractionsUnitOfWork) -> None:
+    """What it did to cases that it named and that are another party's: only its own party's are counted with the threads."""
+    moved = await uow.cases.moved_in(touchpoint_id)
+    await cases.follow_threads(moved, uow=uow, company=desk.company, now=now)

@@ -26,7 +26,7 @@ from interactions.cases.domain import CaseFile
 from interactions.commitments import use_cases as commitments
 from interactions.commitments.domain import Commitment
 from interactions.conversations import use_cases as conversations
-from interactions.conversations.domain import Entry, Placed
+from interactions.conversations.domain import Entry, Placed, moves_of
 from interactions.touchpoints import domain
 from interactions.touchpoints.domain import (
     DifferentBody,
@@ -337,7 +337,7 @@ async def append(
     less_owed = await commitments.keep_by(ready, named.commitments, uow=uow, now=now)
     await cases.move_by(ready, threads, named.cases, uow=uow, company=desk.company, now=now)
     uow.outbox.add_all((moved for one in ready for moved in _moved(one, where[one.touchpoint_id])), at=now)
-    await conversations.save_threads(placed, disordered=disordered, uow=uow, window=desk.window)
+    await conversations.save_threads(placed, disordered=disordered, uow=uow, company=desk.company, now=now)
     await uow.conversations.restate(less_owed)
     return {one.touchpoint_id: _answer(one, where[one.touchpoint_id], traces[one.trace_id], promised) for one in ready}
 
@@ -403,22 +403,7 @@ def _person(one: Touchpoint) -> PersonSeen:
 
 
 def _moved(one: Touchpoint, placed: Placed) -> list[ConversationMoved]:
-    return [
-        ConversationMoved(
-            conversation_id=placed.conversation_id,
-            trace_id=one.trace_id,
-            move=move,
-            matched_by=placed.matched_by,
-            touchpoint_id=one.touchpoint_id,
-            kind=one.draft.kind,
-            channel=one.draft.channel,
-            previous_channel=placed.before.last_channel if placed.before else None,
-            gap_seconds=placed.gap_seconds,
-            at=one.draft.occurred_at,
-            backfill=one.draft.backfill,
-        )
-        for move in placed.moves
-    ]
+    return moves_of(placed, trace_id=one.trace_id, backfill=one.draft.backfill)
 
 
 def _answer(

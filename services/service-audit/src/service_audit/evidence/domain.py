@@ -84,6 +84,17 @@ class Change:
         )
 
     @property
+    def fails_otherwise(self) -> bool:
+        """A failure that was told stands, as of another time: no news, but what was told is put right."""
+        return (
+            self.before is not None
+            and self.now is not None
+            and self.before.raised
+            and self.now.state == "failed"
+            and self.before.at != self.now.at
+        )
+
+    @property
     def taken_back(self) -> bool:
         """A failure that was told is none after all."""
         return self.before is not None and self.before.raised and (self.now is None or self.now.state != "failed")

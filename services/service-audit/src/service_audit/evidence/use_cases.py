@@ -11,7 +11,7 @@ from common.timers import Timer
 from service_audit.actions.domain import BY_ITSELF, action_for
 from service_audit.evidence.domain import Change, Evidence, UnknownCustomer, compare, judge
 from service_audit.evidence.repository import EvidenceFilter
-from service_audit.observations.domain import Heard, Observation, standing
+from service_audit.observations.domain import Heard, Observation, keys_of, placed, standing
 from service_audit.standards.domain import Moment
 from service_audit.uow import AuditUnitOfWork
 
@@ -25,7 +25,7 @@ Case = tuple[Moment, str]  # a moment and the scope in which it is to be judged
 
 async def lock_scopes(heard: Heard, moments: Moments, *, uow: AuditUnitOfWork, beside: Collection[UUID] = ()) -> None:
     """Hold the subjects on which two transactions must not judge at once. What is seen alone is told in order anyway."""
-    touched = [*heard.seen, *await uow.observations.depending_on(one.key for one in heard.withdrawn)]
+    touched = [*heard.seen, *await uow.observations.depending_on(heard.withdrawn)]
     scopes = {scope for _, scope in _cases(touched, moments) if not scope.startswith("observation:")}
     # the traces as well: a person who is erased at this moment must not be taken note of anew
     await uow.lock({*scopes, *beside, *(one.trace_id for one in heard.seen)})
@@ -34,10 +34,11 @@ async def lock_scopes(heard: Heard, moments: Moments, *, uow: AuditUnitOfWork, b
 async def take_note(heard: Heard, moments: Moments, *, uow: AuditUnitOfWork, now: datetime) -> None:
     """Keep what was heard, and judge what it touches. Does not commit."""
     # What was told before of the same things: a later telling may take it out of a moment that it was in.
-    before = await uow.observations.known({one.key for one in heard.seen})
-    await uow.observations.save(heard.seen)
+    before = await uow.observations.known(keys_of(heard.seen))
+    seen = placed(heard.seen, before)
+    await uow.observations.save(seen)
     await uow.observations.withdraw(heard.withdrawn)
-    touched = [*before, *heard.seen, *await uow.observations.depending_on(one.key for one in heard.withdrawn)]
+    touched = [*before, *seen, *await uow.observations.depending_on(heard.withdrawn)]
     await judge_cases(_cases(touched, moments), moments, uow=uow, now=now)
 
 
@@ -170,7 +171,7 @@ async def _keep(changes: Sequence[Change], *, uow: AuditUnitOfWork, now: datetim
     taken_back = [change for change in changes if change.taken_back]
     for change in changes:
         _tell(change, uow=uow, now=now)
-    for change in failures:
+    for change in [*failures, *(change for change in changes if change.fails_otherwise)]:
         _tell_failure(change.now, change.moment, uow=uow, now=now)
     for change in taken_back:
         _tell_failure(change.before, change.moment, uow=uow, now=now, taken_back=True)

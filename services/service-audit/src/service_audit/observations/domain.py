@@ -1,15 +1,19 @@
 """What an event of interactions lets us see: its subjects, its moment, and the fields that conditions and standards may name."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, get_args
 from uuid import UUID
 
 from common.contracts.interactions import (
+    CaseMove,
     CaseMoved,
+    CaseMoveRetracted,
     CommitmentMoved,
+    ConversationMove,
     ConversationMoved,
+    ConversationMoveRetracted,
     TouchpointFigures,
     TouchpointRecorded,
     TouchpointRetracted,
@@ -23,6 +27,9 @@ SUBJECT_KINDS: tuple[SubjectKind, ...] = get_args(SubjectKind)
 
 # The answers of a survey are its own: `answers.<question>`; a condition's value says of which type an answer is.
 ANSWERS = "answers."
+
+ENTERING = frozenset({"opened", "continued", "resumed"})  # the move by which a touchpoint joins a conversation
+_MOVED = "moved:"
 
 FIELDS: Mapping[Source, Mapping[str, type]] = {
     "touchpoint-recorded": {
@@ -108,18 +115,33 @@ class Observation:
         keys = [self.subject("touchpoint"), self.subject("commitment"), self.subject("case")]
         if self.source == "commitment-moved" and self.fields["move"] in ("kept", "waived"):
             keys.append(f"owed:{self.commitment_id}")
-        return tuple(key for key in keys if key is not None)
+        return (*(key for key in keys if key is not None), *self._as_moved)
+
+    @property
+    def _as_moved(self) -> tuple[str, ...]:
+        """By which key this one move is taken back, where it can be."""
+        if self.source == "conversation-moved":
+            return (_thread_move(self.fields.get("move"), self.touchpoint_id, self.conversation_id, self.at),)
+        if self.source == "case-moved":
+            return (_case_move(self.fields["move"], self.case_number, self.touchpoint_id, self.at),)
+        return ()
 
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """What was told of `key` before `told` is not so: a touchpoint, a commitment or a case was retracted.
+    """What was told of `key` until `told` is not so: a touchpoint, a commitment or a case was retracted.
 
-    `owed:<commitment>`: it is owed (again), so that it was not kept before.
+    `owed:<commitment>`: it is owed (again), so that it was not kept before. `moved:...`: that one move, of a thread or a case.
     """
 
     key: str
     told: UUID
+
+    @property
+    def subject(self) -> tuple[SubjectKind, str]:
+        """On what it is to be looked for: what it takes back is an observation of this subject."""
+        kind, _, rest = self.key.removeprefix(_MOVED).partition(":")
+        return ("commitment" if kind == "owed" else kind), rest.partition(":")[0]  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +170,9 @@ def observation_of(event: Event, *, noted_at: datetime) -> Observation | None:
             return _touchpoint(data, event.id, noted_at)
         case ConversationMoved() as data:
             return _conversation(data, event.id, noted_at)
+        case ConversationMoveRetracted(touchpoint_id=UUID() as alone) as data if data.move in ENTERING:
+            # It takes itself back, and says where the touchpoint is until it is told again: in no other's thread.
+            return _conversation(data.model_copy(update={"conversation_id": alone}), event.id, noted_at)
         case CommitmentMoved() as data if data.move != "retracted":
             return _commitment(data, event.id, noted_at)
         case CaseMoved() as data if data.move != "retracted":
@@ -166,7 +191,38 @@ def withdrawal_of(event: Event) -> Withdrawal | None:
             return Withdrawal(f"commitment:{data.commitment_id}", event.id)
         case CaseMoved() as data if data.move == "retracted":
             return Withdrawal(f"case:{data.case_number}", event.id)
+        case ConversationMoveRetracted() | CaseMoveRetracted() as data:
+            return Withdrawal(_move_of(data), event.id)
     return None
+
+
+def placed(seen: Sequence[Observation], known: Sequence[Observation]) -> list[Observation]:
+    """`seen`, and those touchpoints that were told to be in another conversation since they were recorded, as they are there.
+
+    `known`: what is on record under the keys that `keys_of` gives. The latest telling says where a touchpoint is.
+    """
+    latest: dict[str, Observation] = {}
+    for one in (*known, *seen):
+        if one.key not in latest or one.told > latest[one.key].told:
+            latest[one.key] = one
+    elsewhere = [
+        replace(one, conversation_id=place.conversation_id, told=place.told)
+        for one in latest.values()
+        if one.source == "touchpoint-recorded"
+        and (place := latest.get(f"conversation:{one.touchpoint_id}:in")) is not None
+        and place.told > one.told
+        and place.conversation_id != one.conversation_id
+    ]
+    return [*seen, *elsewhere]
+
+
+def keys_of(seen: Iterable[Observation]) -> set[str]:
+    """What has to be known of the same things: what was told of them before, and where their touchpoints are."""
+    places = {one.touchpoint_id for one in seen if one.source in ("touchpoint-recorded", "conversation-moved")}
+    return {
+        *(one.key for one in seen),
+        *(key for one in places if one for key in (f"touchpoint:{one}", f"conversation:{one}:in")),
+    }
 
 
 def standing(observations: Iterable[Observation], withdrawals: Mapping[str, UUID]) -> list[Observation]:
@@ -175,9 +231,10 @@ def standing(observations: Iterable[Observation], withdrawals: Mapping[str, UUID
     `withdrawals`: key -> id of the event that took it back. What is told after it stands again.
     """
     kept = [
-        o for o in observations if not any(key in withdrawals and withdrawals[key] > o.told for key in o.depends_on)
+        o for o in observations if not any(key in withdrawals and withdrawals[key] >= o.told for key in o.depends_on)
     ]
-    return sorted(kept, key=lambda o: (o.at, o.told))
+    # Of one moment in the order of recording, which telling anew does not change.
+    return sorted(kept, key=lambda o: (o.at, o.touchpoint_id or o.told, o.told))
 
 
 def _touchpoint(data: TouchpointFigures, told: UUID, noted_at: datetime) -> Observation:
@@ -202,11 +259,11 @@ def _touchpoint(data: TouchpointFigures, told: UUID, noted_at: datetime) -> Obse
     )
 
 
-def _conversation(data: ConversationMoved, told: UUID, noted_at: datetime) -> Observation:
+def _conversation(data: ConversationMove, told: UUID, noted_at: datetime) -> Observation:
     # A touchpoint is in one conversation only: where the thread is computed anew, the later telling replaces the earlier.
-    entering = data.move in ("opened", "continued", "resumed")
+    entering = data.move in ENTERING
     what = "in" if entering else data.move
-    which = data.touchpoint_id if entering and data.touchpoint_id else f"{data.conversation_id}:{data.at.isoformat()}"
+    which = data.touchpoint_id or f"{data.conversation_id}:{data.at.isoformat()}"
     fields = {
         "move": data.move,
         "kind": data.kind,
@@ -256,11 +313,14 @@ def _commitment(data: CommitmentMoved, told: UUID, noted_at: datetime) -> Observ
     )
 
 
-def _case(data: CaseMoved, told: UUID, noted_at: datetime) -> Observation:
+def _case(data: CaseMove, told: UUID, noted_at: datetime) -> Observation:
     fields = data.model_dump(include=set(FIELDS["case-moved"]), exclude_none=True)
     opened = data.move == "opened"  # once, and the clock starts when the customer complained, not when we heard of it
+    which = "" if opened else f":{data.at.isoformat()}"
+    if data.move == "contacted":  # two of one moment are two
+        which += f":{data.touchpoint_id}"
     return Observation(
-        key=f"case:{data.case_number}:{data.move}" + ("" if opened else f":{data.at.isoformat()}"),
+        key=f"case:{data.case_number}:{data.move}{which}",
         source="case-moved",
         told=told,
         trace_id=data.trace_id,
@@ -271,6 +331,26 @@ def _case(data: CaseMoved, told: UUID, noted_at: datetime) -> Observation:
         touchpoint_id=data.touchpoint_id,
         case_number=data.case_number,
     )
+
+
+def _move_of(data: ConversationMove | CaseMove) -> str:
+    """By which key a move is taken back."""
+    if isinstance(data, ConversationMove):
+        return _thread_move(data.move, data.touchpoint_id, data.conversation_id, data.at)
+    return _case_move(data.move, data.case_number, data.touchpoint_id, data.at)
+
+
+def _thread_move(move: Any, touchpoint_id: UUID | None, conversation_id: UUID | None, at: datetime) -> str:
+    """Of a touchpoint, wherever it was; of what a person did, in the conversation in which he did it."""
+    what = "in" if move in ENTERING else move
+    if touchpoint_id is not None:
+        return f"{_MOVED}touchpoint:{touchpoint_id}:{what}"
+    return f"{_MOVED}conversation:{conversation_id}:{what}:{at.isoformat()}"
+
+
+def _case_move(move: str, number: str | None, touchpoint_id: UUID | None, at: datetime) -> str:
+    which = touchpoint_id if move == "contacted" else at.isoformat()
+    return f"{_MOVED}case:{number}:{move}:{which}"
 
 
 def _present(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -67,12 +67,11 @@ class Observations:
         """Those of the keys that were seen before."""
         return await self._read(select(observation).where(among(observation.c.key, keys))) if keys else []
 
-    async def depending_on(self, withdrawn: Iterable[str]) -> list[Observation]:
+    async def depending_on(self, withdrawn: Iterable[Withdrawal]) -> list[Observation]:
         """What the withdrawals may take back."""
         wanted: dict[SubjectKind, set[str]] = defaultdict(set)
-        for key in withdrawn:
-            kind, _, value = key.partition(":")
-            wanted["commitment" if kind == "owed" else kind].add(value)  # type: ignore[index]
+        for kind, value in (one.subject for one in withdrawn):
+            wanted[kind].add(value)
         found = [one for kind in sorted(wanted) for one in await self._of_subjects(kind, sorted(wanted[kind]))]
         return list({one.key: one for one in found}.values())
 

@@ -265,6 +265,8 @@ async def find_rows(
     ]
     sent = tuple(arrays) if dialect == "postgresql" else (_dumped(list(zip(*arrays, strict=True))),)
     rows = (await (await session.connection()).exec_driver_sql(question.sql, sent)).all()
+    if dialect == "postgresql":
+        return [question.found(*row) for row in rows]
     return [
         question.found(*[v if d is None or v is None else d(v) for v, d in zip(row, question.decoders, strict=True)])
         for row in rows
@@ -282,7 +284,7 @@ def _question(dialect: str, table: Table, columns: tuple[str, ...], keys: tuple[
         source = f'unnest({arrays}) AS k({asked}) CROSS JOIN LATERAL (SELECT * FROM "{table.name}" t WHERE {condition} OFFSET 0) t'  # noqa: S608
         sql = f"SELECT {shown} FROM {source}"  # noqa: S608
         encoders: list[Callable[[Any], Any] | None] = [None] * len(keys)
-        decoders: list[Callable[[Any], Any] | None] = [None] * len(columns)
+        decoders: list[Callable[[Any], Any] | None] = []
     else:
         parts = ", ".join(f"json_extract(value, '$[{i}]') AS \"{key}\"" for i, key in enumerate(keys))
         sql = f'SELECT {shown} FROM (SELECT {parts} FROM json_each(?)) k CROSS JOIN "{table.name}" t WHERE {condition}'  # noqa: S608

@@ -10,7 +10,7 @@ from sqlalchemy import Column, Table, Uuid, cast, delete, select, update
 from sqlalchemy import Text as SqlText
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import among, insert_rows
+from common.bulk import among, find_rows, insert_rows
 from common.contracts.identity import CustomerChanged, CustomerErased
 from common.db import COMMON, UtcDateTime, outbox_table, parked_table
 from common.events import Event
@@ -40,10 +40,7 @@ async def list_erased(session: AsyncSession, subjects: Iterable[UUID], *, at: da
 
 async def erased_among(session: AsyncSession, subjects: Collection[UUID]) -> dict[UUID, datetime]:
     """Those of the subjects that are on the list, each with its moment."""
-    if not subjects:
-        return {}
-    c = erased_table.c
-    rows = (await session.execute(select(c.subject_id, c.at).where(among(c.subject_id, subjects)))).all()
+    rows = await find_rows(session, erased_table, ("subject_id", "at"), {"subject_id": list(subjects)})
     return {row.subject_id: row.at for row in rows}
 
 

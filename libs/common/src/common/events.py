@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from contextvars import ContextVar
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 from uuid import UUID
 
 import orjson
+from asyncpg.pgproto import pgproto
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
 
 from common.moments import written
 
@@ -31,6 +32,10 @@ class EventData(BaseModel):
     def key(self) -> str:
         """The subject whose order must hold: a trace or a customer id."""
         raise NotImplementedError
+
+    def as_json(self) -> str:
+        """What is told, without what is null."""
+        return self.model_dump_json(exclude_none=True)
 
 
 class Event(BaseModel):
@@ -77,22 +82,43 @@ def schema_path(event: type[EventData]) -> str:
     return f"/{event.type.partition('.')[0]}/schemas/{event.type}.{VERSION}.json"
 
 
-def encode(data: EventData, *, at: datetime, event_id: UUID | None = None) -> tuple[UUID, bytes]:
-    """The finished bytes of an event and its id. `at` is when it happened, in any zone; written in UTC."""
-    event_id = event_id or uuid7()
-    followed = "".join(
-        [
-            f'"{name}":{_text(value)},'
-            for name, value in (("correlationid", correlation_id.get()), ("traceparent", traceparent.get()))
-            if value is not None
-        ]
-    )
+class Following(NamedTuple):
+    """What an event is a part of: one contact's way through all services, and the trace of the request."""
+
+    correlation_id: str | None
+    traceparent: str | None
+
+
+def following() -> Following:
+    """What is being done in the present task is a part of."""
+    return Following(correlation_id.get(), traceparent.get())
+
+
+def encode(
+    data: EventData, *, at: datetime, event_id: UUID | None = None, part_of: Following | None = None
+) -> tuple[UUID, bytes]:
+    """The finished bytes of an event and its id. `at` is when it happened, in any zone; written in UTC.
+
+    `part_of` where not the present task's: requests that share a transaction are each a contact of their own.
+    """
+    event_id = event_id or _new_id()
     # Put together as text: a third of the price of dumping the data to objects and the envelope once more.
     body = (
         f'{{"specversion":"1.0","id":"{event_id}",{_fixed(type(data))}"time":"{written(at)}",'
-        f'"subject":{_text(data.key())},{followed}"data":{data.model_dump_json(exclude_none=True)}}}'
+        f'"subject":{_text(data.key())},{_followed(part_of or following())}"data":{data.as_json()}}}'
     )
     return event_id, body.encode()
+
+
+def _new_id() -> UUID:
+    # The driver's own kind of UUID: it is made, written and sent at a fifth of the price.
+    return pgproto.UUID(uuid7().bytes)
+
+
+@lru_cache
+def _followed(part_of: Following) -> str:
+    named = (("correlationid", part_of.correlation_id), ("traceparent", part_of.traceparent))
+    return "".join([f'"{name}":{_text(value)},' for name, value in named if value is not None])
 
 
 @lru_cache

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.bulk import insert_rows
 from common.db import cursor_table, outbox_table, upsert
-from common.events import EventData, encode
+from common.events import EventData, Following, encode
 
 _OLDEST_RUNNING = cast(cast(func.pg_snapshot_xmin(func.pg_current_snapshot()), Text), BigInteger)
 
@@ -43,9 +43,9 @@ class Outbox:
         self._session = session
         self._rows: list[dict[str, Any]] = []
 
-    def add(self, data: EventData, *, at: datetime) -> UUID:
-        """Tell that `data` happened at `at`; gives the event's id."""
-        event_id, body = encode(data, at=at)
+    def add(self, data: EventData, *, at: datetime, part_of: Following | None = None) -> UUID:
+        """Tell that `data` happened at `at`, as a part of the present request or of another; gives the event's id."""
+        event_id, body = encode(data, at=at, part_of=part_of)
         self._rows.append(
             {
                 "id": event_id,

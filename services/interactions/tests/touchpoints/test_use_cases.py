@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from common.clock import Clock
 from common.db import outbox_table, parked_table, timer_table
-from common.events import decode
+from common.events import correlation_id, decode
 from interactions.cases.models import case_file
 from interactions.commitments.models import commitment
 from interactions.conversations.models import conversation, conversation_entry
@@ -392,6 +392,20 @@ async def test_requests_share_a_transaction_and_each_gets_its_own_outcomes(world
     assert [[stored[one.answer["touchpoint_id"]] for one in each if isinstance(one, Recorded)] for each in told] == [
         [one.external_id for one in each] for each in [*asked, asked[0]]
     ]
+
+
+async def test_each_contact_is_followed_by_its_own_correlation_though_they_share_a_transaction(world: Any) -> None:
+    recorder = Recorder(world.desk)
+
+    async def record(n: int) -> None:
+        correlation_id.set(f"contact-{n}")  # of this task, as of a request
+        await recorder.record([draft(world, n)])
+
+    await asyncio.gather(*(asyncio.create_task(record(n)) for n in range(5)))
+    ids = {row["touchpoint_id"]: row["external_id"] for row in await world.rows(touchpoint)}
+    told = [decode(row["payload"]) for row in await world.rows(outbox_table)]
+    found = {(ids[each.data.touchpoint_id], each.correlation_id) for each in told if each is not None}
+    assert found == {(draft(world, n).external_id, f"contact-{n}") for n in range(5)}
 
 
 async def test_what_breaks_one_request_does_not_break_those_beside_it(world: Any) -> None:

@@ -1,14 +1,16 @@
 """What a touchpoint is, when it is taken, and what it tells: the rules of the log. No I/O, no clock."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, Literal
 from uuid import UUID
 
 from common.company import Company
 from common.contracts.interactions import Money, PersonSeen, TouchpointRecorded
 from common.errors import Conflict, Forbidden, Invalid, NotFound, Refusal
+from common.events import Following
 from common.identifiers import Identifier, Reading, Trace, blocked, identifier_id, read_identifiers, trace_of
 from common.names import compatible, fold
 from interactions.touchpoints.payloads import PAID
@@ -171,6 +173,7 @@ class Seen:
     identifier: Identifier
     attested: bool
 
+    @cached_property
     def as_row(self) -> dict[str, Any]:
         return {
             "id": str(self.identifier_id),
@@ -198,6 +201,7 @@ class Touchpoint:
     corrects: UUID | None = None
     continues: UUID | None = None
     case_number: str | None = None
+    part_of: Following | None = None  # the contact's way, where several requests share a transaction
 
     @property
     def trace_id(self) -> UUID:
@@ -244,7 +248,9 @@ class KnownTrace:
         return self.customer_id or self.trace_id
 
 
-def accept(draft: Draft, *, now: datetime, company: Company, secret: bytes) -> Touchpoint:
+def accept(
+    draft: Draft, *, now: datetime, company: Company, secret: bytes, part_of: Following | None = None
+) -> Touchpoint:
     """The draft with its identifiers normalised and its trace computed, from its own content alone. Raises Invalid."""
     if draft.occurred_at > now + FUTURE_TOLERANCE:
         raise OccurredInFuture("It lies more than five minutes ahead of our clock", pointer="/occurred_at")
@@ -267,6 +273,7 @@ def accept(draft: Draft, *, now: datetime, company: Company, secret: bytes) -> T
         recorded_at=now,
         topic=company.topic_of(draft.topic) or draft.topic,
         warnings=_warnings(draft, reading, blocked_some=len(kept) < len(reading.identifiers), company=company),
+        part_of=part_of,
     )
 
 
@@ -383,9 +390,8 @@ def person_of(row: Mapping[str, Any], *, asked: Sequence[str] = ()) -> PersonSee
 
 def minted(touchpoint: Touchpoint, touchpoint_id: UUID, *, at: datetime) -> Touchpoint:
     """With its id, under which it is recorded; a corrected version keeps the place of the version before it."""
-    return replace(
-        touchpoint, touchpoint_id=touchpoint_id, position=touchpoint.position or touchpoint_id, recorded_at=at
-    )
+    given = {"touchpoint_id": touchpoint_id, "position": touchpoint.position or touchpoint_id, "recorded_at": at}
+    return Touchpoint(**{**vars(touchpoint), **given})
 
 
 REDACTABLE = (

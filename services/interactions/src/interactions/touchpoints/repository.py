@@ -8,8 +8,10 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
+from orjson import Fragment
 from sqlalchemy import Uuid, bindparam, delete, func, select, text, update
 from sqlalchemy import column as sa_column
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.bulk import Many, among, find_rows, insert_rows
@@ -82,9 +84,10 @@ class ReceiptRepository:
         """Take the external ids, all or none: of two transactions with one id, the later raises ReceiptTaken."""
         # Sorted, so that two transactions with overlapping batches queue up instead of locking each other.
         rows = [vars(one) for one in sorted(receipts, key=lambda r: r.key)]
-        taken = await insert_rows(self._session, receipt, rows, on_conflict="nothing", returning=["external_id"])
-        if len(taken) < len(rows):
-            raise ReceiptTaken
+        try:
+            await insert_rows(self._session, receipt, rows)
+        except IntegrityError as error:  # nothing else can be wrong with a receipt
+            raise ReceiptTaken from error
 
     async def replace(self, new: Receipt) -> None:
         """A correction was accepted: from now on its body is the known one."""
@@ -203,10 +206,7 @@ class TouchpointRepository:
 
     async def append(self, touchpoints: Sequence[Touchpoint], figures: Sequence[TouchpointRecorded]) -> None:
         """Write them with the figures that are told of each, in the same order."""
-        rows = [
-            _row(one, told.model_dump(mode="json", exclude_none=True))
-            for one, told in zip(touchpoints, figures, strict=True)
-        ]
+        rows = [_row(one, Fragment(told.as_json())) for one, told in zip(touchpoints, figures, strict=True)]
         await insert_rows(self._session, touchpoint, rows)
 
     async def get(self, touchpoint_id: UUID, *, locked: bool = False) -> Any:
@@ -269,7 +269,7 @@ _AS_DRAFTED = (
 )  # fmt: skip
 
 
-def _row(one: Touchpoint, figures: dict[str, Any]) -> dict[str, Any]:
+def _row(one: Touchpoint, figures: Fragment) -> dict[str, Any]:
     draft = vars(one.draft)
     return {
         **{name: draft[name] for name in _AS_DRAFTED},
@@ -285,7 +285,7 @@ def _row(one: Touchpoint, figures: dict[str, Any]) -> dict[str, Any]:
         "payload": draft["payload"],
         "profile": draft["profile"],
         "facts": draft["facts"],
-        "identifiers": [seen.as_row() for seen in one.seen],
+        "identifiers": [seen.as_row for seen in one.seen],
         "figures": figures,
         "continues": one.continues,
         "case_number": one.case_number,

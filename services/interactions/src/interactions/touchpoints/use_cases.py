@@ -20,6 +20,7 @@ from common.contracts.interactions import (
 from common.db import Database, is_transient
 from common.erasure import erased_among
 from common.errors import Refusal
+from common.events import Following, following
 from common.problems import problem_of
 from interactions.cases import use_cases as cases
 from interactions.cases.domain import CaseFile
@@ -93,13 +94,13 @@ Taken = Touchpoint | Unreadable  # what the rules take, and what they refuse
 
 
 def _accepted(given: Sequence[Draft | Unreadable], *, desk: Desk) -> list[Taken]:
-    now = desk.clock()
-    return [one if isinstance(one, Unreadable) else _accept(one, now=now, desk=desk) for one in given]
+    now, part_of = desk.clock(), following()
+    return [one if isinstance(one, Unreadable) else _accept(one, now=now, part_of=part_of, desk=desk) for one in given]
 
 
-def _accept(one: Draft, *, now: datetime, desk: Desk) -> Taken:
+def _accept(one: Draft, *, now: datetime, part_of: Following, desk: Desk) -> Taken:
     try:
-        return domain.accept(one, now=now, company=desk.company, secret=desk.secret)
+        return domain.accept(one, now=now, company=desk.company, secret=desk.secret, part_of=part_of)
     except Refusal as refusal:
         return Unreadable(one.source, one.body, refusal, one.speaker)
 
@@ -330,13 +331,15 @@ async def append(
     await uow.touchpoints.append(ready, figures)
     await _save_traces(ready, traces, uow=uow)
     for one, told in zip(ready, figures, strict=True):
-        uow.outbox.add(told, at=now)
+        uow.outbox.add(told, at=now, part_of=one.part_of)
         if one.seen:
-            uow.outbox.add(_person(one), at=now)
+            uow.outbox.add(_person(one), at=now, part_of=one.part_of)
     promised = await commitments.make(ready, uow=uow, now=now)
     less_owed = await commitments.keep_by(ready, named.commitments, uow=uow, now=now)
     await cases.move_by(ready, threads, named.cases, uow=uow, company=desk.company, now=now)
-    uow.outbox.add_all((moved for one in ready for moved in _moved(one, where[one.touchpoint_id])), at=now)
+    for one in ready:
+        for moved in _moved(one, where[one.touchpoint_id]):
+            uow.outbox.add(moved, at=now, part_of=one.part_of)
     await conversations.save_threads(placed, disordered=disordered, uow=uow, company=desk.company, now=now)
     await uow.conversations.restate(less_owed)
     return {one.touchpoint_id: _answer(one, where[one.touchpoint_id], traces[one.trace_id], promised) for one in ready}
@@ -399,7 +402,7 @@ def _person(one: Touchpoint) -> PersonSeen:
         "trace_id": one.trace_id,
         "recorded_at": one.recorded_at,
     }
-    return domain.person_of(said | {"identifiers": [seen.as_row() for seen in one.seen]}, asked=one.draft.asked)
+    return domain.person_of(said | {"identifiers": [seen.as_row for seen in one.seen]}, asked=one.draft.asked)
 
 
 def _moved(one: Touchpoint, placed: Placed) -> list[ConversationMoved]:

@@ -4,12 +4,16 @@ python -m tests.load.rescoring polars FILE | timers: the two sides, each in a pr
 """
 
 import asyncio
+import csv
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -18,17 +22,23 @@ import asyncpg
 import httpx
 import numpy as np
 import polars as pl
+from uuid_utils.compat import uuid7
 
 from hilo.native.processes import launch
+from scoring.appraisals.domain import Lifecycle
+from scoring.census.domain import BELOW_ZERO_REASONS, CLASSES, treatments
+from scoring.classes.domain import WEAKNESSES, Tier
+from scoring.policies.domain import RuleSet
+from scoring.signals.domain import Signal
 
 from .grounds import ROOT, Grounds
 from .machine import cpu_seconds, peak_bytes
-from .results import Report, at_most, plain, say
+from .results import Report, at_most, median, plain, say
 
 CUSTOMERS = 1_000_000
 EACH = 5  # transactions of a customer, on average
 SEED = 20261121
-PATIENCE = 300.0  # seconds after which what is left is told by proportion
+PATIENCE = 900.0  # seconds
 DAY_COLUMNS = (
     "trace_id", "day", "currency", "entries", "purchases", "returns", "quantity", "revenue", "cost_of_goods", "contacts",
     "contact_cost", "quotes", "quotes_won", "quotes_lost", "payments", "paid",
@@ -131,17 +141,8 @@ def fill(place: Grounds, given: pl.DataFrame, customers: int, folder: Path) -> N
         ),
     ):
         place.postgres.query(statement, database="scoring")
-    asyncio.run(_first_standing(place))
-    names = place.postgres.query(
-        "select string_agg(column_name, ',' order by ordinal_position) from information_schema.columns "
-        "where table_name = 'standing' and column_name <> 'customer_id' and is_generated = 'NEVER'",
-        database="scoring",
-    )
-    place.postgres.query(
-        f"insert into standing (customer_id, {names}) select {_CUSTOMER}, {names} "
-        f"from (select * from standing limit 1) s, generate_series(1, {customers - 1}) g; delete from timer",
-        database="scoring",
-    )
+    asyncio.run(_standings(place, folder))
+    place.postgres.query("delete from timer", database="scoring")
     place.postgres.query("vacuum analyze", database="scoring")
 
 
@@ -151,21 +152,90 @@ async def _copy(place: Grounds, file: Path) -> None:
     await connection.close()
 
 
-async def _first_standing(place: Grounds) -> None:
-    """One customer looked at by the service itself; the others get a copy, which is another's and so told anew in any case."""
+async def _standings(place: Grounds, folder: Path) -> None:
+    """What the rules say of everybody stands there, in all that other rules could change; the cut points as well."""
     from common.clock import utc_now
     from common.company import Company
     from common.db import Database
-    from scoring.appraisals.domain import Cause
-    from scoring.appraisals.use_cases import reappraise
     from scoring.books import books_of
+    from scoring.classes.use_cases import compute_cut_points, judged, misplaced
     from scoring.uow import ScoringUnitOfWork
 
     database = Database.connect(place.postgres.url("scoring"))
-    async with ScoringUnitOfWork(database, books=books_of(Company.load(None))) as uow:
-        await reappraise({UUID("00000000-0000-7000-8000-000000000001"): Cause.LINKED}, uow=uow, now=utc_now())
+    now, books = utc_now(), books_of(Company.load(None))
+    async with ScoringUnitOfWork(database, books=books) as uow:
+        rules = await uow.policies.in_force()
+        await uow.cuts.add(await compute_cut_points(uow=uow, rules=rules, as_of=books.day_of(now), now=now))
+        (stretch,) = await uow.census.stretches()
+        figures, said = await judged(stretch, uow=uow, now=now)
         await uow.commit()
+    columns = np.stack([said.tier, said.reasons, said.abc, said.lifecycle, said.treatment], axis=1)
+    kinds, kind = np.unique(columns, axis=0, return_inverse=True)
+    ids = [UUID(bytes=each.tobytes()) for each in figures.customers.ids.astype(">u8")]
+    (folder / "kinds.csv").write_text("".join(_kind(nr, each.tolist(), rules) for nr, each in enumerate(kinds)))
+    (folder / "standings.csv").write_text(
+        "".join(f"{each},{nr}\n" for each, nr in zip(ids, kind.ravel().tolist(), strict=True))
+    )
+    holding = np.flatnonzero(said.signals).tolist()
+    (folder / "signals.csv").write_text(
+        "".join(
+            f"{uuid7()},{ids[at]},{name}\n"
+            for at in holding
+            for bit, name in enumerate(Signal)
+            if said.signals[at] >> bit & 1
+        )
+    )
+    await _load(place, folder)
+    async with ScoringUnitOfWork(database, books=books, reading=True) as uow:
+        wrong = await misplaced(after=None, uow=uow, now=now)
+        if len(wrong):
+            raise RuntimeError(f"{len(wrong)} standings were not filled as the rules say")
     await database.dispose()
+
+
+def _kind(number: int, said: Sequence[int], rules: RuleSet) -> str:
+    tier, reasons, abc, lifecycle, treatment = said
+    codes = [*BELOW_ZERO_REASONS, *WEAKNESSES]
+    part = treatments(rules)[treatment]
+    parts = {
+        "value": {"reasons": [code for at, code in enumerate(codes) if reasons >> at & 1]},
+        "treatment": part,
+        "holdings": {},
+        "alerts": [],
+    }
+    row = [
+        number,
+        list(Tier)[tier],
+        CLASSES[abc] if abc >= 0 else "",
+        list(Lifecycle)[lifecycle],
+        part["service_level"],
+    ]
+    text = io.StringIO()
+    csv.writer(text).writerow([*row, json.dumps(parts | {"suppress_paid_outbound": False, "more": "." * 500})])
+    return text.getvalue()
+
+
+async def _load(place: Grounds, folder: Path) -> None:
+    connection = await asyncpg.connect(place.postgres.url("scoring", driver="postgresql"))
+    await connection.execute(
+        "create temp table kinds (nr int, tier text, abc text, lifecycle text, level text, parts jsonb);"
+        "create temp table standings (customer_id uuid, nr int); create temp table signals (id uuid, customer_id uuid, signal text)"
+    )
+    for name in ("kinds", "standings", "signals"):
+        await connection.copy_to_table(name, source=folder / f"{name}.csv", format="csv", timeout=3600)
+    figures = "frequency, revenue, profitability, contribution, contacts, contact_cost, abc_profit, ranked_profit, contributed"
+    await connection.execute(
+        "insert into standing (customer_id, revision, appraised_at, is_vacant, is_ranked, tier, abc, lifecycle, in_best, in_worst, "
+        f"{figures}, service_level, suppress_paid_outbound, rules_version, parts) select customer_id, 1, now(), false, true, tier, abc, "
+        f"lifecycle, false, false, {', '.join('0' * 9)}, level, false, 'x', parts from standings join kinds using (nr)",
+        timeout=3600,
+    )
+    await connection.execute(
+        "insert into signal (id, customer_id, signal, since, raised_at, announced, evidence) "
+        "select id, customer_id, signal, current_date, now(), false, '{}' from signals",
+        timeout=3600,
+    )
+    await connection.close()
 
 
 async def timers() -> None:
@@ -180,7 +250,7 @@ async def timers() -> None:
 
 
 def rescoring(place: Grounds, *, rounds: int, seconds: float, scale: int = CUSTOMERS) -> Report:
-    """PUT other thresholds, until the last customer has been looked at again."""
+    """PUT other thresholds, until whoever they concern has been looked at again."""
     environment = place.migrated("scoring")
     given = transactions(scale)
     file = place.folder / "transactions.parquet"
@@ -193,37 +263,79 @@ def rescoring(place: Grounds, *, rounds: int, seconds: float, scale: int = CUSTO
     worker = launch(command, log=place.folder / "timers.log", environment=environment, directory=ROOT, when_orphaned=signal.SIGTERM)  # fmt: skip
     try:
         time.sleep(3.0)
-        polars = sorted((_polars(file) for _ in range(max(rounds, 3))), key=lambda one: one["seconds"])[1]
-        before = cpu_seconds(worker.pid)
-        moment = place.postgres.query("select now()", database="scoring")
-        _change_rules(api.base, place)
-        took, ranked, done = _until_done(place, moment, scale)
-        used, peak = cpu_seconds(worker.pid) - before, peak_bytes(worker.pid)
+        beside: list[dict[str, float]] = []
+        changes: list[Changed] = []
+        for number in range(max(rounds, 3)):
+            beside.append(_polars(file))
+            share = 0.07 if number % 2 == 0 else 0.10
+            changes.append(_changed(place, api.base, worker.pid, {"mvc_share": share}))
+            say(f"  polars {beside[-1]['seconds']:.2f} s  {changes[-1]}")
+        steeper = _changed(place, api.base, worker.pid, {"growing_ratio": 1.3})
+        say(f"  growing_ratio {steeper}")
+        peak = peak_bytes(worker.pid)
     finally:
         worker.stop()
-    whole = ranked + (took - ranked) * scale / max(1, done)
+    return _reported(scale, beside, changes, steeper, peak)
+
+
+@dataclass(frozen=True)
+class Changed:
+    """One change of rules: seconds until nobody was left, until the population was ranked; who was looked at; CPU in seconds."""
+
+    took: float
+    ranked: float
+    concerned: int
+    worker: float
+    postgres: float
+
+
+def _changed(place: Grounds, base: str, worker: int, other: Mapping[str, float]) -> Changed:
+    server = place.postgres.process.pid if place.postgres.process else 0
+    before = cpu_seconds(worker), cpu_seconds(server)
+    moment = place.postgres.query("select now()", database="scoring")
+    begun = time.perf_counter()
+    _change_rules(base, place, other)
+    took, ranked = _until_done(place, moment, begun)
+    used = cpu_seconds(worker) - before[0], cpu_seconds(server) - before[1]
+    concerned = place.postgres.query(
+        f"select count(*) from standing where appraised_at > '{moment}'", database="scoring"
+    )
+    return Changed(took, ranked, int(concerned), *used)
+
+
+def _reported(
+    scale: int, beside: list[dict[str, float]], changes: list[Changed], steeper: Changed, peak: int
+) -> Report:
     report = Report(
         "rescoring",
-        f"PUT thresholds with {scale:,} customers and {scale * EACH:,} transactions, until everybody has been looked at again.",
+        f"PUT another mvc_share with {scale:,} customers and {scale * EACH:,} transactions, until whoever it concerns has been looked at again.",
     )
+    polars = median([one["seconds"] for one in beside])
     report.figures = [
-        at_most("times polars on the same parquet", whole / polars["seconds"], 4),
+        at_most(
+            "times polars on the same parquet",
+            median([one.took / each["seconds"] for one, each in zip(changes, beside, strict=True)]),
+            4,
+        ),
         at_most("memory of the worker at its highest", peak / 1e6, 500, unit=" MB", digits=0),
-        plain("seconds until everybody was looked at", whole, unit=" s"),
-        plain("of them until the population was ranked", ranked, unit=" s"),
-        plain("customers a second", done / max(1e-9, took - ranked), digits=0),
-        plain("worker's CPU a customer", used / max(1, done) * 1e6, unit=" us", digits=0),
-        plain("polars", polars["seconds"], unit=" s", digits=2),
-        plain("polars' memory at its highest", polars["peak"] / 1e6, unit=" MB", digits=0),
+        plain("seconds until nobody was left", median([one.took for one in changes]), unit=" s"),
+        plain("of them until the population was ranked", median([one.ranked for one in changes]), unit=" s"),
+        plain("customers concerned", median([one.concerned for one in changes]), digits=0),
+        plain("worker's CPU", median([one.worker for one in changes]), unit=" s"),
+        plain("PostgreSQL's CPU", median([one.postgres for one in changes]), unit=" s"),
+        plain("another growing_ratio instead: seconds", steeper.took, unit=" s"),
+        plain("customers concerned by that", steeper.concerned, digits=0),
+        plain("polars", polars, unit=" s", digits=2),
+        plain("polars' memory at its highest", median([one["peak"] for one in beside]) / 1e6, unit=" MB", digits=0),
     ]
     report.notes = [
         (
-            "polars computes the classes of everybody from a file and keeps them in memory. Scoring reads its rows from PostgreSQL, compares each customer "
-            "with what was said of him, writes the standing, the dated change and the event for the others."
+            "polars computes the classes of everybody from a file and keeps them in memory. Scoring reads its rows from PostgreSQL, asks its rules of "
+            "columns of everybody's figures, beside what stands of each, and for whoever is to be told otherwise writes the standing, the dated change "
+            "and the events. Days of waking (windows of the drop, months of dormancy, months that spare the young) concern everybody: they are "
+            "looked at one by one."
         )
     ]
-    if done < scale:
-        report.notes.append(f"Stopped after {took:.0f} s and {done:,} customers; the whole is told by proportion.")
     return report
 
 
@@ -234,34 +346,32 @@ def _polars(file: Path) -> dict[str, float]:
     return outcome
 
 
-def _change_rules(base: str, place: Grounds) -> None:
+def _change_rules(base: str, place: Grounds, other: Mapping[str, float]) -> None:
     url = f"{base}/scoring/v1/policies/thresholds"
     with httpx.Client(headers={"Authorization": place.authorization.partition(": ")[2]}, timeout=120) as client:
         read = client.get(url)
-        body = read.json() | {"mvc_share": 0.07}
-        client.put(url, json=body, headers={"If-Match": read.headers["ETag"]}).raise_for_status()
+        client.put(url, json=read.json() | other, headers={"If-Match": read.headers["ETag"]}).raise_for_status()
 
 
-def _until_done(place: Grounds, moment: str, scale: int) -> tuple[float, float, int]:
-    """Seconds until done (or out of patience), seconds until the ranking was there, customers looked at."""
-    begun = time.perf_counter()
+def _until_done(place: Grounds, moment: str, begun: float) -> tuple[float, float]:
+    """Seconds until nothing of it is due any more, and until the ranking was there."""
     ranked = 0.0
     while True:
-        due, cuts, done = (
+        due, cuts = (
             int(each)
             for each in place.postgres.query(
                 "select (select count(*) from timer where name in ('rank', 'wave') and due_at < now() + interval '10 s'), "
-                f"(select count(*) from cut_points where computed_at > '{moment}'), "
-                f"(select count(*) from standing where appraised_at > '{moment}')",
+                f"(select count(*) from cut_points where computed_at > '{moment}')",
                 database="scoring",
             ).split("|")
         )
         passed = time.perf_counter() - begun
-        if cuts and not ranked:
-            ranked = passed
-        if (not due and ranked and done >= scale) or passed > PATIENCE:
-            return passed, ranked, done
-        time.sleep(1.0)
+        ranked = ranked or passed * bool(cuts)
+        if not due and ranked:
+            return passed, ranked
+        if passed > PATIENCE:
+            raise TimeoutError("nobody waits that long for other rules")
+        time.sleep(0.1)
 
 
 def main() -> None:

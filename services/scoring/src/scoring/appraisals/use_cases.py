@@ -1,8 +1,9 @@
 """Looking at customers again: the figures, the rules, what changed, and what the others are told of it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -57,11 +58,11 @@ class Reappraisal:
     def is_vacant(self) -> bool:
         return self.appraisal.subject.traces == 0
 
-    @property
+    @cached_property
     def is_told_otherwise(self) -> bool:
         return self.known.standing is None or self.known.standing.parts != self.parts
 
-    @property
+    @cached_property
     def is_classed_otherwise(self) -> bool:
         before, now = self.known.standing, self.appraisal
         if now.subject.restricted and before is not None:
@@ -108,18 +109,21 @@ async def _reappraise(causes: Mapping[UUID, Cause], *, uow: ScoringUnitOfWork, n
 async def subjects_of(customers: Iterable[UUID], *, uow: ScoringUnitOfWork) -> dict[UUID, Subject]:
     """What is on record of each customer beside his days."""
     wanted = list(customers)
-    told, traces = await uow.links.customers(wanted), await uow.links.trace_counts(wanted)
-    complaints, categories = await uow.links.open_complaints(wanted), await uow.values.categories_of(wanted)
-    restricted = await uow.links.restricted(wanted)
-    found = {}
-    for each in wanted:
-        row = told.get(each)
-        subject = Subject(each, traces=traces.get(each, 0), open_complaints=complaints.get(each, 0))
-        if row is not None:
-            since = None if row.since is None else uow.books.day_of(row.since)
-            subject = replace(subject, since=since, kind=row.kind, state=row.state, key_account=row.key_account)
-        found[each] = replace(subject, categories=categories.get(each, ()), restricted=each in restricted)
-    return found
+    told, categories = await uow.links.subjects(wanted), await uow.values.categories_of(wanted)
+    return {
+        each.customer_id: Subject(
+            customer_id=each.customer_id,
+            since=None if each.since is None else uow.books.day_of(each.since),
+            kind=each.kind,
+            state=each.state,
+            key_account=each.key_account,
+            open_complaints=each.open_complaints,
+            traces=each.traces,
+            categories=categories.get(each.customer_id, ()),
+            restricted=each.restricted,
+        )
+        for each in told
+    }
 
 
 def _look_again(
@@ -186,8 +190,9 @@ def _tell(again: Sequence[Reappraisal], *, uow: ScoringUnitOfWork, now: datetime
 def _state_event(customer_id: UUID, revision: int, as_of: datetime, parts: Mapping[str, Any]) -> ValueChanged:
     dated = {"as_of": written(as_of)}
     value = parts["value"] and {**parts["value"], **dated}
-    return ValueChanged.model_validate(
-        {**parts, "customer_id": customer_id, "revision": revision, "as_of": as_of, "value": value}
+    # made of what is right already: to check each of its parts anew would cost as much as to write it
+    return ValueChanged.model_construct(
+        **{**parts, "customer_id": customer_id, "revision": revision, "as_of": as_of, "value": value}
     )
 
 

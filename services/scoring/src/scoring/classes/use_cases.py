@@ -17,7 +17,8 @@ from common.timers import Timer
 from common.uow import LOCK_SLOTS
 from scoring.appraisals.domain import Cause, own_mvc_window, windows_of
 from scoring.appraisals.use_cases import AT_ONCE, reappraise
-from scoring.census.domain import Column, Spans, as_bytes, judge, rankings_of
+from scoring.census.domain import Column, Figures, Said, Spans, as_bytes, judge, rankings_of
+from scoring.census.repository import Stretch
 from scoring.classes.domain import CutPoints, abc_cuts, mvc_cut, mvc_window, worst_cut
 from scoring.policies.domain import RuleSet
 from scoring.uow import ScoringUnitOfWork
@@ -158,15 +159,20 @@ async def misplaced(*, after: UUID | None, uow: ScoringUnitOfWork, now: datetime
 
     Found without a lock, and so no more than a hint: what is said of each is decided when he is looked at again.
     """
-    rules, cuts, books = await uow.policies.in_force(), await uow.cuts.latest(), uow.books
-    today = books.day_of(now)
-    windows = windows_of(today, rules.thresholds, own_mvc_window(today, cuts, books), books.fiscal_year_starts)
-    found = [np.zeros(0, "S16")]
+    rules, found = await uow.policies.in_force(), [np.zeros(0, "S16")]
     for stretch in await uow.census.stretches(after=after):
-        figures = await uow.census.figures(stretch, Spans.of(today, windows, rules.thresholds), books)
-        subjects = await uow.census.subjects(figures, stretch, rules=rules, books=books)
+        figures, now_said = await judged(stretch, uow=uow, now=now)
         said = await uow.census.said(figures, stretch, rules=rules)
-        asked = partial(judge, figures, subjects, rules=rules, cuts=cuts, books=books)
-        places = said.otherwise(await asyncio.to_thread(asked))
-        found.append(as_bytes(figures.customers.ids[places]))
+        found.append(as_bytes(figures.customers.ids[said.otherwise(now_said)]))
     return np.sort(np.concatenate(found))
+
+
+async def judged(stretch: Stretch, *, uow: ScoringUnitOfWork, now: datetime) -> tuple[Figures, Said]:
+    """The figures of a stretch of customers, and what the rules say of them today."""
+    rules, cuts, books = await uow.policies.in_force(), await uow.cuts.latest(), uow.books
+    today, thresholds = books.day_of(now), rules.thresholds
+    windows = windows_of(today, thresholds, own_mvc_window(today, cuts, books), books.fiscal_year_starts)
+    figures = await uow.census.figures(stretch, Spans.of(today, windows, thresholds), books)
+    subjects = await uow.census.subjects(figures, stretch, rules=rules, books=books)
+    asked = partial(judge, figures, subjects, rules=rules, cuts=cuts, books=books)
+    return figures, await asyncio.to_thread(asked)

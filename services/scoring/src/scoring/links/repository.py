@@ -1,13 +1,14 @@
 """Every query on links, customers and open cases."""
 
 from collections.abc import Iterable
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import among, insert_rows
+from common.bulk import Many, among, insert_rows
 from common.contracts.identity import ContactChanged, CustomerChanged, Move
 from common.contracts.interactions import CaseMoved
 from common.revisions import if_newer, latest
@@ -17,6 +18,19 @@ LONGEST_CHAIN = 50
 # A suggestion, a petition or a compliment is no complaint; an answered case is no open one.
 COMPLAINTS = frozenset({"complaint", "claim"})
 OPENING = frozenset({"opened", "reopened", "expired"})
+
+
+class Told(NamedTuple):
+    """What is on record of a customer."""
+
+    customer_id: UUID
+    since: datetime | None
+    kind: str
+    state: str
+    key_account: bool
+    traces: int
+    open_complaints: int
+    restricted: bool
 
 
 class LinkRepository:
@@ -92,18 +106,28 @@ class LinkRepository:
         """What identity told of each customer."""
         return {row.customer_id: row for row in await self._among(sa.select(customer), customer.c.customer_id, ids)}
 
-    async def trace_counts(self, ids: Iterable[UUID]) -> dict[UUID, int]:
-        query = sa.select(trace_link.c.customer_id, sa.func.count().label("traces")).group_by(trace_link.c.customer_id)
-        return {row.customer_id: row.traces for row in await self._among(query, trace_link.c.customer_id, ids)}
-
-    async def open_complaints(self, ids: Iterable[UUID]) -> dict[UUID, int]:
-        query = (
-            sa.select(trace_link.c.customer_id, sa.func.count().label("cases"))
-            .join(open_case, open_case.c.trace_id == trace_link.c.trace_id)
-            .where(open_case.c.is_open)
-            .group_by(trace_link.c.customer_id)
-        )
-        return {row.customer_id: row.cases for row in await self._among(query, trace_link.c.customer_id, ids)}
+    async def subjects(self, ids: Iterable[UUID]) -> list["Told"]:
+        """What is on record of each customer, whether identity ever told of him or not: key by key, in one statement."""
+        wanted = list(ids)
+        asked = sa.literal(wanted, Many(sa.Uuid()))
+        if self._session.get_bind().dialect.name == "postgresql":
+            keys = sa.func.unnest(asked, type_=sa.Uuid()).table_valued("value").render_derived()
+        else:
+            keys = sa.func.json_each(asked).table_valued("value")
+        key: sa.ColumnElement[UUID] = sa.type_coerce(keys.c.value, sa.Uuid())
+        owned = sa.select(sa.func.count()).where(trace_link.c.customer_id == key)
+        complained = owned.join_from(trace_link, open_case, open_case.c.trace_id == trace_link.c.trace_id)
+        query = sa.select(
+            key,
+            customer.c.since,
+            sa.func.coalesce(customer.c.kind, "person"),
+            sa.func.coalesce(customer.c.state, "active"),
+            sa.func.coalesce(customer.c.key_account, sa.false()),
+            owned.scalar_subquery(),
+            complained.where(open_case.c.is_open).scalar_subquery(),
+            sa.select(restriction.c.restricted).where(restriction.c.customer_id == key).scalar_subquery(),
+        ).select_from(keys.outerjoin(customer, customer.c.customer_id == key))
+        return [Told._make((*row[:-1], bool(row[-1]))) for row in (await self._session.execute(query)).all()]
 
     async def survivor_of(self, customer_id: UUID) -> UUID:
         """Who carries the customer's data today: himself, or whoever absorbed him, however often that went on."""

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Literal
 
+import orjson
 import sqlalchemy as sa
+from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.bulk import insert_rows
@@ -52,13 +55,11 @@ class PolicyRepository:
         return rows
 
     async def in_force(self) -> RuleSet:
-        thresholds, treatment = await self.latest(THRESHOLDS), await self.latest(TREATMENT)
-        return RuleSet(
-            Thresholds.model_validate(thresholds.body),
-            thresholds.version,
-            TreatmentPolicy.model_validate(treatment.body),
-            treatment.version,
-        )
+        newest = sa.select(policy.c.name, sa.func.max(policy.c.version)).group_by(policy.c.name)
+        query = sa.select(policy).where(sa.tuple_(policy.c.name, policy.c.version).in_(newest))
+        found = {row.name: (row.version, orjson.dumps(row.body)) for row in await self._session.execute(query)}
+        shipped = _shipped_bodies(self._currency)
+        return _rules(*(found.get(name, (SHIPPED, shipped[name])) for name in (THRESHOLDS, TREATMENT)))
 
     async def add(self, version: PolicyVersion) -> None:
         row = {
@@ -71,5 +72,21 @@ class PolicyRepository:
         await insert_rows(self._session, policy, [row])
 
     def _shipped(self, name: PolicyName) -> PolicyVersion:
-        body = Thresholds() if name == THRESHOLDS else shipped_policy(self._currency)
-        return PolicyVersion(name, SHIPPED, body.model_dump(mode="json"), None, None)
+        return PolicyVersion(name, SHIPPED, orjson.loads(_shipped_bodies(self._currency)[name]), None, None)
+
+
+@lru_cache
+def _shipped_bodies(currency: str) -> dict[PolicyName, bytes]:
+    bodies: dict[PolicyName, BaseModel] = {THRESHOLDS: Thresholds(), TREATMENT: shipped_policy(currency)}
+    return {name: orjson.dumps(body.model_dump(mode="json")) for name, body in bodies.items()}
+
+
+@lru_cache(maxsize=32)
+def _rules(thresholds: tuple[int, bytes], treatment: tuple[int, bytes]) -> RuleSet:
+    """Rules are read with every batch and change once a month: what they mean is worked out once."""
+    return RuleSet(
+        Thresholds.model_validate_json(thresholds[1]),
+        thresholds[0],
+        TreatmentPolicy.model_validate_json(treatment[1]),
+        treatment[0],
+    )

@@ -1,14 +1,14 @@
 """What a relationship is worth: sums of days over a window, and the formula profitability = F * V - cost of sales."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 from functools import lru_cache
-from operator import add, attrgetter, neg
-from typing import Any
+from operator import add, neg
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -57,8 +57,7 @@ class Window:
         return self.first <= day <= self.last
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(NamedTuple):
     """What a day, or any sum of days, holds; money in minor units. Adding and taking back are exact, in any order."""
 
     entries: int = 0  # purchase touchpoints of any amount
@@ -75,26 +74,23 @@ class Tally:
     payments: int = 0
     paid: int = 0
 
-    def __add__(self, other: "Tally") -> "Tally":
-        return Tally(*map(add, counts_of(self), counts_of(other)))
+    def __add__(self, other: "Tally") -> "Tally":  # type: ignore[override]
+        return Tally._make(map(add, self, other))
 
     def __neg__(self) -> "Tally":
-        return Tally(*map(neg, counts_of(self)))
+        return Tally._make(map(neg, self))
 
     @property
     def is_nothing(self) -> bool:
-        return not any(counts_of(self))
+        return not any(self)
 
 
-COUNTED = tuple(each.name for each in fields(Tally))
+COUNTED = Tally._fields
 MONEY = tuple(COUNTED.index(name) for name in ("revenue", "cost_of_goods", "contact_cost", "paid"))
 _ENTRIES, _REVENUE = COUNTED.index("entries"), COUNTED.index("revenue")
-# All counts of a tally, in the order of its fields: read in C, because every figure is made of them.
-counts_of: Callable[[Tally], tuple[int, ...]] = attrgetter(*COUNTED)
 
 
-@dataclass(frozen=True, slots=True)
-class Day:
+class Day(NamedTuple):
     """What one day brought in one currency."""
 
     day: date
@@ -215,7 +211,7 @@ def total(days: Iterable[Day], window: Window, exchange: Exchange) -> Sums:
     first, last = window.first, window.last
     for each in days:
         if first <= each.day <= last:
-            by_currency.setdefault(each.currency, []).append(counts_of(each.tally))
+            by_currency.setdefault(each.currency, []).append(each.tally)
     return _converted(
         {
             currency: counts[0] if len(counts) == 1 else tuple(map(sum, zip(*counts, strict=True)))
@@ -227,7 +223,7 @@ def total(days: Iterable[Day], window: Window, exchange: Exchange) -> Sums:
 
 def converted(by_currency: Mapping[str, Tally], exchange: Exchange) -> Sums:
     """One tally in the company's currency; counts are added, money is converted."""
-    return _converted({currency: counts_of(tally) for currency, tally in by_currency.items()}, exchange)
+    return _converted(by_currency, exchange)
 
 
 def _converted(by_currency: Mapping[str, Sequence[int]], exchange: Exchange) -> Sums:
@@ -243,7 +239,7 @@ def _converted(by_currency: Mapping[str, Sequence[int]], exchange: Exchange) -> 
         whole = counts if len(by_currency) == 1 else list(map(add, whole, counts))
         if given[_ENTRIES]:
             billed[currency] = given[_REVENUE]
-    return Sums(Tally(*whole), billed, tuple(dict.fromkeys(missing)))
+    return Sums(Tally._make(whole), billed, tuple(dict.fromkeys(missing)))
 
 
 def compared(amount: Any, ratio: float, of: Any, *, parts: int = 1) -> Any:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.bulk import among, insert_rows
 from scoring.links.models import trace_link
-from scoring.values.domain import ANONYMOUS, COUNTED, Day, Tally, Window, counts_of
+from scoring.values.domain import ANONYMOUS, COUNTED, Day, Tally, Window
 from scoring.values.models import category_value, day_value
 
 Slot = tuple[UUID, date, str]  # trace, day, currency
@@ -28,7 +28,7 @@ class ValueRepository:
     async def add(self, changes: Mapping[Slot, Tally]) -> None:
         """Add tallies to their days; a negative tally takes back. In any order."""
         rows = [
-            {"trace_id": trace, "day": day, "currency": currency} | dict(zip(COUNTED, counts_of(tally), strict=True))
+            {"trace_id": trace, "day": day, "currency": currency} | dict(zip(COUNTED, tally, strict=True))
             for (trace, day, currency), tally in sorted(changes.items(), key=lambda item: item[0])
             if not tally.is_nothing
         ]
@@ -52,8 +52,9 @@ class ValueRepository:
         if until is not None:
             query = query.where(day_value.c.day <= until)
         found: dict[UUID, list[Day]] = {}
-        for row in await self._session.execute(query.where(among(trace_link.c.customer_id, customers))):
-            found.setdefault(row[0], []).append(Day(row[1], row[2], Tally(*row[3:])))
+        rows = await self._session.execute(query.where(among(trace_link.c.customer_id, customers)))
+        for customer_id, day, currency, *counts in rows.all():
+            found.setdefault(customer_id, []).append(Day(day, currency, Tally._make(counts)))
         return found
 
     async def categories_of(self, customers: Iterable[UUID]) -> dict[UUID, tuple[tuple[str, int], ...]]:

@@ -254,7 +254,7 @@ async def _outcome(scene: Scene) -> tuple[str, str]:
     arena = scene.arena
     from_here = arena.log.stat().st_size
     process = await scene.do(arena.launch)
-    await scene.do(lambda: wait_until(lambda: arena.is_ready() or not process.is_alive(), within=15))
+    await scene.do(lambda: wait_until(lambda: arena.is_ready() or not process.is_alive(), within=90))
     if not process.is_alive():
         return "did not start", arena.log.read_text(errors="replace")[from_here:].strip()
     try:

@@ -1,6 +1,9 @@
 """Readiness tells of a database that takes nothing, and of a clock that is off."""
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from common.contracts import scoring
-from common.db import Database
+from common.db import COMMON, Database
 from common.health import Readings, clock_agrees, database_answers
 from common.uow import UnitOfWork
 
@@ -51,6 +54,23 @@ async def test_a_database_that_takes_no_writes_is_not_ready_until_it_takes_one_a
     await allow_writes(database, yes=True)
     await write(database)
     assert await verdict(ready) == ("ready", "ok")
+
+
+async def test_nobody_is_to_wait_for_a_file_that_another_program_holds(tmp_path: Path) -> None:
+    database = Database.connect(f"sqlite+aiosqlite:///{tmp_path}/held.db")
+    async with database.engine.begin() as connection:
+        await connection.run_sync(COMMON.create_all)
+    async with database.engine.execution_options(hilo_reading=True).connect() as connection:
+        await connection.exec_driver_sql("PRAGMA busy_timeout = 10")
+    with closing(sqlite3.connect(tmp_path / "held.db", isolation_level=None)) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        assert await database.answers(1)
+        with pytest.raises(sa.exc.OperationalError):
+            await write(database)
+        assert not await database.answers(1)
+    await write(database)
+    assert await database.answers(1)
+    await database.dispose()
 
 
 async def test_a_row_that_is_refused_for_its_own_sake_says_nothing_of_the_database(database: Database) -> None:

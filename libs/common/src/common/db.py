@@ -201,9 +201,9 @@ class Database:
         return self._refused[1]
 
     async def answers(self, within: float) -> bool:
-        """Whether the server takes a new connection and answers on it within so many seconds. A file always does."""
+        """Whether the server takes a new connection and answers on it within so many seconds. A file does, unless another holds it."""
         if self.dialect == "sqlite":
-            return True
+            return self.takes_no_writes != _HELD
         try:
             async with asyncio.timeout(within), self._probing.connect() as connection:
                 await connection.exec_driver_sql("SELECT 1")
@@ -275,13 +275,14 @@ def upsert(table: Table, dialect: str) -> Any:
     return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
 
 
+_HELD = "another program holds its file"
 # By asyncpg's code and by SQLite's words.
 _NO_WRITES = {
     "53100": "its disk is full",
     "25006": "it is read-only",
     "database or disk is full": "its disk is full",
     "attempt to write a readonly database": "it is read-only",
-    "database is locked": "another program holds its file",  # for longer than we waited
+    "database is locked": _HELD,  # for longer than we waited
     "database disk image is malformed": "its file is damaged",
 }
 

@@ -5,18 +5,17 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from common.contracts.interactions import PersonSeen
 from identity.customers.models import customer
 from identity.linking.models import trace
-from identity.merges.domain import representative
 from identity.merges.undoing import undo_merge
 from identity.merges.use_cases import merge_customers
 
 from ..conftest import COMPANY, Identity, seen  # noqa: TID252
-from .test_use_cases import MARTA, owner
+from .test_use_cases import MARTA, learn, owner
 
 ANA, AM, LUIS = "Ana María", "A. M.", "Luis"
 VOWELS = {ord(letter): f"{letter}{vowel}" for letter, vowel in zip("bcdfglmnprstvz", "aeioauaeioueia", strict=True)}
@@ -35,6 +34,7 @@ Said = st.lists(
 )  # fmt: skip
 ONE = ["phone:3011122{}", "email:ana{}@example.com", "account:shop:{}1"]
 OTHER = ["phone:3154445{}", "email:am{}@work.example.com", "document:co-cc:52123{}"]
+THIRD = ["partner:acme:{}7", "account:club:{}8", "phone:3189990{}"]
 
 
 _numbers = iter(range(100, 1_000))
@@ -64,6 +64,15 @@ class Town:
         assert other is not None
         return one, other
 
+    async def settle_third(self) -> UUID:
+        third = [self.said(THIRD[2], THIRD[0], name=LUIS), self.said(THIRD[1], THIRD[0], name=LUIS)]
+        self.seen += third
+        for each in third:
+            await self.identity.happen(each)
+        found = await self.identity.owner(third[0])
+        assert found is not None
+        return found
+
     async def hear(self, told: list[Any], cuts: Any) -> None:
         """The same words, in batches that are cut as it happens."""
         batch: list[PersonSeen] = []
@@ -87,13 +96,14 @@ class Town:
         ]
 
 
-async def keep_apart(identity: Identity, one: UUID, other: UUID) -> None:
-    """The cannot-link that an undo leaves, without a merge."""
-    async with identity.uow() as uow:
-        left, right = [representative((await uow.links.trails_of_customers([each])).values()) for each in (one, other)]
-        assert left is not None
-        assert right is not None
-        await uow.links.keep_apart(left, right, decision_id=UUID(int=0), at=identity.clock())
+async def keep_apart_as(merge_id: UUID, town: Town, twin: Town) -> None:
+    """In the twin, where there is no such merge, the cannot-link that its undo leaves."""
+    async with town.identity.uow() as uow:
+        merge = await uow.links.decision(merge_id)
+        assert merge is not None
+        traces = [each.trace_id for each in town.seen]
+        left, right = (twin.seen[traces.index(each)].trace_id for each in (merge.left_trace, merge.right_trace) if each)
+        await uow.links.keep_apart(left, right, decision_id=UUID(int=0), at=town.identity.clock())
         await uow.commit()
 
 
@@ -138,13 +148,62 @@ async def test_whatever_came_meanwhile_an_undo_gives_the_customers_of_a_town_wit
     cuts: Any,
 ) -> None:
     towns = Town(identity, next(_numbers)), Town(identity, next(_numbers))
-    pairs = [await town.settle() for town in towns]
-    merge_id = await merged(identity, *pairs[0])
-    await keep_apart(identity, *pairs[1])
+    pair, _ = [await town.settle() for town in towns]
+    merge_id = await merged(identity, *pair)
+    await keep_apart_as(merge_id, *towns)
     for town in towns:
         await town.hear(told, cuts)
     await undone(identity, merge_id)
     assert await towns[0].whose() == await towns[1].whose()
+
+
+# Others learn since as well: at the moment of each touchpoint they know what they knew at that moment.
+LEARNT_LATER = (
+    [([ONE[1]], [OTHER[0]], [THIRD[1]], ANA, True), ([ONE[0]], [], [], None, True)],
+    [([ONE[0]], [OTHER[2], OTHER[0]], [], LUIS, False)],
+    [],
+)
+# Whom the rules founded is nobody's any more, once all is told again.
+FOUNDED_SINCE = (
+    [([ONE[2]], [], [THIRD[1]], None, True)],
+    [
+        ([], [OTHER[0]], [], LUIS, False),
+        ([ONE[0], ONE[2]], [OTHER[0]], [], None, False),
+        ([ONE[0]], [OTHER[0], OTHER[1]], [], AM, False),
+    ],
+    [([ONE[2], ONE[1]], [OTHER[2]], [THIRD[1]], AM, True)],
+)
+
+
+@example(tales=LEARNT_LATER, third_survives=True, in_order=True, cuts=Random(0))
+@example(tales=FOUNDED_SINCE, third_survives=True, in_order=True, cuts=Random(0))
+@settings(phases=[Phase.explicit], deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    tales=st.tuples(Said, st.one_of(st.just([]), Said), st.one_of(st.just([]), Said)),
+    third_survives=st.booleans(),
+    in_order=st.booleans(),
+    cuts=st.randoms(use_true_random=False),
+)
+async def test_two_merges_undone_in_either_order_give_the_customers_of_a_town_without_them(
+    identity: Identity, tales: tuple[list[Any], list[Any], list[Any]], third_survives: bool, in_order: bool, cuts: Any
+) -> None:
+    towns = Town(identity, next(_numbers)), Town(identity, next(_numbers))
+    people = [(*await town.settle(), await town.settle_third()) for town in towns]
+    one, other, third = people[0]
+    merges = [await merged(identity, one, other)]
+    merges.append(await merged(identity, *((third, one) if third_survives else (one, third))))
+    for merge_id in merges:
+        await keep_apart_as(merge_id, *towns)
+    undos = merges if in_order else merges[::-1]
+    for tale, undo in zip(tales, [*undos, None], strict=True):
+        for town, whom in zip(towns, people, strict=True):
+            await town.hear(tale, cuts)
+            await learn(identity, whom[2] if third_survives else whom[0], "hobby", f"{len(town.seen)}")
+        if undo is not None:
+            await undone(identity, undo)
+    assert await towns[0].whose() == await towns[1].whose()
+    active = {row.customer_id for row in await identity.rows(customer) if row.state == "active"}
+    assert active == set((await identity.owners()).values())
 
 
 async def test_what_the_rules_joined_to_him_meanwhile_is_decided_anew(identity: Identity) -> None:

@@ -282,7 +282,7 @@ class Alone:
 
     def start(self, role: str) -> None:  # noqa: ARG002
         process = self.launch()
-        wait_for(process, self.is_ready, name="hilo run", log=self.log, within=90)
+        wait_for(process, self.is_ready, name="hilo run", log=self.log, within=240)
 
     def start_all(self, roles: Sequence[str]) -> None:
         for role in roles:

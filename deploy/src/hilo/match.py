@@ -31,7 +31,7 @@ _PLAIN_EMAIL = re.compile(
 )
 _PLAIN_CEDULA = re.compile(r"document:co-cc:([1-9][0-9]{4,9})", re.ASCII | re.IGNORECASE)
 ROWS_AT_ONCE = 20_000
-MOST_REMEMBERED = 200_000  # distinct values of a part
+MOST_REMEMBERED = 50_000  # distinct values of a part
 EXPLAINED_AT_ONCE = 100_000  # pairs
 
 

@@ -41,9 +41,9 @@ class Codebook:
         names = ("word", "building", "unit", "organisation", *PLACES, *GROUPS)
         self._codes: dict[str, dict[str, int]] = {name: {"": 0} for name in names}
 
-    def words(self) -> dict[str, list[str]]:
-        """The words of each vocabulary by their numbers."""
-        return {name: list(codes) for name, codes in self._codes.items()}
+    def close(self) -> dict[str, list[str]]:
+        """The words of each vocabulary by their numbers, once no more are met."""
+        return {name: list(self._codes.pop(name)) for name in list(self._codes)}
 
     def code(self, vocabulary: str, word: str) -> int:
         codes = self._codes[vocabulary]
@@ -106,7 +106,7 @@ class Columns:
         book = Codebook()
         rows = [book.row(person) for person in people]
         table = np.fromiter(chain.from_iterable(rows), dtype=np.int32).reshape(len(rows), sum(_WIDTHS.values()))
-        return cls(len(rows), _divided(table, _WIDTHS), book.words())
+        return cls(len(rows), _divided(table, _WIDTHS), book.close())
 
     def in_order(self, order: npt.NDArray[np.int64]) -> "Columns":
         """The same records in another order."""
@@ -188,7 +188,7 @@ class Reader:
             for group, codes in _divided(rows, _OF_IDENTIFIERS).items():
                 for slot in range(MOST_VALUES):
                     _add(table[group], codes[:, slot])
-        return Columns(count, table, self._book.words())
+        return Columns(count, table, self._book.close())
 
 
 # The entries of a profile that each part is read from.

@@ -128,3 +128,18 @@ async def test_what_a_person_did_goes_with_the_touchpoint_by_which_he_named_the_
     assert {move.conversation_id for move in await standing_word(world) if move.move == "parked"} == {
         UUID(hers["touchpoint_id"])
     }
+
+
+async def test_a_correction_that_makes_it_another_customers_lies_before_what_he_said_since(world: Any) -> None:
+    mistaken = await world.record(identifiers=ANA)
+    await world.record(identifiers=EVA, outcome="resolved")
+    await world.link(*ANA)
+    eva = await world.link(*EVA)
+    (row,) = [row for row in await world.rows(touchpoint) if str(row["touchpoint_id"]) == mistaken["touchpoint_id"]]
+    body = {"kind": "message", "channel": "call", "identifiers": EVA, "occurred_at": world.clock().isoformat()}
+    body |= {"source": row["source"], "external_id": row["external_id"]}
+    draft = read_document(body, speaker=Speaker(by="x"), company=world.company)
+    await correct(row["touchpoint_id"], draft, by="Luisa", reason="x", desk=world.desk)
+    (hers,) = [row for row in await world.rows(conversation) if row["party_id"] == eva]
+    assert (hers["entries"], hers["state"]) == (2, "closed")
+    assert await standing_word(world) == await threads_say(world)

@@ -125,7 +125,7 @@ async def test_a_slice_that_breaks_off_is_done_again(scoring: Scoring) -> None:
     scoring.clock.advance(timedelta(seconds=2))
     waves = Waves()
     async with scoring.uow(reading=False) as uow:
-        await use_cases.rank([], uow=uow, clock=scoring.clock)
+        await waves.rank([], uow=uow, clock=scoring.clock)
         await waves.wave([Timer(WAVE, MISPLACED, scoring.clock(), {"after": None})], uow=uow, clock=scoring.clock)
         await uow.commit()
     async with scoring.uow(reading=False) as uow:
@@ -135,6 +135,40 @@ async def test_a_slice_that_breaks_off_is_done_again(scoring: Scoring) -> None:
     await scoring.timers.drain()
     assert len(await _best(scoring)) == 10
     assert len(await scoring.told("tier-changed")) == 10
+
+
+async def test_a_wave_that_is_begun_anew_leaves_nobody_behind(
+    scoring: Scoring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rules change while the wave of others is half way: ranking and the old wave are due at the same moment."""
+    await _shop(scoring)
+    monkeypatch.setattr(use_cases, "AT_ONCE", 2)
+    await _put(scoring, mvc_share=0.8)
+    scoring.clock.advance(timedelta(seconds=2))
+    for _ in range(6):
+        await scoring.timers.fire()
+    assert 2 < len(await _best(scoring)) < 16
+    await _put(scoring, read=1, mvc_share=0.15)
+    await scoring.wait()
+    assert await _best(scoring) == {_id(18), _id(19), _id(20)}
+
+
+async def test_who_buys_between_ranking_and_the_wave_stands_by_the_new_lines(scoring: Scoring) -> None:
+    """What was read for the ranking is asked again for the wave: whoever was looked at since is not judged by it."""
+    await _shop(scoring)
+    async with scoring.uow() as uow:
+        rules, cuts = await uow.policies.in_force(), await uow.cuts.latest()
+    await _put(scoring, mvc_share=0.2)
+    scoring.clock.advance(timedelta(seconds=2))
+    await scoring.timers.fire()  # only the ranking: the wave comes next
+    async with scoring.uow(reading=False) as uow:
+        old = OldRules(uow, rules, cuts)
+        bought = Tally(entries=1, purchases=1, revenue=16_600)
+        await uow.values.add({(UUID(int=1), date(2026, 11, 11), "COP"): bought})
+        await reappraise({_id(1): Cause.RECORDED}, uow=old, now=scoring.clock())  # type: ignore[arg-type]
+        await uow.commit()
+    await scoring.timers.drain()
+    assert _id(1) in await _best(scoring)
 
 
 async def test_a_wave_waits_for_whoever_goes_by_the_old_rules(scoring: Scoring) -> None:

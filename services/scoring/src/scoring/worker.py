@@ -10,7 +10,7 @@ from common.timers import Timer
 from common.worker import TimerHandler, TimerLoop
 from scoring.appraisals.use_cases import LOOK, look_again, republish_values
 from scoring.books import books_of
-from scoring.classes.use_cases import RANK, WAVE, Waves, rank
+from scoring.classes.use_cases import RANK, WAVE, Waves
 from scoring.consumers import CONSUMER, TOPICS, consume
 from scoring.uow import ScoringUnitOfWork
 
@@ -27,7 +27,8 @@ def create_consumer(runtime: Runtime) -> Consumer:
 
 
 def create_timers(runtime: Runtime) -> TimerLoop:
-    handlers: dict[str, Callable[..., Awaitable[None]]] = {LOOK: look_again, RANK: rank, WAVE: Waves().wave}
+    waves = Waves()
+    handlers: dict[str, Callable[..., Awaitable[None]]] = {LOOK: look_again, RANK: waves.rank, WAVE: waves.wave}
 
     def bound(handler: Callable[..., Awaitable[None]]) -> TimerHandler:
         async def handle(due: Sequence[Timer], uow: Any) -> None:

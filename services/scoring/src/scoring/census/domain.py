@@ -17,6 +17,7 @@ from scoring.values.domain import COUNTED, MONEY, Books, Sums, Tally, Value, Win
 Column = npt.NDArray[Any]
 Columns = Mapping[str, Column]
 Figure = npt.NDArray[np.int64]
+Rankings = tuple[Figure, Figure, Figure]
 
 EPOCH = date(1970, 1, 1).toordinal()  # columns of days count from here
 NEVER = np.iinfo(np.int32).max  # a day that is not known
@@ -227,7 +228,7 @@ class Figures:
         return self._sums.of[self.spans.current][_BOUGHT], before[_BOUGHT], before["purchases"]
 
 
-def rankings_of(figures: Figures) -> tuple[Figure, Figure, Figure]:
+def rankings_of(figures: Figures) -> Rankings:
     """The profit of whoever bought or returned anything, that of whoever bought, and contributions: each in its window."""
     windows = figures.spans.windows
     profit, ranked, contributed = (

@@ -64,6 +64,18 @@ class CensusRepository:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
+    async def moment(self) -> int | None:
+        """Where PostgreSQL's transactions are; None on SQLite, whose rows do not tell who wrote them."""
+        if self._session.get_bind().dialect.name != "postgresql":
+            return None
+        oldest = sa.func.pg_snapshot_xmin(sa.func.pg_current_snapshot())
+        return await self._session.scalar(sa.select(sa.cast(sa.cast(oldest, sa.Text), sa.BigInteger)))
+
+    async def looked_at_since(self, moment: int) -> Column:
+        """Whose standing was written by a transaction that had not ended at the moment, or began after it."""
+        written = sa.literal_column(f"age(standing.xmin) <= age('{int(moment) % 2**32}'::xid)", sa.Boolean())
+        return (await self._whole(sa.select(standing.c.customer_id).where(written)))["customer_id"]
+
     async def stretches(self, *, after: UUID | None = None, size: int = AT_ONCE) -> list[Stretch]:
         """All customers after one, in stretches of so many."""
         found = []

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import numpy as np
+import sqlalchemy as sa
 from uuid_utils.compat import uuid7
 
 from common.bulk import insert_rows
@@ -15,9 +17,9 @@ from common.clock import Clock
 from common.db import timer_table
 from common.timers import Timer
 from common.uow import LOCK_SLOTS
-from scoring.appraisals.domain import Cause, own_mvc_window, windows_of
+from scoring.appraisals.domain import Cause, Windows, own_mvc_window, windows_of
 from scoring.appraisals.use_cases import AT_ONCE, reappraise
-from scoring.census.domain import Column, Figures, Said, Spans, as_bytes, judge, rankings_of
+from scoring.census.domain import Column, Figures, Rankings, Said, Spans, as_bytes, judge, rankings_of
 from scoring.census.repository import Stretch
 from scoring.classes.domain import CutPoints, abc_cuts, mvc_cut, mvc_window, worst_cut
 from scoring.policies.domain import RuleSet
@@ -33,14 +35,25 @@ SMALL, MIDDLING = 2_000, 20_000  # populations that are ranked within seconds, w
 
 async def compute_cut_points(*, uow: ScoringUnitOfWork, rules: RuleSet, as_of: date, now: datetime) -> CutPoints:
     """The lines through the population as it stood on a day, from the rows. Not stored: version 0."""
-    thresholds, books = rules.thresholds, uow.books
+    windows = await _ranking_windows(uow=uow, rules=rules, as_of=as_of)
+    spans = Spans.of_rankings(as_of, windows)
+    rankings = [
+        rankings_of(await uow.census.figures(stretch, spans, uow.books)) for stretch in await uow.census.stretches()
+    ]
+    return _cut_points(rankings, windows, rules=rules, as_of=as_of, now=now)
+
+
+async def _ranking_windows(*, uow: ScoringUnitOfWork, rules: RuleSet, as_of: date) -> Windows:
+    books = uow.books
     sold = await uow.values.is_sold_in(closed_fiscal_year(as_of, starts=books.fiscal_year_starts))
     ranked_in = mvc_window(as_of, books=books, sold_in=lambda _: sold)
-    windows = windows_of(as_of, thresholds, ranked_in, books.fiscal_year_starts)
-    rankings = [
-        rankings_of(await uow.census.figures(stretch, Spans.of_rankings(as_of, windows), books))
-        for stretch in await uow.census.stretches()
-    ]
+    return windows_of(as_of, rules.thresholds, ranked_in, books.fiscal_year_starts)
+
+
+def _cut_points(
+    rankings: Sequence[Rankings], windows: Windows, *, rules: RuleSet, as_of: date, now: datetime
+) -> CutPoints:
+    thresholds = rules.thresholds
     profits, active, contributed = (np.concatenate(parts) for parts in zip(*rankings, strict=True))
     a, b = abc_cuts(profits, a_share=thresholds.abc_a, b_share=thresholds.abc_b)
     return CutPoints(
@@ -83,20 +96,6 @@ async def rank_soon(*, uow: ScoringUnitOfWork, now: datetime) -> None:
     await insert_rows(uow.session, timer_table, [row], on_conflict="nothing")
 
 
-async def rank(due: Sequence[Timer], *, uow: ScoringUnitOfWork, clock: Clock) -> None:  # noqa: ARG001
-    """A timer's handler: compute the cut points, and look again at those whom they move."""
-    now, books = clock(), uow.books
-    today = books.day_of(now)
-    before, rules = await uow.cuts.latest(), await uow.policies.in_force()
-    cuts = await compute_cut_points(uow=uow, rules=rules, as_of=today, now=now)
-    if before is None or replace(cuts, version=before.version, computed_at=before.computed_at) != before:
-        cuts = await uow.cuts.add(cuts)
-    else:
-        cuts = before
-    await uow.timers.set(RANK, DAILY, books.start_of(today + timedelta(days=1)))
-    await uow.timers.set(WAVE, MISPLACED, now, {"after": None})
-
-
 async def rank_all_anew(*, everybody: bool, uow: ScoringUnitOfWork, now: datetime) -> None:
     """After changed rules: rank at once, and look again at those of whom they say something else; or at `everybody`.
 
@@ -107,16 +106,52 @@ async def rank_all_anew(*, everybody: bool, uow: ScoringUnitOfWork, now: datetim
         await uow.timers.set(WAVE, EVERYBODY, now, {"after": None})
 
 
+@dataclass(frozen=True)
+class Survey:
+    """Everybody's figures as they were read at a moment, to be asked again when the cut points are in force."""
+
+    wave: str
+    moment: int
+    spans: Spans
+    figures: Figures
+
+
 class Waves:
-    """Looking at many customers again, a slice at a time: at everybody, or at those of whom the rules now say something else.
+    """Ranking the population, and looking again at many, a slice at a time: at everybody, or at those who stand otherwise.
 
     How far a wave has come stands with its timer. Whom it concerns is found once and remembered; whoever does not remember,
     another worker or one that was started anew, finds it again.
     """
 
     def __init__(self) -> None:
+        self._survey: Survey | None = None
         self._wave: str | None = None
         self._found: Column = np.zeros(0, "S16")
+
+    async def rank(self, due: Sequence[Timer], *, uow: ScoringUnitOfWork, clock: Clock) -> None:  # noqa: ARG002
+        """A timer's handler: compute the cut points, and have those looked at again whom they put elsewhere."""
+        now, wave = clock(), str(uuid7())
+        today = uow.books.day_of(now)
+        before, rules = await uow.cuts.latest(), await uow.policies.in_force()
+        cuts = await self._cut_points(wave, uow=uow, rules=rules, as_of=today, now=now)
+        if before is None or replace(cuts, version=before.version, computed_at=before.computed_at) != before:
+            await uow.cuts.add(cuts)
+        await uow.timers.set(RANK, DAILY, uow.books.start_of(today + timedelta(days=1)))
+        await uow.timers.set(WAVE, MISPLACED, now, {"after": None, "next": wave})
+
+    async def _cut_points(
+        self, wave: str, *, uow: ScoringUnitOfWork, rules: RuleSet, as_of: date, now: datetime
+    ) -> CutPoints:
+        """What was read for it is kept for the wave that follows, where it is not too much, and where it can be told what has passed since."""
+        self._survey = None
+        moment, stretches = await uow.census.moment(), await uow.census.stretches()
+        if moment is None or len(stretches) > 1:
+            return await compute_cut_points(uow=uow, rules=rules, as_of=as_of, now=now)
+        windows = await _ranking_windows(uow=uow, rules=rules, as_of=as_of)
+        spans = Spans.of(as_of, windows, rules.thresholds)
+        figures = await uow.census.figures(stretches[0], spans, uow.books)
+        self._survey = Survey(wave, moment, spans, figures)
+        return _cut_points([rankings_of(figures)], windows, rules=rules, as_of=as_of, now=now)
 
     async def wave(self, due: Sequence[Timer], *, uow: ScoringUnitOfWork, clock: Clock) -> None:
         """A timer's handler: look at the next slice of customers again, and come back for the rest."""
@@ -125,54 +160,77 @@ class Waves:
             if timer.key == EVERYBODY:
                 ids = await uow.standings.all_ids(after=after, limit=AT_ONCE)
             elif (wave := timer.payload.get("wave")) is None:
-                await self._begin(uow=uow, now=clock())
+                await self._begin(timer, uow=uow, now=clock())
                 continue
             else:
                 ids = await self._next(after, wave=wave, uow=uow, now=clock())
             await uow.lock(ids)
             await reappraise(dict.fromkeys(ids, Cause.TIME), uow=uow, now=clock())
             if len(ids) == AT_ONCE:
-                await uow.timers.set(WAVE, timer.key, clock(), {**timer.payload, "after": str(ids[-1])})
+                await self._go_on(timer, {**timer.payload, "after": str(ids[-1])}, uow=uow, now=clock())
 
-    async def _begin(self, *, uow: ScoringUnitOfWork, now: datetime) -> None:
+    async def _begin(self, timer: Timer, *, uow: ScoringUnitOfWork, now: datetime) -> None:
         """Wait for whoever is under way, nothing else: he may still go by the rules and cut points that were.
 
         Whoever comes after this transaction knows the new ones; so those whom the wave then does not find are not to be found.
         """
         await uow.lock(UUID(int=slot) for slot in range(LOCK_SLOTS))
-        await uow.timers.set(WAVE, MISPLACED, now, {"after": None, "wave": str(uuid7())})
+        wave = timer.payload.get("next") or str(uuid7())
+        await self._go_on(timer, {"after": None, "wave": wave}, uow=uow, now=now)
+
+    async def _go_on(self, timer: Timer, payload: Mapping[str, Any], *, uow: ScoringUnitOfWork, now: datetime) -> None:
+        """Come back, unless the wave was begun anew meanwhile: then that is where it goes on."""
+        c = timer_table.c
+        query = sa.select(c.due_at, c.payload).where(c.name == WAVE, c.key == timer.key).with_for_update()
+        row = (await uow.session.execute(query)).one_or_none()
+        if row is None or (row.due_at, row.payload) == (timer.due_at, timer.payload):
+            await uow.timers.set(WAVE, timer.key, now, payload)
 
     async def _next(self, after: UUID | None, *, wave: str, uow: ScoringUnitOfWork, now: datetime) -> list[UUID]:
         """The next slice of those concerned, in the order of their ids."""
         if self._wave != wave:
-            self._found = await misplaced(after=after, uow=uow, now=now)
+            survey, self._survey = self._survey, None
+            if survey is not None and (survey.wave != wave or survey.spans != await _spans(uow=uow, now=now)):
+                survey = None
+            self._found = await misplaced(after=after, uow=uow, now=now, survey=survey)
             self._wave = wave
         start = 0 if after is None else int(np.searchsorted(self._found, after.bytes, side="right"))
         ids = [UUID(bytes=each.ljust(16, b"\0")) for each in self._found[start : start + AT_ONCE].tolist()]
         if len(ids) < AT_ONCE:
-            self._wave, self._found = None, self._found[:0]
+            self._wave, self._found = None, self._found[:0].copy()
         return ids
 
 
-async def misplaced(*, after: UUID | None, uow: ScoringUnitOfWork, now: datetime) -> Column:
+async def misplaced(
+    *, after: UUID | None, uow: ScoringUnitOfWork, now: datetime, survey: Survey | None = None
+) -> Column:
     """The ids, sorted, of those of whom something else was said than the rules say today: bytes of 16.
 
-    Found without a lock, and so no more than a hint: what is said of each is decided when he is looked at again.
+    Found without a lock, and so no more than a hint: what is said of each is decided when he is looked at again. With a
+    `survey` its figures are asked; whoever was looked at since is given as well, since his may be others.
     """
     rules, found = await uow.policies.in_force(), [np.zeros(0, "S16")]
-    for stretch in await uow.census.stretches(after=after):
-        figures, now_said = await judged(stretch, uow=uow, now=now)
+    for stretch in [Stretch()] if survey else await uow.census.stretches(after=after):
+        figures, now_said = await judged(stretch, uow=uow, now=now, figures=survey.figures if survey else None)
         said = await uow.census.said(figures, stretch, rules=rules)
         found.append(as_bytes(figures.customers.ids[said.otherwise(now_said)]))
-    return np.sort(np.concatenate(found))
+    if survey:
+        found.append(as_bytes(await uow.census.looked_at_since(survey.moment)))
+    return np.unique(np.concatenate(found))
 
 
-async def judged(stretch: Stretch, *, uow: ScoringUnitOfWork, now: datetime) -> tuple[Figures, Said]:
+async def judged(
+    stretch: Stretch, *, uow: ScoringUnitOfWork, now: datetime, figures: Figures | None = None
+) -> tuple[Figures, Said]:
     """The figures of a stretch of customers, and what the rules say of them today."""
     rules, cuts, books = await uow.policies.in_force(), await uow.cuts.latest(), uow.books
-    today, thresholds = books.day_of(now), rules.thresholds
-    windows = windows_of(today, thresholds, own_mvc_window(today, cuts, books), books.fiscal_year_starts)
-    figures = await uow.census.figures(stretch, Spans.of(today, windows, thresholds), books)
+    figures = figures or await uow.census.figures(stretch, await _spans(uow=uow, now=now), books)
     subjects = await uow.census.subjects(figures, stretch, rules=rules, books=books)
     asked = partial(judge, figures, subjects, rules=rules, cuts=cuts, books=books)
     return figures, await asyncio.to_thread(asked)
+
+
+async def _spans(*, uow: ScoringUnitOfWork, now: datetime) -> Spans:
+    today, thresholds = uow.books.day_of(now), (await uow.policies.in_force()).thresholds
+    ranked_in = own_mvc_window(today, await uow.cuts.latest(), uow.books)
+    return Spans.of(today, windows_of(today, thresholds, ranked_in, uow.books.fiscal_year_starts), thresholds)

@@ -47,6 +47,11 @@ def test_a_telephone_is_the_same_with_and_without_its_country():
     assert comparable([("phone", "+573001234567")]) == comparable([("phone", "3001234567")])
 
 
+def test_an_email_is_the_same_with_and_without_its_tag():
+    assert comparable([("email", "a.na.lopez+tienda@gmail.com")]) == comparable([("email", "analopez@googlemail.com")])
+    assert comparable([("email", "a.na@correo.co")]) != comparable([("email", "ana@correo.co")])
+
+
 def test_a_record_is_kept_and_read_again_as_it_was():
     told = person(
         "Ana Lopez Ruiz", ids=("email:ana@example.com", "document:co-cc:52123456"), address="Calle 1 # 2-3 apto 4"

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from common.addresses import address_key
+from common.emails import mailbox
 from common.names import PARTICLES, TITLES, fold, split_name, tokens
 
 Identifiers = Iterable[tuple[str, str]]
@@ -88,12 +89,17 @@ def with_more(known: Person | None, told: Person) -> Person:
 
 
 def comparable(identifiers: Identifiers) -> tuple[tuple[str, str], ...]:
-    """Group and value of what identifies; a telephone by its last digits, so that national and international forms agree."""
+    """Group and value of what identifies.
+
+    A telephone by its last digits, so that national and international forms agree; an e-mail by the mailbox behind it.
+    """
     found = []
     for scheme, value in identifiers:
         group, told = SCHEMES.get(scheme), value.lstrip("~")
         if group == "phone":
             told = (told if told.isdecimal() else re.sub(r"\D", "", told))[-PHONE_DIGITS:]
+        elif group == "email":
+            told = mailbox(told)
         if group is not None and len(told) > 2 and (group, told) not in found:
             found.append((group, told))
     return tuple(found)
@@ -194,6 +200,6 @@ def initials_of(words: Sequence[str]) -> list[str]:
 
 
 def mailboxes_of(emails: Sequence[str]) -> list[str]:
-    """What stands before the @, where it is long enough to tell of a person: not `ana` or `info`."""
-    boxes = (email.partition("@")[0] for email in emails)
+    """What stands before the @, where it is long enough to tell of a person: not `ana` or `info`. Of Google's no dots are kept."""
+    boxes = (email.partition("@")[0].replace(".", "") for email in emails)
     return [box if len(box) >= TELLING_BOX else "" for box in boxes]

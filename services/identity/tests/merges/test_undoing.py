@@ -175,6 +175,19 @@ FOUNDED_SINCE = (
 )
 
 
+# What people wrote to others since proves nothing of them before it was written.
+WRITTEN_SINCE = (
+    [
+        ([ONE[0]], [OTHER[0], OTHER[2]], [], LUIS, True),
+        ([], [OTHER[0]], [THIRD[2]], LUIS, True),
+        ([ONE[0], ONE[1]], [], [THIRD[2]], LUIS, False),
+    ],
+    [],
+    [],
+)
+
+
+@example(tales=WRITTEN_SINCE, third_survives=True, in_order=False, cuts=Random(0))
 @example(tales=LEARNT_LATER, third_survives=True, in_order=True, cuts=Random(0))
 @example(tales=FOUNDED_SINCE, third_survives=True, in_order=True, cuts=Random(0))
 @settings(phases=[Phase.explicit], deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -198,6 +211,7 @@ async def test_two_merges_undone_in_either_order_give_the_customers_of_a_town_wi
     for tale, undo in zip(tales, [*undos, None], strict=True):
         for town, whom in zip(towns, people, strict=True):
             await town.hear(tale, cuts)
+            identity.clock.advance(timedelta(seconds=1))
             await learn(identity, whom[2] if third_survives else whom[0], "hobby", f"{len(town.seen)}")
         if undo is not None:
             await undone(identity, undo)

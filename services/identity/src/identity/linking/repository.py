@@ -179,6 +179,13 @@ class Links:
         since = (trace.c.came_at >= told_since) | trace.c.trace_id.in_(taught)
         return await self._read_trails(trace.c.trace_id.in_(mine) & since)
 
+    async def written_to(self, identifiers: Collection[UUID], *, since: datetime) -> dict[UUID, Trail]:
+        """Traces under a customer's own id that came since, of customers whom one of the identifiers reaches."""
+        t, other, ti = trace.c, trace.alias().c, trace_identifier.c
+        carriers = sa.select(ti.trace_id).where(among(ti.identifier_id, identifiers))
+        reached = sa.select(other.customer_id).where(other.trace_id.in_(carriers), other.customer_id.is_not(None))
+        return await self._read_trails((t.scheme == "customer") & (t.came_at >= since) & t.customer_id.in_(reached))
+
     async def came_at(self, traces: Collection[UUID]) -> dict[UUID, datetime]:
         """When identity first heard of each trace."""
         query = sa.select(trace.c.trace_id, trace.c.came_at).where(among(trace.c.trace_id, traces))

@@ -191,6 +191,9 @@ async def _add_entangled(past: Past, uow: IdentityUnitOfWork) -> None:
         came = await uow.links.came_at(around)
         new = {t: x for t, x in around.items() if came[t] >= past.merge.at and x.proof != "person"}
         past.later |= new
+        # what people wrote to those others since was not there yet when the first of it happened
+        written = await uow.links.written_to(usable, since=past.merge.at) if usable else {}
+        past.later |= {trace: trail for trace, trail in written.items() if trace not in past.present}
         old = {trace: trail for trace, trail in around.items() if trace not in new}
         past.present |= old
         past.grounds |= {trace: Grounds(trail.customer_id, trail.proof, trail.via) for trace, trail in old.items()}

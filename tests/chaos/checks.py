@@ -45,7 +45,7 @@ from scoring.links.models import trace_link
 from scoring.values.domain import COUNTED, Tally, converted
 from scoring.values.models import day_value
 from service_audit.customers.models import link as audit_link
-from service_audit.observations.domain import hear
+from service_audit.observations.domain import Observation, hear
 from service_audit.observations.models import observation
 
 from .arena import NAMES, Arena
@@ -144,6 +144,7 @@ class Checker:
                 if verdict.clean:
                     break
                 await asyncio.sleep(3)
+                await self._settled(databases, within=30)  # a timer may have told something as we looked
                 verdict = await _patiently(lambda: self._look(databases))
         self._last = verdict
         return verdict
@@ -495,12 +496,23 @@ def standings(books: Books, _: Ledger, company: Company, verdict: Verdict) -> No
 
 
 def observations(books: Books, _: Ledger, __: Company, verdict: Verdict) -> None:
-    """Service-audit has seen everything that interactions told, each once."""
-    heard = hear(books.events["interactions"], noted_at=datetime.now(UTC))
-    due: dict[str, UUID] = {}
-    for one in heard.seen:
-        due[one.key] = max(one.told, due.get(one.key, one.told))
-    verdict.compare("observations", due, {row["key"]: row["told"] for row in books.tables["observation"]})
+    """Service-audit has seen everything that interactions told, each once, and every touchpoint in the conversation that was told last."""
+    latest: dict[str, Observation] = {}
+    for one in hear(books.events["interactions"], noted_at=datetime.now(UTC)).seen:
+        if one.key not in latest or one.told > latest[one.key].told:
+            latest[one.key] = one
+    found = {row["key"]: row for row in books.tables["observation"]}
+    others = {key: one.told for key, one in latest.items() if one.source != "touchpoint-recorded"}
+    verdict.compare("observations", dict.fromkeys(latest, True), dict.fromkeys(found, True))
+    verdict.compare("tellings seen last", others, {key: found[key]["told"] for key in others if key in found})
+    places = {key: _place(one, latest) for key, one in latest.items() if key not in others}
+    seen = {key: found[key]["conversation_id"] for key in places if key in found}
+    verdict.compare("conversations of observed touchpoints", places, seen)
+
+
+def _place(one: Observation, latest: Mapping[str, Observation]) -> UUID | None:
+    joined = latest.get(f"conversation:{one.touchpoint_id}:in")
+    return joined.conversation_id if joined is not None and joined.told > one.told else one.conversation_id
 
 
 def parts(books: Books, ledger: Ledger, _: Company, verdict: Verdict) -> None:

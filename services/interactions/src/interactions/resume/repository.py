@@ -36,9 +36,9 @@ from interactions.resume.together import Together
 from interactions.touchpoints.models import customer, touchpoint, trace, trace_identifier
 
 MOST_HOPS = 16  # of absorbed customers
-# Of readings in one statement, and of statements under way: while one is composed the next is being read.
-MOST_TOGETHER = 16
-AT_ONCE = 2
+# Of readings in one statement, and of statements of a kind under way: two would be half as large, and cost as much each.
+MOST_TOGETHER = 32
+AT_ONCE = 1
 
 # The same traces and customers are reached again and again.
 _id = lru_cache(maxsize=16_384)(UUID)

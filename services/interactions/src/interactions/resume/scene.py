@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from common.company import Company
@@ -28,7 +29,7 @@ class Scene:
         part = self.memory.parts.get(source)
         return part.body if part is not None else {}
 
-    @property
+    @cached_property
     def wishes(self) -> Wishes:
         time_zone = self.company.time_zone
         return wishes_of(self.body(CONTACT), self.body(VALUE), time_zone=time_zone)

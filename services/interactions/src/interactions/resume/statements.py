@@ -25,7 +25,7 @@ from interactions.resume.domain import (
 )
 from interactions.resume.sections import Dialect, Reading, asked, compiled, shared
 from interactions.resume.talk import RECAP, SILENT
-from interactions.touchpoints.models import customer, touchpoint, trace, trace_identifier
+from interactions.touchpoints.models import RARE, customer, touchpoint, trace, trace_identifier
 
 RECENT = 60
 DEPTH = 1_000  # how far back purchases, offers and forms are looked for, and what counts for a quota
@@ -34,7 +34,6 @@ GROUPS = {
     "offers": (("campaign_send", "campaign_response", "quote"), 20),
     "forms": (("web",), 10),
 }
-RARE = tuple(sorted(kind for kinds, _ in GROUPS.values() for kind in kinds))
 MOST_THREADS = 50
 MOST_OWED = 100
 MOST_MOMENTS = 10
@@ -147,25 +146,21 @@ def _newest(shape: Shape, limit: int, *names: str, kinds: Sequence[str] = ()) ->
     On PostgreSQL an index gives each trace's newest, so that a long history costs no more than a short one.
     """
     mine = _mine(shape)
-    newest = (
-        sa.select(*(touchpoint.c[name] for name in dict.fromkeys((*names, "touchpoint_id"))))
-        .where(touchpoint.c.state == "live", *_shown(shape, touchpoint))
-        .order_by(touchpoint.c.occurred_at.desc(), touchpoint.c.touchpoint_id.desc())  # told alike whenever it is asked
-        .limit(limit)
+    newest = sa.select(*(touchpoint.c[name] for name in dict.fromkeys((*names, "occurred_at", "touchpoint_id")))).where(
+        touchpoint.c.state == "live", *_shown(shape, touchpoint)
     )
     if kinds:
         newest = newest.where(touchpoint.c.kind.in_(kinds))
     if shape.dialect == "postgresql":
-        each = newest.where(touchpoint.c.trace_id == mine.c.trace_id).correlate(mine).lateral("each")
-        newest = (
-            sa.select(*each.c)
-            .select_from(mine.join(each, sa.true()))
-            .order_by(each.c.occurred_at.desc(), each.c.touchpoint_id.desc())
-            .limit(limit)
-        )
+        # with ties: the index knows no order among those of one moment, and to sort them it would read a trace's every contact
+        latest = newest.order_by(touchpoint.c.occurred_at.desc()).fetch(limit, with_ties=True)
+        each = latest.where(touchpoint.c.trace_id == mine.c.trace_id).correlate(mine).lateral("each")
+        newest = sa.select(*each.c).select_from(mine.join(each, sa.true()))
     else:
         newest = newest.where(touchpoint.c.trace_id.in_(sa.select(mine.c.trace_id)))
-    return newest.subquery("newest")
+    # by the id as well: it is told alike whenever it is asked
+    in_time = [newest.selected_columns[name].desc() for name in ("occurred_at", "touchpoint_id")]
+    return newest.order_by(*in_time).limit(limit).subquery("newest")
 
 
 def _recent(shape: Shape) -> Any:

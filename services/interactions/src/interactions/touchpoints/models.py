@@ -14,6 +14,10 @@ from interactions.tables import Base
 # By years: the resume looks for a customer's latest in every partition, and with months it takes half as long again.
 LOG = Partitioned("touchpoint", "touchpoint_id", "recorded_at", "year")
 
+# What is told of a customer however long ago it was, and looked for behind all that came since.
+RARE = ("campaign_response", "campaign_send", "purchase", "quote", "web")
+_IS_RARE = sa.text("kind IN ('campaign_response', 'campaign_send', 'purchase', 'quote', 'web')")
+
 
 class ReceiptRow(Base, table=True):
     """That a source's external id was recorded, and what we answered the first time. Never partitioned: it is the key."""
@@ -35,6 +39,7 @@ class TouchpointRow(Base, table=True):
     __table_args__ = (
         sa.Index("ix_touchpoint_trace", "trace_id", "occurred_at"),
         sa.Index("ix_touchpoint_position", "trace_id", "position"),
+        sa.Index("ix_touchpoint_rare", "trace_id", "occurred_at", postgresql_where=_IS_RARE, sqlite_where=_IS_RARE),
     )
 
     touchpoint_id: UUID = Field(sa_type=sa.Uuid, primary_key=True)

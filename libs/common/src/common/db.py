@@ -251,6 +251,7 @@ def _postgresql(url: str, pool_size: int, *, search_path: str = "") -> AsyncEngi
                 "idle_in_transaction_session_timeout": "30000",
                 "timezone": "UTC",
                 "jit": "off",
+                "random_page_cost": "1.1",  # what is asked often lies in memory, and no disk of today seeks
                 **({"search_path": search_path} if search_path else {}),
             },
         },

@@ -163,12 +163,12 @@ async def test_who_buys_between_ranking_and_the_wave_stands_by_the_new_lines(sco
     await scoring.timers.fire()  # only the ranking: the wave comes next
     async with scoring.uow(reading=False) as uow:
         old = OldRules(uow, rules, cuts)
-        bought = Tally(entries=1, purchases=1, revenue=16_600)
-        await uow.values.add({(UUID(int=1), date(2026, 11, 11), "COP"): bought})
-        await reappraise({_id(1): Cause.RECORDED}, uow=old, now=scoring.clock())  # type: ignore[arg-type]
+        bought = Tally(entries=1, purchases=1, revenue=1_600)  # of the class that he was of, and now among the best
+        await uow.values.add({(UUID(int=16), date(2026, 11, 11), "COP"): bought})
+        await reappraise({_id(16): Cause.RECORDED}, uow=old, now=scoring.clock())  # type: ignore[arg-type]
         await uow.commit()
     await scoring.timers.drain()
-    assert _id(1) in await _best(scoring)
+    assert _id(16) in await _best(scoring)
 
 
 async def test_a_wave_waits_for_whoever_goes_by_the_old_rules(scoring: Scoring) -> None:

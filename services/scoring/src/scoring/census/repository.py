@@ -78,15 +78,15 @@ class CensusRepository:
 
     async def stretches(self, *, after: UUID | None = None, size: int = AT_ONCE) -> list[Stretch]:
         """All customers after one, in stretches of so many."""
-        found = []
+        found: list[Stretch] = []
         owner = trace_link.c.customer_id
         while True:
             query = sa.select(owner).where(owner.is_not(None), Stretch(after).holds(owner)).distinct()
-            last = await self._session.scalar(query.order_by(owner).offset(size - 1).limit(1))
-            found.append(Stretch(after, last))
-            if last is None:
-                return found
-            after = last
+            last = (await self._session.scalars(query.order_by(owner).offset(size - 1).limit(2))).all()
+            if len(last) < 2:  # the last of all, or nobody: the rest goes together
+                return [*found, Stretch(after)]
+            found.append(Stretch(after, last[0]))
+            after = last[0]
 
     async def figures(self, stretch: Stretch, spans: Spans, books: Books) -> Figures:
         """What the days of these customers come to. The day of who has none is not read anew: he is there with nothing."""

@@ -149,8 +149,8 @@ def match(
     """Match, and write who is who. Answers with the numbers of rows, of clusters, and of pairs in doubt."""
     files = read(paths, file_map, company)
     # the order of the ids, not of the rows: the same records give the same clusters in whatever order they come
-    order = np.array(sorted(range(len(files.ids)), key=lambda row: (row >= files.second_from, files.ids[row], row)))
-    order = order.astype(np.int64).reshape(-1)
+    of_each = range(files.second_from), range(files.second_from, len(files.ids))
+    order = np.array([row for rows in of_each for row in sorted(rows, key=files.ids.__getitem__)], dtype=np.int64)
     columns = files.columns.in_order(order)
     side = order >= files.second_from if files.second_from < len(files.ids) else None
     with tqdm(total=0, desc="matching", unit=" pairs", bar_format="{desc}: {n_fmt}/{total_fmt} {elapsed}") as bar:
@@ -177,6 +177,8 @@ def _telling(bar: "tqdm[Any]") -> Callable[[str, int, int], None]:
 
 def _names(files: Files) -> list[str]:
     """A name for each row that no other file's row has: an id that both files use is told apart by its file."""
+    if files.second_from == len(files.ids):
+        return files.ids
     first = set(files.ids[: files.second_from])
     return [
         f"2:{record_id}" if row >= files.second_from and record_id in first else record_id
@@ -190,9 +192,9 @@ def _write(out: Path, files: Files, names: list[str], order: "np.ndarray[Any, An
     with out.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("record_id", "cluster_id", "probability"))
-        for row, record_id in enumerate(files.ids):
-            cluster = names[order[found.cluster[place[row]]]]
-            writer.writerow((record_id, cluster, f"{found.probability[place[row]]:.6f}"))
+        clusters, sure = order[found.cluster[place]].tolist(), found.probability[place].tolist()
+        rows = zip(files.ids, clusters, sure, strict=True)
+        writer.writerows((record_id, names[cluster], f"{each:.6f}") for record_id, cluster, each in rows)
 
 
 def _explain(path: Path, names: list[str], columns: Columns, found: bulk.Matched) -> None:

@@ -117,6 +117,8 @@ class Comparer:
                 places = places[mine.told[left[places]] & theirs.told[right[places]]]
                 if turned:
                     places = places[mine.may_be_turned(left[places], theirs, right[places])]
+                if not len(places):
+                    continue
                 a, b = mine.codes[left[places]], theirs.codes[right[places]]
                 levels = self._turned_levels(a, b) if turned else self._name_levels(a, b, None, None)
                 fits = _GUESSED_DISAGREEMENT[levels] < _DISAGREEMENT[given[places], surnames[places]]
@@ -138,6 +140,8 @@ class Comparer:
 
     def grade(self, a: Codes, b: Codes) -> Grades:
         """How alike two words are, for many pairs: each pair of words is looked at once."""
+        if not len(a):
+            return np.zeros(0, dtype=np.int8)
         return _graded(a, b, self._grade_words)
 
     def _grade_words(self, a: Rows, b: Rows) -> Grades:

@@ -85,10 +85,6 @@ def abc_window(as_of: date, *, thresholds: Thresholds, books: Books) -> Window:
     return window_of(thresholds.abc_window, as_of, fiscal_year_starts=books.fiscal_year_starts)
 
 
-def worst_window(as_of: date, *, thresholds: Thresholds, books: Books) -> Window:
-    return window_of(thresholds.below_zero_window, as_of, fiscal_year_starts=books.fiscal_year_starts)
-
-
 Amounts = Sequence[int] | npt.NDArray[np.int64]
 
 

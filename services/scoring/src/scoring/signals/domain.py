@@ -122,11 +122,6 @@ def dormancies(moved: date, *, as_of: date, thresholds: Thresholds) -> dict[Sign
     return found
 
 
-def since_of(evidence: Evidence, *, as_of: date) -> date:
-    """When a signal that was found began: dormancy knows its day, a drop is dated when it is found."""
-    return date.fromisoformat(evidence["since"]) if "since" in evidence else as_of
-
-
 def outspoken(raised: Iterable[Raised]) -> list[Raised]:
     """One of each family, the graver."""
     by_signal = {each.signal: each for each in raised}

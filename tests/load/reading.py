@@ -27,6 +27,28 @@ FILLED = {
     },
 }  # fmt: skip
 
+# Each trace is a customer's, whom identity has profiled and scoring has valued; the load generator writes one moment for all.
+KNOWN = """
+update touchpoint set occurred_at = occurred_at - random() * interval '400 days';
+update trace set customer_id = trace_id, revision = 1, proof = 'attested' where customer_id is null;
+insert into customer (customer_id, state, revision, since, key_account)
+select customer_id, 'active', 1, now() - interval '900 days', false from trace on conflict do nothing;
+insert into part (customer_id, source, revision, as_of, received_at, body)
+select customer_id, source, 1, now(), now() + interval '200 milliseconds', body::jsonb from trace, (values
+  ('identity', '{"kind": "person", "display_name": "Ana María López Ruiz", "preferred_name": "Ana", "form_of_address": "usted",
+    "known": [{"key": "best_hour", "value": "after 18:00", "as_of": "2026-11-20T20:04:05Z", "source": "whatsapp", "confidence": 0.9,
+               "expires_at": "2027-11-20T20:04:05Z", "sensitivity": "internal"}],
+    "ask": [{"question_id": "q-1", "key": "hobby", "text": "¿Qué le gusta hacer?", "channels": ["call"]}],
+    "accounts": ["account:billing:A-1009"],
+    "people": [{"role": "account_owner", "staff_id": "s-17", "name": "Carlos Peña", "since": "2026-01-10"}]}'),
+  ('identity-contact', '{"ranking": ["whatsapp", "call"], "quiet_times": [{"days": [1,2,3,4,5,6,7], "from": "21:00", "to": "07:00"}],
+    "consents": [{"purpose": "marketing", "channel": "*", "granted": true, "at": "2026-01-10T10:00:00Z"}]}'),
+  ('scoring', '{"value": {"tier": "MVC", "abc": "A", "tenure_months": 31}, "treatment": {"service_level": "priority", "reasons": ["tier is MVC"]},
+    "holdings": {"usual_amount": {"amount": "85000.00", "currency": "COP"}}, "alerts": []}')
+) as said(source, body) on conflict do nothing;
+update conversation set party_id = customer_id from trace where trace_id = party_id;
+"""  # fmt: skip
+
 
 def grow(place: Grounds, *, upto: int, database: str) -> int:
     """Fill the log by SQL until it holds `upto` touchpoints, 200 a trace, 10 a thread; gives how many there are."""
@@ -75,6 +97,12 @@ def _history(place: Grounds, hilo: Server, *, customers: int, each: int, prefix:
         raise RuntimeError(f"the history was not taken: {outcome}")
 
 
+def recognised(place: Grounds, *, database: str) -> None:
+    """What the other services would have told of everybody in the log, and his contacts spread over a year and more."""
+    place.postgres.query(KNOWN, database=database)
+    place.postgres.query("vacuum analyze", database=database)
+
+
 def read(place: Grounds, hilo: Server, path: str, *options: str) -> Outcome:
     assert place.postgres.process is not None
     pids = {"hilo": hilo.pid, "postgres": place.postgres.process.pid}
@@ -86,7 +114,7 @@ def resume(place: Grounds, *, rounds: int, seconds: float, scale: int = SIZES[-1
     hilo = place.api("interactions", place.migrated("interactions"), name="hilo")
     still = place.uvicorn("tests.load.twin.static", place.environment("interactions"), name="static")
     _history(place, hilo, customers=CUSTOMERS, each=TOUCHPOINTS)
-    place.postgres.query("vacuum analyze", database="interactions")
+    recognised(place, database="interactions")
     path = RESUME % CUSTOMERS
     flat = ["--connections", CONNECTIONS, "--seconds", str(seconds), "--warmup", "1"]
     ratios, asked, stills, halves = [], [], [], []

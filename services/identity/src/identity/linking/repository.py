@@ -1,7 +1,6 @@
 """Every query on whose trace is whose."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -53,16 +52,15 @@ class Links:
         )  # fmt: skip
         found: dict[UUID, Trail] = {}
         carried: dict[UUID, dict[UUID, Carried]] = {}
-        for row in (await self._session.execute(query)).all():
-            if row.trace_id not in found:
-                found[row.trace_id] = Trail(
-                    row.trace_id, row.scheme, tuple(row.names), {}, row.customer_id, row.proof, row.via, row.revision
-                )
-            if row.identifier_id is not None:
-                carried.setdefault(row.trace_id, {})[row.identifier_id] = Carried(
-                    row.identifier_id, row.carried_scheme, row.value, row.attested
-                )
-        return {trace_id: replace(trail, carried=carried.get(trace_id, {})) for trace_id, trail in found.items()}
+        rows = (await self._session.execute(query)).all()
+        for trace_id, scheme, names, *link, identifier_id, carried_scheme, value, attested in rows:
+            own = carried.get(trace_id)
+            if own is None:
+                own = carried[trace_id] = {}
+                found[trace_id] = Trail(trace_id, scheme, tuple(names), own, *link)
+            if identifier_id is not None:
+                own[identifier_id] = Carried(identifier_id, carried_scheme, value, attested)
+        return found
 
     async def world(self, trails: Iterable[Trail], *, beside: Collection[UUID] = ()) -> World:
         """The neighbourhood in which the trails are decided: all customers they reach, with all of their traces.

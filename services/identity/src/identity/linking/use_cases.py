@@ -97,8 +97,9 @@ class Desk:
         before = self.world.trails.get(trail.trace_id) or self.before.get(trail.trace_id)
         if before is None or not before.carried:
             return True
-        founds = bool(FOUNDING & {carried.scheme for carried in trail.carried.values()})
-        return before.carried != trail.carried or before.names != trail.names or (founds and before.customer_id is None)
+        if before.carried != trail.carried or before.names != trail.names:
+            return True
+        return before.customer_id is None and bool(FOUNDING & {carried.scheme for carried in trail.carried.values()})
 
     def decide(self, trail: Trail, profile: Mapping[str, str] | None = None, *, at: datetime | None = None) -> Verdict:
         """Decide on one trail, let it take effect in the neighbourhood, and note what is to be written."""
@@ -293,14 +294,15 @@ class Desk:
 
 def taught_by(sightings: Iterable[Sighting], trail: Trail) -> Trail:
     """The trail with what the touchpoints say of it: more identifiers, proofs and names, never fewer."""
-    carried, names = dict(trail.carried), trail.names
+    carried, names = trail.carried, trail.names
     for sighting in sightings:
         names = with_name(names, sighting.name)
         for each in sighting.carried:
             known = carried.get(each.identifier_id)
             if known is None or (each.attested and not known.attested):
-                carried[each.identifier_id] = each
-    return replace(trail, carried=carried, names=names)
+                carried = {**carried, each.identifier_id: each}
+    taught = carried is not trail.carried or names != trail.names
+    return replace(trail, carried=carried, names=names) if taught else trail
 
 
 def before_image(moved: Collection[Trail], kept: Collection[Trail]) -> dict[str, Any]:

@@ -103,7 +103,10 @@ class Likeness:
         told = self.told.get(touchpoint_id)
         if told is not None:
             self.people[told.trace_id] = told.person
-        found = _by_customer(self.pairs.get(touchpoint_id, ()), world)
+        pairs = self.pairs.get(touchpoint_id)
+        if not pairs:
+            return
+        found = _by_customer(pairs, world)
         torn = _is_torn([best for best, _ in found], world, self.people)
         asked = 0
         for best, worst in found:

@@ -102,7 +102,9 @@ def name_in(profile: Mapping[str, str]) -> str | None:
 
 def with_name(names: Collection[str], name: str | None) -> tuple[str, ...]:
     """The names with one more: what another one says more fully is left out, so that the order of arrival does not matter."""
-    everything = {*names, name} - {None, ""}
+    if not name or name in names:
+        return tuple(names)  # they were put in order when the last of them came
+    everything = {*names, name}
     words = {each: set(tokens(each)) for each in everything if each}
     fullest = [each for each in words if not any(words[each] < words[other] for other in words)]
     return tuple(sorted(fullest, key=lambda each: (-len(words[each]), each))[:MOST_NAMES])

@@ -131,3 +131,13 @@ def test_what_was_learnt_can_be_kept_for_one_record_at_a_time(tmp_path, files):
 def test_a_file_of_no_rows_and_one_of_one_row_are_files(tmp_path, files):
     assert matched(tmp_path, files("none.csv", [])) == []
     assert [row["cluster_id"] for row in matched(tmp_path, files("one.csv", [ANA]))] == ["a1"]
+
+
+def test_documents_and_rows_of_another_length_are_read_as_rows_are(tmp_path, files):
+    rows = [ANA, AGAIN, PEDRO, *crowd(60)]
+    plain = [row["cluster_id"] for row in matched(tmp_path, files("people.csv", rows))]
+    ragged = files("ragged.csv", [[*rows[0], "too much"], rows[1][:7], *rows[2:]])
+    assert [row["cluster_id"] for row in matched(tmp_path, ragged)] == plain
+    documents = tmp_path / "people.ndjson"
+    documents.write_text("".join(json.dumps(dict(zip(COLUMNS, row, strict=True))) + "\n" for row in rows))
+    assert [row["cluster_id"] for row in matched(tmp_path, documents)] == plain

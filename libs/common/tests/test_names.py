@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.name_words import GIVEN, SECOND_GIVEN, SURNAMES
-from common.names import compatible, fold, greeting_name, phonetic, split_name, tokens
+from common.names import compatible, fold, greeting_name, phonetic, phonetics, split_name, tokens
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,11 @@ def test_words_that_sound_alike_have_one_key(one, other):
 
 def test_words_that_sound_different_have_different_keys():
     assert len({phonetic(word) for word in ("lopez", "ruiz", "chaves", "casas", "guerra", "gerra", "gara")}) == 7
+
+
+def test_many_words_sound_as_each_does_alone():
+    words = ["ximena", "yepes", "llepez", "", "hielo", "quintero", "ny", "i", "guerra"]
+    assert phonetics(words) == [phonetic(word) for word in words]
 
 
 @pytest.mark.parametrize(

@@ -65,12 +65,12 @@ def create_app(runtime: Runtime) -> FastAPI:
         description=DESCRIPTION.strip(),
         settings=runtime.settings,
         routers=[
+            resume,  # first what is asked most: routes are looked for in this order
             touchpoints,
             corrections,
             conversations,
             commitments,
             cases,
-            resume,
             timeline,
             contact,
             export,

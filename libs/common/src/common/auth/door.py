@@ -2,13 +2,12 @@
 
 import hmac
 import re
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Depends, FastAPI, Request, Security
+from fastapi import Depends, FastAPI, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPBearer
 
 from common.auth.keys import FindKey, hash_of
 from common.auth.principal import EVERYTHING, SCOPES, Principal
@@ -19,7 +18,6 @@ from common.settings import Settings
 
 LONGEST_CREDENTIAL = 8_192
 _KEY_ID = re.compile(r"[0-9a-f]{12}")
-_bearer = HTTPBearer(auto_error=False, scheme_name="Bearer", description="An API key of this deployment, or a JWT.")
 
 
 class ScopeMissing(Forbidden):
@@ -64,15 +62,15 @@ class Authenticator:
         return found.principal
 
 
-@dataclass(frozen=True)
-class Needs:
-    """The dependency behind `needs`: a route that has it declares its scope."""
+class Needs(HTTPBearer):
+    """The dependency behind `needs`: a route that has it declares its scope. One of its own, with no other beneath it."""
 
-    scope: str
+    def __init__(self, scope: str) -> None:
+        super().__init__(auto_error=False, scheme_name="Bearer", description="An API key of this deployment, or a JWT.")
+        self.scope = scope
 
-    async def __call__(
-        self, request: Request, bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
-    ) -> Principal:
+    async def __call__(self, request: Request) -> Principal:  # type: ignore[override]
+        bearer = await super().__call__(request)
         if bearer is None:
             raise Unauthenticated("Send Authorization: Bearer with an API key or a token.")
         authenticator: Authenticator = request.app.state.authenticator

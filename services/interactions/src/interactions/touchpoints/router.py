@@ -70,9 +70,6 @@ async def recorder_of(request: Request) -> Recorder:
     return recorder
 
 
-RecorderOf = Annotated[Recorder, Depends(recorder_of)]
-
-
 def speaker_of(who: Principal) -> Speaker:
     """Whoever may do everything may speak for any source; others for their own, where they have one."""
     return Speaker(
@@ -107,13 +104,14 @@ def speaker_of(who: Principal) -> Speaker:
         ),
     },
 )
-async def record_touchpoint(request: Request, who: CanRecord, recorder: RecorderOf) -> Response:
+async def record_touchpoint(request: Request, who: CanRecord) -> Response:
     """Take one contact (registrar un punto de contacto): it is in the resume when this has answered.
 
     Resend blindly: the same source and external id count once and get the first answer. What is refused is kept in the
     parked store under `parked_id`.
     """
     given = read_body(await request.body(), speaker=speaker_of(who), company=company_of(request))
+    recorder = await recorder_of(request)  # called, not injected: that costs more than all it does
     (outcome,) = await recorder.record([given])
     _count(request, [outcome])
     return _answered(outcome)
@@ -126,14 +124,14 @@ async def record_touchpoint(request: Request, who: CanRecord, recorder: Recorder
     openapi_extra=BATCH_BODY,
     responses=problems_of(Malformed, BatchTooLarge),
 )
-async def record_batch(request: Request, who: CanRecord, recorder: RecorderOf) -> Response:
+async def record_batch(request: Request, who: CanRecord) -> Response:
     """Take a JSON array, or lines of JSON (application/x-ndjson). One bad row is refused alone; the others are recorded."""
     speaker = speaker_of(who)
     read = read_body if _is_lines(request) else read_document
     rows = _lines(await request.body()) if _is_lines(request) else _array(await request.body())
     if len(rows) > MOST_ROWS:
         raise BatchTooLarge(pointer="")
-    company = company_of(request)
+    company, recorder = company_of(request), await recorder_of(request)
     outcomes = await recorder.record([read(row, speaker=speaker, company=company) for row in rows])
     return _batch_answered(outcomes, _count(request, outcomes))
 

@@ -89,6 +89,15 @@ async def test_a_clock_that_is_behind_is_told(database: Database) -> None:
     assert float(words.partition(" ")[0]) == pytest.approx(86_400, abs=20)
 
 
+async def test_what_is_noted_with_a_clock_that_is_behind_does_not_hide_it(database: Database) -> None:
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    await write(database)
+    check = clock_agrees(lambda: database, lambda: yesterday)
+    for _ in range(3):
+        await write(database, at=yesterday)
+        assert (await verdict(check))[0] == "degraded"
+
+
 async def test_a_clock_that_is_ahead_is_told_where_a_server_has_one_of_its_own(database: Database) -> None:
     ahead = datetime.now(UTC) + timedelta(days=1)
     await write(database)

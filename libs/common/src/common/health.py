@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import datetime
 from importlib.metadata import version
 from typing import Literal
 
@@ -20,7 +21,9 @@ PATIENCE_SECONDS = 2.0
 SOON_SECONDS = 5.0
 CLOCK_TOLERANCE_SECONDS = 60.0
 _SERVER_CLOCK = select(func.clock_timestamp(type_=UtcDateTime))
-_LAST_NOTED = select(outbox_table.c.at).order_by(outbox_table.c.seq.desc()).limit(1)
+# Of many, since what is noted with a clock that is behind comes last.
+_LAST = select(outbox_table.c.at).order_by(outbox_table.c.seq.desc()).limit(1_000).subquery()
+_LAST_NOTED = select(func.max(_LAST.c.at))
 State = Literal["ready", "degraded", "not-ready"]
 _WORSE: tuple[State, ...] = ("ready", "degraded", "not-ready")
 VERSION = version("hilo")
@@ -105,15 +108,18 @@ def database_answers(database: Callable[[], Database | None]) -> Check:
 
 
 def clock_agrees(database: Callable[[], Database | None], clock: Clock) -> Check:
-    """A check of our clock: against the server's, or where the database is a file against the last moment that was noted there."""
+    """A check of our clock: against the server's, or where the database is a file against the latest moment that was noted there."""
+    latest: datetime | None = None  # as far as this process has seen
 
     async def check() -> str:
+        nonlocal latest
         connected = _connected(database)
         async with connected.session(reading=True) as session:
             theirs = await session.scalar(_LAST_NOTED if connected.dialect == "sqlite" else _SERVER_CLOCK)
-        ahead = 0.0 if theirs is None else (clock() - theirs).total_seconds()
         if connected.dialect == "sqlite":
-            ahead = min(0.0, ahead)  # that something was long ago is no fault of the clock's
+            latest = max(filter(None, (theirs, latest)), default=None)
+            theirs = max(filter(None, (latest, clock())))  # that something was long ago is no fault of the clock's
+        ahead = 0.0 if theirs is None else (clock() - theirs).total_seconds()
         if abs(ahead) > CLOCK_TOLERANCE_SECONDS:
             raise Degraded(f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the database's")
         return "ok"

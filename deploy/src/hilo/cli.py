@@ -1,5 +1,6 @@
 """The command `hilo`: run the system, load history, look after it."""
 
+import gc
 import json
 import os
 from datetime import UTC, datetime
@@ -34,6 +35,7 @@ def run(
     port: Annotated[int, typer.Option(help="Port to listen on")] = 8000,
 ) -> None:
     """Start the whole system in this process: four APIs, their workers, SQLite files. Ctrl-C stops it."""
+    gc.disable()  # until the system stands: what is loaded stays, and looking through it again and again took a quarter of the start
     from common.service import serve  # noqa: PLC0415 - `hilo --help` answers without loading the system
     from common.telemetry import configure_logging  # noqa: PLC0415
     from hilo.embedded import embedded_app, spoilt_files  # noqa: PLC0415

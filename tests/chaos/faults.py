@@ -164,6 +164,9 @@ def dying(plan: str, *roles: str) -> Fault:
         deaths = dict.fromkeys(roles, 0)
         for turn in range(2 * scene.times):
             short = [role for role in roles if deaths[role] < scene.times]
+            if not short:
+                break
+            await heal(scene, [role for role in roles if role not in short])  # or the others have nothing to do
             for role in short:
                 passes = scene.random.randrange(1, 8) if turn < scene.times else 1
                 scene.arena.sabotage(role, f"{plan}:{passes}")

@@ -20,6 +20,12 @@ _TIERS = {
     "STANDARD": "estándar",
     "BELOW_ZERO": "bajo cero",
 }
+_TIES = {
+    ("referred", True): "nos refirió a", ("referred", False): "vino referido por", ("household_member", True): "vive en el hogar",
+    ("household_member", False): "viven en el hogar", ("same_owner", None): "mismo dueño que", ("relative_of", None): "pariente de",
+    ("partner_of", None): "socio de", ("works_for", True): "trabaja en", ("buys_through", True): "compra por medio de",
+    ("buys_through", False): "por su medio compran",
+}  # fmt: skip
 
 
 def resume_text(packet: dict[str, Any], *, title: str) -> str:
@@ -138,6 +144,17 @@ def _people(p: dict[str, Any]) -> Iterator[str]:
         yield f"{person['role']}: {person.get('name') or person.get('staff_id')}{note}"
 
 
+def _network(p: dict[str, Any]) -> Iterator[str]:
+    network = p.get("network") or {"ties": []}
+    for tie in network["ties"]:
+        names = ", ".join(other["display_name"] or other["customer_id"] for other in tie["others"])
+        yield f"{_TIES.get((tie['kind'], tie['given']), tie['kind'])} ({tie['count']}){f': {names}' if names else ''}"
+    if reference := network.get("reference"):
+        yield f"cliente show-room: puede mostrarse {reference['uses_left']} veces más ({', '.join(reference['offerings'])})"
+    if partner := network.get("partner"):
+        yield f"aliado ({partner['kind']}), reputación {partner['standing']}"
+
+
 def _freshness(p: dict[str, Any]) -> Iterator[str]:
     sources = ", ".join(f"{s['source']} {s['lag_seconds']:.1f} s" for s in p["continuity"]["sources"])
     yield f"{sources}  ·  faltan: {', '.join(p['continuity']['missing']) or 'ninguna'}"
@@ -160,6 +177,7 @@ _PARTS: tuple[tuple[str, Callable[[dict[str, Any]], Iterator[str]]], ...] = (
     ("Cómo contactar", _contact),
     ("Alertas", _alerts),
     ("Quién la cuida", _people),
+    ("Red de relaciones", _network),
     ("Últimos contactos", _recap),
     ("Frescura", _freshness),
 )

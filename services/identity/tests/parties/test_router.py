@@ -63,6 +63,28 @@ async def test_a_reference_is_shown_with_consent_until_it_is_used_up(
     assert (await roles(client, acme))["uses_left"] == 0
 
 
+async def test_the_resume_is_told_what_he_is_to_us_and_how_often_he_may_still_be_shown(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    async def told() -> dict[str, Any]:
+        return dict(
+            [each for each in await identity.told("customer-profiled") if each["customer_id"] == acme][-1]["network"]
+        )
+
+    acme, prospect = await new(client, "Acme S.A.S."), await new(client, "Hotel Sol")
+    assert await told() == {}
+    etag = await has_role(client, acme, "reference", REFERENCE | {"testimonial": "They answered within the hour"})
+    reference = {"uses_left": 2, "offerings": ["maintenance"], "industry": "hotels"}
+    assert await told() == {"ties": [], "reference": reference, "partner": None}
+    await agrees(client, acme)
+    await show(client, acme, prospect)
+    assert (await told())["reference"]["uses_left"] == 1
+    await has_role(client, acme, "partner", {"kind": "ally", "standing": "watch"})
+    assert (await told())["partner"] == {"kind": "ally", "standing": "watch", "active": True}
+    assert (await client.delete(f"{Customers}/{acme}/roles/reference", headers={"If-Match": etag})).status_code == 204
+    assert (await told())["reference"] is None
+
+
 async def test_a_showing_that_is_sent_twice_is_one_use(client: httpx.AsyncClient) -> None:
     acme, prospect = await new(client, "Acme S.A.S."), await new(client, "Hotel Sol")
     await has_role(client, acme, "reference", REFERENCE)

@@ -22,6 +22,8 @@ from identity.relationships.domain import (
     latest_of_each,
     referral_allowed_at,
     staff_of,
+    ties_of,
+    times_shown,
 )
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -116,3 +118,26 @@ def test_of_a_large_organisation_those_who_decide_are_named() -> None:
     chosen = [r.from_customer for r in staff_of({ACME}, people, most=3)]
     assert chosen == [ANA, UUID(int=108), UUID(int=107)]
     assert staff_of({LUIS}, people, most=3) == []
+
+
+def test_of_each_kind_of_tie_the_newest_are_told_and_all_are_counted() -> None:
+    many = [said(UUID(int=100 + n), ACME, "buys_through", day=n) for n in range(9)]
+    ties = ties_of(ACME, [*many, said(LUIS, ACME, "same_owner"), said(ANA, ACME, "referred", status="new")], now=NOW)
+    assert [(tie["kind"], tie["given"], tie["count"]) for tie in ties] == [
+        ("buys_through", False, 9), ("referred", False, 1), ("same_owner", None, 1),
+    ]  # fmt: skip
+    newest = [str(UUID(int=100 + n)) for n in (8, 7, 6, 5, 4)]
+    assert [other["customer_id"] for other in ties[0]["others"]] == newest
+    assert ties[1]["others"] == [
+        {"customer_id": str(ANA), "since": "2026-11-20T00:00:00Z", "status": "new", "decision_role": None}
+    ]
+
+
+def test_what_ended_is_no_tie_nor_is_a_showing_nor_whoever_works_there() -> None:
+    others = [
+        said(ANA, ACME, "relative_of", until=NOW), said(ANA, ACME, "shown_to"), said(ACME, LUIS, "shown_to"),
+        said(ANA, ACME),
+    ]  # fmt: skip
+    assert ties_of(ACME, others, now=NOW) == []
+    assert [tie["kind"] for tie in ties_of(ANA, others[:1] + others[3:], now=NOW)] == ["works_for"]
+    assert times_shown(ACME, others) == 1

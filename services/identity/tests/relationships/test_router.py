@@ -262,3 +262,106 @@ async def test_the_name_of_an_erased_contact_leaves_his_organisation(
     told = [each for each in await identity.told("customer-profiled") if each.get("customer_id") == acme]
     assert told[-1]["people"] == []
     assert "Rosa" not in str(told)
+
+
+# --- what the resume is told of his network -----------------------------------------------------------------------------
+
+
+async def told_network(identity: Identity, customer: str) -> dict[str, Any]:
+    """As the worker and whoever acted have told it by now."""
+    await wake(identity)
+    told = [each for each in await identity.told("customer-profiled") if each.get("customer_id") == customer]
+    return dict(told[-1]["network"])
+
+
+async def told_ties(identity: Identity, customer: str) -> set[tuple[str, bool | None, str]]:
+    network = await told_network(identity, customer)
+    return {
+        (tie["kind"], tie["given"], other["customer_id"]) for tie in network.get("ties", []) for other in tie["others"]
+    }
+
+
+async def test_a_referral_is_told_of_both_with_its_status_and_without_a_name(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    ana, rosa = await new(client, "Ana López"), await new(client, "Rosa Díaz")
+    luisa = (await client.post(f"{Customers}/{ana}/referrals", json={"full_name": "Luisa Ríos"})).json()["to_id"]
+    identity.clock.advance(timedelta(days=1))
+    await client.post(f"{Customers}/{ana}/referrals", json={"customer_id": luisa, "status": "converted"})
+    [given] = (await told_network(identity, ana))["ties"]
+    assert (given["kind"], given["given"], given["count"]) == ("referred", True, 1)
+    assert [(other["customer_id"], other["status"]) for other in given["others"]] == [(luisa, "converted")]
+    assert await told_ties(identity, luisa) == {("referred", False, ana)}
+    assert "Luisa" not in str(given)
+    assert await told_network(identity, rosa) == {}
+
+
+async def test_household_owner_and_partner_are_told_until_they_end_by_themselves(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    acme, other = (
+        await new(client, "Acme S.A.S.", kind="organisation"),
+        await new(client, "Ácme 2", kind="organisation"),
+    )
+    ana, dealer = await new(client, "Ana López"), await new(client, "Distribuidora Sol", kind="organisation")
+    home = await new(client, "Hogar", kind="household")
+    await relate(client, other, acme, "same_owner")
+    await relate(client, ana, home, "household_member")
+    ends = identity.clock() + timedelta(days=30)
+    await relate(client, ana, dealer, "buys_through", until=ends.isoformat())
+    await relate(client, ana, acme, "works_for")
+    assert await told_ties(identity, acme) == {("same_owner", None, other)}  # whoever works there is among its people
+    assert await told_ties(identity, dealer) == {("buys_through", False, ana)}
+    lasting = {("household_member", True, home), ("works_for", True, acme)}
+    assert await told_ties(identity, ana) == {*lasting, ("buys_through", True, dealer)}
+    identity.clock.advance(timedelta(days=31))
+    assert await told_ties(identity, ana) == lasting
+    assert await told_network(identity, dealer) == {}
+
+
+async def test_those_beside_one_who_is_merged_hear_of_the_survivor_and_of_him_again_after_the_undo(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    acme, ana, am = (
+        await new(client, "Acme", kind="organisation"), await new(client, "Ana María López"), await new(client, "A. M. López")
+    )  # fmt: skip
+    far = await new(client, "Luis Mora")
+    await relate(client, am, acme, "partner_of")
+    await relate(client, ana, far, "relative_of")
+    merge = await merged(client, identity, ana, am)
+    assert await told_ties(identity, acme) == {("partner_of", None, ana)}
+    assert await told_ties(identity, ana) == {("partner_of", None, acme), ("relative_of", None, far)}
+    times = len([each for each in await identity.told("customer-profiled") if each["customer_id"] == far])
+    assert times == 2  # as he came, and when he was related: of the survivor's own nothing has changed
+    await undone(client, merge)
+    assert await told_ties(identity, acme) == {("partner_of", None, am)}
+    assert await told_ties(identity, am) == {("partner_of", None, acme)}
+    assert await told_ties(identity, ana) == {("relative_of", None, far)}
+
+
+async def test_those_beside_one_who_is_erased_are_told_without_him(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    ana, luis = await new(client, "Ana López"), await new(client, "Luis Mora")
+    await relate(client, ana, luis, "relative_of")
+    assert await told_ties(identity, ana) == {("relative_of", None, luis)}
+    identity.clock.advance(timedelta(seconds=1))
+    assert (await client.post(f"{Customers}/{luis}:erase", json={"reason": "asked"})).status_code < 300
+    assert await told_network(identity, ana) == {}
+
+
+async def test_channels_that_join_two_customers_are_heard_of_by_those_beside_them(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    one = seen("phone:3001234567", "document:co-cc:79456123", name="Ana López", attests=("*",))
+    other = seen("email:ana@example.com", name="Ana López", attests=("*",))
+    await identity.happen(one, other)
+    ana, again, luis = str(await identity.owner(one)), str(await identity.owner(other)), await new(client, "Luis Mora")
+    assert ana != again
+    await relate(client, again, luis, "relative_of")
+    identity.clock.advance(timedelta(seconds=1))
+    both = seen("document:co-cc:79456123", "email:ana@example.com", name="Ana López", attests=("*",))
+    await identity.happen(both)
+    survivor = str(await identity.owner(other))
+    assert survivor == ana
+    assert await told_ties(identity, luis) == {("relative_of", None, ana)}

@@ -16,10 +16,10 @@ from interactions.touchpoints.models import touchpoint
 
 URL = "/interactions/v1/resume"
 PHONE = "phone:300 123 4567"
-AGENT_ONLY = {"value", "treatment", "alerts", "ask"}
+AGENT_ONLY = {"value", "treatment", "alerts", "ask", "network"}
 EVERY_KEY = {
     "who", "resume_point", "threads", "recap", "work_in_progress", "commitments", "cases", "suggestions", "known", "ask",
-    "contact", "value", "treatment", "holdings", "offers", "alerts", "people", "continuity",
+    "contact", "value", "treatment", "holdings", "offers", "alerts", "people", "network", "continuity",
 }  # fmt: skip
 
 
@@ -448,6 +448,83 @@ async def test_what_other_services_say_is_in_the_packet_with_its_freshness(world
     assert (packet["contact"]["ranking"], packet["contact"]["quota_left"]) == (["whatsapp"], 3)
     assert {source["source"]: source["lag_seconds"] for source in packet["continuity"]["sources"]}["scoring"] == 2.0
     assert packet["continuity"]["missing"] == []
+
+
+def tie(*others: UUID, kind: str = "referred", given: bool | None = True, count: int | None = None) -> dict[str, Any]:
+    said = {"since": "2026-11-11T20:04:05Z", "status": "converted", "decision_role": None}
+    named = [{"customer_id": str(other), **said} for other in others]
+    return {"kind": kind, "given": given, "count": count or len(named), "others": named}
+
+
+NOBODY = {"ties": [], "reference": None, "partner": None}
+
+
+async def test_an_agent_sees_the_network_with_the_names_of_now_and_nobody_else_does(world):
+    luisa = uuid4()
+    await world.record(identifiers=[PHONE], source="acme", speaker=world_partner("acme"))
+    ana = await world.link(PHONE)
+    reference = {"uses_left": 3, "offerings": ["maintenance"], "industry": "hotels"}
+    network = {"ties": [tie(luisa, count=7)], "reference": reference, "partner": None}
+    await world.say(
+        CustomerProfiled(customer_id=ana, revision=1, network=network),
+        CustomerProfiled(customer_id=luisa, revision=1, display_name="Luisa R."),
+    )
+    before = await resume(world, identifier=PHONE)
+    await world.say(CustomerProfiled(customer_id=luisa, revision=2, display_name="Luisa Ríos"))
+    after = await resume(world, identifier=PHONE)
+    for packet, name in ((before, "Luisa R."), (after, "Luisa Ríos")):
+        assert packet["network"] == network | {"ties": [tie(luisa, count=7) | {"others": [
+            {"display_name": name, **tie(luisa)["others"][0]}
+        ]}]}  # fmt: skip
+    assert before["continuity"]["version"] != after["continuity"]["version"]
+    for packet in (
+        await resume(world, identifier=PHONE, view="customer"),
+        await resume(world, identifier=PHONE, view="partner"),
+        await resume(world, of_customer(ana)),
+        await resume(world, of_partner(), identifier=PHONE),
+    ):
+        assert packet["who"]["customer_id"] == str(ana)
+        assert "network" not in packet
+        assert "Luisa" not in str(packet)
+        assert str(luisa) not in str(packet)
+
+
+async def test_who_is_erased_or_restricted_is_counted_in_the_network_and_not_named(world):
+    restricted, erased, free = uuid4(), uuid4(), uuid4()
+    await world.record(identifiers=[PHONE])
+    ana = await world.link(PHONE)
+    await world.say(
+        CustomerProfiled(customer_id=ana, revision=1, network={"ties": [tie(restricted, erased, free)]}),
+        *(CustomerProfiled(customer_id=other, revision=1, display_name="Somebody") for other in (restricted, free)),
+        ContactChanged(customer_id=restricted, revision=1, restricted=True),
+        ContactChanged(customer_id=free, revision=1, restricted=False),
+    )
+    packet = await resume(world, identifier=PHONE)
+    [referred] = packet["network"]["ties"]
+    assert referred["count"] == 3
+    assert [other["customer_id"] for other in referred["others"]] == [str(free)]
+    assert str(restricted) not in str(packet)
+
+
+async def test_of_somebody_whose_data_are_not_to_be_used_no_network_is_shown(world):
+    await world.record(identifiers=[PHONE])
+    ana, luisa = await world.link(PHONE), uuid4()
+    await world.say(
+        CustomerProfiled(customer_id=ana, revision=1, network={"ties": [tie(luisa)]}),
+        CustomerProfiled(customer_id=luisa, revision=1, display_name="Luisa"),
+    )
+    assert (await resume(world, identifier=PHONE))["network"]["ties"]
+    await world.say(ContactChanged(customer_id=ana, revision=1, restricted=True))
+    assert (await resume(world, identifier=PHONE))["network"] == NOBODY
+
+
+async def test_of_whom_identity_told_no_network_an_empty_one_is_shown(world):
+    await world.record(identifiers=[PHONE])
+    assert (await resume(world, identifier="phone:300 765 4321"))["network"] == NOBODY
+    ana = await world.link(PHONE)
+    assert (await resume(world, identifier=PHONE))["network"] == NOBODY
+    await world.say(CustomerProfiled(customer_id=ana, revision=1, display_name="Ana"))
+    assert (await resume(world, identifier=PHONE))["network"] == NOBODY
 
 
 async def test_a_failed_moment_of_truth_is_an_alert_until_it_is_taken_back(world):

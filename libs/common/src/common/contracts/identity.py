@@ -82,7 +82,7 @@ class ContactChanged(EventData):
 
 
 class CustomerProfiled(EventData):
-    """How a customer is known, ready for the resume: names, facts, the next questions, accounts, people around him.
+    """How a customer is known, ready for the resume: names, facts, the next questions, accounts, people around him, his network.
 
     People topic: kept for days, never replayed; identity republishes it. State event: the highest revision wins.
     """
@@ -103,6 +103,11 @@ class CustomerProfiled(EventData):
     accounts: list[str] = []  # identifiers of scheme account, normalised text
     people: list[dict[str, Any]] = []  # {"role": "account_owner"|..., "staff_id","name","since","handover_note"}
     # of an organisation its own people too: role "contact", with "customer_id","function","seniority","decision_role","confirmed_at"
+    network: dict[
+        str, Any
+    ] = {}  # {"ties": [{"kind","given","count","others": [{"customer_id","since","status","decision_role"}]}],
+    # "reference": {"uses_left","offerings","industry"} | null, "partner": {"kind","standing","active"} | null}; {}: nobody
+    # others by their ids alone, at most five of a kind: whoever tells of them knows how they are called by now
 
     def key(self) -> str:
         return str(self.customer_id)

@@ -23,7 +23,8 @@ from identity.knowledge.domain import (
     understanding,
     weighed,
 )
-from identity.relationships.domain import MOST_TOLD, Relationship, by_weight, latest_of_each
+from identity.parties.domain import PartyRole, as_told
+from identity.relationships.domain import MOST_TOLD, Relationship, by_weight, latest_of_each, ties_of, times_shown
 from identity.sightings.domain import ProfileValue
 
 # Profile values that are facts to whoever talks with him: not to be asked again.
@@ -134,6 +135,7 @@ class Dossier:
     contacts: Sequence[
         tuple[Relationship, Sequence[ProfileValue]]
     ] = ()  # of an organisation: its people, with their names
+    roles: Sequence[PartyRole] = ()
 
     def of_proven_traces(self) -> "Dossier":
         """What the customer himself may see: a stranger who typed his e-mail must not read on, nor be read."""
@@ -252,7 +254,7 @@ def knowledge_of(dossier: Dossier, company: Company, *, wishes: bool, now: datet
 
 
 def profile_of(dossier: Dossier, company: Company, *, now: datetime) -> dict[str, Any]:
-    """The content of CustomerProfiled: names, what is known, what to ask next, accounts, people around him."""
+    """The content of CustomerProfiled: names, what is known, what to ask next, accounts, people around him, his network."""
     values, facts = survivors(dossier.values, company.survivorship), current_facts(dossier.facts)
     kind = dossier.customer.kind
     # whether a complaint is open interactions knows better: it leaves the questions out while one is
@@ -280,7 +282,16 @@ def profile_of(dossier: Dossier, company: Company, *, now: datetime) -> dict[str
             }
             for a in people_around(dossier.assigned)
         ] + [_contact(said, its, company) for said, its in present_contacts(dossier, now=now)[:MOST_TOLD]],
+        "network": _network(dossier, now=now),
     }  # fmt: skip
+
+
+def _network(dossier: Dossier, *, now: datetime) -> dict[str, Any]:
+    """To whom he is tied, and what he is to us himself (R25); nothing of most."""
+    him = dossier.customer.customer_id
+    roles = as_told(dossier.roles, used=times_shown(him, dossier.relations))
+    network = {"ties": ties_of(him, dossier.relations, now=now), **roles}
+    return network if any(network.values()) else {}
 
 
 def present_contacts(dossier: Dossier, *, now: datetime) -> list[tuple[Relationship, Sequence[ProfileValue]]]:
@@ -333,5 +344,5 @@ def changes_by_itself_at(dossier: Dossier, *, now: datetime) -> datetime | None:
     """When what we tell of him changes without anything happening: a fact goes stale, a question may be put again."""
     moments: Collection[datetime] = [f.expires_at for f in current_facts(dossier.facts).values() if f.expires_at]
     moments = [*moments, *ends_of_rest(dossier.puts, now)]
-    moments = [*moments, *(said.until for said, _ in dossier.contacts if said.until)]
+    moments = [*moments, *(said.until for said in latest_of_each(dossier.relations) if said.until)]
     return min((moment for moment in moments if moment > now), default=None)

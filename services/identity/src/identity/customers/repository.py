@@ -15,6 +15,7 @@ from identity.customers.domain import CarriedIdentifier, Customer, Dossier, Trac
 from identity.customers.models import customer
 from identity.knowledge.repository import Knowledge
 from identity.linking.models import trace
+from identity.parties.repository import Parties
 from identity.relationships.domain import MOST_TOLD, Relationship, staff_of
 from identity.relationships.repository import Relationships
 from identity.sightings.domain import ProfileValue
@@ -99,6 +100,7 @@ class Customers:
         puts = grouped(await knowledge.puts_of(owner))
         assigned = grouped(await Assignments(self._session).of(owner))
         said = await Relationships(self._session).of(owner)
+        roles = grouped(await Parties(self._session).roles_of(owner))
         contacts = await self._contacts({c for c, each in found.items() if each.kind == "organisation"}, said)
         return {
             customer_id: Dossier(
@@ -106,7 +108,7 @@ class Customers:
                 puts[customer_id], assigned[customer_id],
                 frozenset(info.trace_id for info in traces[customer_id] if info.proven),
                 [r for r in said if customer_id in (r.from_customer, r.to_customer)],
-                contacts.get(customer_id, ()),
+                contacts.get(customer_id, ()), roles[customer_id],
             )
             for customer_id, each in found.items()
         }  # fmt: skip

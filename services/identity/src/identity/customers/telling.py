@@ -56,6 +56,13 @@ async def tell_profiles(
     return len(told)
 
 
+async def tell_those_beside(traces: Collection[UUID], *, uow: IdentityUnitOfWork, now: datetime) -> None:
+    """Whose the traces are changes: those who are related to them are told anew by the worker, under whose id they now are."""
+    await uow.timers.set_all(
+        [Timer(PROFILE_STALE, str(each), now, {}) for each in await uow.relationships.beside(traces)]
+    )
+
+
 async def tell_contact(
     customers: Collection[UUID], *, uow: IdentityUnitOfWork, now: datetime, anew: bool = False
 ) -> int:

@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 from common.company import Company
 from common.contracts.identity import GuardTripped, LinksChanged, Move
 from identity.customers.domain import Customer
-from identity.customers.telling import changed, tell_contact
+from identity.customers.telling import changed, tell_contact, tell_those_beside
 from identity.guards.domain import Trip, gathers, shared, too_common, unique
 from identity.linking.domain import (
     FOUNDING,
@@ -201,6 +201,7 @@ class Desk:
         await self._save_traces()
         await self._record()
         await self._tell_links()
+        await tell_those_beside(self._related(), uow=self.uow, now=self.now)
         await self._bite()
         apart = [r for r in self.alike if self.owner(r.left_trace) != self.owner(r.right_trace)]
         await self.uow.reviews.open([*reviews_of(self.doubts, self.world, at=self.now), *apart])
@@ -259,6 +260,11 @@ class Desk:
         tell_moves(self.decision_id, self.kind, list(self.moved.values()), uow=self.uow, now=self.now)
         for decision, moves in self.merges:
             tell_moves(decision.decision_id, "merge", moves, uow=self.uow, now=self.now)
+
+    def _related(self) -> list[UUID]:
+        """Of the traces that change hands those by which parties are related."""
+        moves = [*self.moved.values(), *(move for _, moves in self.merges for move in moves)]
+        return [move.trace_id for move in moves if self.world.trails[move.trace_id].scheme == "customer"]
 
     async def _bite(self) -> None:
         """What too many share proves identity no more; that, and whatever else looks like two persons in one, is told."""

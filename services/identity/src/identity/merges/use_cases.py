@@ -24,7 +24,7 @@ from identity.customers.domain import (
     reason_of,
     survivors,
 )
-from identity.customers.telling import tell_contact, tell_profiles
+from identity.customers.telling import tell_contact, tell_profiles, tell_those_beside
 from identity.linking.domain import Trail, World, next_revision
 from identity.linking.repository import Decision
 from identity.linking.use_cases import absorb, before_image, tell_moves
@@ -165,6 +165,7 @@ async def merge_now(
     given = [_given(t, survivor, "claimed" if t.proof == "claimed" else "person", now) for t in moved]
     await uow.links.move(given, decision_id=decision.decision_id)
     tell_moves(decision.decision_id, "merge", [_move(t) for t in given], uow=uow, now=now)
+    await tell_those_beside([t.trace_id for t in given], uow=uow, now=now)
     await absorb(absorbed, survivor, uow=uow, now=now)
     traces = {t.trace_id for t in (*moved, *kept)}
     await uow.reviews.close_within(traces, by=by, reason=reason, at=now, decision_id=decision.decision_id)

@@ -83,6 +83,19 @@ def uses_left(reference: Mapping[str, Any], used: int) -> int:
     return max(0, int(reference["max_uses"]) - used)
 
 
+def as_told(said: Iterable[PartyRole], *, used: int) -> dict[str, dict[str, Any] | None]:
+    """What he is to us, for whoever talks with him: a reference with what is left of it, a partner with its standing."""
+    bodies = {role: each.body for role, each in latest_of_each(said).items()}
+    reference, partner = bodies.get(REFERENCE), bodies.get(PARTNER)
+    return {
+        REFERENCE: reference and {
+            "uses_left": uses_left(reference, used), "offerings": reference.get("offerings", []),
+            "industry": reference.get("industry"),
+        },
+        PARTNER: partner and {key: partner.get(key) for key in ("kind", "standing", "active")},
+    }  # fmt: skip
+
+
 def consents_to_be_shown(consents: Iterable[Mapping[str, Any]]) -> bool:
     """Whether he agreed to the purpose `reference`, and withdrew it on no channel. `consents`: those that hold by now."""
     his = [each["granted"] for each in consents if each["purpose"] == REFERENCE]

@@ -50,7 +50,7 @@ from identity.parties.schemas import (
 )
 from identity.parties.use_cases import put_entry, put_role, show_reference
 from identity.reach import ForStaffOnly, for_staff, visible
-from identity.relationships.domain import SHOWN_TO, RelatedToHimself, Relationship, contacts_of, gaps_of_target
+from identity.relationships.domain import RelatedToHimself, Relationship, contacts_of, gaps_of_target, times_shown
 from identity.relationships.router import With
 from identity.relationships.use_cases import Tools
 from identity.uow import IdentityUnitOfWork
@@ -123,7 +123,7 @@ async def read_roles(customer_id: UUID, who: CanRead, uow: Reading, clock: Clock
     async with uow:
         found = await visible(customer_id, who, uow)
         dossier = (await uow.customers.dossiers([found.customer_id]))[found.customer_id]
-        roles = latest_of_each(await uow.parties.roles_of([info.trace_id for info in dossier.traces]))
+    roles = latest_of_each(dossier.roles)
     present = {name: said for name, said in roles.items() if said.body is not None}
     return Roles(
         items=[RoleRead.of(present[name]) for name in sorted(present)],
@@ -152,14 +152,12 @@ async def list_parties(
         found = await uow.parties.ever(role, after=after[0] if after else None, limit=page.fetch)
         kept, following = page.cut(found, key=lambda customer_id: (customer_id,))
         dossiers = await uow.customers.dossiers(kept)
-        owner = {t.trace_id: customer_id for customer_id, each in dossiers.items() for t in each.traces}
-        said = await uow.parties.roles_of(owner)
     items = []
     for customer_id in kept:
-        his = latest_of_each(each for each in said if owner[each.trace_id] == customer_id).get(role)
+        dossier = dossiers[customer_id]
+        his = latest_of_each(dossier.roles).get(role)
         if his is None or his.body is None or not _suits(his.body, offering, industry):
             continue
-        dossier = dossiers[customer_id]
         target = _completeness(customer_id, dossier.relations, now) if role == TARGET else None
         if incomplete and target is not None and not target.missing:
             continue
@@ -183,7 +181,7 @@ def _suits(body: Mapping[str, Any], offering: str | None, industry: str | None) 
 def _uses_left(reference: PartyRole | None, said: Sequence[Relationship], customer_id: UUID) -> int | None:
     if reference is None or reference.body is None:
         return None
-    return uses_left(reference.body, sum(r.kind == SHOWN_TO and r.from_customer == customer_id for r in said))
+    return uses_left(reference.body, times_shown(customer_id, said))
 
 
 def _completeness(customer_id: UUID, said: Sequence[Relationship], now: Any) -> Completeness:

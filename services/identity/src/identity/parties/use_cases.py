@@ -8,6 +8,7 @@ from uuid_utils.compat import uuid7
 from common.errors import Stale
 from common.idempotency import Attempt, recall, remember
 from identity.contact.domain import contact_of
+from identity.customers.telling import tell_profiles
 from identity.customers.use_cases import own_trace
 from identity.parties.domain import (
     PARTNER,
@@ -21,7 +22,7 @@ from identity.parties.domain import (
     uses_left,
 )
 from identity.reach import held
-from identity.relationships.domain import SHOWN_TO, Relationship
+from identity.relationships.domain import SHOWN_TO, Relationship, times_shown
 from identity.relationships.use_cases import Tools, both
 from identity.uow import IdentityUnitOfWork
 
@@ -43,6 +44,7 @@ async def put_role(
         own = await own_trace(customer, uow=uow, secret=tools.secret, by=by, now=now)
         said = PartyRole(uuid7(), own, role, body, by, now)
         await uow.parties.add_role(said)
+        await tell_profiles([customer.customer_id], uow=uow, company=tools.company, now=now)
         await uow.commit()
     return said
 
@@ -51,13 +53,6 @@ async def roles_of(customer_id: UUID, uow: IdentityUnitOfWork) -> dict[str, Part
     """What was said last of each role of a customer, by whichever of his traces."""
     traces = [info.trace_id for info in await uow.customers.traces_of([customer_id])]
     return latest_of_each(await uow.parties.roles_of(traces))
-
-
-async def times_shown(customer_id: UUID, uow: IdentityUnitOfWork) -> int:
-    """How often he was shown to a prospect, over all time."""
-    traces = [info.trace_id for info in await uow.customers.traces_of([customer_id])]
-    said = await uow.relationships.of(traces)
-    return sum(r.kind == SHOWN_TO and r.from_customer == customer_id for r in said)
 
 
 async def show_reference(
@@ -72,7 +67,8 @@ async def show_reference(
         reference = (await roles_of(him.customer_id, uow)).get(REFERENCE)
         if reference is None or reference.body is None:
             raise NoSuchRole
-        used = await times_shown(him.customer_id, uow)
+        traces = [info.trace_id for info in await uow.customers.traces_of([him.customer_id])]
+        used = times_shown(him.customer_id, await uow.relationships.of(traces))
         check_use(reference.body, used=used, consents=await _consents_of(him.customer_id, uow))
         ends = [await own_trace(each, uow=uow, secret=tools.secret, by=by, now=now) for each in (him, prospect)]
         body = {"note": note} if note is not None else {}
@@ -80,6 +76,7 @@ async def show_reference(
             uuid7(), ends[0], ends[1], SHOWN_TO, body, now, now, tools.who.source or "staff", by, now
         )
         await uow.relationships.add(showing)
+        await tell_profiles([him.customer_id], uow=uow, company=tools.company, now=now)
         left = uses_left(reference.body, used + 1)
         answer = {"relationship_id": str(showing.relationship_id), "left": left}
         await remember(uow, attempt, tools.who, answer, at=now)

@@ -20,7 +20,7 @@ from common.contracts.service_audit import CustomerForgotten as ByAudit
 from common.erasure import empty_parked, empty_people_events, forget_answers, list_erased, naming
 from common.identifiers import Identifier, customer_trace, is_shared, trace_of
 from identity.customers.domain import Customer
-from identity.customers.telling import PROFILE_STALE, changed, tell_profiles
+from identity.customers.telling import PROFILE_STALE, changed, tell_profiles, tell_those_beside
 from identity.linking.domain import Trail, next_revision
 from identity.linking.use_cases import CHUNK, tell_moves
 from identity.privacy.domain import OWN, Erasure, Line, UnknownErasure, awaited
@@ -68,6 +68,7 @@ async def erase_customer(
         trails = await uow.links.trails_of_customers([customer.customer_id])
         customers = {customer.customer_id, *await uow.erasures.absorbed_by(customer.customer_id)}
         employers = employers_of(customer.customer_id, await uow.relationships.of(trails))
+        await tell_those_beside(trails, uow=uow, now=now)
         erasure = await _forget(erasure, trails, customers, uow=uow, company=company, secret=secret, now=now)
         # what was told of an organisation names its people
         await empty_people_events(uow.session, PEOPLE, employers)

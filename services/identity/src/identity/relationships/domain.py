@@ -1,6 +1,6 @@
 """What holds between two parties (relaciones): dated series, contacts of organisations, referrals and their limit."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,6 +17,7 @@ MUTUAL = frozenset({"partner_of", "same_owner", "relative_of"})  # the same said
 LEADS_TO: Mapping[str, str] = {WORKS_FOR: "organisation", HOUSEHOLD: "household"}
 REFERRAL = "referral"  # the question whether he would send us somebody, noted like one of the drip dialogue
 REFERRAL_DAYS = 180  # one request in so many days (S0-42)
+MOST_NAMED = 5  # of each kind of tie that a resume shows; the others are counted
 MOST_TOLD = 20  # contacts of an organisation that its resume shows
 DECIDING = ("decider", "payer", "buyer", "influencer", "user")  # in the order in which one wants to know them
 
@@ -133,6 +134,42 @@ def employers_of(person: UUID, said: Iterable[Relationship]) -> set[UUID]:
         for r in latest_of_each(said)
         if r.kind == WORKS_FOR and r.from_customer == person and r.to_customer is not None
     }
+
+
+def ties_of(customer_id: UUID, said: Iterable[Relationship], *, now: datetime) -> list[dict[str, Any]]:
+    """His network (red de relaciones, R25) in short: of each kind how many hold, and the newest of them by their ids.
+
+    `given`: it leads from him to the other one (whom he sent us, through whom he buys), not to him; None: it is mutual.
+    Who works for him is told among his people, to whom he was shown as what is left of his uses.
+    """
+    ties: defaultdict[tuple[str, bool | None], list[Relationship]] = defaultdict(list)
+    for each in latest_of_each(said):
+        given = None if each.kind in MUTUAL else each.from_customer == customer_id
+        known = each.other_than(customer_id) is not None
+        if known and each.holds(now) and (each.kind, given) not in _TOLD_OTHERWISE:
+            ties[each.kind, given].append(each)
+    return [
+        {
+            "kind": kind, "given": given, "count": len(found),
+            "others": [_told_of(each.other_than(customer_id), each) for each in found[:MOST_NAMED]],
+        }
+        for (kind, given), found in sorted(ties.items(), key=lambda tie: (tie[0][0], not tie[0][1]))
+    ]  # fmt: skip
+
+
+_TOLD_OTHERWISE = {(WORKS_FOR, False), (SHOWN_TO, True), (SHOWN_TO, False)}
+
+
+def _told_of(other: UUID | None, said: Relationship) -> dict[str, Any]:
+    return {
+        "customer_id": str(other), "since": written(said.since), "status": said.body.get("status"),
+        "decision_role": said.body.get("decision_role"),
+    }  # fmt: skip
+
+
+def times_shown(customer_id: UUID, said: Iterable[Relationship]) -> int:
+    """How often he was shown to a prospect, over all time."""
+    return sum(r.kind == SHOWN_TO and r.from_customer == customer_id for r in said)
 
 
 def check_ends(kind: str, *, leads_to: str, since: datetime, until: datetime | None) -> None:

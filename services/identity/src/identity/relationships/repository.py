@@ -33,6 +33,14 @@ class Relationships:
             rows |= {row.relationship_id: row for row in (await self._session.execute(half)).all()}
         return [Relationship(**rows[key]._mapping) for key in sorted(rows)]  # noqa: SLF001 - SQLAlchemy's documented access
 
+    async def beside(self, traces: Collection[UUID]) -> set[UUID]:
+        """The customers to whom the traces are related."""
+        these = set(traces)
+        said = await self.of(these)
+        near = {r.from_customer for r in said if r.to_trace in these}
+        far = {r.to_customer for r in said if r.from_trace in these}
+        return {each for each in near | far if each is not None}
+
     def _owned(self, where: sa.ColumnElement[bool]) -> sa.Select[Any]:
         near, far = trace.alias(), trace.alias()
         ends = (near.c.customer_id.label("from_customer"), far.c.customer_id.label("to_customer"))

@@ -1,4 +1,4 @@
-"""R9 to R21: what we know of him, how he is to be treated, what he has, who looks after him. Pure; a section a function."""
+"""R9 to R25: what we know of him, how he is to be treated, what he has, who looks after him, whom he knows. Pure; a section a function."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -84,7 +84,7 @@ def questions(scene: Scene, facts: Iterable[Mapping[str, Any]]) -> list[Packet]:
     return fitting[:MOST_QUESTIONS]
 
 
-# --- R11 to R21 -------------------------------------------------------------------------------------------------------
+# --- R11 to R25 -------------------------------------------------------------------------------------------------------
 
 
 def contact(scene: Scene) -> Packet:
@@ -232,3 +232,20 @@ def people(scene: Scene) -> list[Packet]:
     if roles is None:
         return [dict(person) for person in scene.body(PROFILE).get("people") or []]
     return [{key: person.get(key) for key in ("role", "name", "since")} for person in people_of(scene, roles)]
+
+
+def network(scene: Scene) -> Packet:
+    """R25. Of others only those are named of whom we may speak: who is erased, or not to be used, is but counted."""
+    said, names = scene.body(PROFILE).get("network") or {}, scene.memory.beside
+    ties = [
+        {
+            **{key: tie[key] for key in ("kind", "given", "count")},
+            "others": [
+                {"display_name": names[other["customer_id"]], **other}
+                for other in tie["others"]
+                if other["customer_id"] in names
+            ],
+        }
+        for tie in said.get("ties") or []
+    ]
+    return {"ties": ties, "reference": said.get("reference"), "partner": said.get("partner")}

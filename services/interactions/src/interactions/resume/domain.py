@@ -247,6 +247,7 @@ class Memory:
     moments: tuple[FailedMoment, ...] = ()
     key_account: bool = False
     since: datetime | None = None
+    beside: Mapping[str, str | None] = field(default_factory=dict)  # how those of his network are called, by their ids
 
 
 def recognise(reached: Sequence[Reached], *, truncated: bool = False) -> Who:

@@ -51,6 +51,7 @@ def compose(scene: Scene, candidates: Sequence[Candidate] = ()) -> Composed:
     }
     if scene.reader.internal:
         packet |= {"value": bond.value(scene), "treatment": bond.treatment(scene), "alerts": bond.alerts(scene)}
+        packet["network"] = bond.network(scene)
     if scene.reader.view == "partner":
         packet = {key: section for key, section in packet.items() if key not in NOT_FOR_PARTNERS}
     version = _hash(_lasting(packet))
@@ -65,7 +66,7 @@ def _restrained(scene: Scene) -> Scene:
         return scene
     parts = {source: part for source, part in scene.memory.parts.items() if source != VALUE}
     if (profile := parts.get(PROFILE)) is not None:
-        parts[PROFILE] = replace(profile, body={**profile.body, "known": [], "ask": []})
+        parts[PROFILE] = replace(profile, body={**profile.body, "known": [], "ask": [], "network": {}})
     return replace(scene, memory=replace(scene.memory, parts=parts))
 
 

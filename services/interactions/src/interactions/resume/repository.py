@@ -1,7 +1,7 @@
 """Every query of the resume: whom the identifiers reach, and all that is on record of him. Never writes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.clock import Clock
 from common.db import Database
-from interactions.parts.domain import PROFILE, FailedMoment, Part
+from interactions.parts.domain import CONTACT, PROFILE, FailedMoment, Part
 from interactions.parts.models import part
 from interactions.resume.domain import (
     MOST_TRACES,
@@ -119,6 +119,11 @@ class Resumes:
         async with self.alone() as one:
             return await one.candidates(customer_ids)
 
+    async def names_of(self, customer_ids: Collection[UUID]) -> dict[UUID, str | None]:
+        """How those of them are called whom identity has told of, and the use of whose data is not restricted."""
+        async with self.alone() as one:
+            return await one.names_of(customer_ids)
+
     async def accounts_on(self, customer_id: UUID, identifier_ids: Iterable[UUID], reader: Reader) -> set[UUID]:
         """Which of the identifiers lie on traces that the reader may see."""
         async with self.alone() as one:
@@ -209,6 +214,19 @@ class ResumeRepository:
         return [
             _candidate(customer_id, said.get(customer_id, {}), last.get(customer_id)) for customer_id in customer_ids
         ]
+
+    async def names_of(self, customer_ids: Collection[UUID]) -> dict[UUID, str | None]:
+        """How those of them are called whom identity has told of, and the use of whose data is not restricted."""
+        wishes = part.alias("wishes")
+        restricted = sa.exists().where(
+            wishes.c.customer_id == part.c.customer_id,
+            wishes.c.source == CONTACT,
+            wishes.c.body["restricted"].as_boolean(),
+        )
+        told = sa.select(part.c.customer_id, part.c.body["display_name"].as_string().label("display_name")).where(
+            part.c.customer_id.in_(customer_ids), part.c.source == PROFILE, ~restricted
+        )
+        return {row.customer_id: row.display_name for row in (await self._session.execute(told)).all()}
 
     async def accounts_on(self, customer_id: UUID, identifier_ids: Iterable[UUID], reader: Reader) -> set[UUID]:
         """Which of the identifiers lie on traces that the reader may see."""

@@ -113,6 +113,26 @@ EXAMPLE: dict[str, Any] = {
     "offers": [],
     "alerts": [],
     "people": [{"role": "account_owner", "staff_id": "s-17", "name": "Carlos Peña", "since": "2026-01-10", "handover_note": None}],
+    "network": {
+        "ties": [
+            {
+                "kind": "referred",
+                "given": True,
+                "count": 1,
+                "others": [
+                    {
+                        "customer_id": "0198f6c2-7d1e-7c3a-9a51-4b1f0f5f8d20",
+                        "display_name": "Luisa Ríos",
+                        "since": "2026-11-11T20:04:05Z",
+                        "status": "converted",
+                        "decision_role": None,
+                    }
+                ],
+            }
+        ],
+        "reference": {"uses_left": 3, "offerings": ["maintenance"], "industry": "hotels"},
+        "partner": None,
+    },
     "continuity": {
         "as_of": "2026-11-21T16:10:00Z",
         "version": "5f0c1f6f0f0a4c1d9d0e",
@@ -342,6 +362,50 @@ class ContactRead(_Section):
     restricted: bool = Field(description="His data are stored and not used (tratamiento limitado)")
 
 
+class OtherRead(_Section):
+    customer_id: UUID
+    display_name: str | None
+    since: datetime
+    status: str | None = Field(description="Of a referral: new, contacted, converted or declined")
+    decision_role: str | None = Field(description="Who decides (quién decide)")
+
+
+class TieRead(_Section):
+    kind: str = Field(
+        description="referred (referido), household_member (hogar), same_owner (mismo dueño), buys_through (compra por medio de), "
+        "works_for (trabaja en), partner_of (socio de), relative_of (pariente), or a word of your own"
+    )
+    given: bool | None = Field(
+        description="true: from him to the others (whom he sent us, through whom he buys); false: from them to him; null: mutual"
+    )
+    count: int
+    others: list[OtherRead] = Field(description="The newest five; not who was erased, or whose data are not to be used")
+
+
+class ReferenceRead(_Section):
+    """He may be shown to prospects (cliente "show-room")."""
+
+    uses_left: int
+    offerings: list[str]
+    industry: str | None
+
+
+class PartnerRead(_Section):
+    """A partner of ours (aliado), and how customers regard it."""
+
+    kind: str | None
+    standing: str | None
+    active: bool | None
+
+
+class NetworkRead(_Section):
+    """R25. Whom he is tied to, and what he is to us himself (red de relaciones)."""
+
+    ties: list[TieRead]
+    reference: ReferenceRead | None
+    partner: PartnerRead | None
+
+
 class Freshness(_Section):
     source: str
     as_of: datetime
@@ -384,4 +448,7 @@ class ResumeRead(_Section):
     offers: list[dict[str, Any]] = Field(description="R19. Campaigns and quotes, and what he said to them (ofertas)")
     alerts: list[dict[str, Any]] = Field(default=[], description="R20, agent view only (alertas)")
     people: list[dict[str, Any]] = Field(description="R21. Who of us looks after him (personas a su lado)")
+    network: NetworkRead | None = Field(
+        default=None, description="R25, agent view only: referrals, household, owners, partners (red de relaciones)"
+    )
     continuity: Continuity

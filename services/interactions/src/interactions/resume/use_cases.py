@@ -35,6 +35,7 @@ async def read_resume(
     memory = for_reader(await resumes.remember(who, reader), reader)
     who, memory = _as_far_as_known(who, memory, reader)
     memory = await _with_own_accounts(memory, who, reader, resumes, secret)
+    memory = await _with_names(memory, reader, resumes)
     candidates = await resumes.candidates(who.candidates) if reader.internal and who.candidates else []
     return Resumed(who, compose(Scene(who, memory, question, reader, company, now), candidates), now)
 
@@ -89,3 +90,16 @@ async def _with_own_accounts(memory: Memory, who: Who, reader: Reader, resumes: 
         "accounts": [account for key, account in ids.items() if key in visible],
     }
     return replace(memory, parts={**memory.parts, PROFILE: replace(profile, body=dict(body))})
+
+
+async def _with_names(memory: Memory, reader: Reader, resumes: Resumes) -> Memory:
+    """How those of his network are called by now: identity tells of them by their ids."""
+    profile = memory.parts.get(PROFILE)
+    if not reader.internal or profile is None:
+        return memory
+    ties = (profile.body.get("network") or {}).get("ties") or []
+    ids = {UUID(other["customer_id"]) for tie in ties for other in tie["others"]}
+    if not ids:
+        return memory
+    names = await resumes.names_of(ids)
+    return replace(memory, beside={str(customer_id): name for customer_id, name in names.items()})

@@ -19,6 +19,7 @@ REASONS = {
     "identity.matching.clustering": "From pairs to persons: a step of matching with an algorithm of its own.",
     "identity.matching.columns": "Records as arrays for many at once; what a record is stands in records.",
     "identity.matching.comparing": "Levels of likeness for many pairs at once: arrays, not rules.",
+    "identity.matching.indexing": "Work of the worker over all traces, apart from what a caller asks of matching.",
     "identity.matching.learning": "Expectation maximisation, apart from the model that it estimates.",
     "identity.matching.records": "What is compared, read from what was told: the same for one record and for a file.",
     "identity.merges.undoing": "An undo tells the past since the merge again; with the merge itself it would be one long file.",

@@ -4,7 +4,7 @@ from common.service import Service
 from identity.main import create_app
 from identity.republish import REPUBLISH
 from identity.settings import IdentitySettings
-from identity.worker import create_consumer, create_timers
+from identity.worker import create_consumer, create_timers, prepare
 
 SERVICE = Service(
     name="identity",
@@ -13,5 +13,6 @@ SERVICE = Service(
     create_app=create_app,
     create_consumer=create_consumer,
     create_timers=create_timers,
+    prepare=prepare,
     republish=REPUBLISH,
 )

@@ -10,6 +10,7 @@ from common.worker import TimerLoop
 from identity.cleanup.use_cases import STEP, go_on
 from identity.consumers import CONSUMER, TOPICS, TYPES, consume, profiles_stale
 from identity.customers.telling import PROFILE_STALE
+from identity.matching.indexing import MATCH_INDEX, index_if_other, index_on
 from identity.uow import IdentityUnitOfWork
 
 
@@ -29,9 +30,17 @@ def create_timers(runtime: Runtime) -> TimerLoop:
         secret = runtime.settings.key_for("identifiers")
         await go_on(due, uow=uow, clock=runtime.clock, company=runtime.company, secret=secret)
 
+    async def indexing(due: Sequence[Timer], uow: IdentityUnitOfWork) -> None:
+        await index_on(due, uow=uow, clock=runtime.clock, company=runtime.company)
+
     return TimerLoop(
         runtime.database,
-        {PROFILE_STALE: stale, STEP: cleaning},
+        {PROFILE_STALE: stale, STEP: cleaning, MATCH_INDEX: indexing},
         unit_of_work=lambda: IdentityUnitOfWork(runtime.database),
         clock=runtime.clock,
     )
+
+
+async def prepare(runtime: Runtime) -> None:
+    """What is wanted at each start: an index of matching in today's form."""
+    await index_if_other(uow=IdentityUnitOfWork(runtime.database), clock=runtime.clock)

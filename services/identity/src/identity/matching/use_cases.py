@@ -123,8 +123,8 @@ class Likeness:
 async def learn_likeness(sightings: Sequence[Sighting], *, uow: IdentityUnitOfWork, company: Company) -> Likeness:
     """Keep what touchpoints tell anew of their traces, and compare each with all that was known when it was told."""
     given = [sighting for sighting in sightings if sighting.profile]
-    known = await uow.matching.records({sighting.trace_id for sighting in given})
-    told = await _read(given, known, uow=uow, company=company)
+    known, unasked = await uow.matching.records({sighting.trace_id for sighting in given})
+    told = await read_told(given, known, uow=uow, company=company, unasked=unasked)
     latest = {each.trace_id: each.person for each in told}
     await uow.matching.keep(latest, known=known.keys() & latest.keys())
     return await compare_with_all(told, known, uow=uow)
@@ -136,22 +136,31 @@ async def recall_likeness(
     """The same for touchpoints that are told again, after those `until`; what is kept stays as it is."""
     traces = {sighting.trace_id for sighting in since}
     earlier = [sighting for sighting in until if sighting.trace_id in traces and sighting.profile]
-    known = {each.trace_id: each.person for each in await _read(earlier, {}, uow=uow, company=company)}
-    told = await _read([sighting for sighting in since if sighting.profile], known, uow=uow, company=company)
+    known = {each.trace_id: each.person for each in await read_told(earlier, {}, uow=uow, company=company)}
+    told = await read_told([sighting for sighting in since if sighting.profile], known, uow=uow, company=company)
     return await compare_with_all(told, known, uow=uow)
 
 
-async def _read(
-    given: Sequence[Sighting], known: Mapping[UUID, Person], *, uow: IdentityUnitOfWork, company: Company
+async def read_told(
+    given: Sequence[Sighting],
+    known: Mapping[UUID, Person],
+    *,
+    uow: IdentityUnitOfWork,
+    company: Company,
+    unasked: Collection[UUID] = (),
 ) -> list[Told]:
-    """What is compared of each trace from each touchpoint on that told anything new. Shared identifiers tell nobody apart."""
+    """What is compared of each trace from each touchpoint on that told anything new. Shared identifiers tell nobody apart.
+
+    `unasked`: traces of `known` by which nobody was looked for yet: whatever is told of them is new.
+    """
     shared = await uow.links.shared({each.identifier_id for sighting in given for each in sighting.carried})
-    people, told = dict(known), []
+    people, told, waiting = dict(known), [], set(unasked)
     for sighting in given:
         carried = [(each.scheme, each.value) for each in sighting.carried if each.identifier_id not in shared]
         before = people.get(sighting.trace_id)
         person = with_more(before, read_person(sighting.profile, carried, country=company.phone_region))
-        if person != before:
+        if person != before or sighting.trace_id in waiting:
+            waiting.discard(sighting.trace_id)
             people[sighting.trace_id] = person
             told.append(Told(sighting.touchpoint_id, sighting.trace_id, person))
     return told

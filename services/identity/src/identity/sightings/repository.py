@@ -1,6 +1,6 @@
 """Every query on what was seen."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -105,6 +105,17 @@ class Sightings:
         conflict = _seen("profile_value") | {"verified": "excluded.verified OR profile_value.verified"}
         await insert_rows(self._session, profile_value, [rows[k] for k in sorted(rows)], on_conflict=conflict)
 
+    async def name_anew(self, traces: Collection[UUID]) -> None:
+        """The traces are found by the words of the names on record, and by no others."""
+        c = name_token.c
+        values = [each for each in await self.values_of(traces) if each.value is not None]
+        words = {(word, each.trace_id) for each in values for word in search_words({each.key: str(each.value)})}
+        query = sa.select(c.token, c.trace_id).where(among(c.trace_id, traces))
+        found = {(row.token, row.trace_id) for row in (await self._session.execute(query)).all()}
+        if over := {trace_id for _, trace_id in found - words}:
+            await self._session.execute(sa.delete(name_token).where(among(c.trace_id, over)))
+        await self.add_words({each for each in words if each not in found or each[1] in over})
+
     async def add_words(self, words: Collection[tuple[str, UUID]]) -> None:
         rows = [{"token": word, "trace_id": trace_id} for word, trace_id in sorted(words)]
         await insert_rows(self._session, name_token, rows, on_conflict="nothing")
@@ -158,18 +169,19 @@ class Sightings:
         rows = await self.identifiers_of(traces)
         known = {row.identifier_id: row for row in rows}
         query = sa.select(sighting).where(among(sighting.c.trace_id, traces), ~sighting.c.unseen)
-        story = []
-        for row in (await self._session.execute(query)).all():
-            carried = [
-                Carried(UUID(c["id"]), known[UUID(c["id"])].scheme, known[UUID(c["id"])].value, c["attested"])
-                for c in row.identifiers
-                if UUID(c["id"]) in known
-            ]
-            one = Sighting(
-                row.touchpoint_id, row.trace_id, row.occurred_at, row.source, row.channel, tuple(carried), row.profile
-            )
-            story.append((row.came_at or minted_at(row.touchpoint_id), one))
+        told = (await self._session.execute(query)).all()
+        story = [(row.came_at or minted_at(row.touchpoint_id), _sighting_of(row, known)) for row in told]
         return sorted(story, key=lambda told: (told[0], told[1].touchpoint_id))
+
+    async def tellings_of(self, traces: Collection[UUID], *, at_once: int) -> AsyncIterator[list[Sighting]]:
+        """The same story, so many at once: however much was told of a trace, no more of it is held."""
+        known = {row.identifier_id: row for row in await self.identifiers_of(traces)}
+        c = sighting.c
+        query = sa.select(sighting).where(among(c.trace_id, traces), ~c.unseen)
+        # what came before that was noted is the oldest, and its ids were minted in order
+        query = query.order_by(c.came_at.asc().nulls_first(), c.touchpoint_id)
+        async for rows in (await self._session.stream(query)).partitions(at_once):
+            yield [_sighting_of(row, known) for row in rows]
 
     async def count_of(self, traces: Collection[UUID]) -> int:
         """How many touchpoints told us who was behind these traces."""
@@ -188,6 +200,16 @@ class Sightings:
         mine = profile_value.c.trace_id == trace_id
         await self._session.execute(sa.delete(profile_value).where(mine, ~profile_value.c.verified))
         await self._session.execute(sa.delete(name_token).where(name_token.c.trace_id == trace_id))
+
+
+def _sighting_of(row: Any, known: Mapping[UUID, Any]) -> Sighting:
+    """A row as the rules work on it; `known`: identifiers by id. One that nobody carries any more is left out."""
+    carried = [(known.get(UUID(each["id"])), each) for each in row.identifiers]
+    return Sighting(
+        row.touchpoint_id, row.trace_id, row.occurred_at, row.source, row.channel,
+        tuple(Carried(of.identifier_id, of.scheme, of.value, each["attested"]) for of, each in carried if of is not None),
+        row.profile,
+    )  # fmt: skip
 
 
 def _merge_identifier(rows: dict[UUID, dict[str, Any]], c: Carried, at: datetime) -> None:

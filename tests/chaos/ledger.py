@@ -37,6 +37,7 @@ class Ledger:
     preferences: int = 0  # how often one was acknowledged: it has no id
     poison: Counter[str] = field(default_factory=Counter)  # consumer -> unreadable records sent that it must park
     tolerated: set[str] = field(default_factory=set)  # codes of refusals that a trial asks for
+    other_bodies_put_off: int = 0  # refused for what the trial asks for: what they are is seen when they are sent again
     postponed: Counter[str] = field(default_factory=Counter)  # code -> how often somebody was told to come again
     poison_bodies: int = 0  # touchpoints sent to the channels' topic that interactions must park
     # service -> events that it told before its database was lost: others know them, its own log does not

@@ -209,7 +209,10 @@ class Load:
         answer = await self._post("interactions", "/interactions/v1/touchpoints", body)
         if answer is None or answer.status_code >= 500:
             return
-        if answer.status_code != 409 or answer.json().get("code") != "different-body":
+        code = answer.json().get("code")
+        if code in self.ledger.tolerated:
+            self.ledger.other_bodies_put_off += 1
+        elif answer.status_code != 409 or code != "different-body":
             self.ledger.oddities[f"another body was answered {answer.status_code}"] += 1
         else:
             self.ledger.different[body["external_id"]] += 1

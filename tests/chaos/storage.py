@@ -196,7 +196,7 @@ async def lock_file(scene: Scene) -> int:
         await holder.wait()
         ended = time.monotonic()
         await asyncio.sleep(6)
-    judge(scene, probes, begun, ended, longest=12.0)
+    judge(scene, probes, begun, ended, longest=5.0)
     return 1
 
 
@@ -339,4 +339,7 @@ async def _sent_again(scene: Scene) -> None:
     for external_id in [one for one, code in scene.ledger.refused.items() if code == TOO_EARLY]:
         del scene.ledger.refused[external_id]  # it may be in the log now
     scene.measures.tell(sent_again_from_the_parked_store=dict(outcomes))
+    outcomes[409] -= min(
+        outcomes[409], scene.ledger.other_bodies_put_off
+    )  # another body is refused again, as what it is
     scene.measures.none("parked and not recorded later", [status for status in outcomes.elements() if status != 200])

@@ -49,11 +49,11 @@ class Timers:
         c = timer_table.c
         await self._session.execute(delete(timer_table).where(c.name == name, c.key == str(key)))
 
-    async def get(self, name: str, key: object) -> Timer | None:
-        """The wake-up of the kind `name` for `key`, if one is set."""
+    async def get(self, name: str, key: object, *, locked: bool = False) -> Timer | None:
+        """The wake-up of the kind `name` for `key`, if one is set; `locked` so that nobody sets it anew meanwhile."""
         c = timer_table.c
         query = select(c.name, c.key, c.due_at, c.payload).where(c.name == name, c.key == str(key))
-        row = (await self._session.execute(query)).one_or_none()
+        row = (await self._session.execute(query.with_for_update() if locked else query)).one_or_none()
         return None if row is None else Timer(row.name, row.key, row.due_at, row.payload)
 
     async def alone(self) -> bool:

@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
-import sqlalchemy as sa
 from uuid_utils.compat import uuid7
 
 from common.bulk import insert_rows
@@ -180,10 +179,7 @@ class Waves:
 
     async def _go_on(self, timer: Timer, payload: Mapping[str, Any], *, uow: ScoringUnitOfWork, now: datetime) -> None:
         """Come back, unless the wave was begun anew meanwhile: then that is where it goes on."""
-        c = timer_table.c
-        query = sa.select(c.due_at, c.payload).where(c.name == WAVE, c.key == timer.key).with_for_update()
-        row = (await uow.session.execute(query)).one_or_none()
-        if row is None or (row.due_at, row.payload) == (timer.due_at, timer.payload):
+        if await uow.timers.get(WAVE, timer.key, locked=True) in (None, timer):
             await uow.timers.set(WAVE, timer.key, now, payload)
 
     async def _next(self, after: UUID | None, *, wave: str, uow: ScoringUnitOfWork, now: datetime) -> list[UUID]:

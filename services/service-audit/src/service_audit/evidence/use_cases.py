@@ -171,7 +171,7 @@ async def _keep(changes: Sequence[Change], *, uow: AuditUnitOfWork, now: datetim
     taken_back = [change for change in changes if change.taken_back]
     for change in changes:
         _tell(change, uow=uow, now=now)
-    for change in [*failures, *(change for change in changes if change.fails_otherwise)]:
+    for change in [*failures, *(change for change in changes if alarms and change.fails_otherwise)]:
         _tell_failure(change.now, change.moment, uow=uow, now=now)
     for change in taken_back:
         _tell_failure(change.before, change.moment, uow=uow, now=now, taken_back=True)

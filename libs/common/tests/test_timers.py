@@ -51,6 +51,18 @@ async def test_the_latest_setting_of_a_timer_stands(database: Database) -> None:
     assert seen == []
 
 
+async def test_a_timer_of_a_later_version_waits_for_a_worker_that_knows_it(database: Database) -> None:
+    clock, seen = FakeClock(NOW), []  # type: ignore[var-annotated]
+    await set_timer(database, "of-the-next-version", "a", NOW - timedelta(minutes=1))
+    await set_timer(database, "late", "b", NOW)
+    await loop_of(database, clock, seen).drain()
+    assert seen == ["b"]
+    async with UnitOfWork(database, reading=True) as uow:
+        kept = await uow.timers.get("of-the-next-version", "a")
+    assert kept is not None
+    assert (kept.due_at > NOW, kept.payload) == (True, {"n": 1})
+
+
 async def test_a_timer_that_fails_is_due_again_and_holds_up_no_other(database: Database) -> None:
     clock, seen = FakeClock(NOW), []  # type: ignore[var-annotated]
     for key, minutes in (("bad", 3), ("good", 2), ("fine", 1)):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -109,10 +110,12 @@ class TimerLoop:
             due = await uow.timers.due(now=self._clock(), limit=limit)
             for name in sorted({timer.name for timer in due}):
                 handler = self._handlers.get(name)
-                if handler is None:
+                mine = [timer for timer in due if timer.name == name]
+                if handler is None:  # of a version after this one, whose worker is to find it: never taken away
                     log.error("timer_without_handler", timer=name)
-                    continue
-                await handler([timer for timer in due if timer.name == name], uow)
+                    await uow.timers.set_all([replace(timer, due_at=self._clock() + RETRY_AFTER) for timer in mine])
+                else:
+                    await handler(mine, uow)
             await uow.timers.done(due)
             await uow.commit()
         return len(due)

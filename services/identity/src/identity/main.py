@@ -5,7 +5,6 @@ from fastapi import FastAPI
 from common.auth import Principal
 from common.bus.delivery import replay
 from common.contracts import identity
-from common.health import database_answers
 from common.http import create_service
 from common.parked import ParkedItem
 from common.parked_http import parked_router
@@ -61,7 +60,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     async def again(item: ParkedItem, _: Principal) -> None:
         await replay(consumer, item.body)
 
-    app = create_service(
+    return create_service(
         name="identity",
         title="Hilo: identity",
         description=DESCRIPTION.strip(),
@@ -75,5 +74,3 @@ def create_app(runtime: Runtime) -> FastAPI:
         tags=TAGS,
         state={"database": runtime.database, "clock": runtime.clock, "company": runtime.company},
     )  # fmt: skip
-    app.state.readings.add("database", database_answers(lambda: runtime.database))
-    return app

@@ -215,6 +215,16 @@ class Company(_Part):
     def question(self, question_id: str) -> DripQuestion | None:
         return next((question for question in self.questions if question.id == question_id), None)
 
+    @property
+    def conversation_window(self) -> timedelta:
+        """How far apart two contacts may lie and still be one talk."""
+        return timedelta(hours=self.conversation_window_hours)
+
+    @property
+    def first_contact_span(self) -> timedelta:
+        """How long nobody must come back on an answer for it to have held."""
+        return timedelta(days=self.first_contact_days)
+
     def valid_for(self, key: str, question_id: str | None = None) -> timedelta | None:
         """How long a fact of the key holds: by its definition, else by the question that it answers; None: for ever."""
         told = (self.fact(key), self.question(question_id) if question_id is not None else None)

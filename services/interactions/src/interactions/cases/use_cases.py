@@ -113,7 +113,7 @@ async def _rewrite(log: Sequence[domain.Done], after: Sequence[Step], *, uow: In
 
 
 def _settling(company: Company, now: datetime) -> domain.Settling:
-    return domain.Settling(now, timedelta(days=company.first_contact_days))
+    return domain.Settling(now, company.first_contact_span)
 
 
 def _opened(touchpoint: Touchpoint, *, company: Company, now: datetime) -> list[Step]:
@@ -204,30 +204,30 @@ async def act_on_case(
     async with uow:
         await _lock([await uow.cases.get(number)], uow=uow)
         now, case = clock(), await uow.cases.get(number)
-        held = domain.settled(case, now=now, within=timedelta(days=company.first_contact_days))
+        held = domain.settled(case, now=now, within=company.first_contact_span)
         step = domain.acted(held.case if held else case, act, at=now, by=by, text=text, recovered=recovered)
         steps = [held, step] if held else [step]
-        await uow.cases.save(steps)
-        await _tell(steps, uow=uow, company=company, now=now)
+        await _take(steps, uow=uow, company=company, now=now)
         await uow.commit()
     return step.case
 
 
 async def settle(due: Sequence[Timer], *, uow: InteractionsUnitOfWork, clock: Clock, company: Company) -> None:
     """Timers of the seven days: nobody came back on what was answered. In the caller's transaction."""
-    within, now = timedelta(days=company.first_contact_days), clock()
-    steps = [domain.settled(case, now=now, within=within) for case in await _held(due, uow=uow)]
-    await _wake([step for step in steps if step is not None], uow=uow, company=company, now=now)
+    now = clock()
+    steps = [domain.settled(case, now=now, within=company.first_contact_span) for case in await _held(due, uow=uow)]
+    await _take([step for step in steps if step is not None], uow=uow, company=company, now=now)
 
 
 async def expire(due: Sequence[Timer], *, uow: InteractionsUnitOfWork, clock: Clock, company: Company) -> None:
     """Timers of the thirty days. In the caller's transaction."""
     now = clock()
     steps = [domain.expired(case, now=now) for case in await _held(due, uow=uow)]
-    await _wake([step for step in steps if step is not None], uow=uow, company=company, now=now)
+    await _take([step for step in steps if step is not None], uow=uow, company=company, now=now)
 
 
-async def _wake(steps: Sequence[Step], *, uow: InteractionsUnitOfWork, company: Company, now: datetime) -> None:
+async def _take(steps: Sequence[Step], *, uow: InteractionsUnitOfWork, company: Company, now: datetime) -> None:
+    """Write the steps and tell of them."""
     await uow.cases.save(steps)
     await _tell(steps, uow=uow, company=company, now=now)
 
@@ -245,7 +245,7 @@ async def _set_timers(steps: Sequence[Step], *, uow: InteractionsUnitOfWork, com
 
 
 def _timers(case: CaseFile, *, company: Company, now: datetime) -> list[Timer]:
-    settles = case.settles_at(timedelta(days=company.first_contact_days))
+    settles = case.settles_at(company.first_contact_span)
     waiting = case.state in {"received", "reopened"} and case.expired_at is None
     expires = case.recovery_deadline if waiting else None
     wanted = ((domain.SETTLED, settles), (domain.EXPIRY, expires))

@@ -65,7 +65,7 @@ async def save_threads(
         fresh = {one.entry.touchpoint_id for party in disordered for one in placed[party]}
         before = _moves(history, traces.values(), company=company, without=fresh)
         for party in disordered:
-            before |= history.moves(Threads(_window(company)), placed[party])
+            before |= history.moves(Threads(company.conversation_window), placed[party])
         await _refold(traces, history, before, uow=uow, company=company, now=now)
 
 
@@ -102,7 +102,7 @@ async def _refold(
     placed: dict[UUID, list[Placed]] = {}
     moves: Moves = {}
     for party, held in traces.items():
-        folded, placed[party] = history.replay(held, window=_window(company))
+        folded, placed[party] = history.replay(held, window=company.conversation_window)
         threads[party] = folded.threads.values()
         moves |= history.moves(folded, placed[party])
     await uow.conversations.join(placed)
@@ -117,16 +117,12 @@ def _moves(
     """The moves of the parties' threads; a party is the traces that it holds."""
     moves: Moves = {}
     for held in parties:
-        moves |= history.moves(*history.replay(held, window=_window(company), without=without))
+        moves |= history.moves(*history.replay(held, window=company.conversation_window, without=without))
     return moves
 
 
 def _every(traces: Mapping[UUID, Collection[UUID]]) -> set[UUID]:
     return {trace for held in traces.values() for trace in held}
-
-
-def _window(company: Company) -> timedelta:
-    return timedelta(hours=company.conversation_window_hours)
 
 
 async def act_on_conversation(

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -75,10 +75,6 @@ class Desk:
     clock: Clock
     company: Company
     secret: bytes
-
-    @property
-    def window(self) -> timedelta:
-        return timedelta(hours=self.company.conversation_window_hours)
 
 
 async def record_touchpoints(given: Sequence[Draft | Unreadable], *, desk: Desk, park: bool = True) -> list[Outcome]:
@@ -324,7 +320,9 @@ async def append(
         return {}
     ready = await cases.number(touchpoints, uow=uow, company=desk.company, now=now)
     parties = {one.touchpoint_id: traces[one.trace_id].party_id for one in ready}
-    placed, disordered = await conversations.place(_entries(ready, parties), uow=uow, window=desk.window)
+    placed, disordered = await conversations.place(
+        _entries(ready, parties), uow=uow, window=desk.company.conversation_window
+    )
     where = {one.entry.touchpoint_id: one for some in placed.values() for one in some}
     threads = {touchpoint_id: one.conversation_id for touchpoint_id, one in where.items()}
     figures = [domain.recorded(one, conversation_id=threads[one.touchpoint_id], company=desk.company) for one in ready]

@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import structlog
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
@@ -27,6 +27,8 @@ from common.openapi import described
 from common.overload import Gate, Probe
 from common.settings import Settings
 from common.telemetry import Metrics
+
+Made = TypeVar("Made")
 
 _EXPOSED = ["ETag", "Retry-After", "X-Correlation-ID", "Location", "Deprecation"]
 
@@ -175,6 +177,15 @@ def settings_of(request: Request) -> Settings:
 def metrics_of(request: Request) -> Metrics:
     metrics: Metrics = request.app.state.metrics
     return metrics
+
+
+def made_once(request: Request, name: str, make: Callable[[], Made]) -> Made:
+    """What the application keeps under the name, made when it is first needed."""
+    state = request.app.state
+    if not hasattr(state, name):
+        setattr(state, name, make())
+    made: Made = getattr(state, name)
+    return made
 
 
 async def _database(request: Request) -> Database:

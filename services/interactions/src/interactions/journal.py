@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 
 from common.bulk import insert_rows
 from common.db import Database
+from common.http import database_of, made_once
 from common.telemetry import failure_of
 from common.uow import UnitOfWork
 
@@ -91,11 +92,7 @@ class Journal:
 
 async def journal_of(request: Request) -> Journal:
     """The application's journal, made when it is first needed."""
-    state = request.app.state
-    if not hasattr(state, "journal"):
-        state.journal = Journal(state.database)
-    journal: Journal = state.journal
-    return journal
+    return made_once(request, "journal", lambda: Journal(database_of(request)))
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 
 from common.auth import Principal, needs
 from common.errors import Invalid
-from common.http import metrics_of
+from common.http import made_once, metrics_of
 from common.identifiers import InvalidIdentifier, blocked, identifier_id, read_identifiers
 from common.problems import problems_of
 from common.versions import etag_of, is_known
@@ -128,12 +128,8 @@ async def _resume(question: Question, who: Principal, reader: Reader, desk: Desk
 
 
 def resumes_of(request: Request, desk: Desk) -> Resumes:
-    """The application's look at the database, made when it is first needed: those who ask together share it."""
-    state = request.app.state
-    if not hasattr(state, "resumes"):
-        state.resumes = Resumes(desk.database, desk.clock)
-    resumes: Resumes = state.resumes
-    return resumes
+    """The application's look at the database: those who ask together share it."""
+    return made_once(request, "resumes", lambda: Resumes(desk.database, desk.clock))
 
 
 def _answer(resumed: Resumed, *, unchanged: bool) -> Response:

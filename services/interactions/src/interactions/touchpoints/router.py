@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from common.auth import Principal, needs
 from common.errors import Invalid
-from common.http import DatabaseOf, clock_of, company_of, database_of, metrics_of
+from common.http import DatabaseOf, clock_of, company_of, database_of, made_once, metrics_of
 from common.identifiers import InvalidIdentifier
 from common.problems import MEDIA_TYPE, Malformed, problem_of, problems_of
 from interactions.readers import reader_of
@@ -54,6 +54,10 @@ class BatchTooLarge(Invalid):
 
 async def desk_of(request: Request) -> Desk:
     """What recording needs, from the application."""
+    return _desk(request)
+
+
+def _desk(request: Request) -> Desk:
     settings: InteractionsSettings = request.app.state.settings
     return Desk(database_of(request), clock_of(request), company_of(request), settings.identifier_secret)
 
@@ -61,13 +65,9 @@ async def desk_of(request: Request) -> Desk:
 DeskOf = Annotated[Desk, Depends(desk_of)]
 
 
-async def recorder_of(request: Request) -> Recorder:
-    """The application's group commit, made when it is first needed."""
-    state = request.app.state
-    if not hasattr(state, "recorder"):
-        state.recorder = Recorder(await desk_of(request))
-    recorder: Recorder = state.recorder
-    return recorder
+def _recorder(request: Request) -> Recorder:
+    """The application's group commit. Called, not injected: that would cost more than all it does."""
+    return made_once(request, "recorder", lambda: Recorder(_desk(request)))
 
 
 def speaker_of(who: Principal) -> Speaker:
@@ -111,8 +111,7 @@ async def record_touchpoint(request: Request, who: CanRecord) -> Response:
     parked store under `parked_id`.
     """
     given = read_body(await request.body(), speaker=speaker_of(who), company=company_of(request))
-    recorder = await recorder_of(request)  # called, not injected: that costs more than all it does
-    (outcome,) = await recorder.record([given])
+    (outcome,) = await _recorder(request).record([given])
     _count(request, [outcome])
     return _answered(outcome)
 
@@ -131,8 +130,8 @@ async def record_batch(request: Request, who: CanRecord) -> Response:
     rows = _lines(await request.body()) if _is_lines(request) else _array(await request.body())
     if len(rows) > MOST_ROWS:
         raise BatchTooLarge(pointer="")
-    company, recorder = company_of(request), await recorder_of(request)
-    outcomes = await recorder.record([read(row, speaker=speaker, company=company) for row in rows])
+    company = company_of(request)
+    outcomes = await _recorder(request).record([read(row, speaker=speaker, company=company) for row in rows])
     return _batch_answered(outcomes, _count(request, outcomes))
 
 

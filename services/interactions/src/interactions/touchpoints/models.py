@@ -16,7 +16,7 @@ LOG = Partitioned("touchpoint", "touchpoint_id", "recorded_at", "year")
 
 # What is told of a customer however long ago it was, and looked for behind all that came since.
 RARE = ("campaign_response", "campaign_send", "purchase", "quote", "web")
-_IS_RARE = sa.text("kind IN ('campaign_response', 'campaign_send', 'purchase', 'quote', 'web')")
+_IS_RARE = sa.text(f"kind IN {RARE!r}")
 
 
 class ReceiptRow(Base, table=True):

@@ -16,7 +16,7 @@ from hilo.native.ports import LOOPBACK, free_port
 from hilo.native.processes import Process, launch, wait_for
 from hilo.native.roles import SERVICES, Service, is_ready
 from hilo.native.stack import Stack
-from hilo.native.testing import scratch
+from hilo.native.testing import fleeting_stack, scratch
 
 LAST_WORDS = b"died on purpose"
 SABOTEUR = Path(__file__).with_name("saboteur.py")
@@ -186,7 +186,7 @@ class Distributed:
         found: Counter[str] = Counter()
         for log in sorted(self.stack.logs.glob("*.log")):
             found.update(_complaints(log))
-        server = (self.stack.var / "postgres" / "server.log").read_text(errors="replace").splitlines()
+        server = self.stack.postgres.log.read_text(errors="replace").splitlines()
         found.update(f"postgres: {line.partition('] ')[2][:90]}" for line in server if "ERROR:" in line)
         return found
 
@@ -319,17 +319,12 @@ class Alone:
 def distributed() -> Iterator[Distributed]:
     """The distributed stack in a temporary directory, on ports of its own."""
     own = [Sabotaged(service.name, service.package, free_port()) for service in SERVICES]
-    with scratch("hilo-chaos-") as directory:
-        stack = Stack(directory / "var", services=own, fleeting=True)
+    with fleeting_stack("hilo-chaos-", own) as stack:
+        arena = Distributed(stack)
         try:
-            stack.up()
-            arena = Distributed(stack)
-            try:
-                yield arena
-            finally:
-                arena.close()
+            yield arena
         finally:
-            stack.down()
+            arena.close()
 
 
 @contextmanager

@@ -226,6 +226,16 @@ async def test_ranges_come_and_go_under_writers_and_a_reader_and_nobody_fails(da
 
 
 @on_postgresql
+async def test_no_range_comes_while_a_reader_may_have_the_former_list_of_them(database: Database) -> None:
+    """He would look for the rows that are carried over where they no longer are, and his cursor would pass over them."""
+    await write(database, 1, 2, 3)
+    async with database.engine.begin() as reader:
+        await reader.execute(text("LOCK TABLE ONLY outbox IN ACCESS SHARE MODE"))  # no partition is opened yet
+        assert await retention(database, NOW)._step(attach, OUTBOX, 1, 11) is None
+    assert await run(database, attach, OUTBOX, 1, 11)
+
+
+@on_postgresql
 async def test_a_table_becomes_a_partitioned_one_without_copying_and_plain_again(database: Database) -> None:
     await write(database, 1, 2, 3)
     await run(database, unite, OUTBOX)

@@ -54,7 +54,6 @@ class Role:
 
     name: str
     where: str
-    log: Path
     launch: Callable[[], Process]
     until_ready: Callable[[Process], None]
     stop_signal: signal.Signals = signal.SIGTERM
@@ -71,7 +70,6 @@ def api_role(service: Service, *, start: Start, logs: Path) -> Role:
     return Role(
         name=name,
         where=f"{base}/docs",
-        log=log,
         launch=lambda: start(["api", "--port", str(needed_port(service.port, name))], log),
         until_ready=lambda process: wait_for(
             process, lambda: is_ready(f"{base}/readyz"), name=name, log=log, within=READY_WITHIN
@@ -95,7 +93,6 @@ def worker_role(service: Service, *, start: Start, logs: Path) -> Role:
     return Role(
         name=name,
         where=ready if service.door else "relay, consumers and timers",
-        log=log,
         launch=lambda: start(service.worker_arguments(), log),
         until_ready=lambda process: (
             wait_for(process, lambda: is_ready(ready), name=name, log=log, within=READY_WITHIN)

@@ -132,7 +132,6 @@ class Stack:
         return Role(
             name="postgres",
             where=f"127.0.0.1:{self._port('postgres')}",
-            log=self.var / "postgres" / "server.log",
             launch=lambda: self.postgres.start(),  # noqa: PLW0108 - `down` must do without the binaries
             until_ready=lambda _: None,
             stop_signal=signal.SIGINT,  # fast: sessions are ended, nothing committed is lost
@@ -142,7 +141,6 @@ class Stack:
         return Role(
             name="kafka",
             where=f"127.0.0.1:{self._port('kafka')}",
-            log=self.var / "kafka" / "server.log",
             launch=lambda: self.kafka.start(),  # noqa: PLW0108
             until_ready=lambda _: None,
         )

@@ -42,13 +42,21 @@ def real_kafka() -> Iterator[KafkaServer]:
 def real_stack(*, services: Sequence[Service] = SERVICES) -> Iterator[Stack]:
     """The whole distributed stack in a temporary directory, on ports of its own: `stack.services` tells the APIs' ports."""
     own = [replace(service, port=free_port(), door=free_port()) for service in services]
-    with scratch("hilo-stack-") as directory:
-        stack = Stack(directory / "var", services=own, fleeting=True)
+    with fleeting_stack("hilo-stack-", own) as stack:
+        yield stack
+
+
+@contextmanager
+def fleeting_stack(prefix: str, services: Sequence[Service]) -> Iterator[Stack]:
+    """A stack of these services in a temporary directory; afterwards it is down, and its database gone wherever it had to lie."""
+    with scratch(prefix) as directory:
+        stack = Stack(directory / "var", services=services, fleeting=True)
         try:
             stack.up()
             yield stack
         finally:
             stack.down()
+            shutil.rmtree(stack.postgres.home, ignore_errors=True)
 
 
 @contextmanager

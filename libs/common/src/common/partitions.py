@@ -165,15 +165,16 @@ def _rows_a_day(connection: Connection, plan: Partitioned) -> int:
 def attach(connection: Connection, plan: Partitioned, low: int, high: int) -> bool:
     """Add the range [low, high), with what the default partition holds of it. False: another is at it, or it holds too much.
 
-    Readers go on meanwhile, writers wait: for milliseconds, and no longer than `LOCK_TIMEOUT` before it begins.
+    Readers and writers wait meanwhile: for milliseconds, and no longer than `LOCK_TIMEOUT` before it begins.
     """
     return _alone(connection) and _attached(connection, plan, low, high)
 
 
 def _attached(connection: Connection, plan: Partitioned, low: int, high: int) -> bool:
     name, within = f"{plan.table}_{_label(plan, low)}", plan.within(low, high)
-    # ATTACH itself asks for less; but a row on its way to the default partition would then be refused by that partition.
-    connection.execute(text(f"LOCK TABLE ONLY {plan.table} IN SHARE ROW EXCLUSIVE MODE"))
+    # ATTACH itself asks for less. But a row on its way to the default partition would then be refused by that partition; and
+    # a reader who has his list of partitions already would find the rows in neither, and pass over them for ever.
+    connection.execute(text(f"LOCK TABLE ONLY {plan.table} IN ACCESS EXCLUSIVE MODE"))
     connection.execute(text(f"LOCK TABLE {plan.default} IN ACCESS EXCLUSIVE MODE"))
     overlapping = any(one.name == name or one.covers(low, high) for one in partitions_of(connection, plan))
     if overlapping or _more_than(connection, MOVED_AT_ONCE, f"{plan.default} WHERE {within}"):

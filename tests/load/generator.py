@@ -153,7 +153,7 @@ class Run:
         self._heads = map(Template(self._head).row, itertools.count()) if MARK.search(self._head) else None
         self._bodies = iter(plan.bodies)
         self._due: deque[float] = deque()  # moments at which a request of the open loop should have left
-        self._idle: list[Connection] = []
+        self._idle: deque[Connection] = deque()
         self._left = plan.count
         self.lost: asyncio.Queue[None] = asyncio.Queue()
 
@@ -191,6 +191,14 @@ class Run:
                 self._left -= 1
                 self.open = self._left > 0
             self._send(connection, time.perf_counter())
+
+    def gone(self, connection: "Connection") -> None:
+        """The server has closed it: another is opened in its place."""
+        if connection.waiting:
+            self.tally.broken += 1
+        elif connection in self._idle:
+            self._idle.remove(connection)
+        self.lost.put_nowait(None)
 
     def answered(self, status: int, begun: float, body: bytes | None) -> None:
         now = time.perf_counter()
@@ -243,7 +251,7 @@ class Run:
                 if number == warm:
                     self.begin_anew(due)
                 if self._idle:
-                    self._send(self._idle.pop(), due)
+                    self._send(self._idle.popleft(), due)  # in turn: one that rests too long is closed by the server
                 else:
                     self._due.append(due)
                 number += 1
@@ -301,12 +309,9 @@ class Connection(asyncio.Protocol):
         self._parser.feed_data(data)
 
     def connection_lost(self, _: Exception | None) -> None:
-        if self._closing:
-            return
-        if self.waiting:
-            self._run.tally.broken += 1
-            self.waiting = False
-        self._run.lost.put_nowait(None)
+        if not self._closing:
+            self._run.gone(self)
+        self.waiting = False
 
     def on_body(self, body: bytes) -> None:
         if self._keeps_body and len(self._body) < 2:

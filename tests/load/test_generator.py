@@ -25,6 +25,7 @@ class Toy(ThreadingHTTPServer):
         self.lock = threading.Lock()
         self.paths: list[str] = []
         self.hangs_up = False
+        self.rests: float | None = None  # seconds after which an idle connection is closed
 
     @property
     def url(self) -> str:
@@ -35,8 +36,13 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
+    server: Toy
+
+    def setup(self) -> None:
+        super().setup()
+        self.connection.settimeout(self.server.rests)
+
     def do_POST(self) -> None:
-        self.server: Toy
         with self.server.lock:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])) or "null")
             self.server.seen.append(body)
@@ -127,6 +133,12 @@ def test_a_connection_that_the_server_closes_is_opened_again(toy):
     found = run(toy.url, "--body", BODY, "--connections", "3", "--count", "30")
     assert found["answered"] == len(toy.seen) == 30
     assert found["broken"] == 0
+
+
+def test_a_connection_that_the_server_closed_while_it_rested_is_not_used(toy):
+    toy.rests = 0.2
+    found = run(toy.url, "--body", BODY, "--rate", "4", "--seconds", "2", "--connections", "8")
+    assert (found["answered"], len(toy.seen), found["broken"]) == (8, 8, 0)
 
 
 def test_a_warm_up_does_not_count(toy):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from operator import attrgetter
 from uuid import UUID
 
 from sqlalchemy import delete, or_, select, text
@@ -13,6 +14,7 @@ from common.db import inbox_table
 from common.events import Event
 from common.partitions import first_id_of
 
+_number = attrgetter("int")  # the order of UUIDs: objects are compared at ten times the price of their numbers
 _ENTER = text("LOCK TABLE ONLY inbox IN ROW EXCLUSIVE MODE")  # as the claim does; no transaction id is taken for it
 
 
@@ -44,7 +46,7 @@ class Inbox:
         """Those of the ids that were never claimed before: for what is no readable event, and has an effect all the same."""
         now = utc_now()
         # Sorted, so that two workers with overlapping batches queue up instead of locking each other.
-        rows = [{"event_id": event_id, "consumer": consumer, "at": now} for event_id in sorted(set(ids))]
+        rows = [{"event_id": event_id, "consumer": consumer, "at": now} for event_id in sorted(set(ids), key=_number)]
         written = await insert_rows(self._session, inbox_table, rows, on_conflict="nothing", returning=["event_id"])
         return {row.event_id for row in written}
 

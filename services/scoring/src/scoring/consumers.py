@@ -8,7 +8,7 @@ from uuid import UUID
 from common.access import apply_access
 from common.clock import Clock
 from common.contracts import identity, interactions
-from common.contracts.identity import ContactChanged, CustomerChanged, CustomerErased, LinksChanged
+from common.contracts.identity import AccessChanged, ContactChanged, CustomerChanged, CustomerErased, LinksChanged
 from common.contracts.interactions import CaseMoved, Money, TouchpointFigures, TouchpointRecorded, TouchpointRetracted
 from common.erasure import erased_among, note_erasures, without_erased
 from common.events import Event
@@ -21,6 +21,20 @@ from scoring.values.domain import ANONYMOUS, Books, Figures, Tally, tallies
 
 CONSUMER = "scoring"
 TOPICS = (interactions.TOPIC, identity.TOPIC)
+# All that counts here; how conversations and promises go on is told on the same topic, at least once for each touchpoint.
+TYPES = frozenset(
+    each.type
+    for each in (
+        TouchpointRecorded,
+        TouchpointRetracted,
+        CaseMoved,
+        LinksChanged,
+        CustomerChanged,
+        ContactChanged,
+        CustomerErased,
+        AccessChanged,
+    )
+)
 LOCK_ROUNDS = 5
 
 # A later cause outweighs an earlier one where one batch brings several for the same customer.
@@ -39,8 +53,8 @@ class Changes:
         trace = ANONYMOUS if event.anonymous else event.trace_id
         day = books.day_of(event.occurred_at)
         for currency, tally in tallies(_figures(event), home=books.currency).items():
-            slot = (trace, day, currency)
-            self.tallies[slot] = self.tallies.get(slot, Tally()) + (tally if sign > 0 else -tally)
+            slot, change = (trace, day, currency), tally if sign > 0 else -tally
+            self.tallies[slot] = self.tallies[slot] + change if slot in self.tallies else change
         if event.category and event.kind == "purchase" and event.amount is not None and event.amount.minor > 0:
             bought = (trace, event.category[:200])
             self.categories[bought] = self.categories.get(bought, 0) + sign
@@ -52,7 +66,7 @@ class Changes:
 
     @property
     def has_sales(self) -> bool:
-        return any(tally.entries or tally.contact_cost for tally in self.tallies.values())
+        return any(tally.entries for tally in self.tallies.values())
 
 
 async def consume(events: Sequence[Event], *, uow: ScoringUnitOfWork, clock: Clock) -> None:
@@ -70,13 +84,16 @@ async def consume(events: Sequence[Event], *, uow: ScoringUnitOfWork, clock: Clo
         causes = await _relink(data, owners, uow=uow)
         await uow.values.add(changes.tallies)
         await uow.values.add_categories(changes.categories)
-        linked = await uow.links.customers_of(changes.traces)
-        for trace, customer_id in linked.items():
-            causes[customer_id] = _weightier(causes.get(customer_id), changes.traces[trace])
+        is_relinked = any(isinstance(each, LinksChanged) for each in data)
+        linked = await uow.links.customers_of(changes.traces) if is_relinked else owners
+        for trace, cause in changes.traces.items():
+            if (customer_id := linked.get(trace)) is not None:
+                causes[customer_id] = _weightier(causes.get(customer_id), cause)
         await forget(erasures, uow=uow, now=now)
         nobody = await erased_among(uow.session, causes)
-        await reappraise({each: cause for each, cause in causes.items() if each not in nobody}, uow=uow, now=now)
-        if changes.has_sales or any(isinstance(each, LinksChanged) for each in data):
+        known = {each: cause for each, cause in causes.items() if each not in nobody}
+        is_ranked = await reappraise(known, uow=uow, now=now)
+        if changes.has_sales or is_ranked or _left_alone(data):
             await rank_soon(uow=uow, now=now)
         await uow.commit()
 
@@ -144,6 +161,11 @@ async def _relink(data: Sequence[object], owners: dict[UUID, UUID], *, uow: Scor
     concerned |= {move.customer_id for move in moves if move.customer_id is not None}
     concerned |= {each.customer_id for each in customers} | restricted
     return dict.fromkeys(concerned, Cause.LINKED)
+
+
+def _left_alone(data: Iterable[object]) -> bool:
+    """Whether a trace lost its customer: what it bought is ranked no more, and nobody has it who is looked at."""
+    return any(move.customer_id is None for each in data if isinstance(each, LinksChanged) for move in each.moves)
 
 
 def _weightier(first: Cause | None, second: Cause) -> Cause:

@@ -11,7 +11,7 @@ from common.worker import TimerHandler, TimerLoop
 from scoring.appraisals.use_cases import LOOK, look_again, republish_values
 from scoring.books import books_of
 from scoring.classes.use_cases import RANK, WAVE, Waves
-from scoring.consumers import CONSUMER, TOPICS, consume
+from scoring.consumers import CONSUMER, TOPICS, TYPES, consume
 from scoring.uow import ScoringUnitOfWork
 
 
@@ -23,7 +23,7 @@ def create_consumer(runtime: Runtime) -> Consumer:
     async def handle(events: Sequence[Event]) -> None:
         await consume(events, uow=unit_of_work(runtime), clock=runtime.clock)
 
-    return Consumer(CONSUMER, TOPICS, handle)
+    return Consumer(CONSUMER, TOPICS, handle, types=TYPES)
 
 
 def create_timers(runtime: Runtime) -> TimerLoop:

@@ -1,11 +1,11 @@
 """Everything the rules say of one customer on one day, from his days, the rules in force and the cut points."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -16,8 +16,6 @@ from scoring.classes.domain import (
     CutPoints,
     Standing,
     abc_of,
-    in_best_share,
-    in_worst_share,
     tier_of,
 )
 from scoring.policies.domain import Decision, RuleSet, Thresholds
@@ -34,7 +32,7 @@ from scoring.values.domain import (
     months_between,
     purchase_days,
     to_date,
-    total,
+    totals,
     trailing_year,
     window_of,
 )
@@ -86,8 +84,6 @@ class Appraisal:
     decision: Decision
     rules_version: str
     policy_version: int
-    in_best: bool
-    in_worst: bool
     next_look: date | None
 
     @property
@@ -115,6 +111,20 @@ class Windows:
     profit: Window  # of ABC
     contributed: Window  # of the worst share
 
+    @cached_property
+    def different(self) -> tuple[Window, ...]:
+        """Each window once: several figures count the same days."""
+        return tuple(dict.fromkeys(self._all))
+
+    @cached_property
+    def places(self) -> tuple[int, ...]:
+        """Where each of them, in the order above, is among the different ones."""
+        return tuple(map(self.different.index, self._all))
+
+    @property
+    def _all(self) -> tuple[Window, ...]:
+        return self.whole, self.year, self.year_before, self.ranked, self.profit, self.contributed
+
 
 @lru_cache(maxsize=16)
 def windows_of(as_of: date, thresholds: Thresholds, ranked: Window, fiscal_year_starts: tuple[int, int]) -> Windows:
@@ -131,22 +141,48 @@ def windows_of(as_of: date, thresholds: Thresholds, ranked: Window, fiscal_year_
     )
 
 
+@dataclass(frozen=True)
+class Yardstick:
+    """What everybody is measured by who is looked at on one day. Made once for many: what it says of one holds for the next."""
+
+    as_of: date
+    rules: RuleSet
+    cuts: CutPoints | None
+    books: Books
+    windows: Windows
+    rules_version: str
+    asked: tuple[str, ...]  # the facts that conditions of the policy look at
+    decided: dict[tuple[Any, ...], Decision] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, as_of: date, *, rules: RuleSet, cuts: CutPoints | None, books: Books) -> "Yardstick":
+        ranked = own_mvc_window(as_of, cuts, books)
+        windows = windows_of(as_of, rules.thresholds, ranked, books.fiscal_year_starts)
+        return cls(as_of, rules, cuts, books, windows, rules_version(rules, cuts), tuple(sorted(rules.policy.asked)))
+
+    def decide(self, facts: Mapping[str, Any]) -> Decision:
+        """What the policy says. Asked once for each combination of facts that occurs."""
+        key = tuple(facts[name] for name in self.asked)
+        if (decision := self.decided.get(key)) is None:
+            decision = self.decided[key] = self.rules.policy.decide(facts)
+        return decision
+
+
 def appraise(
     subject: Subject, days: Sequence[Day], *, as_of: date, rules: RuleSet, cuts: CutPoints | None, books: Books
 ) -> Appraisal:
     """Pure: the same days, rules and cut points give the same answer. Days after `as_of` are not looked at."""
+    return measure(subject, days, by=Yardstick.of(as_of, rules=rules, cuts=cuts, books=books))
+
+
+def measure(subject: Subject, days: Sequence[Day], *, by: Yardstick) -> Appraisal:
+    """What `appraise` gives, by a yardstick that is made once for many."""
+    as_of, rules, cuts, books = by.as_of, by.rules, by.cuts, by.books
     known = [each for each in days if each.day <= as_of]
     thresholds = rules.thresholds
-    windows = windows_of(as_of, thresholds, own_mvc_window(as_of, cuts, books), books.fiscal_year_starts)
-    values: dict[Window, Value] = {}
-
-    def over(window: Window) -> Value:
-        if window not in values:
-            values[window] = Value(window, total(known, window, books.exchange))
-        return values[window]
-
-    whole, year, year_before = over(windows.whole), over(windows.year), over(windows.year_before)
-    ranked, profit, contributed = over(windows.ranked), over(windows.profit), over(windows.contributed)
+    windows = by.windows
+    values = list(map(Value, windows.different, totals(known, windows.different, books.exchange)))
+    whole, year, year_before, ranked, profit, contributed = (values[place] for place in windows.places)
     bought = purchase_days(known)
     began = min(filter(None, (subject.since, first_day(known))), default=None)
     tenure = None if began is None else months_between(began, as_of)
@@ -173,7 +209,7 @@ def appraise(
         lifecycle=lifecycle,
         found=found,
         tenure=tenure,
-        books=books,
+        by=by,
     )
     return Appraisal(
         subject=subject,
@@ -192,11 +228,9 @@ def appraise(
         last_purchase=bought[-1] if bought else None,
         purchase_days=len(bought),
         holding=found,
-        decision=rules.policy.decide(facts),
-        rules_version=rules_version(rules, cuts),
+        decision=by.decide(facts),
+        rules_version=by.rules_version,
         policy_version=rules.policy_version,
-        in_best=in_best_share(ranked, cuts),
-        in_worst=in_worst_share(contributed, cuts),
         next_look=next_look(
             days,
             as_of=as_of,
@@ -241,10 +275,10 @@ def _facts(
     lifecycle: Lifecycle,
     found: Mapping[Signal, Evidence],
     tenure: int | None,
-    books: Books,
+    by: Yardstick,
 ) -> dict[str, Any]:
-    """What the conditions of the treatment policy see; amounts to date, in whole units."""
-    return {
+    """What the conditions of the treatment policy see; amounts to date, in whole units, where they look at any."""
+    facts: dict[str, Any] = {
         "tier": str(classified.tier),
         "abc": None if abc is None else str(abc),
         "lifecycle": str(lifecycle),
@@ -253,11 +287,12 @@ def _facts(
         "key_account": subject.key_account,
         "tenure_months": tenure,
         "frequency": year.frequency,
-        "revenue": units(whole.revenue, books),
-        "profitability": units(whole.profitability, books),
-        "contribution": units(whole.contribution, books),
         "open_complaints": subject.open_complaints,
     }
+    return facts | {name: units(getattr(whole, name), by.books) for name in _AMOUNTS if name in by.asked}
+
+
+_AMOUNTS = ("revenue", "profitability", "contribution")
 
 
 def units(minor: int, books: Books) -> float:

@@ -12,7 +12,12 @@ from common.bulk import among, insert_rows
 from scoring.appraisals.models import standing, standing_change
 from scoring.signals.models import signal as signal_table
 
-_KEPT = [column.name for column in standing.columns if column.name != "customer_id"]
+# Columns that nobody reads any more, and that may not be empty.
+_UNREAD: dict[str, Any] = {
+    "is_ranked": False, "in_best": False, "in_worst": False, "abc_profit": 0, "ranked_profit": 0, "contributed": 0,
+}  # fmt: skip
+_KEPT = [column.name for column in standing.columns if column.name not in ("customer_id", *_UNREAD)]
+_READ = [column for column in standing.columns if column.name not in _UNREAD]
 
 
 @dataclass(frozen=True)
@@ -31,11 +36,16 @@ class StandingRepository:
         self._session = session
 
     async def of(self, customers: Iterable[UUID]) -> dict[UUID, Any]:
-        query = sa.select(standing).where(among(standing.c.customer_id, customers))
+        query = sa.select(*_READ).where(among(standing.c.customer_id, customers))
         return {row.customer_id: row for row in await self._session.execute(query)}
 
+    async def add(self, rows: Sequence[dict[str, Any]]) -> None:
+        """The first standings of customers; the caller holds their locks, and has found none."""
+        await insert_rows(self._session, standing, [row | _UNREAD for row in rows])
+
     async def save(self, rows: Sequence[dict[str, Any]]) -> None:
-        await insert_rows(self._session, standing, rows, on_conflict={name: f'excluded."{name}"' for name in _KEPT})
+        changes = {name: f'excluded."{name}"' for name in _KEPT}
+        await insert_rows(self._session, standing, [row | _UNREAD for row in rows], on_conflict=changes)
 
     async def set_revisions(self, revisions: Mapping[UUID, int]) -> None:
         s = standing.c

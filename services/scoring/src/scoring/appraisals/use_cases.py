@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from functools import cached_property
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -17,19 +18,18 @@ from scoring.appraisals.domain import (
     Appraisal,
     Cause,
     Subject,
+    Yardstick,
     alerts_part,
-    appraise,
     holdings_part,
+    measure,
     newly_raised,
     next_revision,
     treatment_part,
     value_part,
 )
-from scoring.classes.domain import CutPoints
-from scoring.policies.domain import RuleSet
 from scoring.signals.domain import Raised, holding
 from scoring.uow import ScoringUnitOfWork
-from scoring.values.domain import Books, Day
+from scoring.values.domain import Day
 
 LOOK = "look"  # the timer that wakes a customer on the next day on which something could be another
 AT_ONCE = 500
@@ -75,16 +75,26 @@ class Reappraisal:
         )
 
 
-async def reappraise(causes: Mapping[UUID, Cause], *, uow: ScoringUnitOfWork, now: datetime) -> None:
-    """Look at the customers again and tell what changed. Within the caller's transaction, who holds their locks."""
-    wanted = sorted(causes)
+async def reappraise(causes: Mapping[UUID, Cause], *, uow: ScoringUnitOfWork, now: datetime) -> bool:
+    """Look at the customers again and tell what changed. Within the caller's transaction, who holds their locks.
+
+    Gives whether any of them is one who is ranked among the others: who ever bought or returned anything.
+    """
+    if not causes:
+        return False
+    rules, cuts, books = await uow.policies.in_force(), await uow.cuts.latest(), uow.books
+    by, wanted = Yardstick.of(books.day_of(now), rules=rules, cuts=cuts, books=books), sorted(causes, key=_number)
+    is_ranked = False
     for start in range(0, len(wanted), AT_ONCE):
         chunk = wanted[start : start + AT_ONCE]
-        await _reappraise({each: causes[each] for each in chunk}, uow=uow, now=now)
+        is_ranked |= await _reappraise({each: causes[each] for each in chunk}, by=by, uow=uow, now=now)
+    return is_ranked
 
 
-async def _reappraise(causes: Mapping[UUID, Cause], *, uow: ScoringUnitOfWork, now: datetime) -> None:
-    rules, cuts, books = await uow.policies.in_force(), await uow.cuts.latest(), uow.books
+_number = attrgetter("int")  # UUIDs in their order: objects are compared at ten times the price
+
+
+async def _reappraise(causes: Mapping[UUID, Cause], *, by: Yardstick, uow: ScoringUnitOfWork, now: datetime) -> bool:
     subjects = await subjects_of(causes, uow=uow)
     days = await uow.values.days_of(causes)
     standings, signals = await uow.standings.of(causes), await uow.signals.open_of(causes)
@@ -94,16 +104,14 @@ async def _reappraise(causes: Mapping[UUID, Cause], *, uow: ScoringUnitOfWork, n
             days.get(each, []),
             known=Known(standings.get(each), signals.get(each, {})),
             cause=cause,
-            rules=rules,
-            cuts=cuts,
-            books=books,
-            today=books.day_of(now),
+            by=by,
         )
         for each, cause in causes.items()
         if each in standings or subjects[each].traces
     ]
     await _save(again, uow=uow, now=now)
     _tell(again, uow=uow, now=now)
+    return any(each.appraisal.value.sums.tally.entries for each in again)
 
 
 async def subjects_of(customers: Iterable[UUID], *, uow: ScoringUnitOfWork) -> dict[UUID, Subject]:
@@ -126,26 +134,16 @@ async def subjects_of(customers: Iterable[UUID], *, uow: ScoringUnitOfWork) -> d
     }
 
 
-def _look_again(
-    subject: Subject,
-    days: Sequence[Day],
-    *,
-    known: Known,
-    cause: Cause,
-    rules: RuleSet,
-    cuts: CutPoints | None,
-    books: Books,
-    today: date,
-) -> Reappraisal:
-    appraisal = appraise(subject, days, as_of=today, rules=rules, cuts=cuts, books=books)
+def _look_again(subject: Subject, days: Sequence[Day], *, known: Known, cause: Cause, by: Yardstick) -> Reappraisal:
+    appraisal, books = measure(subject, days, by=by), by.books
     before = None
     if known.standing is not None:
         before = {}
         if cause is not Cause.TIME and appraisal.holding:
             then = books.day_of(known.standing.appraised_at)
-            before = holding(days, as_of=then, thresholds=rules.thresholds, books=books)
+            before = holding(days, as_of=then, thresholds=by.rules.thresholds, books=books)
     holds = {} if subject.restricted else appraisal.holding
-    raised = newly_raised(holds, known=list(known.signals.values()), before=before, as_of=today)
+    raised = newly_raised(holds, known=list(known.signals.values()), before=before, as_of=by.as_of)
     cleared = {row: each for row, each in known.signals.items() if each.signal not in holds}
     still = [each for row, each in known.signals.items() if row not in cleared]
     unused = subject.traces == 0 or subject.restricted
@@ -160,7 +158,8 @@ def _look_again(
 
 
 async def _save(again: Sequence[Reappraisal], *, uow: ScoringUnitOfWork, now: datetime) -> None:
-    await uow.standings.save([_standing_row(each, now) for each in again])
+    await uow.standings.add([_standing_row(each, now) for each in again if each.known.standing is None])
+    await uow.standings.save([_standing_row(each, now) for each in again if each.known.standing is not None])
     await uow.standings.add_changes([_change_row(each, now) for each in again if each.is_classed_otherwise])
     await uow.signals.add([(_id(each), raised) for each in again for raised in each.raised], at=now)
     gone = {row: _cleared_evidence(each) for each in again for row in each.cleared}
@@ -257,25 +256,19 @@ def _standing_row(each: Reappraisal, now: datetime) -> dict[str, Any]:
         "revision": _revision(each, now),
         "appraised_at": now,
         "is_vacant": each.is_vacant,
-        "is_ranked": appraisal.profit.sums.tally.entries > 0,
         "tier": str(appraisal.classified.tier),
         "abc": None if appraisal.abc is None else str(appraisal.abc),
         "lifecycle": str(appraisal.lifecycle),
-        "in_best": appraisal.in_best,
-        "in_worst": appraisal.in_worst,
         "frequency": whole.frequency,
         "revenue": whole.revenue,
         "profitability": whole.profitability,
         "contribution": whole.contribution,
         "contacts": whole.sums.tally.contacts,
         "contact_cost": whole.cost_to_serve,
-        "abc_profit": appraisal.profit.profitability,
-        "ranked_profit": appraisal.ranked.profitability,
-        "contributed": appraisal.contributed.contribution,
         "service_level": appraisal.decision.treatment.service_level,
         "suppress_paid_outbound": appraisal.decision.treatment.suppress_paid_outbound,
         "rules_version": appraisal.rules_version,
-        "parts": dict(each.parts),
+        "parts": each.parts,
     }
 
 

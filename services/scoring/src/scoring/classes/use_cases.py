@@ -32,6 +32,9 @@ EVERYBODY, MISPLACED = "everybody", "misplaced"  # the keys of a wave
 SMALL, MIDDLING = 2_000, 20_000  # populations that are ranked within seconds, within a minute
 
 
+_SAME_RULES = {"rules": "same"}  # the payload of a ranking that changed figures ask for, and not changed rules
+
+
 async def compute_cut_points(*, uow: ScoringUnitOfWork, rules: RuleSet, as_of: date, now: datetime) -> CutPoints:
     """The lines through the population as it stood on a day, from the rows. Not stored: version 0."""
     windows = await _ranking_windows(uow=uow, rules=rules, as_of=as_of)
@@ -91,7 +94,7 @@ async def rank_soon(*, uow: ScoringUnitOfWork, now: datetime) -> None:
     elif latest is not None and latest.population > SMALL:
         wait = timedelta(minutes=1)
     # A timer that is set already stays as it is: a steady stream of changes must not put it off for ever.
-    row = {"name": RANK, "key": SOON, "due_at": now + wait, "payload": {}}
+    row = {"name": RANK, "key": SOON, "due_at": now + wait, "payload": _SAME_RULES}
     await insert_rows(uow.session, timer_table, [row], on_conflict="nothing")
 
 
@@ -127,15 +130,22 @@ class Waves:
         self._wave: str | None = None
         self._found: Column = np.zeros(0, "S16")
 
-    async def rank(self, due: Sequence[Timer], *, uow: ScoringUnitOfWork, clock: Clock) -> None:  # noqa: ARG002
-        """A timer's handler: compute the cut points, and have those looked at again whom they put elsewhere."""
+    async def rank(self, due: Sequence[Timer], *, uow: ScoringUnitOfWork, clock: Clock) -> None:
+        """A timer's handler: compute the cut points, and have those looked at again whom they put elsewhere.
+
+        Nobody is where the rules are the same and the lines as well: whoever has other figures was looked at with them.
+        """
         now, wave = clock(), str(uuid7())
         today = uow.books.day_of(now)
         before, rules = await uow.cuts.latest(), await uow.policies.in_force()
         cuts = await self._cut_points(wave, uow=uow, rules=rules, as_of=today, now=now)
-        if before is None or replace(cuts, version=before.version, computed_at=before.computed_at) != before:
+        is_moved = before is None or replace(cuts, version=before.version, computed_at=before.computed_at) != before
+        if is_moved:
             await uow.cuts.add(cuts)
         await uow.timers.set(RANK, DAILY, uow.books.start_of(today + timedelta(days=1)))
+        if due and not is_moved and all(timer.payload == _SAME_RULES for timer in due):
+            self._survey = None
+            return
         await uow.timers.set(WAVE, MISPLACED, now, {"after": None, "next": wave})
 
     async def _cut_points(

@@ -156,4 +156,5 @@ class LinkRepository:
         return await self._session.scalar(sa.union_all(told, linked).limit(1)) is not None
 
     async def _among(self, query: sa.Select[Any], column: sa.ColumnElement[Any], values: Iterable[UUID]) -> list[Any]:
-        return list((await self._session.execute(query.where(among(column, values)))).all())
+        wanted = list(values)
+        return list((await self._session.execute(query.where(among(column, wanted)))).all()) if wanted else []

@@ -169,7 +169,7 @@ def tallies(figures: Figures, *, home: str) -> dict[str, Tally]:
     found: dict[str, Tally] = {}
 
     def count(currency: str, tally: Tally) -> None:
-        found[currency] = found.get(currency, Tally()) + tally
+        found[currency] = found[currency] + tally if currency in found else tally
 
     amount, currency = figures.amount or (0, home)
     if figures.kind == "purchase":
@@ -183,7 +183,8 @@ def tallies(figures: Figures, *, home: str) -> dict[str, Tally]:
         count(currency, _quote(figures.quote_answer))
     cost, of = figures.contact_cost or (0, home)
     contacted = figures.direction != "internal" and (figures.kind not in NO_CONTACT or cost > 0)
-    count(of, Tally(contacts=1 if contacted else 0, contact_cost=cost))
+    if contacted or cost:
+        count(of, Tally(contacts=1 if contacted else 0, contact_cost=cost))
     return {currency: tally for currency, tally in found.items() if not tally.is_nothing}
 
 
@@ -207,11 +208,30 @@ def _quote(answer: str | None) -> Tally:
 
 def total(days: Iterable[Day], window: Window, exchange: Exchange) -> Sums:
     """The sums of the days in the window: added in each currency first, converted once."""
-    by_currency: dict[str, list[tuple[int, ...]]] = {}
     first, last = window.first, window.last
+    return _total([each for each in days if first <= each.day <= last], exchange)
+
+
+def totals(days: Sequence[Day], windows: Iterable[Window], exchange: Exchange) -> list[Sums]:
+    """The sums of the days in each window. Windows that hold all the days are added up once."""
+    whole, found = None, []
+    for window in windows:
+        first, last = window.first, window.last
+        inside = [each for each in days if first <= each.day <= last]
+        if not inside:
+            found.append(_NOTHING)
+        elif len(inside) < len(days):
+            found.append(_total(inside, exchange))
+        else:
+            whole = whole or _total(inside, exchange)
+            found.append(whole)
+    return found
+
+
+def _total(days: Iterable[Day], exchange: Exchange) -> Sums:
+    by_currency: dict[str, list[tuple[int, ...]]] = {}
     for each in days:
-        if first <= each.day <= last:
-            by_currency.setdefault(each.currency, []).append(each.tally)
+        by_currency.setdefault(each.currency, []).append(each.tally)
     return _converted(
         {
             currency: counts[0] if len(counts) == 1 else tuple(map(sum, zip(*counts, strict=True)))
@@ -240,6 +260,9 @@ def _converted(by_currency: Mapping[str, Sequence[int]], exchange: Exchange) -> 
         if given[_ENTRIES]:
             billed[currency] = given[_REVENUE]
     return Sums(Tally._make(whole), billed, tuple(dict.fromkeys(missing)))
+
+
+_NOTHING = Sums(Tally())
 
 
 def compared(amount: Any, ratio: float, of: Any, *, parts: int = 1) -> Any:

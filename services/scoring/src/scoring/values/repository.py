@@ -19,6 +19,12 @@ _LINKED = trace_link.join(day_value, day_value.c.trace_id == trace_link.c.trace_
 _SUMS = [sa.cast(sa.func.sum(day_value.c[name]), sa.BigInteger).label(name) for name in COUNTED]
 
 
+def _in_order(change: tuple[Slot, Tally]) -> tuple[int, date, str]:
+    """The order in which rows are locked. A UUID as its number: of objects each comparison is a call."""
+    trace, day, currency = change[0]
+    return trace.int, day, currency
+
+
 class ValueRepository:
     """Rows by trace, day and currency; a customer's are those that his traces reach."""
 
@@ -29,7 +35,7 @@ class ValueRepository:
         """Add tallies to their days; a negative tally takes back. In any order."""
         rows = [
             {"trace_id": trace, "day": day, "currency": currency} | dict(zip(COUNTED, tally, strict=True))
-            for (trace, day, currency), tally in sorted(changes.items(), key=lambda item: item[0])
+            for (trace, day, currency), tally in sorted(changes.items(), key=_in_order)
             if not tally.is_nothing
         ]
         added = {name: f"day_value.{name} + excluded.{name}" for name in COUNTED}

@@ -1,6 +1,7 @@
 """Somebody is erased: nothing of him is found in any of the four databases, the sums stay, and who comes back is new."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from common.settings import derived_key
 from common.testing import TEST_SECRET
 from hilo.services import SERVICES
 
+from .people import Person, ago, ahead
+from .systems import SERVICES as SYSTEM
+from .systems import Embedded, Native, System, until
 from .worlds import World, a_world
 
 SECRET = derived_key(TEST_SECRET, "identifiers")
@@ -60,16 +64,19 @@ async def his_life(world: World) -> str:
         touchpoint(world, 4, "email:other-zacarias@example.com", profile={"full_name": "Zacarías Quintanilla"}),
         touchpoint(world, 5, "phone:3009998877", "email:marta@example.com", content="Hello", summary="Hello", stop_point=None,
                    profile={"full_name": "Marta Gil"}, kind="purchase", channel="shop", payload=paid("7000.00")),
+        touchpoint(world, 6, "email:rosa@example.com", content="Hello", summary="Hello", stop_point=None, profile={"full_name": "Rosa Paz"}),
     )  # fmt: skip
-    mine, other, marta = [
-        await who(world, one) for one in (HIS[0], "email:other-zacarias@example.com", "email:marta@example.com")
+    mine, other, marta, rosa = [
+        await who(world, one)
+        for one in (HIS[0], "email:other-zacarias@example.com", "email:marta@example.com", "email:rosa@example.com")
     ]
-    undone = await world.post(
-        "/identity/v1/merges", {"survivor": mine, "absorbed": marta, "reason": "zenith", "force": True}
-    )
-    await world.settle()
-    await world.post(f"/identity/v1/merges/{undone['merge_id']}:undo", {"reason": "zebra again"})
-    await world.settle()
+    for survivor, absorbed in ((mine, marta), (rosa, mine)):
+        undone = await world.post(
+            "/identity/v1/merges", {"survivor": survivor, "absorbed": absorbed, "reason": "zenith", "force": True}
+        )
+        await world.settle()
+        await world.post(f"/identity/v1/merges/{undone['merge_id']}:undo", {"reason": "zebra again"})
+        await world.settle()
     await world.post(
         "/identity/v1/merges", {"survivor": mine, "absorbed": other, "reason": "zebra says so", "force": True}
     )
@@ -278,3 +285,79 @@ async def test_what_was_recorded_and_identity_had_not_heard_of_is_found_and_eras
     certificate = await erased(world, customer_id)
     assert certificate["state"] == "complete"
     assert await leftovers(world) == {}
+
+
+# --- on the running stacks: the embedded one, and the real PostgreSQL and Apache Kafka -------------------------------
+
+
+def database_of(system: System, service: str) -> str:
+    """Its URL, to read it directly."""
+    if isinstance(system, Native):
+        found = next(each for each in system.stack.services if each.name == service)
+        return system.stack.postgres.url(found.database)
+    assert isinstance(system, Embedded)
+    return f"sqlite+aiosqlite:///{system.var / service}.db"
+
+
+def places_of(words: Sequence[str], system: System) -> list[str]:
+    """The rows of all four databases in which one of the words stands."""
+
+    async def found_in(service: str) -> list[str]:
+        database = Database.connect(database_of(system, service), pool_size=1)
+        try:
+            text = await everything_in(database)
+        finally:
+            await database.dispose()
+        return [f"{service}: {line}" for word in words for line in lines_with(word, text)]
+
+    return [line for service in SYSTEM for line in asyncio.run(found_in(service))]
+
+
+def test_on_the_running_system_he_is_taken_out_of_every_database_and_the_certificate_says_what_went(caller):
+    he, other = Person.new(caller, "ZACARIAS QUINTANILLA RUIZ"), Person.new(caller, "MARTA GIL")
+    word = f"zebra{he.tag}"
+    words = [word, f"301{he.tag}", f"persona{he.tag}@example.com", f"52{he.tag}"]
+    he.does(topic="billing", content=f"My {word} is lost", summary=f"About a {word}", stop_point=word)
+    he.buys("50000.00", by=he.email)
+    case = he.does(
+        kind="complaint", channel="web", payload={"severity": "high", "about": "double-charge"}, content=word
+    )["case_number"]
+    he.does(by=he.document, commitments=[{"by": "company", "text": f"Bring the {word}", "due_at": ahead(days=2)}])
+    other.buys("7000.00", by=other.email)
+    until(lambda: len({he.customer_id(by=one) for one in (he.phone, he.email, he.document)} - {None}) == 3)
+    mine = he.customer_id()
+    for absorbed in (he.customer_id(by=he.email), he.customer_id(by=he.document)):
+        merge = {"survivor": mine, "absorbed": absorbed, "reason": f"{word} says so", "force": True}
+        caller.post("/identity/v1/merges", merge, **{"Idempotency-Key": f"{word}-{absorbed}"})
+    stranger = until(lambda: other.customer_id(by=other.email))
+    pair = {"survivor": stranger, "absorbed": mine, "reason": f"{word} too", "force": True}
+    undone = caller.post("/identity/v1/merges", pair)["merge_id"]
+    until(lambda: other.customer_id(by=he.phone) == stranger)
+    caller.post(f"/identity/v1/merges/{undone}:undo", {"reason": word})
+    caller.post(f"/interactions/v1/cases/{case}:answer", {"text": f"The {word} comes back"})
+    consent = {"purpose": "marketing", "channel": "whatsapp", "granted": True, "evidence": f"He said {word}"}
+    caller.post(f"/identity/v1/customers/{mine}/consents", consent)
+    until(lambda: {he.customer_id(by=one) for one in (he.phone, he.email, he.document)} == {mine})
+    until(lambda: caller.get(f"/scoring/v1/customers/{mine}/value")["revenue"]["amount"] == "50000.00")
+    assert {line.partition(":")[0] for line in places_of(words, caller.system)} >= {"identity", "interactions"}
+
+    asked = caller.post(f"/identity/v1/customers/{mine}:erase", {"reason": "Request 88"})
+    path = f"/identity/v1/erasures/{asked['erasure_id']}"
+    certificate = until(lambda: (said := caller.get(path))["state"] == "complete" and said)
+    lines = {line["service"]: line for line in certificate["services"]}
+    assert set(lines) == set(SYSTEM)
+    assert (lines["interactions"]["removed"]["touchpoint"], lines["interactions"]["kept"]["receipts"]) == (4, 4)
+    assert (lines["interactions"]["removed"]["case_file"], lines["interactions"]["removed"]["commitment"]) == (1, 1)
+    assert lines["identity"]["removed"]["sighting"] == 4
+    assert lines["scoring"]["kept"]["day_value"] >= 1
+    assert caller.post(f"/identity/v1/customers/{mine}:erase", {"reason": "Once more"}) == certificate
+    until(lambda: not places_of(words, caller.system))
+
+    assert other.resume(by=other.email)["who"]["customer_id"] == stranger
+    history = he.touchpoint(by=he.email, occurred_at=ago(hours=3), backfill=True)
+    refused = caller.ask("POST", "/interactions/v1/touchpoints", json=history)
+    assert (refused.status_code, refused.json()["code"]) == (409, "erased")
+    he.does(by=he.email, summary="I am back", occurred_at=ago(seconds=0))
+    new = until(lambda: he.customer_id(by=he.email))
+    assert new != mine
+    assert [one["summary"] for one in he.resume(by=he.email)["recap"]] == ["I am back"]

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from .people import Person
+from .systems import SERVICES, until
 from .test_erasure import HIS, his_life, who
 from .worlds import World, a_world
 
@@ -54,3 +56,42 @@ async def test_what_is_wrong_is_put_right_and_what_stood_stays_on_record(world):
     ]  # fmt: skip
     wrong = await world.ask("POST", f"/identity/v1/customers/{mine}:rectify", json=said | {"value": 7})
     assert (wrong.status_code, wrong.json()["code"]) == (422, "not-text")
+
+
+def test_on_the_running_system_each_service_gives_out_its_own_and_what_was_put_right_is_told(caller):
+    ana, other = Person.new(caller, "ANA LUCIA PERES"), Person.new(caller, "MARTA GIL")
+    ana.does(
+        kind="complaint",
+        channel="web",
+        payload={"severity": "high"},
+        content=f"For {ana.tag}a",
+        facts=[{"key": "hobby", "value": "chess"}],
+    )
+    ana.buys("90000.00")
+    other.buys("7000.00")
+    customer_id = until(ana.customer_id)
+    paths = {service: f"/{service}/v1/customers/{customer_id}/export" for service in SERVICES}
+
+    def given_out():
+        found = {service: caller.get(path)["records"] for service, path in paths.items()}
+        kinds = [
+            ("interactions", "touchpoint"),
+            ("scoring", "day_value"),
+            ("service-audit", "observation"),
+            ("identity", "fact"),
+        ]
+        return all(found[service].get(kind) for service, kind in kinds) and found
+
+    found = until(given_out)
+    text = json.dumps(found, ensure_ascii=False)
+    assert len(found["interactions"]["touchpoint"]) == 2
+    assert found["interactions"]["case_step"][0]["move"] == "opened"
+    assert all(word in text for word in ("ANA LUCIA PERES", f"+57301{ana.tag}", f"For {ana.tag}a", "chess"))
+    assert not any(word in text for word in ("MARTA", f"301{other.tag}"))
+    said = {"key": "full_name", "value": "Ana Lucía Pérez", "reason": "She showed her document"}
+    assert caller.post(f"/identity/v1/customers/{customer_id}:rectify", said)["was"] == "ANA LUCIA PERES"
+    until(lambda: ana.resume()["who"]["display_name"] == "Ana Lucía Pérez")
+    listed = caller.get(f"/identity/v1/customers/{customer_id}/rectifications")["items"]
+    assert [(one["key"], one["was"], one["value"]) for one in listed] == [
+        ("full_name", "ANA LUCIA PERES", "Ana Lucía Pérez")
+    ]

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from .people import Person
+from .systems import until
 from .worlds import World, a_world
 
 PHONE = "phone:3001234567"
@@ -61,3 +63,24 @@ async def test_restricted_data_are_stored_and_not_used_until_it_is_lifted(world)
     assert after["known"]
     async with world.runtimes["scoring"].database.session(reading=True) as session:
         assert await session.scalar(sa.text("SELECT sum(purchases) FROM day_value")) == 9  # what came meanwhile counts
+
+
+def test_on_the_running_system_a_restriction_reaches_every_service_and_is_lifted_again(caller):
+    ana = Person.new(caller)
+    for amount in ("90000.00", "30000.00"):
+        ana.buys(amount, facts=[{"key": "best_hour", "value": "after 18:00"}])
+    before = until(lambda: (said := ana.resume())["value"]["tier"] and said["known"] and said)
+    customer_id = before["who"]["customer_id"]
+    caller.post(f"/identity/v1/customers/{customer_id}:restrict", {"reason": "She contests a balance"})
+    during = until(lambda: (said := ana.resume())["contact"]["restricted"] and said["value"]["tier"] is None and said)
+    assert (during["alerts"], during["known"], during["ask"], during["offers"]) == ([], [], [], [])
+    assert [one["touchpoint_id"] for one in during["recap"]] == [one["touchpoint_id"] for one in before["recap"]]
+    asked = {"channel": "whatsapp", "purpose": "service"}
+    answer = caller.get(f"/interactions/v1/customers/{customer_id}/may-contact", **asked)
+    assert (answer["allowed"], [r["code"] for r in answer["reasons"] if r["blocks"]]) == (False, ["restricted"])
+    ana.buys("1000.00")
+    caller.post(f"/identity/v1/customers/{customer_id}:lift", {"reason": "The balance was put right"})
+    after = until(lambda: (said := ana.resume())["value"]["tier"] and said["known"] and said)
+    assert after["contact"]["restricted"] is False
+    value = f"/scoring/v1/customers/{customer_id}/value"
+    until(lambda: caller.get(value)["revenue"]["amount"] == "121000.00")  # what came meanwhile counts

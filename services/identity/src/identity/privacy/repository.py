@@ -158,6 +158,13 @@ class Erasures:
                 removed[str(table.name)] = await self._gone(table, sa.or_(*ways))
         return removed
 
+    async def once_one_with(self, customers: Collection[UUID], traces: Collection[UUID]) -> set[UUID]:
+        """Others to whom one of the traces belonged for a while, or who were merged with the customers."""
+        d = decision.c
+        his = among(d.survivor, customers) | among(d.absorbed, customers) | self._pictures(traces)
+        rows = (await self._session.execute(sa.select(d.survivor, d.absorbed).where(his))).all()
+        return {each for row in rows for each in row if each is not None} - set(customers)
+
     async def take_out_decisions(self, customers: Collection[UUID], traces: Collection[UUID]) -> dict[str, int]:
         """Decisions on him alone go; of those that concern somebody else as well the before-image and the words go."""
         d = decision.c

@@ -67,12 +67,13 @@ async def erase_customer(
         await uow.erasures.add(erasure)
         trails = await uow.links.trails_of_customers([customer.customer_id])
         customers = {customer.customer_id, *await uow.erasures.absorbed_by(customer.customer_id)}
-        employers = employers_of(customer.customer_id, await uow.relationships.of(trails))
+        # what was told of an organisation names its people; what was told of whom he was merged with once, told of both
+        named = employers_of(customer.customer_id, await uow.relationships.of(trails))
+        named |= await uow.erasures.once_one_with(customers, trails.keys())
         await tell_those_beside(trails, uow=uow, now=now)
         erasure = await _forget(erasure, trails, customers, uow=uow, company=company, secret=secret, now=now)
-        # what was told of an organisation names its people
-        await empty_people_events(uow.session, PEOPLE, employers)
-        await tell_profiles(employers, uow=uow, company=company, now=now, anew=True)
+        await empty_people_events(uow.session, PEOPLE, named)
+        await tell_profiles(named, uow=uow, company=company, now=now, anew=True)
         lines = await uow.erasures.lines([erasure.erasure_id])
         await uow.commit()
     return Certificate(erasure, lines)

@@ -141,6 +141,21 @@ async def test_a_restarted_consumer_goes_on_where_it_stopped(bus: Bus) -> None:
         await bus.until(lambda: of(bus, one) == ["1", "2"])
 
 
+async def test_whoever_is_told_to_stop_has_nothing_left_that_would_be_given_to_him_again(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("common.bus.kafka.COMMIT_SECONDS", 3600.0)  # so that only the end commits
+    one = fresh_customer()
+    async with bus.running():
+        for number in range(3):
+            await bus.tell(signal(one, number))
+            await bus.until(lambda: len(of(bus, one)) == number + 1)  # noqa: B023 - asked within the round
+    assert bus.reader is not None
+    assert {behind.events for behind in await bus.reader.behind()} == {0}
+    if isinstance(bus.reader, KafkaReader):
+        await bus.reader.close()
+
+
 async def test_what_is_shipped_twice_counts_once(bus: Bus) -> None:
     one = fresh_customer()
     async with bus.running():

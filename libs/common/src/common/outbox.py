@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Text, cast, delete, func, select, text, tuple_, update
+from sqlalchemy import BigInteger, Integer, Text, bindparam, cast, delete, func, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.bulk import insert_rows
@@ -14,6 +14,18 @@ from common.db import cursor_table, outbox_table, upsert
 from common.events import EventData, Following, encode
 
 _OLDEST_RUNNING = cast(cast(func.pg_snapshot_xmin(func.pg_current_snapshot()), Text), BigInteger)
+_o = outbox_table.c
+# Made once: relays ask all the time, and to put the question together costs more than the answer that there is nothing.
+_NEXT = (
+    select(_o.xid, _o.seq, _o.id, _o.aggregatetype, _o.aggregateid, _o.type, _o.payload)
+    .where(
+        tuple_(_o.xid, _o.seq)
+        > tuple_(bindparam("after_xid", type_=BigInteger), bindparam("after_seq", type_=BigInteger))
+    )
+    .order_by(_o.xid, _o.seq)
+    .limit(bindparam("most", type_=Integer))
+)
+_NEXT_COMMITTED = _NEXT.where(_o.xid < _OLDEST_RUNNING)
 
 
 @dataclass(frozen=True)
@@ -77,18 +89,10 @@ async def read(session: AsyncSession, *, after: Position, topics: Sequence[str] 
     On PostgreSQL nothing at or beyond the oldest running transaction is given: a sequence number taken early and committed
     late would otherwise be passed over for ever.
     """
-    t = outbox_table
-    query = (
-        select(t.c.xid, t.c.seq, t.c.id, t.c.aggregatetype, t.c.aggregateid, t.c.type, t.c.payload)
-        .where(tuple_(t.c.xid, t.c.seq) > tuple_(after.xid, after.seq))
-        .order_by(t.c.xid, t.c.seq)
-        .limit(limit)
-    )
-    if session.get_bind().dialect.name == "postgresql":
-        query = query.where(t.c.xid < _OLDEST_RUNNING)
+    query = _NEXT_COMMITTED if session.get_bind().dialect.name == "postgresql" else _NEXT
     if topics:
-        query = query.where(t.c.aggregatetype.in_(topics))
-    rows = (await session.execute(query)).all()
+        query = query.where(_o.aggregatetype.in_(topics))
+    rows = (await session.execute(query, {"after_xid": after.xid, "after_seq": after.seq, "most": limit})).all()
     return [
         Entry(Position(row.xid, row.seq, row.id), row.aggregatetype, row.aggregateid, row.type, row.payload.encode())
         for row in rows

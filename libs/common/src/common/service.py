@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.loops.auto import auto_loop_factory
 
 from common.bus.delivery import Consumer, ConsumerStopped
 from common.bus.history import Bound, History, KafkaHistory, Place
@@ -145,7 +146,8 @@ def run(service: Service, argv: Sequence[str] | None = None) -> None:
             tune_garbage_collection()
             serve(app, runtime.settings, host=arguments.host, port=arguments.port)
         case "worker":
-            asyncio.run(_work(service, runtime, host=arguments.host, port=arguments.port))
+            with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:  # the loop that serves the API, too
+                runner.run(_work(service, runtime, host=arguments.host, port=arguments.port))
         case "migrate":
             asyncio.run(_migrate(service, runtime))
         case "republish":

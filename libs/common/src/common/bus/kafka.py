@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import structlog
@@ -44,6 +45,8 @@ KEPT_FOR_EVER = "-1"
 LEAD_SECONDS = 0.5  # how soon another relay takes over
 IDLE_SECONDS = (0.005, 0.01, 0.02, 0.05)
 BACK_OFF = (0.05, 0.2, 1.0, 5.0)
+LOOK_MS = 100
+COMMIT_SECONDS = 0.1
 _TRY_LEAD = text("SELECT pg_try_advisory_lock(hashtext('hilo-relay'))")
 
 
@@ -214,22 +217,27 @@ def _partition_of(key: str, count: int) -> int:
     return int(DefaultPartitioner()(key.encode(), range(count), range(count)))
 
 
-class _WaitForBatch(ConsumerRebalanceListener):  # type: ignore[misc]
+class _BetweenBatches(ConsumerRebalanceListener):  # type: ignore[misc]
     """A partition is given away only between batches, with its offsets committed."""
 
-    def __init__(self, busy: asyncio.Lock) -> None:
+    def __init__(self, busy: asyncio.Lock, commit: Callable[[], Awaitable[None]]) -> None:
         self._busy = busy
+        self._commit = commit
 
     async def on_partitions_revoked(self, revoked: object) -> None:  # noqa: ARG002
         async with self._busy:
-            return
+            await self._commit()
 
     async def on_partitions_assigned(self, assigned: object) -> None:  # noqa: ARG002
         return
 
 
 class KafkaReader:
-    """Feeds one consumer from its topics, as a member of the group `hilo.<consumer>`."""
+    """Feeds one consumer from its topics, as a member of the group `hilo.<consumer>`.
+
+    Offsets follow the effects by `COMMIT_SECONDS`, one commit for many small batches: to the broker each costs as much as the
+    records themselves. Whoever dies in between is given them once more, and the inbox knows them.
+    """
 
     def __init__(self, consumer: Consumer, database: Database, bootstrap: str, *, clock: Clock = utc_now) -> None:
         self.stopped: str | None = None
@@ -239,6 +247,8 @@ class KafkaReader:
         self._bootstrap = bootstrap
         self._lag = GroupLag(f"hilo.{consumer.name}", consumer.name, consumer.all_topics, bootstrap, clock=clock)
         self._busy = asyncio.Lock()
+        self._handled: dict[TopicPartition, int] = {}  # where to go on, of what has taken effect and is not committed
+        self._committed_at = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Read until told to stop; offsets are committed after the effects, exactly as far as these go."""
@@ -264,28 +274,31 @@ class KafkaReader:
             group_id=f"hilo.{self._delivery.consumer.name}",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            fetch_max_wait_ms=50,
+            fetch_max_wait_ms=200,
             session_timeout_ms=10_000,
             heartbeat_interval_ms=2_000,
         )
-        consumer.subscribe(list(self._delivery.consumer.all_topics), listener=_WaitForBatch(self._busy))
+        commit = partial(self._commit, consumer)
+        consumer.subscribe(list(self._delivery.consumer.all_topics), listener=_BetweenBatches(self._busy, commit))
         await consumer.start()
         try:
             misses = 0
             while not stop.is_set():
-                records = await consumer.getmany(timeout_ms=200, max_records=BATCH)
-                if not records:
-                    continue
+                records = await consumer.getmany(timeout_ms=LOOK_MS, max_records=BATCH)
                 async with self._busy:
-                    done = await self._deliver(consumer, records)
+                    done = not records or await self._deliver(consumer, records)
+                    if time.monotonic() >= self._committed_at + COMMIT_SECONDS:
+                        await commit()
                 misses = 0 if done else misses + 1
                 if not done:
                     await nap(stop, BACK_OFF[min(misses - 1, len(BACK_OFF) - 1)])
         finally:
+            with suppress(KafkaError):  # the broker is away: given once more, they are known
+                await commit()
             await consumer.stop()
 
     async def _deliver(self, consumer: AIOKafkaConsumer, records: dict[TopicPartition, list[Any]]) -> bool:
-        """Deliver what was polled and commit its offsets; on a transient failure go back to its beginning."""
+        """Deliver what was polled; on a transient failure go back to its beginning."""
         try:
             await self._delivery.deliver(
                 [
@@ -303,15 +316,22 @@ class KafkaReader:
                 if partition in consumer.assignment():
                     consumer.seek(partition, batch[0].offset)
             return False
+        self._handled |= {partition: batch[-1].offset + 1 for partition, batch in records.items()}
+        self.trouble = None
+        self._report(records)
+        return True
+
+    async def _commit(self, consumer: AIOKafkaConsumer) -> None:
+        handled, self._handled = self._handled, {}
+        if not handled:
+            return
         try:
-            await consumer.commit({partition: batch[-1].offset + 1 for partition, batch in records.items()})
+            await consumer.commit(handled)
         except (CommitFailedError, IllegalStateError):
             log.warning(
                 "offsets_not_committed", consumer=self._delivery.consumer.name
             )  # redelivered; the inbox knows them
-        self.trouble = None
-        self._report(records)
-        return True
+        self._committed_at = time.monotonic()
 
     async def behind(self) -> list[Behind]:
         """How far the group is behind each topic, by the broker's word: also while this consumer has stopped."""

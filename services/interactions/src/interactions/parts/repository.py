@@ -1,7 +1,6 @@
 """Every query on what other services say."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,7 +18,7 @@ class PartRepository:
 
     async def save(self, parts: Sequence[Part]) -> None:
         """Keep the parts whose revision is higher than the one on record. One part a customer and source."""
-        rows = [asdict(said) for said in sorted(parts, key=lambda said: (said.customer_id, said.source))]
+        rows = [vars(said) for said in sorted(parts, key=lambda said: (said.customer_id, said.source))]
         columns = ("as_of", "received_at", "body", "revision")
         await insert_rows(
             self._session, part, rows, on_conflict=if_newer("part", columns), keys=["customer_id", "source"]
@@ -27,7 +26,7 @@ class PartRepository:
 
     async def save_moments(self, moments: Sequence[FailedMoment]) -> None:
         """Keep the latest verdict on each moment, by the time of the event that told it."""
-        rows = [asdict(said) for said in sorted(moments, key=lambda said: said.evidence_id)]
+        rows = [vars(said) for said in sorted(moments, key=lambda said: said.evidence_id)]
         columns = ("critical", "at", "name", "detail", "taken_back", "received_at", "told_at")
         newer = if_newer("failed_moment", columns, by="told_at", than=">=")
         await insert_rows(self._session, failed_moment, rows, on_conflict=newer, keys=["evidence_id"])

@@ -24,7 +24,7 @@ NEVER = np.iinfo(np.int32).max  # a day that is not known
 SIGNALS = tuple(Signal)
 CLASSES = ("A", "B", "C")
 BELOW_ZERO_REASONS = ("contribution_below_zero", "worst_share")
-_MONEY = frozenset(COUNTED[at] for at in MONEY)
+MONEY_COLUMNS = frozenset(COUNTED[at] for at in MONEY)
 _BOUGHT = "bought"  # what the trend compares: revenue in the company's currency, or purchases
 # What of each day is read: what some rule looks at.
 READ = (
@@ -158,7 +158,7 @@ class _Sums:
         """Add to others at `place`; money is converted, each sum once."""
         for window, sums in self.of.items():
             for name, column in sums.items():
-                whole = np.array([exchange(each) or 0 for each in column.tolist()]) if name in _MONEY else column
+                whole = np.array([exchange(each) or 0 for each in column.tolist()]) if name in MONEY_COLUMNS else column
                 home.of[window][name][place] += whole
 
 
@@ -179,7 +179,8 @@ class Figures:
     def add(self, place: Column, rows: Columns) -> None:
         """Rows of days, each with the place of its customer; those without one (-1) are left out."""
         known = np.flatnonzero((place >= 0) & (rows["day"] <= day_number(self.spans.as_of)))
-        place, days = place[known], {name: column[known] for name, column in rows.items()}
+        days = dict(rows) if len(known) == len(place) else _those(rows, known)
+        place = place[known].astype(np.intp)  # of any other type, adding up is several times slower
         days[_BOUGHT] = days["purchases" if self.spans.by_purchases else "revenue"]
         if self.spans.current is not None:
             self._note(place, days)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from common.access import access_key_table
 from common.bus.delivery import Delivery, Record
-from common.contracts.identity import AccessChanged, CustomerChanged, LinksChanged, Move
+from common.contracts.identity import AccessChanged, CustomerChanged, CustomerErased, LinksChanged, Move
 from common.contracts.interactions import CaseMove, ConversationMove, ConversationMoveRetracted
 from common.db import inbox_table, outbox_table, parked_table
 from common.events import Event, EventData, decode, encode
@@ -87,6 +87,22 @@ async def test_a_decision_that_moves_no_thread_tells_nothing(world: Any) -> None
     before = len(await world.rows(outbox_table))
     await hear(world, event(links((one, ANA, 1), (other, ANA, 1))))
     assert len(await world.rows(outbox_table)) == before
+
+
+async def test_of_the_threads_of_an_erased_person_nothing_is_told_anew_whichever_is_heard_first(world: Any) -> None:
+    """What is told anew would be news to the others, and take back verdicts that are to stay in the scores."""
+    one = await write(world, "3001112233", topic="billing", ago=timedelta(hours=5))
+    other = await write(world, "3004445566", topic="billing")
+    await hear(world, event(links((one, ANA, 1), (other, ANA, 1))))
+    before = len(await world.rows(outbox_table))
+    await hear(world, event(links((one, None, 2), (other, None, 2), kind="erase")))
+    erasure = CustomerErased(
+        erasure_id=uuid4(), customer_id=ANA, customers=[ANA], traces=[one, other], erased_at=world.clock()
+    )
+    await hear(world, event(erasure))
+    assert await told(world, after=before) == []
+    assert await owners(world) == {one: None, other: None}
+    assert await world.rows(conversation) == await world.rows(conversation_entry) == await world.rows(touchpoint) == []
 
 
 async def test_a_redelivered_decision_changes_nothing(world: Any) -> None:

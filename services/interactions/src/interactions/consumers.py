@@ -1,6 +1,6 @@
 """What interactions does when something happens elsewhere, and when time has passed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -32,7 +32,7 @@ async def consume(events: Sequence[Event], *, uow: InteractionsUnitOfWork, clock
         fresh = await without_erased(fresh, uow.session)
         moves = latest_moves(fresh)
         await uow.traces.save_customers(_customers(fresh))
-        await link(list(moves.values()), uow=uow, company=company, now=now)
+        await link(list(moves.values()), erased=_erased_traces(fresh), uow=uow, company=company, now=now)
         await apply_access(fresh, uow.session)
         await apply_parts(fresh, uow=uow, now=now)
         await forget(erasures, uow=uow, now=now, company=company)
@@ -51,17 +51,34 @@ async def keep_what_others_say(events: Sequence[Event], *, uow: InteractionsUnit
         await uow.commit()
 
 
-async def link(moves: Sequence[Move], *, uow: InteractionsUnitOfWork, company: Company, now: datetime) -> None:
-    """Give traces to customers, the highest revision of each; threads follow. Commitments and cases are keyed by trace: they move by themselves."""
+async def link(
+    moves: Sequence[Move],
+    *,
+    uow: InteractionsUnitOfWork,
+    company: Company,
+    now: datetime,
+    erased: Collection[UUID] = (),
+) -> None:
+    """Give traces to customers, the highest revision of each; threads follow. Commitments and cases are keyed by trace: they move by themselves.
+
+    Of traces that are nobody's because he was `erased` threads do not follow: they are taken out as they were told. What
+    would be told of them anew came to the others as news, and took verdicts back that are to stay in the scores.
+    """
     before = await uow.traces.known([move.trace_id for move in moves])
     newer = [move for move in moves if _is_newer(move, before.get(move.trace_id))]
-    await uow.traces.assign([move.model_dump() for move in newer])
+    await uow.traces.assign([vars(move) for move in newer])
     changed = {
         move.trace_id: (_party(before.get(move.trace_id), move.trace_id), move.customer_id or move.trace_id)
         for move in newer
+        if move.customer_id is not None or move.trace_id not in erased
     }
     moved = {trace: pair for trace, pair in changed.items() if pair[0] != pair[1]}
     await follow(moved, uow=uow, company=company, now=now)
+
+
+def _erased_traces(events: Sequence[Event]) -> set[UUID]:
+    told = (data for data in of_type(events, LinksChanged) if data.kind == "erase")
+    return {move.trace_id for data in told for move in data.moves}
 
 
 def latest_moves(events: Sequence[Event]) -> dict[UUID, Move]:

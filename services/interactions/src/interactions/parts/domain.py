@@ -14,6 +14,7 @@ from common.events import Event
 PROFILE = "identity"
 CONTACT = "identity-contact"
 VALUE = "scoring"
+_SOURCES: dict[type, str] = {CustomerProfiled: PROFILE, ContactChanged: CONTACT, ValueChanged: VALUE}
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,18 @@ class Part:
     as_of: datetime
     received_at: datetime
     body: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Said:
+    """The same as it has just been said: `body` is JSON as it will be stored, never taken apart."""
+
+    customer_id: UUID
+    source: str
+    revision: int
+    as_of: datetime
+    received_at: datetime
+    body: str
 
 
 @dataclass(frozen=True)
@@ -45,17 +58,17 @@ class FailedMoment:
     received_at: datetime
 
 
-def parts_of(events: Iterable[Event], *, now: datetime) -> list[Part]:
+def parts_of(events: Iterable[Event], *, now: datetime) -> list[Said]:
     """The latest part of each customer and source among `events`, whatever their order."""
-    latest: dict[tuple[UUID, str], Part] = {}
+    latest: dict[tuple[UUID, str], Event] = {}
     for event in events:
-        part = _part_of(event, now)
-        if part is None:
+        source = _SOURCES.get(type(event.data))
+        if source is None:
             continue
-        key = (part.customer_id, part.source)
-        if key not in latest or latest[key].revision < part.revision:
-            latest[key] = part
-    return list(latest.values())
+        key = (event.data.customer_id, source)
+        if key not in latest or latest[key].data.revision < event.data.revision:
+            latest[key] = event
+    return [_said(event, source, now) for (_, source), event in latest.items()]
 
 
 def moments_of(events: Iterable[Event], *, now: datetime) -> list[FailedMoment]:
@@ -70,19 +83,11 @@ def moments_of(events: Iterable[Event], *, now: datetime) -> list[FailedMoment]:
     return list(latest.values())
 
 
-def _part_of(event: Event, now: datetime) -> Part | None:
+def _said(event: Event, source: str, now: datetime) -> Said:
     data = event.data
-    if isinstance(data, CustomerProfiled):
-        return Part(data.customer_id, PROFILE, data.revision, event.time, now, _body(data))
-    if isinstance(data, ContactChanged):
-        return Part(data.customer_id, CONTACT, data.revision, event.time, now, _body(data))
-    if isinstance(data, ValueChanged):
-        return Part(data.customer_id, VALUE, data.revision, data.as_of, now, _body(data))
-    return None
-
-
-def _body(data: CustomerProfiled | ContactChanged | ValueChanged) -> dict[str, Any]:
-    return data.model_dump(mode="json", exclude={"customer_id", "revision", "as_of"})
+    as_of = data.as_of if isinstance(data, ValueChanged) else event.time
+    body = data.model_dump_json(exclude={"customer_id", "revision", "as_of"})
+    return Said(data.customer_id, source, data.revision, as_of, now, body)
 
 
 def _moment_of(event: Event, data: MomentFailed, now: datetime) -> FailedMoment:

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
+from orjson import Fragment
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.bulk import insert_rows
 from common.revisions import if_newer
-from interactions.parts.domain import FailedMoment, Part
+from interactions.parts.domain import FailedMoment, Said
 from interactions.parts.models import failed_moment, part
 
 
@@ -16,9 +17,10 @@ class PartRepository:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def save(self, parts: Sequence[Part]) -> None:
+    async def save(self, parts: Sequence[Said]) -> None:
         """Keep the parts whose revision is higher than the one on record. One part a customer and source."""
-        rows = [vars(said) for said in sorted(parts, key=lambda said: (said.customer_id, said.source))]
+        ordered = sorted(parts, key=lambda said: (said.customer_id, said.source))
+        rows = [vars(said) | {"body": Fragment(said.body)} for said in ordered]
         columns = ("as_of", "received_at", "body", "revision")
         await insert_rows(
             self._session, part, rows, on_conflict=if_newer("part", columns), keys=["customer_id", "source"]

@@ -278,9 +278,10 @@ async def told_by(world: World, service: str) -> list[Entry]:
         return await read(session, after=Position(), limit=5_000)
 
 
-async def test_what_was_recorded_and_identity_had_not_heard_of_is_found_and_erased_as_well(world):
+@pytest.mark.parametrize("reference", ["partner:acme:ZQ-1001", "account:club:ZQ-1001"])  # on his trace, and on a new one
+async def test_what_was_recorded_and_identity_had_not_heard_of_is_found_and_erased_as_well(world, reference):
     customer_id = await his_life(world)
-    late = touchpoint(world, 300, "partner:acme:ZQ-1001", "email:zacarias@example.com")
+    late = touchpoint(world, 300, reference, "email:zacarias@example.com")
     await world.post("/interactions/v1/touchpoints:batch", [late])  # identity has not heard of it yet
     certificate = await erased(world, customer_id)
     assert certificate["state"] == "complete"

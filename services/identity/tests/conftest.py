@@ -93,7 +93,7 @@ class Identity:
 
     async def handle(self, *events: Event) -> None:
         self.clock.advance(timedelta(seconds=1))
-        await consume(list(events), uow=self.uow(), clock=self.clock, company=self.company)
+        await consume(list(events), uow=self.uow(), clock=self.clock, company=self.company, secret=SECRET)
 
     async def happen(self, *data: EventData) -> None:
         """One batch."""

@@ -14,7 +14,7 @@ from identity.republish import REPUBLISH
 from identity.settings import IdentitySettings
 from identity.worker import create_timers
 
-from .conftest import COMPANY, Identity, event, seen
+from .conftest import COMPANY, SECRET, Identity, event, seen
 from .merges.test_use_cases import MARTA
 
 ANA = "Ana María López Ruiz"
@@ -44,7 +44,13 @@ async def test_workers_side_by_side_lose_and_double_nothing(identity: Identity) 
     batches = [people[n::6] for n in range(6)]
     await asyncio.gather(
         *(
-            consume([event(each) for each in batch], uow=identity.uow(), clock=identity.clock, company=COMPANY)
+            consume(
+                [event(each) for each in batch],
+                uow=identity.uow(),
+                clock=identity.clock,
+                company=COMPANY,
+                secret=SECRET,
+            )
             for batch in batches
         )
     )
@@ -68,7 +74,7 @@ async def test_a_merge_beside_a_link_leaves_nobody_with_an_absorbed_customer(ide
                 survivor=survivor, absorbed=absorbed, reason="x", force=False, who=MARTA, attempt=None,
                 uow=identity.uow(), clock=identity.clock, company=COMPANY,
             ),
-            consume([event(late)], uow=identity.uow(), clock=identity.clock, company=COMPANY),
+            consume([event(late)], uow=identity.uow(), clock=identity.clock, company=COMPANY, secret=SECRET),
         )  # fmt: skip
         assert await identity.owner(late) == survivor
         await undo_merge(

@@ -6,15 +6,17 @@ from itertools import permutations
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select
 
 from common.bus.delivery import Delivery, Record
+from common.contracts.identity import CustomerErased
 from common.contracts.interactions import CaseMoveRetracted, ConversationMoveRetracted
 from common.contracts.service_audit import ActionMoved, EvidenceRecorded, MomentFailed
 from common.events import encode
 from common.parked import Parked
 from service_audit.actions.repository import ActionFilter
 from service_audit.observations.domain import standing
+from service_audit.observations.models import observation
 from service_audit.worker import create_consumer, republish
 
 ANSWERED = "complaint-answered"
@@ -50,6 +52,21 @@ async def test_an_event_that_is_told_anew_under_another_id_counts_once(audit, te
     await audit.hears(rated)
     assert await audit.states("satisfied-after-contact") == ["met"]
     assert len(await audit.says(EvidenceRecorded)) == 1
+
+
+async def test_a_move_of_an_erased_persons_thread_is_not_taken_note_of_though_it_is_told_since(audit, telling):
+    """Computed anew after the erasure, it is told later; what it tells of was before."""
+    erased_at = telling.start + timedelta(hours=1)
+    erasure = CustomerErased(
+        erasure_id=uuid4(), customer_id=uuid4(), customers=[], traces=[telling.trace], erased_at=erased_at
+    )
+    await audit.hears(erasure)
+    anew = telling.told(telling.conversation("continued")).model_copy(update={"time": erased_at + timedelta(minutes=1)})
+    back = telling.told(telling.conversation("opened", hours=2)).model_copy(update={"time": anew.time})
+    await audit.hears(anew, back)
+    async with audit.uow(reading=True) as uow:
+        kept = (await uow.session.execute(select(observation.c.touchpoint_id))).scalars().all()
+    assert kept == [back.data.touchpoint_id]
 
 
 async def test_the_order_of_arrival_does_not_matter(audit, telling):

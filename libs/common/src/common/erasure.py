@@ -74,7 +74,7 @@ def _is_before(event: Event, erased_at: datetime | None) -> bool:
         return False
     if not hasattr(event.data, "trace_id"):
         return True
-    named = (getattr(event.data, name, None) for name in ("recorded_at", "occurred_at", "made_at"))
+    named = (getattr(event.data, name, None) for name in ("recorded_at", "occurred_at", "made_at", "at"))
     moments = [moment for moment in named if moment is not None]
     # told anew, an old event has a new time: where it names its own moments, only those count
     return bool(min(moments or [event.time]) <= erased_at)

@@ -10,9 +10,10 @@ from common.contracts.erasure import ErasureDone
 from common.contracts.interactions import CaseMoved, PersonSeen, PersonUnseen
 from common.erasure import without_erased
 from common.events import Event
+from common.revisions import of_type
 from common.timers import Timer
 from identity.customers.telling import tell_profiles
-from identity.privacy.use_cases import CONFIRMATIONS, note_confirmations
+from identity.privacy.use_cases import CONFIRMATIONS, list_late, note_confirmations
 from identity.sightings.use_cases import see_people
 from identity.uow import CUSTOMERS, IdentityUnitOfWork
 
@@ -24,12 +25,18 @@ TOPICS = (
 TYPES = frozenset({PersonSeen.type, PersonUnseen.type, CaseMoved.type, *(each.type for each in CONFIRMATIONS)})
 
 
-async def consume(events: Sequence[Event], *, uow: IdentityUnitOfWork, clock: Clock, company: Company) -> None:
-    """One batch, one transaction: claimed, decided, told. What was before somebody's erasure is passed over."""
+async def consume(
+    events: Sequence[Event], *, uow: IdentityUnitOfWork, clock: Clock, company: Company, secret: bytes
+) -> None:
+    """One batch, one transaction: claimed, decided, told. What was before somebody's erasure is passed over.
+
+    `secret`: of identifiers and traces.
+    """
     async with uow:
         await uow.lock_decisions()
-        fresh = await without_erased(await uow.inbox.claim(events, consumer=CONSUMER), uow.session)
-        told, now = [event.data for event in fresh], clock()
+        fresh, now = await uow.inbox.claim(events, consumer=CONSUMER), clock()
+        await list_late(of_type(fresh, PersonSeen), uow=uow, company=company, secret=secret, now=now)
+        told = [event.data for event in await without_erased(fresh, uow.session)]
         await see_people(told, uow=uow, company=company, now=now)
         confirmed = [data for data in told if isinstance(data, ErasureDone)]
         await note_confirmations(confirmed, uow=uow, company=company, now=now)

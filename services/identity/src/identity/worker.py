@@ -17,7 +17,8 @@ from identity.uow import IdentityUnitOfWork
 def create_consumer(runtime: Runtime) -> Consumer:
     async def handle(events: Sequence[Event]) -> None:
         uow = IdentityUnitOfWork(runtime.database)
-        await consume(events, uow=uow, clock=runtime.clock, company=runtime.company)
+        secret = runtime.settings.key_for("identifiers")
+        await consume(events, uow=uow, clock=runtime.clock, company=runtime.company, secret=secret)
 
     return Consumer(CONSUMER, TOPICS, handle, types=TYPES)
 

@@ -78,6 +78,16 @@ class Erasures:
         ).one_or_none()
         return None if row is None else Erasure(**row._mapping)  # noqa: SLF001
 
+    async def newest(self) -> Erasure | None:
+        """The one that was begun last."""
+        found = await self.page(after=None, limit=1)
+        return found[0] if found else None
+
+    async def of_moments(self, moments: Collection[datetime]) -> dict[datetime, Erasure]:
+        """The erasures of the moments that the list of the erased names."""
+        rows = (await self._session.execute(sa.select(erasure).where(erasure.c.at.in_(moments)))).all()
+        return {row.at: Erasure(**row._mapping) for row in rows}  # noqa: SLF001
+
     async def page(self, *, after: UUID | None, limit: int) -> list[Erasure]:
         """The newest first."""
         query = sa.select(erasure).order_by(erasure.c.erasure_id.desc()).limit(limit)

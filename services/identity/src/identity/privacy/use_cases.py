@@ -14,10 +14,10 @@ from common.company import Company
 from common.contracts.erasure import ErasureDone
 from common.contracts.identity import PEOPLE, CustomerErased, Move
 from common.contracts.interactions import CustomerForgotten as ByInteractions
-from common.contracts.interactions import PersonUnseen
+from common.contracts.interactions import PersonSeen, PersonUnseen
 from common.contracts.scoring import CustomerForgotten as ByScoring
 from common.contracts.service_audit import CustomerForgotten as ByAudit
-from common.erasure import empty_parked, empty_people_events, forget_answers, list_erased, naming
+from common.erasure import empty_parked, empty_people_events, erased_among, forget_answers, list_erased, naming
 from common.identifiers import Identifier, customer_trace, is_shared, trace_of
 from identity.customers.domain import Customer
 from identity.customers.telling import PROFILE_STALE, changed, tell_profiles, tell_those_beside
@@ -25,6 +25,7 @@ from identity.linking.domain import Trail, next_revision
 from identity.linking.use_cases import CHUNK, tell_moves
 from identity.privacy.domain import OWN, Erasure, Line, UnknownErasure, awaited
 from identity.relationships.domain import employers_of
+from identity.sightings.domain import sighting_of
 from identity.sightings.use_cases import unsee
 from identity.uow import IdentityUnitOfWork
 
@@ -203,10 +204,13 @@ async def note_confirmations(
 async def _follow_up(
     erasure: Erasure, found: Collection[UUID], *, uow: IdentityUnitOfWork, company: Company, now: datetime
 ) -> Erasure:
-    """Traces that another service had given to him before identity had heard of them: one more part.
+    """Traces that another service had given to him before identity had heard of them: one more part, where they are news.
 
     Where identity has heard of them in the meantime, what was seen until the erasure is taken back.
     """
+    found = set(found) - (await erased_among(uow.session, found)).keys()
+    if not found:
+        return erasure
     await list_erased(uow.session, found, at=erasure.at)
     touched: set[UUID] = set()
     old = await uow.erasures.seen_until(erasure.at, found)
@@ -214,6 +218,47 @@ async def _follow_up(
         touched |= await unsee(PersonUnseen(touchpoint_id=touchpoint_id, trace_id=trace_id), uow, company, now)
     await tell_profiles(touched, uow=uow, company=company, now=now)
     return await _tell(erasure, sorted(found), [], {"sighting": len(old)}, uow=uow, now=now, first=erasure.parts)
+
+
+async def list_late(
+    seen: Sequence[PersonSeen], *, uow: IdentityUnitOfWork, company: Company, secret: bytes, now: datetime
+) -> None:
+    """What was recorded of an erased person before it, and is heard of since, on a trace that nobody knew: one more part.
+
+    It is his by an identifier that alone would make a trace of his. Without this it would be taken for somebody's who is
+    new. Does not commit; what is listed here is to be passed over.
+    """
+    newest = await uow.erasures.newest() if seen else None
+    late = [each for each in seen if newest and each.recorded_at and each.recorded_at <= newest.at]
+    if not late:
+        return
+    known = await uow.erasures.known_traces({each.trace_id for each in late})
+    ways = {each.touchpoint_id: _ways_to(each, company, secret) for each in late if each.trace_id not in known}
+    listed = await erased_among(uow.session, {way for some in ways.values() for way in some})
+    his: dict[datetime, set[UUID]] = {}
+    for each in late:
+        moments = {listed[way] for way in ways.get(each.touchpoint_id, ()) if way in listed}
+        if each.recorded_at and (after := [at for at in moments if each.recorded_at <= at]):
+            his.setdefault(max(after), set()).add(each.trace_id)
+    for at, erasure in sorted((await uow.erasures.of_moments(his)).items()):
+        traces = sorted(his[at] - (await erased_among(uow.session, his[at])).keys())
+        if traces:
+            await list_erased(uow.session, traces, at=at)
+            removed = await uow.erasures.take_out(traces, [], [])
+            await _tell(erasure, traces, [], removed, uow=uow, now=now, first=erasure.parts)
+            await uow.erasures.change(erasure.erasure_id, completed_at=None)
+
+
+def _ways_to(seen: PersonSeen, company: Company, secret: bytes) -> set[UUID]:
+    """The traces that it would have been on with each of its identifiers alone."""
+    sighting, issuers = sighting_of(seen, company), company.identifiers.shared_account_issuers
+    return {
+        trace_of(
+            [Identifier(scheme=one.scheme, value=one.value, given="")], name=sighting.name, source="", external_id="",
+            secret=secret, shared_account_issuers=issuers,
+        ).trace_id
+        for one in sighting.carried
+    }  # fmt: skip
 
 
 async def certificate_of(erasure_id: UUID, *, uow: IdentityUnitOfWork) -> Certificate:

@@ -1,0 +1,56 @@
+"""Forgetting a person of whom something is still on its way."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from identity.linking.models import trace
+from identity.privacy.use_cases import Certificate, certificate_of, erase_customer
+
+from ..conftest import COMPANY, SECRET, Identity, seen  # noqa: TID252
+from ..merges.test_use_cases import MARTA  # noqa: TID252
+
+ANA = "Ana María López"
+EMAIL, CARD = "email:ana@example.com", "account:club:7788"
+
+
+async def erased(identity: Identity, customer_id: UUID) -> Certificate:
+    return await erase_customer(
+        customer_id=customer_id, reason="Request 88", who=MARTA, uow=identity.uow(), clock=identity.clock,
+        company=COMPANY, secret=SECRET,
+    )  # fmt: skip
+
+
+async def test_what_was_recorded_before_and_is_heard_of_since_is_one_more_part_and_nobodys(identity: Identity) -> None:
+    """On a trace that nobody knew, by an identifier that only he carried: other services may have it already."""
+    first = seen(EMAIL, name=ANA)
+    await identity.happen(first)
+    late = seen(CARD, EMAIL, name=ANA, recorded_at=identity.clock())
+    identity.clock.advance(timedelta(minutes=1))
+    customer_id = await identity.owner(first)
+    assert customer_id is not None
+    erasure = (await erased(identity, customer_id)).erasure
+    await identity.happen(late)
+    assert await identity.rows(trace) == []
+    parts = await identity.told("customer-erased")
+    assert [(one["part"], one["traces"]) for one in parts][1:] == [(1, [str(late.trace_id)])]
+    found = await certificate_of(erasure.erasure_id, uow=identity.uow())
+    assert (found.erasure.parts, found.erasure.state) == (2, "under-way")
+    await identity.happen(late.model_copy(update={"touchpoint_id": first.touchpoint_id}))
+    assert len(await identity.told("customer-erased")) == 2
+
+
+async def test_what_is_recorded_since_and_what_is_only_like_him_is_somebodys(identity: Identity) -> None:
+    first = seen(EMAIL, "phone:3001112233", name=ANA)
+    await identity.happen(first)
+    before = identity.clock()
+    customer_id = await identity.owner(first)
+    assert customer_id is not None
+    identity.clock.advance(timedelta(minutes=1))
+    await erased(identity, customer_id)
+    other = seen("account:club:1", "phone:3001112233", name="Luis Vega", recorded_at=before)  # who shares the phone
+    again = seen(CARD, EMAIL, name=ANA, recorded_at=identity.clock() + timedelta(minutes=1))
+    await identity.happen(other, again)
+    owners = await identity.owners()
+    assert set(owners) == {other.trace_id, again.trace_id}
+    assert None not in owners.values()
+    assert len(await identity.told("customer-erased")) == 1

@@ -21,6 +21,7 @@ from common.contracts.identity import ContactChanged, CustomerProfiled, LinksCha
 from common.contracts.interactions import TouchpointFigures, TouchpointRecorded, TouchpointRetracted
 from common.contracts.scoring import ValueChanged
 from common.db import Database, inbox_table, outbox_table, parked_table
+from common.erasure import erased_table
 from common.events import Event, decode, registered
 from identity.contact.domain import Consent, Preference, contact_of
 from identity.contact.models import consent, preference
@@ -58,6 +59,10 @@ HEARS = {
     "service-audit": service_audit.consumers,
 }
 # What was parked is claimed under a name of its own: those are no events.
+KEPT_SUMS = (
+    4  # the version of the keys under which scoring keeps what the erased brought: ids of traces are of version 8
+)
+EMPTIED = '"hilo.erased.v1"'  # in the content of an event of an erased person
 _CLAIMS = sa.select(inbox_table.c.event_id).where(inbox_table.c.consumer.not_like("%:parked"))
 Fate = Literal["lost", "twice", "missing", "wrong"]
 Key = Any
@@ -121,6 +126,22 @@ class Books:
     claimed: dict[str, set[UUID]] = field(default_factory=dict)
     parked: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     dossiers: dict[UUID, Dossier] = field(default_factory=dict)  # what identity knows of each active customer
+    erased: dict[UUID, datetime] = field(default_factory=dict)  # traces and customers, each with the moment
+    emptied: set[UUID] = field(
+        default_factory=set
+    )  # events on the erased that lost their content: claimed before, or never
+
+    def heard(self, service: str) -> list[Event]:
+        """What a service told, without what was before somebody's erasure: nobody may have kept anything of that."""
+        return [event for event in self.events[service] if not self.is_erased(event)]
+
+    def is_erased(self, event: Event) -> bool:
+        """Whether it tells of a trace, or of a customer, before the erasure: by the earliest moment that it names."""
+        at = self.erased.get(getattr(event.data, "trace_id", None) or getattr(event.data, "customer_id", None))
+        if at is None or not hasattr(event.data, "trace_id"):
+            return at is not None
+        named = (getattr(event.data, name, None) for name in ("recorded_at", "occurred_at", "made_at", "at"))
+        return min([moment for moment in named if moment is not None] or [event.time]) <= at
 
 
 class Checker:
@@ -211,6 +232,7 @@ class Checker:
                 events = [decode(row.payload) for row in rows]
                 books.told[name] = Counter(row.id for row in rows)
                 books.events[name] = [event for event in events if event is not None]
+                books.emptied |= {row.id for row in rows if EMPTIED in row.payload}
                 books.claimed[name] = set((await session.scalars(_CLAIMS)).all())
                 for key, table in _TABLES[name].items():
                     found = (await session.execute(sa.select(table))).mappings().all()
@@ -218,6 +240,7 @@ class Checker:
                 found = (await session.execute(sa.select(parked_table))).mappings().all()
                 books.parked[name] = [dict(row) for row in found]
         async with IdentityUnitOfWork(databases["identity"], reading=True) as uow:
+            books.erased = dict((await uow.session.execute(sa.select(erased_table))).tuples().all())
             active = [r["customer_id"] for r in books.tables["identity.customer"] if r["state"] == "active"]
             books.dossiers = await uow.customers.dossiers(active)
         return books
@@ -250,16 +273,23 @@ async def _patiently(ask: Callable[[], Awaitable[Any]]) -> Any:
 
 
 async def backlog(databases: Mapping[str, Database]) -> dict[str, tuple[int, int]]:
-    """For each consumer how many events concern it, and how many it has claimed."""
-    told: dict[str, int] = {}
+    """For each consumer how many events concern it, and how many it has claimed; what an erasure emptied is not looked at."""
+    told: Counter[str] = Counter()
+    emptied: list[UUID] = []
     claimed: dict[str, int] = {}
+    by_kind = sa.select(outbox_table.c.type, sa.func.count()).group_by(outbox_table.c.type)
+    without = sa.select(outbox_table.c.id, outbox_table.c.type).where(outbox_table.c.payload.contains(EMPTIED))
+    for database in databases.values():
+        async with database.session(reading=True) as session:
+            told.update(dict((await session.execute(by_kind)).tuples().all()))
+            gone = (await session.execute(without)).all()
+            told.subtract(row.type for row in gone)
+            emptied += [row.id for row in gone]
     for name, database in databases.items():
         async with database.session(reading=True) as session:
-            by_kind = sa.select(outbox_table.c.type, sa.func.count()).group_by(outbox_table.c.type)
-            for kind, count in (await session.execute(by_kind)).all():
-                told[kind] = told.get(kind, 0) + count
-            claimed[name] = int(await session.scalar(_CLAIMS.with_only_columns(sa.func.count())) or 0)
-    return {name: (sum(told.get(kind, 0) for kind in wanted(name)), claimed[name]) for name in databases}
+            claims = _CLAIMS.where(inbox_table.c.event_id.not_in(emptied))
+            claimed[name] = int(await session.scalar(claims.with_only_columns(sa.func.count())) or 0)
+    return {name: (sum(told[kind] for kind in wanted(name)), claimed[name]) for name in databases}
 
 
 def wanted(consumer: str) -> set[str]:
@@ -312,7 +342,7 @@ def _told_once(books: Books, verdict: Verdict) -> None:
     for name, ids in books.told.items():
         verdict.add("twice", f"events of {name} under one id", [one for one, count in ids.items() if count > 1])
     told: dict[type, Counter[UUID]] = defaultdict(Counter)
-    for event in books.events["interactions"]:
+    for event in books.heard("interactions"):
         if isinstance(event.data, TouchpointRecorded | TouchpointRetracted):
             told[type(event.data)][event.data.touchpoint_id] += 1
     rows = books.tables["touchpoint"]
@@ -345,7 +375,7 @@ def others_effects(books: Books, ledger: Ledger, _: Company, verdict: Verdict) -
         unhandled = {event.id for event in (_decoded(body) for body in parked) if event is not None}
         verdict.add("missing", f"effects in {name}", due - books.claimed[name] - unhandled)
         verdict.add("missing", f"events parked by {name}", unhandled & due)
-        verdict.add("wrong", f"claimed by {name}, told by nobody", books.claimed[name] - due - gone)
+        verdict.add("wrong", f"claimed by {name}, told by nobody", books.claimed[name] - due - gone - books.emptied)
         rows = [row for row in books.parked[name] if row["kind"] == "event" and _decoded_id(row) not in due]
         verdict.add("lost", f"poison parked by {name}", range(max(0, ledger.poison[name] - len(rows))))
         verdict.add("twice", f"poison parked by {name}", range(max(0, len(rows) - ledger.poison[name])))
@@ -373,11 +403,19 @@ def links(books: Books, _: Ledger, __: Company, verdict: Verdict) -> None:
             for move in event.data.moves:
                 if move.trace_id not in last or move.revision > last[move.trace_id].revision:
                     last[move.trace_id] = move
-    told = {key: (move.customer_id, move.revision) for key, move in last.items()}
+    told = {
+        key: (move.customer_id, move.revision)
+        for key, move in last.items()
+        if not nobodys(books, key, move.customer_id)
+    }
     own = {r["trace_id"]: (r["customer_id"], r["revision"]) for r in books.tables["identity.trace"] if r["revision"]}
     verdict.compare("links told by identity", own, told)
     for name, table in (("interactions", "trace"), ("scoring", "scoring.link"), ("service-audit", "audit.link")):
-        found = {r["trace_id"]: (r["customer_id"], r["revision"]) for r in books.tables[table] if r["revision"]}
+        found = {
+            r["trace_id"]: (r["customer_id"], r["revision"])
+            for r in books.tables[table]
+            if r["revision"] and not nobodys(books, r["trace_id"], r["customer_id"])
+        }
         verdict.compare(f"links in {name}", own, found)
     customers = {
         r["customer_id"]: (r["state"], r["merged_into"], r["revision"]) for r in books.tables["identity.customer"]
@@ -386,6 +424,11 @@ def links(books: Books, _: Ledger, __: Company, verdict: Verdict) -> None:
         theirs = {r["customer_id"]: (r["state"], r["merged_into"], r["revision"]) for r in books.tables[table]}
         verdict.compare(f"customers in {name}", customers, theirs)
     _everyone_known(books, own, verdict)
+
+
+def nobodys(books: Books, trace_id: UUID, customer_id: UUID | None) -> bool:
+    """An erased person's, of which only stays by which decision it is nobody's."""
+    return customer_id is None and trace_id in books.erased
 
 
 def _everyone_known(books: Books, own: Mapping[UUID, Any], verdict: Verdict) -> None:
@@ -464,6 +507,7 @@ def figures(books: Books, _: Ledger, company: Company, verdict: Verdict) -> None
     found = {
         (row["trace_id"], row["day"], row["currency"]): Tally(*(row[name] for name in COUNTED))
         for row in books.tables["day_value"]
+        if row["trace_id"].version != KEPT_SUMS
     }
     verdict.compare(
         "sums of days in scoring", due, {key: tally for key, tally in found.items() if not tally.is_nothing}
@@ -498,7 +542,7 @@ def standings(books: Books, _: Ledger, company: Company, verdict: Verdict) -> No
 def observations(books: Books, _: Ledger, __: Company, verdict: Verdict) -> None:
     """Service-audit has seen everything that interactions told, each once, and every touchpoint in the conversation that was told last."""
     latest: dict[str, Observation] = {}
-    for one in hear(books.events["interactions"], noted_at=datetime.now(UTC)).seen:
+    for one in hear(books.heard("interactions"), noted_at=datetime.now(UTC)).seen:
         if one.key not in latest or one.told > latest[one.key].told:
             latest[one.key] = one
     found = {row["key"]: row for row in books.tables["observation"]}
@@ -523,7 +567,7 @@ def parts(books: Books, ledger: Ledger, _: Company, verdict: Verdict) -> None:
         ValueChanged: "scoring",
     }
     due: dict[tuple[UUID, str], int] = {}
-    for event in [*books.events["identity"], *books.events["scoring"]]:
+    for event in [*books.heard("identity"), *books.heard("scoring")]:
         if (source := sources.get(type(event.data))) is not None:
             key = (event.data.customer_id, source)
             due[key] = max(event.data.revision, due.get(key, 0))

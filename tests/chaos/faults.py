@@ -114,7 +114,7 @@ async def kill_backends(scene: Scene) -> int:
     killed = 0
     for _ in range(scene.times):
         await scene.pause(1.0, 2.0)
-        connection = await _connected(scene)
+        connection = await connected(scene)
         pids = await connection.fetch(
             "select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()"
         )
@@ -127,7 +127,7 @@ async def kill_backends(scene: Scene) -> int:
     return killed
 
 
-async def _connected(scene: Scene) -> Any:
+async def connected(scene: Scene) -> Any:
     url = scene.arena.stack.postgres.url("postgres", driver="postgresql")
     for _ in range(60):
         try:

@@ -9,6 +9,7 @@ import os
 import random
 import sys
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
@@ -110,6 +111,57 @@ def die_before_commit(calls: int) -> None:
         self.database.committed()
 
     UnitOfWork.commit = committed  # type: ignore[method-assign]
+
+
+# Who handles an erasure at this moment: the name of the consumer; empty for nobody.
+_erases: ContextVar[str] = ContextVar("erases", default="")
+_ERASURES = ("customer-erased", "customer-forgotten")  # the erasure itself, and what a service says when it is done
+
+
+def _tells_of_erasure(records: Sequence[Record]) -> bool:
+    return any(f"{word}.v1".encode() in record.body for record in records for word in _ERASURES)
+
+
+def _in_erasures(who: str, struck: Callable[..., Any]) -> None:
+    """Have each commit of an erasure by `who` (a service's consumer, or `api` where it is asked for) done by `struck`."""
+    deliver, commit = Delivery.deliver, UnitOfWork.commit
+
+    async def delivered(self: Delivery, records: Sequence[Record]) -> None:
+        token = _erases.set(self.consumer.name if _tells_of_erasure(records) else "")
+        try:
+            await deliver(self, records)
+        finally:
+            _erases.reset(token)
+
+    async def committed(self: UnitOfWork) -> None:
+        told = any(row["type"].endswith("customer-erased") for row in self.outbox._rows)
+        if who == (_erases.get() or ("api" if told else None)):
+            await struck(self, commit)
+        else:
+            await commit(self)
+
+    Delivery.deliver = delivered  # type: ignore[method-assign]
+    UnitOfWork.commit = committed  # type: ignore[method-assign]
+
+
+def die_in_erasure(who: str) -> None:
+    """Somebody is taken out, and nothing of it committed."""
+
+    async def struck(uow: UnitOfWork, _: Any) -> None:
+        await uow.outbox.flush()
+        Countdown(1).tick()
+
+    _in_erasures(who, struck)
+
+
+def die_after_erasure(who: str) -> None:
+    """Somebody was taken out; the caller was not told, or the offset not committed."""
+
+    async def struck(uow: UnitOfWork, commit: Callable[..., Any]) -> None:
+        await commit(uow)
+        Countdown(1).tick()
+
+    _in_erasures(who, struck)
 
 
 # --- trouble that must do no harm -------------------------------------------------------------------------------------
@@ -302,6 +354,7 @@ ACTS: dict[str, Callable[[Any], None]] = {
     act.__name__.replace("_", "-"): act
     for act in (
         die_before_cursor, die_before_scorings_cursor, die_before_offset, die_after_commit, die_before_commit, slow_commits, late_links,
+        die_in_erasure, die_after_erasure,
         publish_before_commit, no_claim, offset_before_effect, naive_cursor, acknowledge_before_commit, revision_ignored,
         clock, raise_on,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from . import faults, ordering, outages, poisoning, restoring, sending, storage
+from . import erasing, faults, ordering, outages, poisoning, restoring, sending, storage
 from .arena import APIS, SECOND_APIS, SECOND_WORKERS, WORKERS
 from .faults import Fault
 
@@ -52,6 +52,7 @@ PLAN = (
     Trial("overload", "three times the capacity for 60 s", outages.overload, seconds=60, load=False),
     Trial("disk-full", "PostgreSQL's disk is full", storage.fill_tablespace, seconds=15),
     Trial("clock-off", "a clock a day behind, then ahead", storage.clock_off(*APIS, *WORKERS), seconds=10),
+    Trial("erasures", "death in the middle of an erasure", erasing.erasing(erasing.PLACES, *APIS, *WORKERS), times=2),
     Trial("restored", "scoring's database restored from a backup", restoring.restored("scoring"), seconds=10),
     Trial("empty", "scoring's database empty", restoring.emptied("scoring"), seconds=10),
     Trial("rebuilt", "projections of scoring and service-audit built anew", restoring.rebuilt("scoring", "service-audit"), seconds=10),
@@ -72,6 +73,7 @@ EMBEDDED = (
     Trial("file-locked", "the file is locked by another program", storage.lock_file, seconds=12),
     Trial("file-spoilt", "the file is cut or overwritten", storage.spoil_file, load=False),
     Trial("clock-off", "a clock a day behind, then ahead", storage.clock_off("hilo"), seconds=10),
+    Trial("erasures", "death in the middle of an erasure", erasing.erasing(erasing.PLACES_ALONE, "hilo"), times=1),
     Trial("rebuilt", "projections of scoring and service-audit built anew", restoring.rebuilt("scoring", "service-audit"), seconds=10),
 )  # fmt: skip
 

@@ -197,10 +197,25 @@ def _kind(number: int, said: Sequence[int], rules: RuleSet) -> str:
     tier, reasons, abc, lifecycle, treatment = said
     codes = [*BELOW_ZERO_REASONS, *WEAKNESSES]
     part = treatments(rules)[treatment]
+    amount = {"amount": "1234567.00", "currency": "COP"}
+    figures = {"tenure_months": 20, "dormancy": "none", "key_account": False, "frequency": 3, "rules_version": "x"}
     parts = {
-        "value": {"reasons": [code for at, code in enumerate(codes) if reasons >> at & 1]},
+        "value": {
+            **figures,
+            **dict.fromkeys(("revenue", "profitability", "contribution"), amount),
+            "tier": list(Tier)[tier],
+            "abc": CLASSES[abc] if abc >= 0 else None,
+            "lifecycle": list(Lifecycle)[lifecycle],
+            "reasons": [code for at, code in enumerate(codes) if reasons >> at & 1],
+        },
         "treatment": part,
-        "holdings": {},
+        "holdings": {
+            "usual_amount": amount,
+            "frequency": 3,
+            "interval_days": 31.5,
+            "last_purchase": "2026-01-02",
+            "categories": [],
+        },
         "alerts": [],
     }
     row = [
@@ -211,7 +226,7 @@ def _kind(number: int, said: Sequence[int], rules: RuleSet) -> str:
         part["service_level"],
     ]
     text = io.StringIO()
-    csv.writer(text).writerow([*row, json.dumps(parts | {"suppress_paid_outbound": False, "more": "." * 500})])
+    csv.writer(text).writerow([*row, json.dumps(parts | {"suppress_paid_outbound": False, "more": "." * 100})])
     return text.getvalue()
 
 

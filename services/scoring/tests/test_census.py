@@ -17,6 +17,7 @@ from scoring.classes.domain import abc_cuts, mvc_cut, worst_cut
 from scoring.classes.use_cases import EVERYBODY, WAVE, compute_cut_points, misplaced
 from scoring.policies.domain import RuleSet, Thresholds, shipped_policy
 from scoring.policies.repository import THRESHOLDS, TREATMENT, PolicyVersion
+from scoring.policies.use_cases import replace_policy
 from scoring.values.domain import Tally
 
 from .conftest import Scoring, customer, linked
@@ -157,6 +158,51 @@ async def _found_by(scoring: Scoring, rules: RuleSet, cuts: Any) -> set[UUID]:
         await uow.cuts.add(cuts)
         found = await misplaced(after=None, uow=uow, now=scoring.clock())
         return {UUID(bytes=each.ljust(16, b"\0")) for each in found.tolist()}
+
+
+async def _all_standings(scoring: Scoring) -> dict[UUID, tuple[Any, ...]]:
+    """What is said of each of whom anything is told; but when, and by which version of the rules."""
+    async with scoring.uow() as uow:
+        ids = await uow.standings.all_ids(after=None, limit=1000)
+        rows = await uow.standings.of(ids)
+    by_whom = ("revision", "appraised_at", "rules_version", "parts")
+    return {
+        each: (
+            [value for name, value in row._mapping.items() if name not in by_whom],
+            row.parts | {"value": {**row.parts["value"], "rules_version": None}},
+        )
+        for each, row in rows.items()
+        if row.parts["treatment"]
+    }
+
+
+async def test_what_changed_rules_say_of_many_is_what_a_look_at_each_says(scoring: Scoring) -> None:
+    await _fill(scoring, 5)
+    changed = 0
+    for number, (name, body) in enumerate(
+        [
+            (THRESHOLDS, OTHER_THRESHOLDS[1]),
+            (TREATMENT, OTHER_POLICY),
+            (THRESHOLDS, OTHER_THRESHOLDS[3]),
+            (THRESHOLDS, {"drop_warning": 0.9, "drop_critical": 0.6}),
+        ]
+    ):
+        before = await _all_standings(scoring)
+        async with scoring.uow() as uow:
+            read = (await uow.policies.latest(name)).version
+        uow = scoring.uow(reading=False)
+        await replace_policy(name, body, read=read, author="x", uow=uow, clock=scoring.clock)
+        await scoring.wait()
+        after = await _all_standings(scoring)
+        changed += sum(after[each] != before[each] for each in after)
+        async with scoring.uow(reading=False) as uow:
+            await uow.timers.set(WAVE, EVERYBODY, scoring.clock(), {"after": None})
+            await uow.commit()
+        await scoring.wait()
+        assert await _all_standings(scoring) == after, number
+        news = [each for kind in ("tier-changed", "treatment-changed") for each in await scoring.told(kind)]
+        assert len({(each["customer_id"], each["at"], "new" in each) for each in news}) == len(news), "told once"
+    assert changed > CUSTOMERS
 
 
 async def test_the_lines_through_the_population_are_those_of_each_alone(scoring: Scoring) -> None:

@@ -95,6 +95,18 @@ class Appraisal:
         return drop_level(self.holding)
 
 
+@dataclass(frozen=True)
+class Ruling:
+    """What rules say of a customer's figures: all that other rules can change. An appraisal has it too, under the same names."""
+
+    classified: Classified
+    abc: Abc | None
+    lifecycle: Lifecycle
+    decision: Decision
+    rules_version: str
+    policy_version: int
+
+
 def rules_version(rules: RuleSet, cuts: CutPoints | None) -> str:
     """Which thresholds and which cut points gave a class."""
     return f"thresholds-{rules.thresholds_version}.cuts-{cuts.version if cuts else 0}"
@@ -364,6 +376,20 @@ def treatment_part(decision: Decision) -> dict[str, Any]:
         "modules": list(treatment.modules),
         "reasons": decision.reasons,
     }
+
+
+def ruled_anew(parts: Mapping[str, Any], ruling: Ruling) -> dict[str, Any]:
+    """What is told of a customer, as other rules have it; his figures, his holdings and what is alarming stay."""
+    value = {
+        "tier": str(ruling.classified.tier),
+        "abc": None if ruling.abc is None else str(ruling.abc),
+        "lifecycle": str(ruling.lifecycle),
+        "reasons": list(ruling.classified.reasons),
+        "rules_version": ruling.rules_version,
+    }
+    suppressed = ruling.decision.treatment.suppress_paid_outbound
+    told = {"treatment": treatment_part(ruling.decision), "suppress_paid_outbound": suppressed}
+    return {**parts, **told, "value": {**parts["value"], **value}}
 
 
 def holdings_part(appraisal: Appraisal, books: Books) -> dict[str, Any]:

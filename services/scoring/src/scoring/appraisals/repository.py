@@ -17,6 +17,7 @@ _UNREAD: dict[str, Any] = {
     "is_ranked": False, "in_best": False, "in_worst": False, "abc_profit": 0, "ranked_profit": 0, "contributed": 0,
 }  # fmt: skip
 _KEPT = [column.name for column in standing.columns if column.name not in ("customer_id", *_UNREAD)]
+WRITTEN_SINCE = "(age(standing.xmin) <= age('{}'::xid))"
 _READ = [column for column in standing.columns if column.name not in _UNREAD]
 
 
@@ -38,6 +39,12 @@ class StandingRepository:
     async def of(self, customers: Iterable[UUID]) -> dict[UUID, Any]:
         query = sa.select(*_READ).where(among(standing.c.customer_id, customers))
         return {row.customer_id: row for row in await self._session.execute(query)}
+
+    async def untouched(self, customers: Iterable[UUID], *, since: int) -> list[Any]:
+        """Those that were written before a moment of PostgreSQL's transactions (`census.moment`), and not again."""
+        written_since = sa.literal_column(WRITTEN_SINCE.format(int(since) % 2**32), sa.Boolean())
+        query = sa.select(*_READ).where(among(standing.c.customer_id, customers), ~written_since)
+        return list((await self._session.execute(query)).all())
 
     async def add(self, rows: Sequence[dict[str, Any]]) -> None:
         """The first standings of customers; the caller holds their locks, and has found none."""

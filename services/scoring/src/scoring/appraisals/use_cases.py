@@ -17,6 +17,7 @@ from common.timers import Timer
 from scoring.appraisals.domain import (
     Appraisal,
     Cause,
+    Ruling,
     Subject,
     Yardstick,
     alerts_part,
@@ -24,6 +25,7 @@ from scoring.appraisals.domain import (
     measure,
     newly_raised,
     next_revision,
+    ruled_anew,
     treatment_part,
     value_part,
 )
@@ -67,12 +69,21 @@ class Reappraisal:
         before, now = self.known.standing, self.appraisal
         if now.subject.restricted and before is not None:
             return False  # he is not moved from class to class; the figures catch up when the restriction is lifted
-        return before is None or (before.tier, before.abc, before.lifecycle, before.service_level) != (
-            str(now.classified.tier),
-            None if now.abc is None else str(now.abc),
-            str(now.lifecycle),
-            now.decision.treatment.service_level,
-        )
+        return before is None or _is_of_another_class(before, now)
+
+
+def _is_of_another_class(before: Any, now: Appraisal | Ruling) -> bool:
+    said = _class_columns(now)
+    return any(getattr(before, name) != value for name, value in said.items())
+
+
+def _class_columns(said: Appraisal | Ruling) -> dict[str, Any]:
+    return {
+        "tier": str(said.classified.tier),
+        "abc": None if said.abc is None else str(said.abc),
+        "lifecycle": str(said.lifecycle),
+        "service_level": said.decision.treatment.service_level,
+    }
 
 
 async def reappraise(causes: Mapping[UUID, Cause], *, uow: ScoringUnitOfWork, now: datetime) -> bool:
@@ -160,7 +171,13 @@ def _look_again(subject: Subject, days: Sequence[Day], *, known: Known, cause: C
 async def _save(again: Sequence[Reappraisal], *, uow: ScoringUnitOfWork, now: datetime) -> None:
     await uow.standings.add([_standing_row(each, now) for each in again if each.known.standing is None])
     await uow.standings.save([_standing_row(each, now) for each in again if each.known.standing is not None])
-    await uow.standings.add_changes([_change_row(each, now) for each in again if each.is_classed_otherwise])
+    await uow.standings.add_changes(
+        [
+            _change_row(_id(each), each.appraisal, each.appraisal.value, now)
+            for each in again
+            if each.is_classed_otherwise
+        ]
+    )
     await uow.signals.add([(_id(each), raised) for each in again for raised in each.raised], at=now)
     gone = {row: _cleared_evidence(each) for each in again for row in each.cleared}
     await uow.signals.clear(gone, at=now)
@@ -205,22 +222,28 @@ def _class_events(each: Reappraisal, now: datetime) -> Iterable[TierChanged | Tr
         or each.cause is Cause.HISTORY
         or appraisal.subject.restricted
     ):
-        return
-    if before.tier != str(appraisal.classified.tier):
+        return ()
+    return _news(before, appraisal, each.parts, now)
+
+
+def _news(
+    before: Any, said: Appraisal | Ruling, parts: Mapping[str, Any], now: datetime
+) -> Iterable[TierChanged | TreatmentChanged]:
+    if before.tier != str(said.classified.tier):
         yield TierChanged(
-            customer_id=_id(each),
+            customer_id=before.customer_id,
             old=before.tier,
-            new=str(appraisal.classified.tier),
-            reasons=list(appraisal.classified.reasons),
-            rules_version=appraisal.rules_version,
+            new=str(said.classified.tier),
+            reasons=list(said.classified.reasons),
+            rules_version=said.rules_version,
             at=now,
         )
-    if before.parts["treatment"] != each.parts["treatment"]:
+    if before.parts["treatment"] != parts["treatment"]:
         yield TreatmentChanged(
-            customer_id=_id(each),
-            service_level=appraisal.decision.treatment.service_level,
-            policy_version=str(appraisal.policy_version),
-            reasons=appraisal.decision.reasons,
+            customer_id=before.customer_id,
+            service_level=said.decision.treatment.service_level,
+            policy_version=str(said.policy_version),
+            reasons=said.decision.reasons,
             at=now,
         )
 
@@ -256,37 +279,63 @@ def _standing_row(each: Reappraisal, now: datetime) -> dict[str, Any]:
         "revision": _revision(each, now),
         "appraised_at": now,
         "is_vacant": each.is_vacant,
-        "tier": str(appraisal.classified.tier),
-        "abc": None if appraisal.abc is None else str(appraisal.abc),
-        "lifecycle": str(appraisal.lifecycle),
+        **_class_columns(appraisal),
         "frequency": whole.frequency,
         "revenue": whole.revenue,
         "profitability": whole.profitability,
         "contribution": whole.contribution,
         "contacts": whole.sums.tally.contacts,
         "contact_cost": whole.cost_to_serve,
-        "service_level": appraisal.decision.treatment.service_level,
         "suppress_paid_outbound": appraisal.decision.treatment.suppress_paid_outbound,
         "rules_version": appraisal.rules_version,
         "parts": each.parts,
     }
 
 
-def _change_row(each: Reappraisal, now: datetime) -> dict[str, Any]:
-    appraisal = each.appraisal
+def _change_row(customer_id: UUID, said: Appraisal | Ruling, figures: Any, now: datetime) -> dict[str, Any]:
+    """`figures`: a value to date, or a standing, whose columns have the same names."""
     return {
         "id": uuid7(),
-        "customer_id": _id(each),
+        "customer_id": customer_id,
         "at": now,
-        "tier": str(appraisal.classified.tier),
-        "abc": None if appraisal.abc is None else str(appraisal.abc),
-        "lifecycle": str(appraisal.lifecycle),
-        "service_level": appraisal.decision.treatment.service_level,
-        "reasons": list(appraisal.classified.reasons),
-        "profitability": appraisal.value.profitability,
-        "contribution": appraisal.value.contribution,
-        "rules_version": appraisal.rules_version,
+        **_class_columns(said),
+        "reasons": list(said.classified.reasons),
+        "profitability": figures.profitability,
+        "contribution": figures.contribution,
+        "rules_version": said.rules_version,
     }
+
+
+async def rule_anew(rulings: Mapping[UUID, Ruling], *, since: int, uow: ScoringUnitOfWork, now: datetime) -> set[UUID]:
+    """Say of customers what other rules have made of figures that are as they were; gives those to whom it was said.
+
+    `since`: the moment (`census.moment`) at which they were judged. Of whoever was looked at after it this says nothing:
+    neither is right of him for certain. Within the caller's transaction, who holds their locks.
+    """
+    rows, changes = [], []
+    untouched = await uow.standings.untouched(rulings, since=since) if rulings else []
+    found = [row for row in untouched if row.parts["value"]]  # of the others nothing is told
+    for before in found:
+        ruling = rulings[before.customer_id]
+        parts, revision = ruled_anew(before.parts, ruling), next_revision(before.revision, now)
+        rows.append(
+            {
+                **before._mapping,  # noqa: SLF001 - SQLAlchemy's documented access
+                **_class_columns(ruling),
+                "revision": revision,
+                "appraised_at": now,
+                "suppress_paid_outbound": parts["suppress_paid_outbound"],
+                "rules_version": ruling.rules_version,
+                "parts": parts,
+            }
+        )
+        if _is_of_another_class(before, ruling):
+            changes.append(_change_row(before.customer_id, ruling, before, now))
+        uow.outbox.add(_state_event(before.customer_id, revision, now, parts), at=now)
+        uow.outbox.add_all(_news(before, ruling, parts, now), at=now)
+    await uow.standings.save(rows)
+    await uow.standings.add_changes(changes)
+    return {before.customer_id for before in found}
 
 
 async def look_again(due: Sequence[Timer], *, uow: ScoringUnitOfWork, clock: Clock) -> None:

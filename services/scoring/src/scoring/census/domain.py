@@ -8,8 +8,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scoring.appraisals.domain import Lifecycle, Windows, lives, treatment_part, units
-from scoring.classes.domain import TIER_RULES, CutPoints, Standing, Tier, abc_rules, tier_conditions, weaknesses
+from scoring.appraisals.domain import Lifecycle, Ruling, Windows, lives, rules_version, treatment_part, units
+from scoring.classes.domain import (
+    TIER_RULES,
+    WEAKNESSES,
+    Abc,
+    Classified,
+    CutPoints,
+    Standing,
+    Tier,
+    abc_rules,
+    tier_conditions,
+    weaknesses,
+)
 from scoring.policies.domain import FIELDS, Decision, RuleSet, Thresholds
 from scoring.signals.domain import Signal, dormancies, dormancy_level, drop_level, drops, is_habit, trend_begins
 from scoring.values.domain import COUNTED, MONEY, Books, Sums, Tally, Value, Window, months_between
@@ -273,6 +284,32 @@ class Said:
         return np.flatnonzero(differs & self.known)
 
 
+def rulings_of(said: Said, places: Column, *, rules: RuleSet, cuts: CutPoints | None) -> tuple[list[Ruling], Column]:
+    """What the rules say of those at the places, in words: the rulings that occur, and which of them is whose."""
+    names = ("tier", "reasons", "abc", "lifecycle", "treatment")
+    columns = np.stack([getattr(said, name)[places].astype(np.int64) for name in names], axis=1)
+    kinds, which = np.unique(columns, axis=0, return_inverse=True)
+    decisions = _decisions(rules)
+    return [
+        Ruling(
+            _in_words(list(Tier)[tier], reasons),
+            Abc(CLASSES[abc]) if abc >= 0 else None,
+            list(Lifecycle)[lifecycle],
+            decisions[treatment],
+            rules_version(rules, cuts),
+            rules.policy_version,
+        )
+        for tier, reasons, abc, lifecycle, treatment in kinds.tolist()
+    ], which.reshape(-1)
+
+
+def _in_words(tier: Tier, reasons: int) -> Classified:
+    if tier is not Tier.BELOW_ZERO:
+        return Classified(tier, tuple(reason for each, reason in TIER_RULES if each is tier and reason is not None))
+    codes = (*BELOW_ZERO_REASONS, *WEAKNESSES)
+    return Classified(tier, tuple(code for at, code in enumerate(codes) if reasons >> at & 1))
+
+
 def judge(figures: Figures, subjects: Subjects, *, rules: RuleSet, cuts: CutPoints | None, books: Books) -> Said:
     """What the rules say of everybody on the figures' day: the same as they say of each alone."""
     windows, thresholds = figures.spans.windows, rules.thresholds
@@ -394,9 +431,12 @@ _READ_AS: Mapping[str, Callable[[Any, Books], Any]] = {
 
 def treatments(rules: RuleSet) -> list[dict[str, Any]]:
     """What is told of each rule of the policy, and of its default after them."""
+    return [treatment_part(decision) for decision in _decisions(rules)]
+
+
+def _decisions(rules: RuleSet) -> list[Decision]:
     policy = rules.policy
-    decisions = [*(Decision(rule.then, rule.name) for rule in policy.rules), Decision(policy.default, "default")]
-    return [treatment_part(decision) for decision in decisions]
+    return [*(Decision(rule.then, rule.name) for rule in policy.rules), Decision(policy.default, "default")]
 
 
 def _signals(figures: Figures, thresholds: Thresholds) -> Column:

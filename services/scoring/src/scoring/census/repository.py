@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from common.db import UtcDateTime
 from scoring.appraisals.domain import Lifecycle
 from scoring.appraisals.models import standing
+from scoring.appraisals.repository import WRITTEN_SINCE
 from scoring.census.domain import (
     BELOW_ZERO_REASONS,
     CLASSES,
@@ -75,7 +76,7 @@ class CensusRepository:
 
     async def looked_at_since(self, moment: int) -> Column:
         """Whose standing was written by a transaction that had not ended at the moment, or began after it."""
-        written = sa.literal_column(f"age(standing.xmin) <= age('{int(moment) % 2**32}'::xid)", sa.Boolean())
+        written = sa.literal_column(WRITTEN_SINCE.format(int(moment) % 2**32), sa.Boolean())
         return (await self._whole(sa.select(standing.c.customer_id).where(written)))["customer_id"]
 
     async def stretches(self, *, after: UUID | None = None, size: int = AT_ONCE) -> list[Stretch]:

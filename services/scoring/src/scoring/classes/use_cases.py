@@ -16,9 +16,9 @@ from common.clock import Clock
 from common.db import timer_table
 from common.timers import Timer
 from common.uow import LOCK_SLOTS
-from scoring.appraisals.domain import Cause, Windows, own_mvc_window, windows_of
-from scoring.appraisals.use_cases import AT_ONCE, reappraise
-from scoring.census.domain import Column, Figures, Rankings, Said, Spans, as_bytes, judge, rankings_of
+from scoring.appraisals.domain import Cause, Ruling, Windows, own_mvc_window, rules_version, windows_of
+from scoring.appraisals.use_cases import AT_ONCE, reappraise, rule_anew
+from scoring.census.domain import Column, Figures, Rankings, Said, Spans, as_bytes, judge, rankings_of, rulings_of
 from scoring.census.repository import Stretch
 from scoring.classes.domain import CutPoints, abc_cuts, mvc_cut, mvc_window, worst_cut
 from scoring.policies.domain import RuleSet
@@ -118,6 +118,23 @@ class Survey:
     figures: Figures
 
 
+@dataclass(frozen=True)
+class Verdicts:
+    """What is to be said of those who were found by a survey, as long as the rules and lines of it are in force."""
+
+    moment: int
+    by: tuple[date, str, int]
+    rulings: Sequence[Ruling]
+    which: Column  # for each of those found: his ruling, -1 where he is to be looked at
+
+    def of(self, ids: Sequence[UUID], start: int, *, by: tuple[date, str, int]) -> dict[UUID, Ruling]:
+        """The rulings of those who are found from the place `start` on."""
+        if by != self.by:
+            return {}
+        which = self.which[start : start + len(ids)].tolist()
+        return {each: self.rulings[at] for each, at in zip(ids, which, strict=True) if at >= 0}
+
+
 class Waves:
     """Ranking the population, and looking again at many, a slice at a time: at everybody, or at those who stand otherwise.
 
@@ -129,6 +146,7 @@ class Waves:
         self._survey: Survey | None = None
         self._wave: str | None = None
         self._found: Column = np.zeros(0, "S16")
+        self._verdicts: Verdicts | None = None
 
     async def rank(self, due: Sequence[Timer], *, uow: ScoringUnitOfWork, clock: Clock) -> None:
         """A timer's handler: compute the cut points, and have those looked at again whom they put elsewhere.
@@ -166,15 +184,17 @@ class Waves:
         """A timer's handler: look at the next slice of customers again, and come back for the rest."""
         for timer in due:
             after = None if (given := timer.payload.get("after")) is None else UUID(given)
+            rulings: dict[UUID, Ruling] = {}
             if timer.key == EVERYBODY:
                 ids = await uow.standings.all_ids(after=after, limit=AT_ONCE)
             elif (wave := timer.payload.get("wave")) is None:
                 await self._begin(timer, uow=uow, now=clock())
                 continue
             else:
-                ids = await self._next(after, wave=wave, uow=uow, now=clock())
+                ids, rulings = await self._next(after, wave=wave, uow=uow, now=clock())
             await uow.lock(ids)
-            await reappraise(dict.fromkeys(ids, Cause.TIME), uow=uow, now=clock())
+            done = await self._rule_anew(rulings, uow=uow, now=clock())
+            await reappraise({each: Cause.TIME for each in ids if each not in done}, uow=uow, now=clock())
             if len(ids) == AT_ONCE:
                 await self._go_on(timer, {**timer.payload, "after": str(ids[-1])}, uow=uow, now=clock())
 
@@ -192,36 +212,68 @@ class Waves:
         if await uow.timers.get(WAVE, timer.key, locked=True) in (None, timer):
             await uow.timers.set(WAVE, timer.key, now, payload)
 
-    async def _next(self, after: UUID | None, *, wave: str, uow: ScoringUnitOfWork, now: datetime) -> list[UUID]:
-        """The next slice of those concerned, in the order of their ids."""
+    async def _next(
+        self, after: UUID | None, *, wave: str, uow: ScoringUnitOfWork, now: datetime
+    ) -> tuple[list[UUID], dict[UUID, Ruling]]:
+        """The next slice of those concerned, in the order of their ids; and what is to be said of whom, where that is known."""
         if self._wave != wave:
-            survey, self._survey = self._survey, None
+            survey, self._survey, self._verdicts = self._survey, None, None
             if survey is not None and (survey.wave != wave or survey.spans != await _spans(uow=uow, now=now)):
                 survey = None
-            self._found = await misplaced(after=after, uow=uow, now=now, survey=survey)
+            if survey is None:
+                self._found = await misplaced(after=after, uow=uow, now=now)
+            else:
+                self._found, self._verdicts = await judged_anew(survey, uow=uow, now=now)
             self._wave = wave
         start = 0 if after is None else int(np.searchsorted(self._found, after.bytes, side="right"))
         ids = [UUID(bytes=each.ljust(16, b"\0")) for each in self._found[start : start + AT_ONCE].tolist()]
+        known = self._verdicts.of(ids, start, by=await _by(uow=uow, now=now)) if self._verdicts else {}
         if len(ids) < AT_ONCE:
             self._wave, self._found = None, self._found[:0].copy()
-        return ids
+        return ids, known
+
+    async def _rule_anew(self, rulings: Mapping[UUID, Ruling], *, uow: ScoringUnitOfWork, now: datetime) -> set[UUID]:
+        return await rule_anew(rulings, since=self._verdicts.moment, uow=uow, now=now) if self._verdicts else set()
 
 
-async def misplaced(
-    *, after: UUID | None, uow: ScoringUnitOfWork, now: datetime, survey: Survey | None = None
-) -> Column:
+async def judged_anew(survey: Survey, *, uow: ScoringUnitOfWork, now: datetime) -> tuple[Column, Verdicts]:
+    """As `misplaced`, of surveyed figures; and what is to be said of those of whom nothing but the class is another.
+
+    Whoever was looked at since the survey is given as well, since his figures may be others: without a verdict.
+    """
+    rules, cuts = await uow.policies.in_force(), await uow.cuts.latest()
+    figures, say = await judged(Stretch(), uow=uow, now=now, figures=survey.figures)
+    said = await uow.census.said(figures, Stretch(), rules=rules)
+    places = said.otherwise(say)
+    rulings, which = rulings_of(say, places, rules=rules, cuts=cuts)
+    # Of whom a signal is to be raised, of whom nothing is told, who has nothing: that takes a look at each.
+    is_plain = (
+        (said.signals[places] == say.signals[places]) & (figures.traces[places] > 0) & (say.treatment[places] >= 0)
+    )
+    which = np.where(is_plain, which, -1)
+    found, touched = as_bytes(figures.customers.ids[places]), as_bytes(await uow.census.looked_at_since(survey.moment))
+    ids = np.unique(np.concatenate([np.zeros(0, "S16"), found, touched]))
+    of_all = np.full(len(ids), -1)
+    of_all[np.searchsorted(ids, found)] = which
+    return ids, Verdicts(survey.moment, await _by(uow=uow, now=now), rulings, of_all)
+
+
+async def _by(*, uow: ScoringUnitOfWork, now: datetime) -> tuple[date, str, int]:
+    """By which rules and lines, and on which day, something is said."""
+    rules, cuts = await uow.policies.in_force(), await uow.cuts.latest()
+    return uow.books.day_of(now), rules_version(rules, cuts), rules.policy_version
+
+
+async def misplaced(*, after: UUID | None, uow: ScoringUnitOfWork, now: datetime) -> Column:
     """The ids, sorted, of those of whom something else was said than the rules say today: bytes of 16.
 
-    Found without a lock, and so no more than a hint: what is said of each is decided when he is looked at again. With a
-    `survey` its figures are asked; whoever was looked at since is given as well, since his may be others.
+    Found without a lock, and so no more than a hint: what is said of each is decided when he is looked at again.
     """
     rules, found = await uow.policies.in_force(), [np.zeros(0, "S16")]
-    for stretch in [Stretch()] if survey else await uow.census.stretches(after=after):
-        figures, now_said = await judged(stretch, uow=uow, now=now, figures=survey.figures if survey else None)
+    for stretch in await uow.census.stretches(after=after):
+        figures, now_said = await judged(stretch, uow=uow, now=now)
         said = await uow.census.said(figures, stretch, rules=rules)
         found.append(as_bytes(figures.customers.ids[said.otherwise(now_said)]))
-    if survey:
-        found.append(as_bytes(await uow.census.looked_at_since(survey.moment)))
     return np.unique(np.concatenate(found))
 
 

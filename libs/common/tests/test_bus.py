@@ -131,6 +131,16 @@ async def test_what_is_told_arrives_once_and_in_order_for_each_subject(bus: Bus)
         assert of(bus, customer) == [str(number) for number in range(20)]
 
 
+async def test_what_is_written_in_this_process_is_looked_for_at_once(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("common.bus.kafka.IDLE_SECONDS", (600.0,))
+    monkeypatch.setattr("common.bus.local.IDLE_SECONDS", 600.0)
+    one = fresh_customer()
+    async with bus.running():
+        for number in range(3):
+            await bus.tell(signal(one, number))
+            await bus.until(lambda: len(of(bus, one)) == number + 1)  # noqa: B023 - asked within the round
+
+
 async def test_a_restarted_consumer_goes_on_where_it_stopped(bus: Bus) -> None:
     one = fresh_customer()
     async with bus.running():

@@ -26,7 +26,7 @@ from sqlalchemy import text
 from common.backlog import Behind
 from common.bus.delivery import Consumer, ConsumerStopped, Delivery, Record
 from common.bus.group_lag import GroupLag
-from common.bus.waiting import nap
+from common.bus.waiting import nap, wait_for_news
 from common.clock import Clock, utc_now
 from common.db import Database, is_transient
 from common.errors import Transient
@@ -107,6 +107,8 @@ class KafkaRelay:
         self._bootstrap = bootstrap
         self._clock = clock
         self.trouble: str | None = None  # why nothing is shipped just now, if so
+        self._news = asyncio.Event()
+        database.on_commit(self._news.set)  # what this process writes is shipped at once; the API's is looked for
 
     async def run(self, stop: asyncio.Event) -> None:
         misses = 0
@@ -151,10 +153,11 @@ class KafkaRelay:
         self.trouble = None
         idle = 0
         while not stop.is_set():
+            self._news.clear()
             async with UnitOfWork(self._database, reading=True) as uow:
                 entries = await read(uow.session, after=position, limit=BATCH)
             if not entries:
-                await nap(stop, IDLE_SECONDS[min(idle, len(IDLE_SECONDS) - 1)])
+                await wait_for_news(self._news, stop, IDLE_SECONDS[min(idle, len(IDLE_SECONDS) - 1)])
                 idle += 1
                 if idle % 100 == 0 and self._database.dialect == "postgresql":
                     await connection.execute(text("SELECT 1"))  # a lost session is a lost lead: notice it

@@ -8,7 +8,7 @@ import structlog
 
 from common.backlog import Behind, waiting_by_topic
 from common.bus.delivery import Consumer, ConsumerStopped, Delivery, Record
-from common.bus.waiting import nap
+from common.bus.waiting import nap, wait_for_news
 from common.clock import Clock, utc_now
 from common.db import Database, is_transient
 from common.errors import Transient
@@ -62,7 +62,7 @@ class LocalReader:
                 misses += 1
                 continue
             if not moved:
-                await self._wait_for_news(stop)
+                await wait_for_news(self._news, stop, IDLE_SECONDS)
 
     def listens_to(self, name: str) -> bool:
         return name in self._sources
@@ -125,17 +125,6 @@ class LocalReader:
         async with UnitOfWork(database) as uow:
             await move_cursor(uow.session, reader, position, at=self._clock())
             await uow.commit()
-
-    async def _wait_for_news(self, stop: asyncio.Event) -> None:
-        if stop.is_set():
-            return
-        waiters = [asyncio.ensure_future(self._news.wait()), asyncio.ensure_future(stop.wait())]
-        try:
-            await asyncio.wait(waiters, timeout=IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for waiter in waiters:
-                waiter.cancel()
-            await asyncio.gather(*waiters, return_exceptions=True)
 
 
 def _record(entry: Entry) -> Record:

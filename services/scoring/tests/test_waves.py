@@ -171,6 +171,23 @@ async def test_who_buys_between_ranking_and_the_wave_stands_by_the_new_lines(sco
     assert _id(16) in await _best(scoring)
 
 
+async def test_who_buys_while_the_wave_is_under_way_stands_by_what_he_has_then(
+    scoring: Scoring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """He was judged with the others before, and his turn comes after."""
+    await _shop(scoring)
+    monkeypatch.setattr(use_cases, "AT_ONCE", 2)
+    await _put(scoring, mvc_share=0.5)
+    scoring.clock.advance(timedelta(seconds=2))
+    for _ in range(3):
+        await scoring.timers.fire()  # ranking, waiting, the first slice
+    assert await _best(scoring) == {_id(11), _id(12), _id(19), _id(20)}
+    await scoring.hear(purchase(UUID(int=18), "2026-11-11", -17_500))  # he brings nearly everything back
+    await scoring.timers.drain()
+    assert await _best(scoring) == {_id(number) for number in (11, 12, 13, 14, 15, 16, 17, 19, 20)}
+    assert (await scoring.value(_id(18)))["value"]["revenue"]["amount"] == "5.00"
+
+
 async def test_a_wave_waits_for_whoever_goes_by_the_old_rules(scoring: Scoring) -> None:
     """A consumer has read the rules, they are changed, and only then it writes: by its days he is found, by those before not."""
     if scoring.database.dialect == "sqlite":

@@ -7,7 +7,11 @@ import random
 import pytest
 from typer.testing import CliRunner
 
+from common.company import Company
+from hilo import match
 from hilo.cli import app
+from hilo.load import LoadStopped
+from hilo.mapping import FileMap
 
 MAP = """id = "{id}"
 [touchpoint]
@@ -141,3 +145,32 @@ def test_documents_and_rows_of_another_length_are_read_as_rows_are(tmp_path, fil
     documents = tmp_path / "people.ndjson"
     documents.write_text("".join(json.dumps(dict(zip(COLUMNS, row, strict=True))) + "\n" for row in rows))
     assert [row["cluster_id"] for row in matched(tmp_path, documents)] == plain
+
+
+SEVERAL = [
+    "a3", "Ana M. López", "1984-03-02", "52123456", "300 111 2233 / 310 222 3344", "ANA.LOPEZ84+x@example.com ", "Calle 1\nno. 2", "BOGOTA D.C.",
+]  # fmt: skip
+HALVES = MAP.replace('full_name = "{name}"', 'given_names = "{name}"\nsurnames = "{city}"\nfull_name = "{name} {city}"')
+
+
+@pytest.mark.parametrize("map_text", [MAP, HALVES])
+def test_two_processes_tell_what_one_tells(tmp_path, files, map_text):
+    (tmp_path / "map.toml").write_text(map_text)
+    first, second = files("crm.csv", [ANA, PEDRO, NOBODY, *crowd(300)]), files("shop.csv", [AGAIN, SEVERAL, *crowd(40)])
+
+    def told(processes: int) -> tuple[str, ...]:
+        out, why, learnt = (tmp_path / name for name in ("out.csv", "why.ndjson", "learnt.json"))
+        match.match(
+            [first, second], FileMap.load(tmp_path / "map.toml"), out=out, explain=why, learnt=learnt, company=Company.load(None),
+            processes=processes,
+        )  # fmt: skip
+        return tuple(path.read_text() for path in (out, why, learnt))
+
+    assert told(1) == told(2)
+
+
+def test_what_cannot_be_read_by_the_other_process_stops_the_run(tmp_path, files):
+    path = files("people.csv", crowd(300))
+    path.write_bytes(path.read_bytes() + b"x,\xff\xfe,,,,,,\n")
+    with pytest.raises(LoadStopped, match="is not in the encoding"):
+        match.read([path], FileMap.load(tmp_path / "map.toml"), Company.load(None), processes=2)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from typing import IO, Any
 
@@ -123,20 +124,23 @@ def columns_of(path: Path, file_map: FileMap, names: Sequence[str], *, at_once: 
             yield list(zip(*some, strict=True))
         return
     with _readable(path, file_map) as file:
-        rows = (row for row in csv.reader(file, delimiter=file_map.delimiter) if row)
+        rows = filter(None, csv.reader(file, delimiter=file_map.delimiter))
         at = {name: place for place, name in enumerate(next(rows, []))}
         first = 1
         while lines := list(islice(rows, at_once)):
-            columns = list(zip(*_of_one_length(lines, len(at)), strict=True))
-            numbered = {"row": [str(number) for number in range(first, first + len(lines))]} if "row" in names else {}
+            whole = _of_one_length(lines, len(at))
+            numbered = {"row": list(map(str, range(first, first + len(lines))))} if "row" in names else {}
             missing = [""] * len(lines)
-            yield [numbered.get(name) or (columns[at[name]] if name in at else missing) for name in names]
+            yield [
+                numbered.get(name) or (list(map(itemgetter(at[name]), whole)) if name in at else missing)
+                for name in names
+            ]
             first += len(lines)
 
 
 def _of_one_length(rows: list[list[str]], length: int) -> list[list[str]]:
     """What a row lacks is empty, what it has too much belongs to no column."""
-    if all(len(row) == length for row in rows):
+    if set(map(len, rows)) == {length}:
         return rows
     return [(row + [""] * length)[:length] for row in rows]
 

@@ -1,8 +1,9 @@
 """Records laid out as columns of numbers: equal numbers are equal values, 0 is a value that is missing."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, count
 
 import numpy as np
 import numpy.typing as npt
@@ -10,14 +11,17 @@ import numpy.typing as npt
 from identity.matching.records import (
     GROUPS,
     PLACES,
+    SCHEMES,
     Identifiers,
     Person,
     address_of,
     birth_of,
     comparable,
+    comparable_value,
     names_of,
     postcode_of,
     word_of,
+    words_of,
 )
 
 Codes = npt.NDArray[np.int32]
@@ -31,6 +35,7 @@ _OF_ADDRESS = {"building": 1, "unit": 1}
 _OF_IDENTIFIERS = dict.fromkeys(GROUPS, MOST_VALUES)
 _WIDTHS = _OF_NAMES | {"birth": 1} | _OF_ADDRESS | {"organisation": 1} | dict.fromkeys(PLACES, 1) | _OF_IDENTIFIERS
 _PLACE_OF = {group: MOST_VALUES * place for place, group in enumerate(GROUPS)}
+_VOCABULARIES = ("word", "building", "unit", "organisation", *PLACES, *GROUPS)
 _NO_NAME = (0, 0, 0, 0)
 
 
@@ -38,16 +43,18 @@ class Codebook:
     """The words of every column, numbered from 1 as they are met; 0 is no word."""
 
     def __init__(self) -> None:
-        names = ("word", "building", "unit", "organisation", *PLACES, *GROUPS)
-        self._codes: dict[str, dict[str, int]] = {name: {"": 0} for name in names}
+        self._codes = {name: defaultdict(count(1).__next__, {"": 0}) for name in _VOCABULARIES}
 
     def close(self) -> dict[str, list[str]]:
         """The words of each vocabulary by their numbers, once no more are met."""
         return {name: list(self._codes.pop(name)) for name in list(self._codes)}
 
     def code(self, vocabulary: str, word: str) -> int:
-        codes = self._codes[vocabulary]
-        return codes.setdefault(word, len(codes))
+        return self._codes[vocabulary][word]
+
+    def codes(self, vocabulary: str, words: Collection[str]) -> Codes:
+        """The number of each of many words."""
+        return np.fromiter(map(self._codes[vocabulary].__getitem__, words), dtype=np.int32, count=len(words))
 
     def names(
         self,
@@ -64,8 +71,8 @@ class Codebook:
 
     def _four(self, given: Sequence[str], surnames: Sequence[str]) -> Row:
         codes = self._codes["word"]
-        first, second, *_ = [*(codes.setdefault(word, len(codes)) for word in given[:2]), 0, 0]
-        third, fourth, *_ = [*(codes.setdefault(word, len(codes)) for word in surnames[:2]), 0, 0]
+        first, second, *_ = [*(codes[word] for word in given[:2]), 0, 0]
+        third, fourth, *_ = [*(codes[word] for word in surnames[:2]), 0, 0]
         return first, second, third, fourth
 
     def address(self, building: str, unit: str) -> Row:
@@ -108,9 +115,21 @@ class Columns:
         table = np.fromiter(chain.from_iterable(rows), dtype=np.int32).reshape(len(rows), sum(_WIDTHS.values()))
         return cls(len(rows), _divided(table, _WIDTHS), book.close())
 
+    @classmethod
+    def together(cls, some: Sequence["Columns"]) -> "Columns":
+        """The same records, of which each has read other parts; what none has read is missing."""
+        [count] = {each.count for each in some}
+        table = {name: np.zeros((count, width), dtype=np.int32) for name, width in _WIDTHS.items()}
+        words = {name: [""] for name in _VOCABULARIES}
+        for each in some:
+            table |= each.table
+            words |= {name: known for name, known in each.vocabularies.items() if len(known) > 1}
+        return cls(count, table, words)
+
     def in_order(self, order: npt.NDArray[np.int64]) -> "Columns":
         """The same records in another order."""
-        return Columns(self.count, {name: codes[order] for name, codes in self.table.items()}, self.vocabularies)
+        table = {name: codes[order] if codes.any() else codes for name, codes in self.table.items()}
+        return Columns(self.count, table, self.vocabularies)
 
     def words(self, name: str) -> list[str]:
         return self.vocabularies[name]
@@ -130,10 +149,9 @@ class Columns:
     def numbered(self, name: str, parts: PartsOf) -> Codes:
         """A number for each word of a vocabulary: equal where the part of it is, 0 where that is empty."""
         if (name, parts) not in self._numbered:
-            numbers: dict[str, int] = {"": 0}
+            numbers = defaultdict(count(1).__next__, {"": 0})
             told = parts(self.words(name))
-            codes = (numbers.setdefault(part, len(numbers)) for part in told)
-            self._numbered[name, parts] = np.fromiter(codes, dtype=np.int32, count=len(told))
+            self._numbered[name, parts] = np.fromiter(map(numbers.__getitem__, told), dtype=np.int32, count=len(told))
         return self._numbered[name, parts]
 
 
@@ -149,53 +167,102 @@ def _divided(rows: Codes, widths: Mapping[str, int]) -> dict[str, Codes]:
 
 
 class Reader:
-    """Reads a part of a record to the numbers of its columns, in the way in which a person is read."""
+    """Reads a part of many records to the numbers of its columns, in the way in which a person is read: a row for each.
+
+    It is given what is told once only; which record tells it is the caller's to keep.
+    """
 
     def __init__(self, *, country: str) -> None:
         self._country = country
         self._book = Codebook()
 
-    def names(self, given: str, surnames: str, full: str) -> Row:
-        return self._book.names(*names_of(given, surnames, full))
+    def given(self, texts: Sequence[str]) -> Codes:
+        """Two words, both as one, and whether anything was told."""
+        read = [words_of(text) for text in texts]
+        first = self._book.codes("word", [words[0] if words else "" for words in read])
+        second = self._book.codes("word", [words[1] if len(words) > 1 else "" for words in read])
+        joined = self._book.codes("word", ["".join(words) for words in read])
+        return np.column_stack([first, second, joined, np.fromiter(map(bool, texts), dtype=np.int32, count=len(texts))])
 
-    def birth(self, text: str) -> Row:
-        return (birth_of(text),)
+    surnames = given
 
-    def address(self, text: str, country: str) -> Row:
-        return self._book.address(*address_of(text, country or self._country))
+    def full(self, texts: Sequence[str]) -> Codes:
+        return _rows([self._book.names(*names_of("", "", text)) for text in texts], sum(_OF_NAMES.values()))
 
-    def organisation(self, text: str) -> Row:
-        return (self._book.code("organisation", word_of(text)),)
+    def birth(self, texts: Sequence[str]) -> Codes:
+        return _rows([(birth_of(text),) for text in texts], 1)
 
-    def postcode(self, text: str) -> Row:
-        return (self._book.code("postcode", postcode_of(text)),)
+    def address(self, texts: Sequence[str], countries: Sequence[str]) -> Codes:
+        told = zip(texts, countries, strict=True)
+        buildings, units = zip(*(address_of(text, country or self._country) for text, country in told), strict=True)
+        return np.column_stack([self._book.codes("building", buildings), self._book.codes("unit", units)])
 
-    def city(self, text: str) -> Row:
-        return (self._book.code("city", word_of(text)),)
+    def organisation(self, texts: Sequence[str]) -> Codes:
+        return self._book.codes("organisation", [word_of(text) for text in texts])[:, None]
 
-    def region(self, text: str) -> Row:
-        return (self._book.code("region", word_of(text)),)
+    def postcode(self, texts: Sequence[str]) -> Codes:
+        return self._book.codes("postcode", [postcode_of(text) for text in texts])[:, None]
 
-    def identifiers(self, told: Identifiers) -> Sequence[int]:
-        return self._book.identifiers(comparable(told))
+    def city(self, texts: Sequence[str]) -> Codes:
+        return self._book.codes("city", [word_of(text) for text in texts])[:, None]
+
+    def region(self, texts: Sequence[str]) -> Codes:
+        return self._book.codes("region", [word_of(text) for text in texts])[:, None]
+
+    def identifiers(
+        self, count: int, alone: Mapping[str, Mapping[int, str]], several: Mapping[int, Identifiers]
+    ) -> Codes:
+        """Of each group the first values, by their places among `count`.
+
+        Most tell one identifier: these are given by scheme, and are read together.
+        """
+        rows = np.zeros((count, sum(_OF_IDENTIFIERS.values())), dtype=np.int32)
+        for scheme, values in alone.items():
+            group = SCHEMES[scheme]
+            words = [comparable_value(group, value) for value in values.values()]
+            places = np.fromiter(values, dtype=np.int64, count=len(values))
+            rows[places, _PLACE_OF[group]] = self._book.codes(group, words)
+        for place, told in several.items():
+            rows[place] = self._book.identifiers(comparable(told))
+        return rows
 
     def columns(self, count: int, parts: Mapping[str, Codes], identifiers: Sequence[Codes]) -> Columns:
         """All that was read: a row of numbers per record for each part, and for each column of identifiers."""
-        table = {name: np.zeros((count, width), dtype=np.int32) for name, width in _WIDTHS.items()}
+        table: dict[str, Codes] = {}
+        if not parts.keys().isdisjoint(("given", "surnames", "full")):
+            table |= _names_of(count, parts)
         for name, rows in parts.items():
-            table |= _divided(rows, {"names": _OF_NAMES, "address": _OF_ADDRESS}.get(name, {name: 1}))
+            if name not in ("given", "surnames", "full"):
+                table |= _divided(rows, {"address": _OF_ADDRESS}.get(name, {name: 1}))
         for rows in identifiers:
             for group, codes in _divided(rows, _OF_IDENTIFIERS).items():
-                for slot in range(MOST_VALUES):
-                    _add(table[group], codes[:, slot])
+                if codes.any():
+                    known = table.setdefault(group, np.zeros((count, MOST_VALUES), dtype=np.int32))
+                    for slot in range(MOST_VALUES):
+                        _add(known, codes[:, slot])
         return Columns(count, table, self._book.close())
 
 
 # The entries of a profile that each part is read from.
 PARTS = {
-    "names": ("given_names", "surnames", "full_name"), "birth": ("birth_date",), "address": ("address", "country"),
-    **{name: (name,) for name in ("organisation", *PLACES)},
+    "given": ("given_names",), "surnames": ("surnames",), "full": ("full_name",), "birth": ("birth_date",),
+    "address": ("address", "country"), **{name: (name,) for name in ("organisation", *PLACES)},
 }  # fmt: skip
+
+
+def _rows(rows: Sequence[Row], width: int) -> Codes:
+    return np.array(rows, dtype=np.int32).reshape(len(rows), width)
+
+
+def _names_of(count: int, parts: Mapping[str, Codes]) -> dict[str, Codes]:
+    """The columns of names: a full name counts where neither given names nor surnames stand by themselves."""
+    nothing = np.zeros((count, 4), dtype=np.int32)
+    given, surnames = parts.get("given", nothing), parts.get("surnames", nothing)
+    rows = np.column_stack([given[:, :2], surnames[:, :2], nothing, given[:, 2], surnames[:, 2]])
+    if "full" in parts:
+        alone = (given[:, 3] == 0) & (surnames[:, 3] == 0)
+        rows[alone] = parts["full"][alone]
+    return _divided(rows, _OF_NAMES)
 
 
 def _add(table: Codes, codes: Codes) -> None:

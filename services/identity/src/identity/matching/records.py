@@ -96,16 +96,19 @@ def comparable(identifiers: Identifiers) -> tuple[tuple[str, str], ...]:
 
     A telephone by its last digits, so that national and international forms agree; an e-mail by the mailbox behind it.
     """
-    found = []
-    for scheme, value in identifiers:
-        group, told = SCHEMES.get(scheme), value.lstrip("~")
-        if group == "phone":
-            told = (told if told.isdecimal() else re.sub(r"\D", "", told))[-PHONE_DIGITS:]
-        elif group == "email":
-            told = mailbox(told)
-        if group is not None and len(told) > 2 and (group, told) not in found:
-            found.append((group, told))
-    return tuple(found)
+    told = ((SCHEMES.get(scheme), value) for scheme, value in identifiers)
+    found = ((group, comparable_value(group, value)) for group, value in told if group is not None)
+    return tuple(dict.fromkeys(each for each in found if each[1]))
+
+
+def comparable_value(group: str, value: str) -> str:
+    """What identifies within its group; empty where it is too short to."""
+    told = value.lstrip("~")
+    if group == "phone":
+        told = (told if told.isdecimal() else re.sub(r"\D", "", told))[-PHONE_DIGITS:]
+    elif group == "email":
+        told = mailbox(told)
+    return told if len(told) > 2 else ""
 
 
 def birth_of(text: str) -> int:
@@ -146,15 +149,20 @@ Split = tuple[tuple[str, ...], tuple[str, ...], tuple[tuple[str, ...], tuple[str
 def names_of(given: str, surnames: str, full: str) -> Split:
     """Given names, surnames, and how else they may be divided; a full name counts where neither stands by itself."""
     if given or surnames:
-        return _words(given), _words(surnames), None
+        return words_of(given), words_of(surnames), None
     return _split(full)
 
 
+_UNTELLING = PARTICLES | TITLES
+
+
 @lru_cache(maxsize=65_536)
-def _words(name: str) -> tuple[str, ...]:
-    if name.isascii() and name.replace(" ", "").isalpha() and name.lower() not in _NO_VALUE:
-        words = tuple(name.lower().split())  # folded already, but for capitals
-        return tuple(word for word in words if word not in PARTICLES and word not in TITLES) or words
+def words_of(name: str) -> tuple[str, ...]:
+    """The folded words of a name that tell people apart; none where it is a word for nothing."""
+    if name.isascii() and name.replace(" ", "").isalpha() and (told := name.lower()) not in _NO_VALUE:
+        words = told.split()  # folded already, but for capitals
+        telling = words if _UNTELLING.isdisjoint(words) else [word for word in words if word not in _UNTELLING]
+        return tuple(telling or words)
     return tokens(name) if word_of(name) else ()
 
 
@@ -162,7 +170,7 @@ def _words(name: str) -> tuple[str, ...]:
 def _split(full: str) -> Split:
     """Where a name of three words is divided is a guess: the other way is kept beside it."""
     first, second = split_name(full)
-    given, surnames = _words(first), _words(second)
+    given, surnames = words_of(first), words_of(second)
     if len(given) + len(surnames) != 3 or "," in full:
         return given, surnames, None
     words = given + surnames
@@ -181,7 +189,6 @@ def address_of(text: str, country: str) -> tuple[str, str]:
     return address_form(text, country.upper()) if text else ("", "")
 
 
-@lru_cache(maxsize=65_536)
 def address_form(text: str, country: str) -> tuple[str, str]:
     """The building, and the door within it, as words that can be compared; both empty where nothing was told.
 

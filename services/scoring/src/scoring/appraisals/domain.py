@@ -301,10 +301,10 @@ def _facts(
         "frequency": year.frequency,
         "open_complaints": subject.open_complaints,
     }
-    return facts | {name: units(getattr(whole, name), by.books) for name in _AMOUNTS if name in by.asked}
+    return facts | {name: units(getattr(whole, name), by.books) for name in AMOUNTS if name in by.asked}
 
 
-_AMOUNTS = ("revenue", "profitability", "contribution")
+AMOUNTS = ("revenue", "profitability", "contribution")
 
 
 def units(minor: int, books: Books) -> float:

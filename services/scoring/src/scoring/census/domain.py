@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from scoring.appraisals.domain import Lifecycle, Ruling, Windows, lives, rules_version, treatment_part, units
+from scoring.appraisals.domain import AMOUNTS, Lifecycle, Ruling, Windows, lives, rules_version, treatment_part, units
 from scoring.classes.domain import (
     TIER_RULES,
     WEAKNESSES,
@@ -144,12 +144,18 @@ class Spans:
         ]
 
 
+def _type_of(name: str) -> Any:
+    """Of what is no money nobody has as much as 31 bits hold."""
+    return np.int64 if name in MONEY_COLUMNS or name == _BOUGHT else np.int32
+
+
 class _Sums:
     """Sums over windows, a place for each customer."""
 
     def __init__(self, places: int, wanted: Mapping[Window, set[str]]) -> None:
         self.of = {
-            window: {name: np.zeros(places, np.int64) for name in sorted(names)} for window, names in wanted.items()
+            window: {name: np.zeros(places, _type_of(name)) for name in sorted(names)}
+            for window, names in wanted.items()
         }
         self._spans = {window: (day_number(window.first), day_number(window.last)) for window in wanted}
 
@@ -163,7 +169,7 @@ class _Sums:
                 for name, column in sums.items():
                     given = days[name] if len(inside) == len(place) else days[name][inside]
                     if given.any():
-                        np.add.at(column, where, given)
+                        np.add.at(column, where, given.astype(column.dtype, copy=False))
 
     def convert_into(self, home: "_Sums", place: Column, exchange: Callable[[int], int | None]) -> None:
         """Add to others at `place`; money is converted, each sum once."""
@@ -185,7 +191,7 @@ class Figures:
         self.first = np.full(len(customers), NEVER, np.int32)  # the first day on which anything is left
         self.moved = np.full(len(customers), -NEVER, np.int32)
         self.has_bought = np.zeros(len(customers), bool)
-        self.traces = np.zeros(len(customers), np.int64)
+        self.traces = np.zeros(len(customers), np.int32)
 
     def add(self, place: Column, rows: Columns) -> None:
         """Rows of days, each with the place of its customer; those without one (-1) are left out."""
@@ -327,7 +333,7 @@ def judge(figures: Figures, subjects: Subjects, *, rules: RuleSet, cuts: CutPoin
     weak = weaknesses(standing, thresholds=thresholds)
     tier = _first(tier_conditions(standing, weak, thresholds=thresholds, cuts=cuts), len(figures.customers))
     signals = np.where(subjects.active, _signals(figures, thresholds), 0)
-    abc = np.full(len(figures.customers), -1)
+    abc = np.full(len(figures.customers), -1, np.int8)
     if cuts is not None:
         classed = _first([holds for _, holds in abc_rules(profit.profitability, cuts)], len(abc))
         abc = np.where(profit.sums.tally.entries > 0, classed, -1)
@@ -335,7 +341,7 @@ def judge(figures: Figures, subjects: Subjects, *, rules: RuleSet, cuts: CutPoin
     potential, active = lives(standing, dormant)
     lifecycle = np.select(
         [potential, active], [_life(Lifecycle.POTENTIAL), _life(Lifecycle.ACTIVE)], _life(Lifecycle.INACTIVE)
-    )
+    ).astype(np.int8)
     facts = {
         "tier": tier,
         "abc": abc,
@@ -345,11 +351,9 @@ def judge(figures: Figures, subjects: Subjects, *, rules: RuleSet, cuts: CutPoin
         "key_account": subjects.key_account,
         "tenure_months": tenure,
         "frequency": year.frequency,
-        "revenue": whole.revenue,
-        "profitability": whole.profitability,
-        "contribution": whole.contribution,
         "open_complaints": subjects.open_complaints,
     }
+    facts |= {name: getattr(whole, name) for name in AMOUNTS if name in rules.policy.asked}
     told = (figures.traces > 0) & ~subjects.restricted  # of others no reasons are
     parts = treatments(rules)
     same = np.array([parts.index(part) for part in parts])  # two rules may say the same
@@ -366,13 +370,13 @@ def judge(figures: Figures, subjects: Subjects, *, rules: RuleSet, cuts: CutPoin
 
 def _reasons(tier: Column, weak: Sequence[Any]) -> Column:
     """The bits of the reasons of who is below zero."""
-    found = np.zeros(len(tier), np.int64)
+    found = np.zeros(len(tier), np.int16)
     for at, (_, reason) in enumerate(TIER_RULES):
         if reason in BELOW_ZERO_REASONS:
             found[tier == at] = 1 << BELOW_ZERO_REASONS.index(reason)
     below = found != 0
     for at, holds in enumerate(weak, start=len(BELOW_ZERO_REASONS)):
-        found += np.where(below & holds, 1 << at, 0)
+        found[below & holds] += 1 << at
     return found
 
 
@@ -443,7 +447,9 @@ def _signals(figures: Figures, thresholds: Thresholds) -> Column:
     current, before, purchases = figures.trend()
     habit = is_habit(before, purchases, thresholds)
     warning, critical = drops(current, before, thresholds)
-    found = (habit & warning) * _bit(Signal.DROP_WARNING) + (habit & critical) * _bit(Signal.DROP_CRITICAL)
+    found = np.zeros(len(figures.customers), np.int16)
+    found[habit & warning] += _bit(Signal.DROP_WARNING)
+    found[habit & critical] += _bit(Signal.DROP_CRITICAL)
     as_of = figures.spans.as_of
 
     def quiet(moved: int) -> int:
@@ -451,7 +457,7 @@ def _signals(figures: Figures, thresholds: Thresholds) -> Column:
             return 0
         return sum(map(_bit, dormancies(day_of(moved), as_of=as_of, thresholds=thresholds)))
 
-    return found + _by_value(figures.moved, quiet)  # type: ignore[no-any-return]
+    return found + _by_value(figures.moved, quiet)
 
 
 def _tenure(figures: Figures, subjects: Subjects) -> Column:
@@ -463,12 +469,12 @@ def _tenure(figures: Figures, subjects: Subjects) -> Column:
 def _by_value(column: Column, told: Callable[[int], int]) -> Column:
     """The rule for one, asked once for each number that occurs."""
     values, place = np.unique(column, return_inverse=True)
-    return np.array([told(int(each)) for each in values], np.int64)[place] if len(values) else np.zeros(0, np.int64)
+    return np.array([told(int(each)) for each in values], np.int16)[place] if len(values) else np.zeros(0, np.int16)
 
 
 def _first(conditions: Sequence[Any], customers: int) -> Column:
     """The place of the first condition that holds; the last one always does."""
-    found = np.full(customers, len(conditions) - 1)
+    found = np.full(customers, len(conditions) - 1, np.int8)
     for at in range(len(conditions) - 2, -1, -1):
         found[np.broadcast_to(conditions[at], customers)] = at
     return found

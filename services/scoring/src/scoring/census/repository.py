@@ -74,11 +74,6 @@ class CensusRepository:
         oldest = sa.func.pg_snapshot_xmin(sa.func.pg_current_snapshot())
         return await self._session.scalar(sa.select(sa.cast(sa.cast(oldest, sa.Text), sa.BigInteger)))
 
-    async def looked_at_since(self, moment: int) -> Column:
-        """Whose standing was written by a transaction that had not ended at the moment, or began after it."""
-        written = sa.literal_column(WRITTEN_SINCE.format(int(moment) % 2**32), sa.Boolean())
-        return (await self._whole(sa.select(standing.c.customer_id).where(written)))["customer_id"]
-
     async def stretches(self, *, after: UUID | None = None, size: int = AT_ONCE) -> list[Stretch]:
         """All customers after one, in stretches of so many."""
         found: list[Stretch] = []
@@ -133,17 +128,19 @@ class CensusRepository:
         many = len(customers)
         since, active = np.full(many, NEVER, np.int32), np.ones(many, bool)
         key_account, restricted = np.zeros(many, bool), np.zeros(many, bool)
-        told = await self._whole(
-            sa.select(c.customer_id, c.since).where(c.since.is_not(None), stretch.holds(c.customer_id))
-        )
-        _put(since, customers.find(told["customer_id"]), _local_days(told["since"], books))
+
+        def begin(told: Columns) -> None:
+            _put(since, customers.find(told["customer_id"]), _local_days(told["since"], books))
+
+        known = sa.select(c.customer_id, c.since).where(c.since.is_not(None), stretch.holds(c.customer_id))
+        await self._read(known, begin)
         other = sa.select(c.customer_id, c.key_account, (c.state == "active").label("active"))
         told = await self._whole(other.where(sa.or_(c.key_account, c.state != "active"), stretch.holds(c.customer_id)))
         _put(active, customers.find(told["customer_id"]), told["active"])
         _put(key_account, customers.find(told["customer_id"]), told["key_account"])
         told = await self._whole(sa.select(restriction.c.customer_id).where(restriction.c.restricted))
         _put(restricted, customers.find(told["customer_id"]), np.ones(len(told["customer_id"]), bool))
-        complaints = np.zeros(many, np.int64)
+        complaints = np.zeros(many, np.int32)
         if "open_complaints" in rules.policy.asked:
             cases = sa.select(trace_link.c.customer_id).join(open_case, open_case.c.trace_id == trace_link.c.trace_id)
             told = await self._whole(cases.where(open_case.c.is_open, trace_link.c.customer_id.is_not(None)))
@@ -151,14 +148,22 @@ class CensusRepository:
             np.add.at(complaints, places[places >= 0], 1)
         return Subjects(since, active, key_account, restricted, complaints)
 
-    async def said(self, figures: Figures, stretch: Stretch, *, rules: RuleSet) -> Said:
-        """What was last said of the customers, in the form of verdicts."""
-        customers, s = figures.customers, standing.c
+    async def said(
+        self, customers: Ids, stretch: Stretch, *, rules: RuleSet, since: int | None = None
+    ) -> tuple[Said, Column]:
+        """What was last said of the customers, in the form of verdicts; and the ids of those who were looked at since a `moment`.
+
+        That is by a transaction that had not ended at the moment, or began after it.
+        """
+        s = standing.c
         reasons = self._which(s.parts[("value", "reasons")], _REASONS, none=0)
         parts = treatments(rules)
         spoken = sorted(
             ((part, parts.index(part)) for part in parts), key=lambda pair: -pair[1]
         )  # the default is common
+        is_touched = (
+            sa.false() if since is None else sa.literal_column(WRITTEN_SINCE.format(since % 2**32), sa.Boolean())
+        )
         query = sa.select(
             s.customer_id,
             _code(s.tier, list(Tier)).label("tier"),
@@ -166,21 +171,32 @@ class CensusRepository:
             _code(s.abc, CLASSES).label("abc"),
             _code(s.lifecycle, list(Lifecycle)).label("lifecycle"),
             self._which(s.parts["treatment"], spoken, none=-1).label("treatment"),
+            is_touched.label("touched"),
         ).where(stretch.holds(s.customer_id))
-        told = await self._whole(query)
-        places = customers.find(told.pop("customer_id"))
-        columns = {name: np.full(len(customers), -1, np.int16) for name in told}
-        for name, column in told.items():
-            _put(columns[name], places, column)
-        known, signals = np.zeros(len(customers), bool), np.zeros(len(customers), np.int64)
-        _put(known, places, np.ones(len(places), bool))
+        names = ("tier", "reasons", "abc", "lifecycle", "treatment")
+        columns = {name: np.full(len(customers), -1, np.int16) for name in names}
+        known, signals = np.zeros(len(customers), bool), np.zeros(len(customers), np.int16)
+        touched = [np.zeros((0, 2), np.uint64)]
+
+        def take(told: Columns) -> None:
+            places = customers.find(told["customer_id"])
+            for name, column in columns.items():
+                _put(column, places, told[name])
+            known[places[places >= 0]] = True
+            touched.append(told["customer_id"][told["touched"]])
+
+        await self._read(query, take)
         open_ = sa.select(signal_table.c.customer_id, _code(signal_table.c.signal, SIGNALS).label("signal"))
-        told = await self._whole(
-            open_.where(signal_table.c.cleared_at.is_(None), stretch.holds(signal_table.c.customer_id))
+
+        def raise_(told: Columns) -> None:
+            places = customers.find(told["customer_id"])
+            bits = np.left_shift(1, told["signal"]).astype(np.int16)
+            np.bitwise_or.at(signals, places[places >= 0], bits[places >= 0])
+
+        await self._read(
+            open_.where(signal_table.c.cleared_at.is_(None), stretch.holds(signal_table.c.customer_id)), raise_
         )
-        places = customers.find(told["customer_id"])
-        np.bitwise_or.at(signals, places[places >= 0], np.left_shift(1, told["signal"])[places >= 0])
-        return Said(known=known, signals=signals, **columns)
+        return Said(known=known, signals=signals, **columns), np.concatenate(touched)
 
     def _which(self, column: Any, told: Iterable[tuple[Any, int]], *, none: int) -> sa.ColumnElement[int]:
         """The number of what a part of a document says. SQLite has only its text, with the keys as we write them."""

@@ -243,7 +243,7 @@ async def judged_anew(survey: Survey, *, uow: ScoringUnitOfWork, now: datetime) 
     """
     rules, cuts = await uow.policies.in_force(), await uow.cuts.latest()
     figures, say = await judged(Stretch(), uow=uow, now=now, figures=survey.figures)
-    said = await uow.census.said(figures, Stretch(), rules=rules)
+    said, touched = await uow.census.said(figures.customers, Stretch(), rules=rules, since=survey.moment)
     places = said.otherwise(say)
     rulings, which = rulings_of(say, places, rules=rules, cuts=cuts)
     # Of whom a signal is to be raised, of whom nothing is told, who has nothing: that takes a look at each.
@@ -251,8 +251,8 @@ async def judged_anew(survey: Survey, *, uow: ScoringUnitOfWork, now: datetime) 
         (said.signals[places] == say.signals[places]) & (figures.traces[places] > 0) & (say.treatment[places] >= 0)
     )
     which = np.where(is_plain, which, -1)
-    found, touched = as_bytes(figures.customers.ids[places]), as_bytes(await uow.census.looked_at_since(survey.moment))
-    ids = np.unique(np.concatenate([np.zeros(0, "S16"), found, touched]))
+    found = as_bytes(figures.customers.ids[places])
+    ids = np.unique(np.concatenate([found, as_bytes(touched)]))
     of_all = np.full(len(ids), -1)
     of_all[np.searchsorted(ids, found)] = which
     return ids, Verdicts(survey.moment, await _by(uow=uow, now=now), rulings, of_all)
@@ -272,7 +272,7 @@ async def misplaced(*, after: UUID | None, uow: ScoringUnitOfWork, now: datetime
     rules, found = await uow.policies.in_force(), [np.zeros(0, "S16")]
     for stretch in await uow.census.stretches(after=after):
         figures, now_said = await judged(stretch, uow=uow, now=now)
-        said = await uow.census.said(figures, stretch, rules=rules)
+        said, _ = await uow.census.said(figures.customers, stretch, rules=rules)
         found.append(as_bytes(figures.customers.ids[said.otherwise(now_said)]))
     return np.unique(np.concatenate(found))
 

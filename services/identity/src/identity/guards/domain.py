@@ -14,6 +14,7 @@ from common.errors import Invalid
 from identity.linking.domain import Carried, Doubt, World
 
 Guard = Literal["shared-identifier", "gathers-too-many", "unique-identifier", "blocked-identifier"]
+SHARED_IDENTIFIER: Guard = "shared-identifier"
 
 
 class BlockedIdentifier(Invalid):
@@ -72,7 +73,7 @@ def too_common(identifier: Carried, world: World, rules: IdentifierRules) -> Map
 def shared(identifier: Carried, figures: Mapping[str, Any], *, trace_id: UUID, at: datetime) -> Trip:
     about = f"shared/{identifier.identifier_id}"
     return Trip(
-        uuid7(), "shared-identifier", about, identifier.scheme, identifier.identifier_id, None, trace_id, figures, at
+        uuid7(), SHARED_IDENTIFIER, about, identifier.scheme, identifier.identifier_id, None, trace_id, figures, at
     )
 
 

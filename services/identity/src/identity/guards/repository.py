@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.bulk import among, insert_rows
-from identity.guards.domain import Trip
+from identity.guards.domain import SHARED_IDENTIFIER, Trip
 from identity.guards.models import guard_trip
 from identity.linking.models import trace
 from identity.sightings.models import identifier, trace_identifier
@@ -29,6 +29,29 @@ class Guards:
         rows = [{**vars(trip), "figures": dict(trip.figures)} for trip in fresh]
         await insert_rows(self._session, guard_trip, rows, on_conflict="nothing", keys=("about",))
         return fresh
+
+    async def shared_since(self, moment: datetime, identifiers: Collection[UUID]) -> set[UUID]:
+        """Those of the identifiers that prove no identity any more since a moment, and did until then."""
+        if not identifiers:
+            return set()
+        c = guard_trip.c
+        query = sa.select(c.identifier_id).where(
+            c.guard == SHARED_IDENTIFIER, among(c.identifier_id, identifiers), c.at >= moment
+        )
+        return set((await self._session.scalars(query)).all())
+
+    async def reached_by(self, identifiers: Collection[UUID]) -> set[UUID]:
+        """The customers whose traces carry one of the identifiers."""
+        if not identifiers:
+            return set()
+        ti, t = trace_identifier.c, trace.c
+        query = (
+            sa.select(t.customer_id)
+            .select_from(trace.join(trace_identifier, ti.trace_id == t.trace_id))
+            .where(among(ti.identifier_id, identifiers), t.customer_id.is_not(None))
+            .distinct()
+        )
+        return set((await self._session.scalars(query)).all())
 
     async def gathered(self, customers: Collection[UUID], *, since: datetime) -> list[tuple[UUID, str, datetime]]:
         """Customer, scheme and moment of each identifier that a customer is first seen with since then."""

@@ -181,7 +181,8 @@ async def _add_entangled(past: Past, uow: IdentityUnitOfWork) -> None:
             if c.scheme not in ("device", "customer")
         }
         ids -= asked
-        usable = ids - await uow.sightings.shared(ids) if ids else ids
+        common = await uow.sightings.shared(ids) if ids else set()
+        usable = ids - (common - await uow.guards.shared_since(past.merge.at, common))
         asked |= ids
         found = await uow.links.carrying(usable, told_since=past.merge.at) if usable else {}
         around = {
@@ -227,6 +228,10 @@ async def _tell_again(past: Past, desk: Desk) -> None:
     desk.world = await uow.links.world(
         [*stripped, *(trail for trace, trail in before.items() if trace not in past.later)], beside=desk.likeness.traces
     )
+    # what too many share since then told who is who until it came to that, which is found again on the way
+    lately = await uow.guards.shared_since(merge.at, desk.world.barred)
+    desk.world.barred -= lately
+    await uow.links.add_customers(desk.world, await uow.guards.reached_by(lately))
     at_work = {each for decision in (merge, *past.by_rules) for each in (decision.survivor, decision.absorbed) if each}
     await uow.links.add_customers(desk.world, at_work | past.young)
     for left, right in await uow.links.kept_apart(desk.world.trails.keys()):

@@ -25,6 +25,7 @@ REASONS = {
     "identity.merges.undoing": "An undo tells the past since the merge again; with the merge itself it would be one long file.",
     "identity.privacy.rectifying": "Putting a value right writes; forgetting takes out: together they would be one long file.",
     "identity.reach": "Who may reach whom is one rule for all routes.",
+    "identity.sightings.renewing": "Work of the worker over all identifiers, apart from what a channel tells.",
     "identity.republish": "A command of the service, beside its worker.",
     "interactions.republish": "A command of the service, beside its worker.",
     "interactions.journal": "Written after the answer has left, by several features.",

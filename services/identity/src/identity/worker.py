@@ -11,6 +11,7 @@ from identity.cleanup.use_cases import STEP, go_on
 from identity.consumers import CONSUMER, TOPICS, TYPES, consume, profiles_stale
 from identity.customers.telling import PROFILE_STALE
 from identity.matching.indexing import MATCH_INDEX, index_if_other, index_on
+from identity.sightings.renewing import NORMAL_FORM, renew_if_older, renew_on
 from identity.uow import IdentityUnitOfWork
 
 
@@ -34,14 +35,19 @@ def create_timers(runtime: Runtime) -> TimerLoop:
     async def indexing(due: Sequence[Timer], uow: IdentityUnitOfWork) -> None:
         await index_on(due, uow=uow, clock=runtime.clock, company=runtime.company)
 
+    async def renewing(due: Sequence[Timer], uow: IdentityUnitOfWork) -> None:
+        secret = runtime.settings.key_for("identifiers")
+        await renew_on(due, uow=uow, clock=runtime.clock, company=runtime.company, secret=secret)
+
     return TimerLoop(
         runtime.database,
-        {PROFILE_STALE: stale, STEP: cleaning, MATCH_INDEX: indexing},
+        {PROFILE_STALE: stale, STEP: cleaning, MATCH_INDEX: indexing, NORMAL_FORM: renewing},
         unit_of_work=lambda: IdentityUnitOfWork(runtime.database),
         clock=runtime.clock,
     )
 
 
 async def prepare(runtime: Runtime) -> None:
-    """What is wanted at each start: an index of matching in today's form."""
+    """What is wanted at each start: identifiers, and an index of matching, in today's form."""
+    await renew_if_older(uow=IdentityUnitOfWork(runtime.database), clock=runtime.clock)
     await index_if_other(uow=IdentityUnitOfWork(runtime.database), clock=runtime.clock)

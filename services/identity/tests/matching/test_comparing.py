@@ -1,6 +1,16 @@
 """How alike two records are, field by field."""
 
+import random
+
+import numpy as np
 import pytest
+from rapidfuzz.distance import OSA
+
+from identity.matching import comparing
+from identity.matching.blocking import candidate_pairs
+from identity.matching.columns import Columns, marks_of
+from identity.matching.comparing import Comparer
+from identity.matching.domain import score, shipped_weights
 
 from .people import judged, levels, person
 
@@ -115,3 +125,83 @@ def test_a_common_name_says_less_than_a_rare_one():
     )
     rare = judged(person("Otilia Bahamon", birth_date="1984-03-02"), person("Otilia Bahamon", birth_date="1984-03-02"))
     assert rare[0] > common[0] + 3
+
+
+# --- many pairs -------------------------------------------------------------------------------------------------------
+
+
+def slipped(draw: random.Random, word: str) -> str:
+    """With up to three slips of the keyboard."""
+    for _ in range(draw.randint(0, 3)):
+        at = draw.randrange(len(word)) if word else 0
+        other = draw.choice("abcz019@.ñß")
+        word = draw.choice(
+            (word[:at] + word[at + 1 :], word[:at] + other + word[at + 1 :], word[:at] + other + word[at:],
+             word[:at] + word[at : at + 2][::-1] + word[at + 2 :])
+        )  # fmt: skip
+    return word
+
+
+def test_what_one_word_lacks_of_another_is_never_more_than_the_slips_between_them():
+    draw = random.Random(1)
+    words = ["".join(draw.choices("abc019@.ñ", k=draw.randint(0, 12))) for _ in range(2_000)]
+    others = [slipped(draw, word) for word in words]
+    one, other = marks_of(words), marks_of(others)
+    lacking = np.maximum(np.bitwise_count(one & ~other), np.bitwise_count(other & ~one))
+    slips = [OSA.distance(a, b) for a, b in zip(words, others, strict=True)]
+    assert (lacking <= slips).all()
+    assert (lacking == 3).any(), "slips that can be seen by the characters alone"
+
+
+def crowd(count: int) -> Columns:
+    """People of few names, each told of twice, with slips and gaps; some names in one piece."""
+    draw, people = random.Random(2), []
+    for number in range(count):
+        given, surnames = (" ".join(draw.choices(names, k=2)) for names in (GIVEN, SURNAMES))
+        full = (
+            given,
+            surnames,
+            f"{draw.randint(1950, 2000)}-0{draw.randint(1, 9)}-1{draw.randint(0, 9)}",
+            str(10**8 + number * 7919),
+        )
+        for told in (full, [slipped(draw, each) if draw.random() < 0.3 else each for each in full]):
+            name = (
+                {"given_names": told[0], "surnames": told[1]}
+                if draw.random() < 0.5
+                else {"full_name": f"{told[0]} {told[1].split(' ')[0]}"}
+            )
+            ids = (f"document:co-cc:{told[3]}",) if draw.random() < 0.5 else ()
+            home = (
+                f"Calle {draw.randint(1, 40)} # {draw.randint(1, 9)}-{draw.randint(1, 9)}"
+                if draw.random() < 0.5
+                else ""
+            )
+            people.append(person(**name, birth_date=told[2] if draw.random() < 0.6 else "", address=home, ids=ids))
+    return Columns.of(people)
+
+
+GIVEN = ("ana", "maria", "juan", "jose", "hernan", "ernan", "gonzalo", "otilia", "yenifer", "jennifer")
+SURNAMES = ("lopez", "ruiz", "gomez", "gonzalez", "velasquez", "belasques", "diaz", "dias", "hernan", "bahamon")
+
+
+def test_pairs_that_are_let_go_early_would_have_been_let_go_at_the_end():
+    columns = crowd(1_500)
+    comparer, weights = Comparer(columns), shipped_weights(columns.count)
+    left, right = candidate_pairs(columns)
+    whole = comparer.compare(left, right)
+    scores = score(whole.levels, whole.rarity, weights).score
+    for least in (0.0, 10.0, 20.0):
+        kept, compared = comparer.compare_likely(left, right, weights, least=least)
+        assert np.isin(np.flatnonzero(scores >= least), kept).all()
+        assert (compared.levels == whole.levels[kept]).all()
+        assert (compared.rarity == whole.rarity[kept]).all()
+    assert len(kept) < len(left) / 2
+
+
+def test_many_words_are_compared_as_few_are(monkeypatch):
+    columns = crowd(600)
+    left, right = candidate_pairs(columns)
+    few = Comparer(columns).compare(left, right)
+    monkeypatch.setattr(comparing, "MANY", 0)
+    many = Comparer(columns).compare(left, right)
+    assert (few.levels == many.levels).all()

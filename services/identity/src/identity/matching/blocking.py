@@ -1,8 +1,10 @@
 """Which pairs are looked at: records that agree on one of several keys. What agrees on none is never compared."""
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
-from itertools import product
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, product
 from typing import Any
 
 import numpy as np
@@ -89,10 +91,15 @@ def candidate_pairs(columns: Columns, *, side: npt.NDArray[np.bool_] | None = No
     parts, count = Parts(columns), columns.count
     largest = int(np.clip(2 * PAIRS_PER_RECORD * 100_000 / max(count, 1), SMALLEST, LARGEST))
     found, more = np.zeros(0, dtype=np.int64), list[Rows]()
-    for rule in RULES:
-        more += _pairs_of_rule(rule, parts, largest, side, count)
-        if rule == RULES[-1] or 2 * sum(map(len, more)) > len(found):  # seldom: each time all are sorted
-            found, more = distinct(np.concatenate([found, *more])), []
+    for name in dict.fromkeys([*chain(*RULES), *FINER]):
+        parts[name]  # read before there are several who ask for it
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # sorting lets go of the interpreter
+        for rule, pairs in zip(
+            RULES, pool.map(lambda rule: list(_pairs_of_rule(rule, parts, largest, side, count)), RULES), strict=True
+        ):
+            more += pairs
+            if rule == RULES[-1] or 2 * sum(map(len, more)) > len(found):  # seldom: each time all are sorted
+                found, more = distinct(np.concatenate([found, *more])), []
     return found // max(count, 1), found % max(count, 1)
 
 

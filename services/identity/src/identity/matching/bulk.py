@@ -1,10 +1,11 @@
 """A whole file at once: find candidate pairs, learn the weights, score, and put records together into persons."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from math import log2
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from identity.matching.comparing import Comparer
 from identity.matching.domain import FIELDS, LINKED, REVIEW, Floats, Levels, Scored, Weights, score
 from identity.matching.learning import Seen, learn
 
+T = TypeVar("T")
 Rows = npt.NDArray[np.int64]
 CHUNK = 250_000  # pairs compared at a time: memory is bounded by it, not by the file
 LEARNT_FROM = 200_000  # pairs
@@ -67,8 +69,12 @@ def match(
     linked = kept.probability >= LINKED
     known = weights
 
+    def scored(a: Rows, b: Rows) -> Floats:
+        compared = comparer.compare(a, b)
+        return score(compared.levels, compared.rarity, known).score
+
     def again(a: Rows, b: Rows) -> Floats:
-        return np.concatenate([np.zeros(0), *(each.score for each in _scores(comparer, a, b, known))])
+        return np.concatenate([np.zeros(0), *_in_chunks(scored, a, b)])
 
     found = clusters(columns.count, kept_left[linked], kept_right[linked], score=again)
     sure = _sureness(found, kept_left, kept_right, kept.probability)
@@ -92,10 +98,7 @@ def learn_from(comparer: Comparer, left: Rows, right: Rows, *, progress: Progres
 
 
 def _levels(comparer: Comparer, left: Rows, right: Rows) -> Levels:
-    chunks = [
-        comparer.compare(left[start : start + CHUNK], right[start : start + CHUNK]).levels
-        for start in range(0, len(left), CHUNK)
-    ]
+    chunks = _in_chunks(lambda a, b: comparer.compare(a, b).levels, left, right)
     return np.concatenate([np.zeros((0, len(FIELDS)), dtype=np.int8), *chunks])
 
 
@@ -108,29 +111,34 @@ def _random_pairs(count: int, draw: np.random.Generator) -> tuple[Rows, Rows]:
     return first, second + (second >= first)
 
 
-def _scores(comparer: Comparer, left: Rows, right: Rows, weights: Weights) -> Iterator[Scored]:
+def _in_chunks(do: Callable[[Rows, Rows], T], left: Rows, right: Rows) -> Iterator[T]:
     """Chunk after chunk, in order; as many at a time as there are cores, for numpy and rapidfuzz let go of the interpreter."""
 
-    def scored(start: int) -> Scored:
-        compared = comparer.compare(left[start : start + CHUNK], right[start : start + CHUNK])
-        return score(compared.levels, compared.rarity, weights)
+    def do_next(start: int) -> T:
+        return do(left[start : start + CHUNK], right[start : start + CHUNK])
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield from pool.map(scored, range(0, len(left), CHUNK))
+        yield from pool.map(do_next, range(0, len(left), CHUNK))
 
 
 def _worth_keeping(
     comparer: Comparer, left: Rows, right: Rows, weights: Weights, progress: Progress
 ) -> tuple[Rows, Rows, Scored]:
     """The pairs that are linked or in doubt; all others are forgotten chunk by chunk."""
-    kept, scores, chances = [], [np.zeros(0)], [np.zeros(0)]
-    for number, scored in enumerate(_scores(comparer, left, right, weights)):
-        places = np.flatnonzero(scored.probability >= REVIEW)
+
+    def likely(a: Rows, b: Rows) -> tuple[Rows, Scored]:
+        places, compared = comparer.compare_likely(a, b, weights, least=log2(REVIEW / (1 - REVIEW)))
+        told = score(compared.levels, compared.rarity, weights)
+        kept = np.flatnonzero(told.probability >= REVIEW)
+        return places[kept], Scored(told.score[kept], told.probability[kept])
+
+    kept, scores, chances = [np.zeros(0, dtype=np.int64)], [np.zeros(0)], [np.zeros(0)]
+    for number, (places, told) in enumerate(_in_chunks(likely, left, right)):
         kept.append(places + number * CHUNK)
-        scores.append(scored.score[places])
-        chances.append(scored.probability[places])
+        scores.append(told.score)
+        chances.append(told.probability)
         progress("comparing pairs", min((number + 1) * CHUNK, len(left)), len(left))
-    rows = np.concatenate([np.zeros(0, dtype=np.int64), *kept])
+    rows = np.concatenate(kept)
     return left[rows], right[rows], Scored(np.concatenate(scores), np.concatenate(chances))
 
 

@@ -28,6 +28,8 @@ Codes = npt.NDArray[np.int32]
 Row = tuple[int, ...]
 PartsOf = Callable[[Sequence[str]], Sequence[str]]  # a part of each of many words
 
+WORDS_AT_ONCE = 50_000
+CLASSES, TIMES = 21, 3  # of characters, and how many of each class are told apart: together no more than 64 bits
 MOST_VALUES = 2  # of one group that a record is compared by
 # What is read together, and the columns that it gives: each with how many values a record has in it.
 _OF_NAMES = {"names": 4, "otherwise": 4, "joined": 2}
@@ -107,6 +109,7 @@ class Columns:
     _numbered: dict[tuple[str, PartsOf], Codes] = field(default_factory=dict)
     _texts: dict[str, npt.NDArray[np.object_]] = field(default_factory=dict)
     _lengths: dict[str, npt.NDArray[np.int16]] = field(default_factory=dict)
+    _marks: dict[str, npt.NDArray[np.uint64]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, people: Iterable[Person]) -> "Columns":
@@ -146,6 +149,14 @@ class Columns:
             self._lengths[name] = np.fromiter(map(len, self.words(name)), dtype=np.int16, count=len(self.words(name)))
         return self._lengths[name]
 
+    def marks(self, name: str) -> npt.NDArray[np.uint64]:
+        """Which characters each word has: of each class of them a bit for the first, the second and the third."""
+        if name not in self._marks:
+            words = self.words(name)
+            some = (words[start : start + WORDS_AT_ONCE] for start in range(0, len(words), WORDS_AT_ONCE))
+            self._marks[name] = np.concatenate([marks_of(each) for each in some])
+        return self._marks[name]
+
     def numbered(self, name: str, parts: PartsOf) -> Codes:
         """A number for each word of a vocabulary: equal where the part of it is, 0 where that is empty."""
         if (name, parts) not in self._numbered:
@@ -153,6 +164,17 @@ class Columns:
             told = parts(self.words(name))
             self._numbered[name, parts] = np.fromiter(map(numbers.__getitem__, told), dtype=np.int32, count=len(told))
         return self._numbered[name, parts]
+
+
+def marks_of(words: Sequence[str]) -> npt.NDArray[np.uint64]:
+    """See `Columns.marks`."""
+    letters = np.array(words, dtype=np.str_)
+    marks, one = np.zeros(len(words), dtype=np.uint64), np.uint64(1)
+    for letter in letters.view(np.uint32).reshape(len(words), -1).T if letters.itemsize else ():
+        first = np.where(letter > 0, one << (letter % CLASSES * TIMES).astype(np.uint64), np.uint64(0))
+        second, third = first << one, first << one << one
+        marks |= np.where(marks & first == 0, first, np.where(marks & second == 0, second, third))
+    return marks
 
 
 def _divided(rows: Codes, widths: Mapping[str, int]) -> dict[str, Codes]:

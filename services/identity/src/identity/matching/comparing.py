@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from rapidfuzz.process import cpdist as compare_pairs
 
 from common.names import are_two_names, phonetics
 from identity.matching.columns import Codes, Columns
-from identity.matching.domain import AT, FIELDS, RAREST, Common, Floats, Levels
+from identity.matching.domain import AT, FIELDS, RAREST, Common, Floats, Levels, Weights, towards_match
 from identity.matching.records import GROUPS, initials_of, mailboxes_of
 
 Rows = npt.NDArray[np.int64]
@@ -20,6 +21,9 @@ Grades = npt.NDArray[np.int8]
 Keys = npt.NDArray[np.uint64]
 MISSING, DIFFERENT, INITIAL, NEAR, SAME = -1, 0, 1, 2, 3  # grades of two words
 NAME_FIELDS, PLACES = ("given_names", "surnames"), ("postcode", "city")
+PLACES_COMPARED = (*PLACES, "region")
+MANY = 10_000  # pairs of words of which it pays to look at their characters first
+ROUNDED = 1e-6  # bits: more than sums in another order differ by
 FEW = 20  # people who have a value that is told to others
 READINGS = ("names", "otherwise")
 _KINDS = ("document", "account")  # they are of a type, or of an issuer
@@ -34,6 +38,15 @@ class Compared:
     levels: Levels
     rarity: Floats
 
+    @classmethod
+    def nothing_of(cls, count: int) -> "Compared":
+        """So many pairs of which nothing is compared yet; a field's levels lie side by side."""
+        return cls(np.zeros((len(FIELDS), count), dtype=np.int8).T, np.zeros((len(FIELDS), count)).T)
+
+    def of(self, places: Rows) -> "Compared":
+        """Some of these pairs."""
+        return Compared(self.levels.T[:, places].T, self.rarity.T[:, places].T)
+
 
 class Comparer:
     """Compares the records of one set of columns. What values are common is learnt from `population`."""
@@ -44,18 +57,59 @@ class Comparer:
         self._words, self._lengths = columns.texts("word"), columns.lengths("word")
         self._sounds, self._initials = columns.numbered("word", phonetics), columns.numbered("word", initials_of)
         self._names, self._otherwise = (_Reading.of(columns.table[name], self._initials) for name in READINGS)
+        self._told = {name for name, codes in columns.table.items() if codes.any()}
 
     def compare(self, left: Rows, right: Rows) -> Compared:
-        levels: Levels = np.zeros((len(FIELDS), len(left)), dtype=np.int8).T  # a field's levels side by side
-        rarity: Floats = np.zeros((len(FIELDS), len(left)), dtype=np.float64).T
-        self._compare_names(left, right, levels, rarity)
+        compared = Compared.nothing_of(len(left))
+        for compare_some in (self._compare_what_identifies, self._compare_addresses, self._compare_names):
+            compare_some(left, right, compared)
+        return compared
+
+    def compare_likely(self, left: Rows, right: Rows, weights: Weights, *, least: float) -> tuple[Rows, Compared]:
+        """The same of those pairs that may score so many bits, with their places among all.
+
+        What costs least is compared first. A pair that no agreement in the rest could lift to `least` is let go: few are left
+        for the words of their names.
+        """
+        compared, kept = Compared.nothing_of(len(left)), np.arange(len(left))
+        address = max(0.0, float(weights.bits[AT["address"]].max()))
+        for compare_some, hope in (
+            (self._compare_what_identifies, address),
+            (self._compare_addresses, 0.0),
+        ):
+            compare_some(left, right, compared)
+            best = towards_match(compared.levels, compared.rarity, weights) + self._hope_of_names(left, right, weights)
+            likely = np.flatnonzero(best + hope >= least - ROUNDED)
+            left, right, kept, compared = left[likely], right[likely], kept[likely], compared.of(likely)
+        self._compare_names(left, right, compared)
+        return kept, compared
+
+    def _hope_of_names(self, left: Rows, right: Rows, weights: Weights) -> Floats:
+        """The most that the names of pairs can say (bits)."""
+        most = sum(max(0.0, float(weights.bits[AT[field]].max())) for field in NAME_FIELDS)
+        given, surnames = (np.maximum(rarest[left], rarest[right]) for rarest in self._rarest)
+        hope: Floats = given + surnames + most
+        return hope
+
+    @cached_property
+    def _rarest(self) -> list[Floats]:
+        """What the rarity of the names of either field may add for each record: at least nothing."""
+        known, columns, found = self.frequencies, self.columns.table, []
+        for place in range(len(NAME_FIELDS)):
+            words, joined = columns["names"][:, 2 * place : 2 * place + 2], columns["joined"][:, place]
+            told = [known.joined[place].bits(joined), *(known.words[place].bits(words[:, slot]) for slot in (0, 1))]
+            found.append(np.where(joined > 0, np.maximum(0.0, np.maximum.reduce(told)), RAREST))
+        return found
+
+    def _compare_what_identifies(self, left: Rows, right: Rows, compared: Compared) -> None:
+        levels = compared.levels
         levels[:, AT["birth_date"]] = births(self._of("birth", left), self._of("birth", right))
         for group in GROUPS:
             levels[:, AT[group]] = self._identifiers(group, left, right)
-        levels[:, AT["address"]] = self._addresses(left, right)
-        self._compare_places(left, right, levels, rarity)
-        levels[:, AT["organisation"]] = self._organisations(left, right)
-        return Compared(levels, rarity)
+        if not self._told.isdisjoint(PLACES_COMPARED):
+            self._compare_places(left, right, levels, compared.rarity)
+        if "organisation" in self._told:
+            levels[:, AT["organisation"]] = self._organisations(left, right)
 
     def _of(self, name: str, rows: Rows, slot: int = 0) -> Codes:
         codes: Codes = self.columns.table[name][rows, slot]
@@ -63,7 +117,8 @@ class Comparer:
 
     # --- names --------------------------------------------------------------------------------------------------------
 
-    def _compare_names(self, left: Rows, right: Rows, levels: Levels, rarity: Floats) -> None:
+    def _compare_names(self, left: Rows, right: Rows, told: Compared) -> None:
+        levels, rarity = told.levels, told.rarity
         a, b = self.columns.table["names"][left], self.columns.table["names"][right]
         joined = self.columns.table["joined"]
         given, surnames = self._name_levels(a, b, joined[left], joined[right])
@@ -164,6 +219,11 @@ class Comparer:
         lengths, texts = self.columns.lengths(vocabulary), self.columns.texts(vocabulary)
         slips = np.full(len(a), 3, dtype=np.int8)
         places = np.flatnonzero(np.abs(lengths[a] - lengths[b]) <= 2)
+        if len(places) > MANY:  # what one has and the other lacks: a slip mends one character of it at most
+            marks = self.columns.marks(vocabulary)
+            one, other = marks[a[places]], marks[b[places]]
+            lacking = np.maximum(np.bitwise_count(one & ~other), np.bitwise_count(other & ~one))
+            places = places[lacking <= 2]
         mine, theirs = texts[a[places]], texts[b[places]]
         slips[places] = compare_pairs(mine, theirs, scorer=OSA.distance, score_cutoff=2, dtype=np.int8)
         return slips
@@ -230,7 +290,7 @@ class Comparer:
 
     # --- where --------------------------------------------------------------------------------------------------------
 
-    def _addresses(self, left: Rows, right: Rows) -> Levels:
+    def _compare_addresses(self, left: Rows, right: Rows, compared: Compared) -> None:
         told = _LEVEL["address"]
         a, b = self._of("building", left), self._of("building", right)
         level = np.where(a == b, told["same"], told["different"]).astype(np.int8)
@@ -245,7 +305,7 @@ class Comparer:
             )
             level[unequal[likeness >= 70]] = told["similar"]
             level[unequal[likeness >= 85]] = told["near"]
-        return level
+        compared.levels[:, AT["address"]] = level
 
     def _compare_places(self, left: Rows, right: Rows, levels: Levels, rarity: Floats) -> None:
         """Postcode, city and region together: who lives in one of them lives in the others, so they are one witness."""

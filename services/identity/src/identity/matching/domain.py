@@ -203,14 +203,21 @@ class Scored:
 
 def score(levels: Levels, rarity: Floats, weights: Weights) -> Scored:
     """Log odds and probability of many pairs: `levels` and `rarity` (bits, added where values agree) are pairs by fields."""
-    bits, home_bits = weights.bits, weights.home_bits
-    towards_match, towards_home = (np.full(len(levels), prior) for prior in (weights.prior, weights.housemate_prior))
-    for row, each in enumerate(FIELDS):  # field by field: a table of all pairs by all fields would not fit in the cache
-        towards_match += bits[row][levels[:, row]] + rarity[:, row]
+    home_bits = weights.home_bits
+    towards_home = np.full(len(levels), weights.housemate_prior)
+    for row, each in enumerate(FIELDS):
         if each.at_home:
             towards_home += home_bits[row][levels[:, row]] + rarity[:, row]
-    total = towards_match - np.logaddexp2(0.0, towards_home)
+    total = towards_match(levels, rarity, weights) - np.logaddexp2(0.0, towards_home)
     return Scored(total, 1.0 / (1.0 + np.exp2(-total)))
+
+
+def towards_match(levels: Levels, rarity: Floats, weights: Weights) -> Floats:
+    """Log odds of one person against strangers: no pair scores more."""
+    bits, told = weights.bits, np.full(len(levels), weights.prior)
+    for row in range(len(FIELDS)):  # field by field: a table of all pairs by all fields would not fit in the cache
+        told += bits[row][levels[:, row]] + rarity[:, row]
+    return told
 
 
 def waterfall(levels: Sequence[int], rarity: Sequence[float], weights: Weights) -> list[Evidence]:

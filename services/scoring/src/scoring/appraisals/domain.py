@@ -165,6 +165,9 @@ class Yardstick:
     rules_version: str
     asked: tuple[str, ...]  # the facts that conditions of the policy look at
     decided: dict[tuple[Any, ...], Decision] = field(default_factory=dict)
+    treatments: dict[int, dict[str, Any]] = field(
+        default_factory=dict
+    )  # by the decision's identity: `decided` keeps it
 
     @classmethod
     def of(cls, as_of: date, *, rules: RuleSet, cuts: CutPoints | None, books: Books) -> "Yardstick":
@@ -177,7 +180,12 @@ class Yardstick:
         key = tuple(facts[name] for name in self.asked)
         if (decision := self.decided.get(key)) is None:
             decision = self.decided[key] = self.rules.policy.decide(facts)
+            self.treatments[id(decision)] = treatment_part(decision)
         return decision
+
+    def treatment(self, decision: Decision) -> dict[str, Any]:
+        """What is told of a decision of its own."""
+        return self.treatments[id(decision)]
 
 
 def appraise(

@@ -26,7 +26,6 @@ from scoring.appraisals.domain import (
     newly_raised,
     next_revision,
     ruled_anew,
-    treatment_part,
     value_part,
 )
 from scoring.signals.domain import Raised, holding
@@ -160,7 +159,7 @@ def _look_again(subject: Subject, days: Sequence[Day], *, known: Known, cause: C
     unused = subject.traces == 0 or subject.restricted
     parts = {
         "value": {} if unused else value_part(appraisal, books),
-        "treatment": {} if subject.restricted else treatment_part(appraisal.decision),
+        "treatment": {} if subject.restricted else by.treatment(appraisal.decision),
         "holdings": {} if unused else holdings_part(appraisal, books),
         "alerts": alerts_part([*still, *raised]),
         "suppress_paid_outbound": appraisal.decision.treatment.suppress_paid_outbound,

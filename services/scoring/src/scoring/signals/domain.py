@@ -150,12 +150,15 @@ def next_look(
     That is when a day leaves one of the windows that are looked at, or a period of quiet is complete. `others` are further
     days that the caller knows of.
     """
-    candidates = {each for each in others if each is not None}
     windows = (thresholds.drop_window_days, thresholds.drop_baseline_windows)
     quiet = (thresholds.dormant_months, thresholds.long_dormant_months)
-    for day in {each.day for each in days if not each.tally.is_nothing}:
-        candidates.update(_marks(day, windows, quiet))
-    return min((each for each in candidates if each > as_of), default=None)
+    marks = (_next_mark(day, as_of, windows, quiet) for day in {each.day for each in days if any(each.tally)})
+    return min((each for each in (*marks, *others) if each is not None and each > as_of), default=None)
+
+
+@lru_cache(maxsize=20_000)
+def _next_mark(day: date, as_of: date, windows: tuple[int, int], quiet: tuple[int, int]) -> date | None:
+    return next((mark for mark in _marks(day, windows, quiet) if mark > as_of), None)
 
 
 @lru_cache(maxsize=20_000)

@@ -208,6 +208,24 @@ SHARED_SINCE = (
     [],
 )
 
+# Of the third nothing was told since, but evidence joins him: who came by his phone is decided anew as well.
+SILENT_BETWEEN = (
+    [([ONE[1]], [], [], LUIS, False), ([ONE[2]], [], [THIRD[0]], None, False), ([], [], [THIRD[2]], AM, False)],
+    [],
+    [],
+)
+
+# What proved others since did not prove them when the first of it happened.
+PROVED_SINCE = (
+    [
+        ([ONE[1]], [], [], None, True),
+        ([ONE[0]], [], [THIRD[0]], None, False),
+        ([], [], [THIRD[0]], ANA, True),
+    ],
+    [],
+    [],
+)
+
 
 Tales = st.tuples(Said, st.one_of(st.just([]), Said), st.one_of(st.just([]), Said))
 
@@ -216,6 +234,8 @@ Tales = st.tuples(Said, st.one_of(st.just([]), Said), st.one_of(st.just([]), Sai
     ("tales", "third_survives", "in_order", "cuts"),
     [
         (SHARED_SINCE, True, True, 1),
+        (SILENT_BETWEEN, False, False, 1),
+        (PROVED_SINCE, False, False, 1),
         (WRITTEN_SINCE, True, False, 0),
         (LEARNT_LATER, True, True, 0),
         (FOUNDED_SINCE, True, True, 0),

@@ -170,10 +170,13 @@ async def _add_entangled(past: Past, uow: IdentityUnitOfWork) -> None:
     """Other customers' traces of which anything was told since and that share an identifier with his, and so on from these.
 
     Those that came since are decided anew; those of before stay whose they are, and learn again what they learnt since.
+    Of whom nothing was told since leads on to others as well: evidence may join him to those who are decided anew.
     """
     asked: set[UUID] = set()
+    walked: set[UUID] = set()
     around = dict(past.present)
-    while around and len(past.later) < MOST_TOLD_AGAIN:
+    while around and len(past.later) < MOST_TOLD_AGAIN and len(walked) < MOST_TOLD_AGAIN:
+        walked |= around.keys()
         ids = {
             c.identifier_id
             for trail in around.values()
@@ -198,6 +201,8 @@ async def _add_entangled(past: Past, uow: IdentityUnitOfWork) -> None:
         old = {trace: trail for trace, trail in around.items() if trace not in new}
         past.present |= old
         past.grounds |= {trace: Grounds(trail.customer_id, trail.proof, trail.via) for trace, trail in old.items()}
+        silent = await uow.links.trails_of_customers(await uow.guards.reached_by(usable))
+        around |= {trace: trail for trace, trail in silent.items() if trace not in walked}
 
 
 async def _add_young(past: Past, grounds: Mapping[UUID, Grounds], uow: IdentityUnitOfWork) -> None:
@@ -267,7 +272,10 @@ def _rewind(
         if (trail := past.present.get(trace)) is not None:
             hand = {identifier for of, identifier in by_hand if of == trace}
             known = rewound(trail, until.get(trace, ()), since.get(trace, ()), by_hand=hand)
-            desk.world.put(replace(known, customer_id=ground.customer_id, proof=ground.proof, via=ground.via))
+            attested = any(carried.attested for carried in known.carried.values())
+            # what proved him since did not prove him then
+            proof = "claimed" if ground.proof == "attested" and not attested else ground.proof
+            desk.world.put(replace(known, customer_id=ground.customer_id, proof=proof, via=ground.via))
     for trail in past.later.values():
         desk.world.put(replace(_nobodys(trail), carried={}, names=()))
 

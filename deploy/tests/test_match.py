@@ -10,8 +10,11 @@ from typer.testing import CliRunner
 from common.company import Company
 from hilo import match
 from hilo.cli import app
+from hilo.embedded import embedded_runtimes
 from hilo.load import LoadStopped
 from hilo.mapping import FileMap
+from identity.matching.use_cases import ENGINE, Engine
+from identity.worker import create_consumer
 
 MAP = """id = "{id}"
 [touchpoint]
@@ -122,14 +125,17 @@ def test_each_pair_is_explained_field_by_field(tmp_path, files):
     assert (levels["document"], levels["birth_date"], levels["address"]) == ("near", "near", "same")
 
 
-def test_what_was_learnt_can_be_kept_for_one_record_at_a_time(tmp_path, files):
+def test_identity_weighs_by_what_was_learnt(tmp_path, files, monkeypatch):
     learnt = tmp_path / "weights.json"
     matched(tmp_path, files("people.csv", [ANA, AGAIN, *crowd(100)]), more=("--learn", str(learnt)))
-    from identity.matching.domain import learnt_from_file
-
-    weights, common = learnt_from_file(json.loads(learnt.read_text()))
-    assert weights.records == 102
-    assert set(common) == {"given_names", "surnames", "city", "postcode"}
+    monkeypatch.setenv("HILO_MATCH_WEIGHTS", str(learnt))
+    shipped = Engine()
+    create_consumer(embedded_runtimes(tmp_path / "var")["identity"])
+    try:
+        assert ENGINE.weights.records == 102
+        assert set(ENGINE.common) == {"given_names", "surnames", "city", "postcode"}
+    finally:
+        ENGINE.weigh_by(shipped.weights, shipped.common)
 
 
 def test_a_file_of_no_rows_and_one_of_one_row_are_files(tmp_path, files):

@@ -1,14 +1,10 @@
 """One record against all that are known: whoever is alike enough is the same customer, or a pair for a person to decide."""
 
-import json
-import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import lru_cache
 from itertools import combinations
-from pathlib import Path
 from uuid import UUID
 
 import numpy as np
@@ -27,7 +23,6 @@ from identity.matching.domain import (
     Evidence,
     Weights,
     grounds_of,
-    learnt_from_file,
     score,
     shipped_weights,
     verdict_of,
@@ -62,13 +57,18 @@ class Pair:
         return f"alike, {self.probability:.4f}: {bars}"
 
 
-@lru_cache(maxsize=1)
-def engine() -> tuple[Weights, Mapping[str, Common]]:
-    """The weights in use: those of the file that `HILO_MATCH_WEIGHTS` names (`hilo match --learn`), else the shipped ones."""
-    path = os.environ.get("HILO_MATCH_WEIGHTS")
-    if path:
-        return learnt_from_file(json.loads(Path(path).read_text("utf-8")))
-    return shipped_weights(POPULATION), SHIPPED_COMMON
+@dataclass
+class Engine:
+    """By what this process weighs likeness: as shipped, unless the composition root gives it what was learnt elsewhere."""
+
+    weights: Weights = field(default_factory=lambda: shipped_weights(POPULATION))
+    common: Mapping[str, Common] = field(default_factory=lambda: SHIPPED_COMMON)
+
+    def weigh_by(self, weights: Weights, common: Mapping[str, Common]) -> None:
+        self.weights, self.common = weights, common
+
+
+ENGINE = Engine()
 
 
 @dataclass(frozen=True)
@@ -220,8 +220,8 @@ def compare_people(pairs: Sequence[tuple[UUID, UUID]], people: Mapping[UUID, Per
     traces = sorted({trace_id for pair in pairs for trace_id in pair})
     at = {trace_id: place for place, trace_id in enumerate(traces)}
     columns = Columns.of(people[trace_id] for trace_id in traces)
-    weights, common = engine()
-    comparer = Comparer(columns, Frequencies.known(columns, common))
+    weights = ENGINE.weights
+    comparer = Comparer(columns, Frequencies.known(columns, ENGINE.common))
     left, right = (np.array([at[pair[side]] for pair in pairs], dtype=np.int64) for side in (0, 1))
     compared = comparer.compare(left, right)
     scored = score(compared.levels, compared.rarity, weights)

@@ -98,7 +98,7 @@ def read(paths: list[Path], file_map: FileMap, company: Company, *, processes: i
     region = company.phone_region
     if processes is None:
         large = sum(path.stat().st_size for path in paths) > WORTH_A_PROCESS
-        processes = 2 if large and len(os.sched_getaffinity(0)) > 1 else 1
+        processes = 2 if large and (os.cpu_count() or 1) > 1 else 1
     if processes == 1:
         found = _read_parts(paths, file_map, region, sum(SHARES, ()))
         return replace(found, columns=Columns.together([found.columns]))

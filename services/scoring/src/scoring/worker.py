@@ -1,6 +1,8 @@
 """The worker's composition root: what is consumed, which timers wake whom, and how values are told again."""
 
+import ctypes
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from common.bus.delivery import Consumer
@@ -13,6 +15,9 @@ from scoring.books import books_of
 from scoring.classes.use_cases import RANK, WAVE, Waves
 from scoring.consumers import CONSUMER, TOPICS, TYPES, consume
 from scoring.uow import ScoringUnitOfWork
+
+LARGE = 2 * 2**20  # bytes
+_M_MMAP_THRESHOLD = -3  # of malloc.h
 
 
 def unit_of_work(runtime: Runtime, *, reading: bool = False) -> ScoringUnitOfWork:
@@ -27,6 +32,7 @@ def create_consumer(runtime: Runtime) -> Consumer:
 
 
 def create_timers(runtime: Runtime) -> TimerLoop:
+    _give_back_columns()
     waves = Waves()
     handlers: dict[str, Callable[..., Awaitable[None]]] = {LOOK: look_again, RANK: waves.rank, WAVE: waves.wave}
 
@@ -42,6 +48,15 @@ def create_timers(runtime: Runtime) -> TimerLoop:
         unit_of_work=lambda: unit_of_work(runtime),
         clock=runtime.clock,
     )
+
+
+def _give_back_columns() -> None:
+    """Have whole columns of everybody's figures go back to the system when they are done with.
+
+    By itself the C library learns from the first of them to keep such pieces in its heap, which then grows with each ranking.
+    """
+    with suppress(OSError, AttributeError):  # of a C library that knows no such thing
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, LARGE)
 
 
 async def republish(runtime: Runtime) -> int:

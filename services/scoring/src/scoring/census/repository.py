@@ -43,7 +43,7 @@ from scoring.values.domain import COUNTED, Books
 from scoring.values.models import day_value
 
 AT_ONCE = 1_000_000  # customers whose figures are held at once: 250 bytes each
-_PIECE = 8 * 2**20  # bytes that are worth a look
+_PIECE = 2**20  # bytes that are worth a look
 _ROWS = 50_000
 _POSTGRESQL_EPOCH = date(2000, 1, 1).toordinal() - EPOCH
 _HEAD, _TAIL = 19, 2  # bytes before the first row and after the last one

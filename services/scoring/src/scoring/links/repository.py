@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import Many, among, insert_rows
+from common.bulk import Many, among, find_rows, insert_rows
 from common.contracts.identity import ContactChanged, CustomerChanged, Move
 from common.contracts.interactions import CaseMoved
 from common.revisions import if_newer, latest
@@ -41,11 +41,9 @@ class LinkRepository:
 
     async def customers_of(self, traces: Iterable[UUID]) -> dict[UUID, UUID]:
         """The customer of each trace that has one."""
-        rows = await self._among(
-            sa.select(trace_link.c.trace_id, trace_link.c.customer_id).where(trace_link.c.customer_id.is_not(None)),
-            trace_link.c.trace_id,
-            traces,
-        )
+        owned = 't."trace_id" = k."trace_id" AND t."customer_id" IS NOT NULL'
+        wanted = {"trace_id": list(traces)}
+        rows = await find_rows(self._session, trace_link, ("trace_id", "customer_id"), wanted, where=owned)
         return {row.trace_id: row.customer_id for row in rows}
 
     async def apply_moves(self, moves: Iterable[Move]) -> None:

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import BigInteger, Boolean, Column, Date, Float, Integer, MetaData, String, Table, Uuid, select
 
-from common.bulk import among, insert_rows
+from common.bulk import among, insert_rows, update_rows, without_row
 from common.db import Database, Json, UtcDateTime
 from common.uow import UnitOfWork
 
@@ -108,3 +108,34 @@ async def test_any_number_of_values_is_one_condition(things: Database) -> None:
         assert await found(thing.c.big, [2**62 + 7]) == 1
         assert await found(thing.c.id, []) == 0
         assert await found(thing.c.id, [UUID(int=n) for n in range(1, 40_000)]) == 50
+
+
+async def test_known_rows_take_what_came_and_only_where_the_condition_holds(things: Database) -> None:
+    async with UnitOfWork(things) as uow:
+        await insert_rows(uow.session, thing, [row(n, small=n) for n in range(1, 6)])
+        came = [
+            {"id": UUID(int=n), "small": 3, "name": f"new {n}", "good": False, "at": None, "body": {"n": n}}
+            for n in (1, 2, 3, 4, 99)
+        ]
+        await update_rows(uow.session, thing, came, keys=["id"], where="t.small < a.small")
+        await update_rows(uow.session, thing, [], keys=["id"])
+        await uow.commit()
+    rows = await stored(things)
+    assert [(each["small"], each["name"][:3]) for each in rows] == [
+        (3, "new"), (3, "new"), (3, "Ñan"), (4, "Ñan"), (5, "Ñan"),
+    ]  # fmt: skip
+    assert (rows[0]["good"], rows[0]["at"], rows[0]["body"], rows[0]["big"]) == (False, None, {"n": 1}, 2**62 + 1)
+
+
+async def test_keys_that_lead_to_no_row_are_told_by_their_places(things: Database) -> None:
+    async with UnitOfWork(things) as uow:
+        await insert_rows(uow.session, thing, [row(1, good=True), row(2, good=False)])
+        ids = [UUID(int=n) for n in (3, 1, 2, 4)]
+        assert await without_row(uow.session, thing, {"id": ids}) == [0, 3]
+        good = "t.id = k.id AND (t.good OR NOT k.good)"
+        assert await without_row(uow.session, thing, {"id": ids, "good": [False, True, True, True]}, where=good) == [
+            0,
+            2,
+            3,
+        ]
+        assert await without_row(uow.session, thing, {"id": []}) == []

@@ -6,15 +6,18 @@ from uuid import UUID
 import pytest
 
 from common.bus.delivery import Delivery, Record
-from common.db import parked_table
+from common.db import outbox_table, parked_table
 from common.events import encode
 from common.service import Runtime
 from common.testing import settings_for
 from identity.customers.models import customer
+from identity.customers.telling import tell_profiles
+from identity.guards.models import guard_trip
 from identity.knowledge.models import fact
+from identity.linking.models import trace
 from identity.reviews.models import review
 from identity.settings import IdentitySettings
-from identity.sightings.models import identifier, profile_value, trace_identifier
+from identity.sightings.models import identifier, profile_value, sighting, trace_identifier
 from identity.worker import create_consumer
 
 from .conftest import COMPANY, Identity, event, seen, unseen
@@ -236,3 +239,65 @@ async def test_the_order_of_arrival_does_not_decide_who_is_one(identity: Identit
     owners = [await identity.owner(each) for each in arrivals]
     assert owners[0] == owners[2] == owners[3]
     assert owners[1] != owners[0]
+
+
+async def test_a_known_person_who_comes_again_is_seen_later_and_nothing_is_told(identity: Identity) -> None:
+    first = seen("account:shop:c1", "email:ana@example.com", name=ANA, attests=("*",))
+    await identity.happen(first)
+    told = await identity.rows(outbox_table)
+    again = seen("account:shop:c1", name=ANA, attests=("account",), at=first.occurred_at + timedelta(days=2))
+    later = seen("account:shop:c1", at=first.occurred_at + timedelta(days=1))
+    await identity.happen(again, later)
+    [known] = await identity.rows(trace)
+    assert (known.first_seen, known.last_seen) == (first.occurred_at, again.occurred_at)
+    carried = {row.identifier_id: row.last_seen for row in await identity.rows(trace_identifier)}
+    assert sorted(carried.values()) == [first.occurred_at, again.occurred_at]
+    assert len(await identity.rows(sighting)) == 3
+    assert await identity.rows(outbox_table) == told
+
+
+async def test_what_a_known_person_told_before_we_knew_him_makes_everything_older(identity: Identity) -> None:
+    first = seen("account:shop:c1", name=ANA)
+    await identity.happen(first)
+    await identity.happen(seen("account:shop:c1", at=EARLY))
+    [known], [carried], [found] = [await identity.rows(each) for each in (trace, trace_identifier, identifier)]
+    assert known.first_seen == carried.first_seen == found.first_seen == EARLY
+    assert known.last_seen == carried.last_seen == first.occurred_at
+
+
+async def test_how_a_newcomer_is_told_is_how_he_is_on_record(identity: Identity) -> None:
+    """Told from what came, not from what was written: told anew from the record it would be the same."""
+    one, other = (
+        seen("account:shop:c1", "email:ana@example.com", name=ANA),
+        seen("account:shop:c1", profile={"city": "Cali"}),
+    )
+    await identity.happen(one, other, seen("phone:3001234568", facts=[{"key": "hobby", "value": "ajedrez"}]))
+    told = await identity.told("customer-profiled")
+    assert len(told) == 2
+    async with identity.uow() as uow:
+        every = [each.customer_id for each in await uow.customers.page(after=None, limit=10)]
+        assert await tell_profiles(every, uow=uow, company=COMPANY, now=identity.clock()) == 0
+        assert await tell_profiles(every, uow=uow, company=COMPANY, now=identity.clock(), anew=True) == 2
+        await uow.commit()
+    anew = (await identity.told("customer-profiled"))[2:]
+    plain = [{name: value for name, value in each.items() if name != "revision"} for each in (*told, *anew)]
+    assert sorted(map(str, plain[:2])) == sorted(map(str, plain[2:]))
+
+
+async def test_a_newcomer_whose_touchpoint_is_taken_back_at_once_is_told_as_he_is_in_the_end(
+    identity: Identity,
+) -> None:
+    kept, gone = seen("account:shop:c1", name=ANA), seen("account:shop:c1", profile={"city": "Cali"})
+    await identity.happen(kept, gone, unseen(gone))
+    [told] = await identity.told("customer-profiled")
+    assert told["known"] == []
+
+
+async def test_a_device_is_counted_with_all_who_come_with_it(identity: Identity) -> None:
+    people = [seen(f"account:shop:c{n}", "device:tablet-1", name=f"Cliente Numero{n}") for n in range(5)]
+    await identity.happen(*people)
+    last = seen("account:shop:c9", "device:tablet-1", name="Otro Cliente")
+    again = [seen(f"account:shop:c{n}", "device:tablet-1") for n in range(5)]
+    await identity.happen(*again, last)
+    [bitten] = await identity.rows(guard_trip)
+    assert (bitten.guard, bitten.scheme, bitten.figures["customers"]) == ("shared-identifier", "device", 6)

@@ -122,16 +122,7 @@ def _plan(
 ) -> _Plan:
     kinds = [_kind(table.c[column].type) for column in columns]
     is_json = [isinstance(table.c[column].type, JSON) for column in columns]
-    encoders: tuple[Callable[[Any], Any] | None, ...]
-    if dialect == "postgresql":
-        source, selected = _unnested(kinds, is_json)
-        encoders = tuple(
-            _dumped if json else _aware if kind.postgresql == "timestamptz" else None
-            for kind, json in zip(kinds, is_json, strict=True)
-        )
-    else:
-        source, selected = "json_each(?) AS a", [f"json_extract(a.value, '$[{i}]')" for i in range(len(columns))]
-        encoders = tuple(_dumped if json else kind.to_sqlite for kind, json in zip(kinds, is_json, strict=True))
+    source, selected, encoders = _given(dialect, kinds, is_json)
     # SQLite's driver repeats a statement at half the price of reading JSON, but gives nothing back.
     repeated = dialect == "sqlite" and not returning
     one_row, all_rows = ", ".join("?" * len(columns)), ", ".join(selected)
@@ -144,6 +135,20 @@ def _plan(
     back = [_kind(table.c[column].type) for column in returning]
     decoders = tuple(None if dialect == "postgresql" else kind.from_sqlite for kind in back)
     return _Plan(sql, repeated, columns, encoders, decoders, namedtuple("Written", returning))  # noqa: PYI024 - made at run time
+
+
+def _given(
+    dialect: str, kinds: Sequence[_Kind], is_json: Sequence[bool]
+) -> tuple[str, list[str], tuple[Callable[[Any], Any] | None, ...]]:
+    """The rows that came as a table `a`, its columns, and how their values are sent."""
+    if dialect == "postgresql":
+        return *_unnested(kinds, is_json), tuple(
+            _dumped if json else _aware if kind.postgresql == "timestamptz" else None
+            for kind, json in zip(kinds, is_json, strict=True)
+        )
+    selected = [f"json_extract(a.value, '$[{i}]')" for i in range(len(kinds))]
+    encoders = tuple(_dumped if json else kind.to_sqlite for kind, json in zip(kinds, is_json, strict=True))
+    return "json_each(?) AS a", selected, encoders
 
 
 def _unnested(kinds: Sequence[_Kind], is_json: Sequence[bool]) -> tuple[str, list[str]]:
@@ -224,6 +229,38 @@ async def reassign(session: AsyncSession, table: Table, column: str, moved: Mapp
     await connection.exec_driver_sql(f'UPDATE "{table.name}" SET "{column}" = ? WHERE "{column}" = ?', pairs)  # noqa: S608
 
 
+async def update_rows(
+    session: AsyncSession, table: Table, rows: Sequence[Mapping[str, Any]], *, keys: Sequence[str], where: str = "true"
+) -> None:
+    """Give each row that the `keys` of one of `rows` lead to that one's other values, in one statement and through an index.
+
+    All of `rows` have the same columns and none the same keys; `where` is a condition of ours over the row `t` and the one that
+    came, `a`. For whoever holds the rows' lock: what another transaction changes in the meantime is passed over.
+    """
+    if not rows:
+        return
+    dialect = session.get_bind().dialect.name
+    plan = _updating(dialect, table, tuple(rows[0]), tuple(keys), where)
+    await (await session.connection()).exec_driver_sql(plan.sql, _parameters(plan, rows, dialect))
+
+
+@lru_cache
+def _updating(dialect: str, table: Table, columns: tuple[str, ...], keys: tuple[str, ...], where: str) -> _Plan:
+    kinds = [_kind(table.c[column].type) for column in columns]
+    is_json = [isinstance(table.c[column].type, JSON) for column in columns]
+    condition = " AND ".join([*(f't."{key}" = a."{key}"' for key in keys), f"({where})"])
+    source, selected, encoders = _given(dialect, kinds, is_json)
+    named = ", ".join(f'{value} AS "{column}"' for value, column in zip(selected, columns, strict=True))
+    came = f"(SELECT {named} FROM {source}) a"  # noqa: S608
+    changes = ", ".join(f'"{column}" = a."{column}"' for column in columns if column not in keys)
+    if dialect == "postgresql":  # as in `_reassigning`
+        found = f'SELECT ctid AS place FROM "{table.name}" t WHERE {condition} OFFSET 0'  # noqa: S608
+        came = f"(SELECT a.*, r.place FROM {came} CROSS JOIN LATERAL ({found}) r) a"  # noqa: S608
+        condition = "t.ctid = a.place"
+    sql = f'UPDATE "{table.name}" AS t SET {changes} FROM {came} WHERE {condition}'  # noqa: S608
+    return _Plan(sql, repeated=False, columns=columns, encoders=encoders, decoders=(), written=tuple)
+
+
 @lru_cache
 def _reassigning(table: str, column: str, kind: str) -> str:
     # The rows are found key by key and then by their place: a join would be planned for the size the table once had.
@@ -266,7 +303,7 @@ async def find_rows(
     sent = tuple(arrays) if dialect == "postgresql" else (_dumped(list(zip(*arrays, strict=True))),)
     rows = (await (await session.connection()).exec_driver_sql(question.sql, sent)).all()
     if dialect == "postgresql":
-        return [question.found(*row) for row in rows]
+        return list(rows)
     return [
         question.found(*[v if d is None or v is None else d(v) for v, d in zip(row, question.decoders, strict=True)])
         for row in rows
@@ -291,6 +328,41 @@ def _question(dialect: str, table: Table, columns: tuple[str, ...], keys: tuple[
         encoders = [kind.to_sqlite for kind in kinds]
         decoders = [_kind(table.c[column].type).from_sqlite for column in columns]
     return _Question(sql, tuple(encoders), tuple(decoders), namedtuple("Found", columns))  # noqa: PYI024
+
+
+async def without_row(
+    session: AsyncSession, table: Table, keys: Mapping[str, list[Any]], *, where: str = ""
+) -> list[int]:
+    """The places, from 0, of those keys that lead to no row; `keys` and `where` as in `find_rows`."""
+    values = list(keys.values())
+    if not values or not values[0]:
+        return []
+    dialect = session.get_bind().dialect.name
+    sql, encoders = _lacking(dialect, table, tuple(keys), where)
+    arrays = [
+        list(some) if encode is None else [None if one is None else encode(one) for one in some]
+        for some, encode in zip(values, encoders, strict=True)
+    ]
+    sent = tuple(arrays) if dialect == "postgresql" else (_dumped(list(zip(*arrays, strict=True))),)
+    return [row[0] for row in (await (await session.connection()).exec_driver_sql(sql, sent)).all()]
+
+
+@lru_cache(maxsize=200)
+def _lacking(
+    dialect: str, table: Table, keys: tuple[str, ...], where: str
+) -> tuple[str, tuple[Callable[[Any], Any] | None, ...]]:
+    asked, kinds = ", ".join(_quoted(keys)), [_kind(table.c[key].type) for key in keys]
+    condition = where or " AND ".join(f't."{key}" = k."{key}"' for key in keys)
+    if dialect == "postgresql":
+        arrays = ", ".join(f"${i}::{kind.postgresql}[]" for i, kind in enumerate(kinds, start=1))
+        source, place = f"unnest({arrays}) WITH ORDINALITY AS k({asked}, place)", "k.place - 1"
+    else:
+        parts = ", ".join(f"json_extract(value, '$[{i}]') AS \"{key}\"" for i, key in enumerate(keys))
+        source, place = f"(SELECT key AS place, {parts} FROM json_each(?)) k", "k.place"  # noqa: S608
+    # LIMIT 1 OFFSET 0: key by key, as in `_question`.
+    found = f'SELECT 1 FROM "{table.name}" t WHERE {condition} LIMIT 1 OFFSET 0'  # noqa: S608
+    encoders = [None if dialect == "postgresql" else kind.to_sqlite for kind in kinds]
+    return f"SELECT {place} FROM {source} WHERE NOT EXISTS ({found}) ORDER BY 1", tuple(encoders)  # noqa: S608
 
 
 class Many(TypeDecorator[Sequence[Any]]):

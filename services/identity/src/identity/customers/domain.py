@@ -253,16 +253,33 @@ def knowledge_of(dossier: Dossier, company: Company, *, wishes: bool, now: datet
     return KnowledgeIndex(weighed(located), understood, weighed(related))
 
 
-def profile_of(dossier: Dossier, company: Company, *, now: datetime) -> dict[str, Any]:
+class Asking:
+    """What to ask next, worked out once for all of whom the same is known and who were never asked anything."""
+
+    def __init__(self, company: Company, now: datetime) -> None:
+        # whether a complaint is open interactions knows better: it leaves the questions out while one is
+        self._catalogue, self._now = company.questions_for(None), now
+        self._never_asked: dict[frozenset[str], list[dict[str, Any]]] = {}
+
+    def of(self, dossier: Dossier, facts: Mapping[str, Fact], known: Collection[str]) -> list[dict[str, Any]]:
+        if facts or dossier.puts:
+            return self._wanted(facts, dossier.puts, known)
+        if (same := frozenset(known)) not in self._never_asked:
+            self._never_asked[same] = self._wanted({}, (), same)
+        return self._never_asked[same]
+
+    def _wanted(self, facts: Mapping[str, Fact], puts: Iterable[Put], known: Collection[str]) -> list[dict[str, Any]]:
+        wanted = next_questions(self._catalogue, facts, puts, known=known, now=self._now, limit=len(self._catalogue))
+        return [
+            {"question_id": q.id, "key": q.key, "text": q.text, "channels": sorted(q.channels)}
+            for q in ready_for_any_channel(wanted)
+        ]
+
+
+def profile_of(dossier: Dossier, company: Company, *, now: datetime, asking: Asking | None = None) -> dict[str, Any]:
     """The content of CustomerProfiled: names, what is known, what to ask next, accounts, people around him, his network."""
     values, facts = survivors(dossier.values, company.survivorship), current_facts(dossier.facts)
     kind = dossier.customer.kind
-    # whether a complaint is open interactions knows better: it leaves the questions out while one is
-    catalogue = company.questions_for(None)
-    wanted = next_questions(
-        catalogue, facts, dossier.puts, known=known_keys(dossier, values), now=now, limit=len(catalogue)
-    )
-    questions = ready_for_any_channel(wanted)
     founding = {t.trace_id for t in dossier.traces if t.proven or t.via is None}
     accounts = [i for i in dossier.identifiers if i.scheme == "account" and i.trace_id in founding]
     return {
@@ -271,9 +288,7 @@ def profile_of(dossier: Dossier, company: Company, *, now: datetime) -> dict[str
         "preferred_name": preferred_name(values, facts, kind),
         "form_of_address": values["form_of_address"].value if "form_of_address" in values else None,
         "known": _known(dossier, values, facts, company),
-        "ask": [
-            {"question_id": q.id, "key": q.key, "text": q.text, "channels": sorted(q.channels)} for q in questions
-        ],
+        "ask": (asking or Asking(company, now)).of(dossier, facts, known_keys(dossier, values)),
         "accounts": [i.text for i in one_of_each(accounts)],
         "people": [
             {

@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import among, insert_rows
+from common.bulk import among, find_rows, insert_rows
 from identity.assignments.repository import Assignments
 from identity.customers.domain import CarriedIdentifier, Customer, Dossier, TraceInfo
 from identity.customers.models import customer
@@ -44,6 +44,14 @@ class Customers:
         query = sa.select(customer).where(among(customer.c.customer_id, customers))
         rows = (await self._session.execute(query)).all()
         return {row.customer_id: Customer(**row._mapping) for row in rows}  # noqa: SLF001 - SQLAlchemy's documented access
+
+    async def archived(self, customers: Collection[UUID]) -> list[UUID]:
+        """Those of the customers whom we have put aside."""
+        put_aside = "t.customer_id = k.customer_id AND t.state = 'archived'"
+        rows = await find_rows(
+            self._session, customer, ("customer_id",), {"customer_id": [*customers]}, where=put_aside
+        )
+        return [row.customer_id for row in rows]
 
     async def resolve(self, customer_id: UUID) -> Customer | None:
         """The customer, or whoever absorbed him; None for an id that was never given out, or whose person was erased."""

@@ -1,7 +1,8 @@
 """What the other services are told of customers: state events, each with everything, only when something changed."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,7 @@ from common.company import Company
 from common.contracts.identity import ContactChanged, CustomerChanged, CustomerProfiled
 from common.timers import Timer
 from identity.contact.domain import contact_of
-from identity.customers.domain import Customer, changes_by_itself_at, profile_of
+from identity.customers.domain import Asking, Customer, Dossier, changes_by_itself_at, profile_of
 from identity.linking.domain import next_revision
 from identity.relationships.domain import employers_of
 from identity.uow import IdentityUnitOfWork
@@ -36,10 +37,11 @@ async def tell_profiles(
     told: list[tuple[UUID, int, str]] = []
     timers: list[Timer] = []
     employers: set[UUID] = set()
+    asking = Asking(company, now)
     for customer_id, dossier in sorted((await uow.customers.dossiers(customers)).items()):
         if dossier.customer.state != "active":
             continue
-        content = profile_of(dossier, company, now=now)
+        content = profile_of(dossier, company, now=now, asking=asking)
         digest = _digest(content)
         if (again_at := changes_by_itself_at(dossier, now=now)) is not None:
             timers.append(Timer(PROFILE_STALE, str(customer_id), again_at, {}))
@@ -54,6 +56,23 @@ async def tell_profiles(
     timers += [Timer(PROFILE_STALE, str(each), now, {}) for each in sorted(employers - set(customers))]
     await uow.timers.set_all(timers)
     return len(told)
+
+
+def tell_newcomers(
+    dossiers: Iterable[Dossier], *, uow: IdentityUnitOfWork, company: Company, now: datetime
+) -> dict[UUID, Customer]:
+    """Tell how those are known of whom nothing else is on record; gives them as they are to be kept.
+
+    Of whom neither facts nor questions are told nothing changes by itself.
+    """
+    kept: dict[UUID, Customer] = {}
+    asking, revision = Asking(company, now), next_revision(0, now)
+    for dossier in dossiers:
+        content = profile_of(dossier, company, now=now, asking=asking)
+        him = dossier.customer
+        uow.outbox.add(CustomerProfiled(customer_id=him.customer_id, revision=revision, **content), at=now)
+        kept[him.customer_id] = replace(him, profiled=revision, profile_digest=_digest(content))
+    return kept
 
 
 async def tell_those_beside(traces: Collection[UUID], *, uow: IdentityUnitOfWork, now: datetime) -> None:

@@ -1,30 +1,54 @@
 """Every query on whose trace is whose."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import among, insert_rows
+from common.bulk import among, find_rows, insert_rows, update_rows, without_row
 from common.revisions import if_newer
 from identity.customers.models import customer
 from identity.linking.domain import BY_RULES, Carried, Decision, Trail, World
 from identity.linking.models import cannot_link, decision, trace
 from identity.matching.domain import BY_MATCHING
+from identity.sightings.domain import Sighting
 from identity.sightings.models import identifier, sighting, trace_identifier
 
 _KEEP_EARLIER = "CASE WHEN excluded.first_seen < trace.first_seen THEN excluded.first_seen ELSE trace.first_seen END"
 _KEEP_LATER = "CASE WHEN excluded.last_seen > trace.last_seen THEN excluded.last_seen ELSE trace.last_seen END"
 __all__ = ["BY_RULES", "Decision", "Links"]
 _LINK = ("customer_id", "revision", "proof", "via", "decision_id")
+_CARRIED_AS_WELL = (
+    "t.trace_id = k.trace_id AND t.identifier_id = k.identifier_id AND t.first_seen <= k.first_seen"
+    " AND (t.attested OR NOT k.attested)"
+)
 
 
 class Links:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
+
+    async def standing(self, traces: Collection[UUID]) -> dict[UUID, tuple[UUID | None, Sequence[str]]]:
+        """Whose each of the traces is, and by which names it goes; those that are not known are left out."""
+        rows = await find_rows(self._session, trace, ("trace_id", "customer_id", "names"), {"trace_id": [*traces]})
+        # the driver of PostgreSQL leaves JSON as it is, and nearly all of it is what says that there is nothing
+        return {trace_id: (owner, () if names == "[]" else _words(names)) for trace_id, owner, names in rows}
+
+    async def with_news(self, seen: Sequence[Sighting]) -> set[UUID]:
+        """Those of the sightings' traces that do not carry all of it yet, as well attested and seen as early."""
+        told = [(each, carried) for each in seen for carried in each.carried]
+        keys: dict[str, list[Any]] = {
+            "trace_id": [each.trace_id for each, _ in told],
+            "identifier_id": [carried.identifier_id for _, carried in told],
+            "attested": [carried.attested for _, carried in told],
+            "first_seen": [each.occurred_at for each, _ in told],
+        }
+        places = await without_row(self._session, trace_identifier, keys, where=_CARRIED_AS_WELL)
+        return {told[place][0].trace_id for place in places}
 
     async def trails(self, traces: Collection[UUID]) -> dict[UUID, Trail]:
         """The traces with what they carry; those that are not known are left out."""
@@ -62,17 +86,20 @@ class Links:
                 own[identifier_id] = Carried(identifier_id, carried_scheme, value, attested)
         return found
 
-    async def world(self, trails: Iterable[Trail], *, beside: Collection[UUID] = ()) -> World:
+    async def world(
+        self, trails: Iterable[Trail], *, beside: Collection[UUID] = (), fresh: Collection[UUID] = ()
+    ) -> World:
         """The neighbourhood in which the trails are decided: all customers they reach, with all of their traces.
 
-        `beside`: traces whose customers belong to it too.
+        `beside`: traces whose customers belong to it too. `fresh`: traces that nobody has heard of yet.
         """
         world, given = World(), list(trails)
         carried = {c.identifier_id: c for trail in given for c in trail.carried.values()}
-        world.barred = await self.shared(carried.keys())
+        # a customer's own id is written by whoever writes to him, who does not hold the decisions
+        await self._look_up([c.identifier_id for c in carried.values() if c.scheme != "customer"], world)
         usable = [
             c.identifier_id for c in carried.values()
-            if c.scheme not in ("device", "customer") and c.identifier_id not in world.barred
+            if c.scheme not in ("device", "customer") and c.identifier_id not in world.unheard | world.barred
         ]  # fmt: skip
         named = {_uuid(c.value) for c in carried.values() if c.scheme == "customer"} - {None}
         reached = await self._owners(usable) | {t.customer_id for t in given if t.customer_id}
@@ -81,8 +108,17 @@ class Links:
         await self.add_customers(world, reached | {each for each in named if each is not None})
         for trail in given:
             world.put(trail)
-        await self._add_apart(world)
+        for left, right in await self.kept_apart(world.trails.keys() - fresh):
+            world.keep_apart(left, right)
         return world
+
+    async def _look_up(self, identifiers: Collection[UUID], world: World) -> None:
+        """Which of the identifiers were ever heard of, and which of them reach too many customers to tell who is who."""
+        rows = await find_rows(
+            self._session, identifier, ("identifier_id", "shared"), {"identifier_id": list(identifiers)}
+        )
+        world.unheard = set(identifiers) - {row.identifier_id for row in rows}
+        world.barred = {row.identifier_id for row in rows if row.shared}
 
     async def add_customers(self, world: World, customers: Collection[UUID]) -> None:
         """Put the customers and, of those who were absorbed, the survivors into the world, with all of their traces."""
@@ -124,11 +160,9 @@ class Links:
         )
         return set((await self._session.scalars(query)).all())
 
-    async def _add_apart(self, world: World) -> None:
-        for left, right in await self.kept_apart(world.trails.keys()):
-            world.keep_apart(left, right)
-
     async def kept_apart(self, traces: Collection[UUID]) -> list[tuple[UUID, UUID]]:
+        if not traces:
+            return []
         c = cannot_link.c
         query = sa.select(c.left_trace, c.right_trace).where(
             sa.or_(among(c.left_trace, traces), among(c.right_trace, traces)),
@@ -141,6 +175,15 @@ class Links:
         changes = if_newer("trace", _LINK) | {"names": "excluded.names"}
         changes |= {"first_seen": _KEEP_EARLIER, "last_seen": _KEEP_LATER}
         await insert_rows(self._session, trace, sorted(rows, key=lambda row: row["trace_id"]), on_conflict=changes)
+
+    async def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert traces that nobody has heard of."""
+        await insert_rows(self._session, trace, rows)
+
+    async def seen_again(self, last_seen: Mapping[UUID, datetime]) -> None:
+        """Known traces were seen once more, none of them earlier than it was first."""
+        rows = [{"trace_id": trace_id, "last_seen": at} for trace_id, at in last_seen.items()]
+        await update_rows(self._session, trace, rows, keys=("trace_id",), where="t.last_seen < a.last_seen")
 
     async def move(self, trails: Collection[Trail], *, decision_id: UUID) -> None:
         """Change whose the known traces are."""
@@ -167,6 +210,14 @@ class Links:
         """The traces that carry the identifier."""
         ti = trace_identifier.c
         mine = sa.select(ti.trace_id).where(ti.identifier_id == identifier_id)
+        return list((await self._read_trails(trace.c.trace_id.in_(mine))).values())
+
+    async def carriers_among(self, traces: Collection[UUID], identifiers: Collection[UUID]) -> list[Trail]:
+        """Those of the traces that carry one of the identifiers."""
+        if not traces or not identifiers:
+            return []
+        ti = trace_identifier.c
+        mine = sa.select(ti.trace_id).where(among(ti.trace_id, traces), among(ti.identifier_id, identifiers))
         return list((await self._read_trails(trace.c.trace_id.in_(mine))).values())
 
     async def carrying(self, identifiers: Collection[UUID], *, told_since: datetime) -> dict[UUID, Trail]:
@@ -272,6 +323,11 @@ class Links:
             .values(lifted_at=at, lifted_by=by, lift_reason=reason)
         )
         return bool(getattr(result, "rowcount", 0))
+
+
+def _words(names: Any) -> Sequence[str]:
+    told: Sequence[str] = orjson.loads(names) if isinstance(names, str) else names
+    return told
 
 
 def _uuid(text: str) -> UUID | None:

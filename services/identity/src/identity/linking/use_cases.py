@@ -10,8 +10,8 @@ from uuid_utils.compat import uuid7
 
 from common.company import Company
 from common.contracts.identity import GuardTripped, LinksChanged, Move
-from identity.customers.domain import Customer
-from identity.customers.telling import changed, tell_contact, tell_those_beside
+from identity.customers.domain import CarriedIdentifier, Customer, Dossier, TraceInfo
+from identity.customers.telling import changed, tell_contact, tell_newcomers, tell_those_beside
 from identity.guards.domain import Trip, gathers, shared, too_common, unique
 from identity.linking.domain import (
     FOUNDING,
@@ -29,7 +29,8 @@ from identity.linking.repository import BY_RULES, Decision
 from identity.matching.domain import BY_MATCHING
 from identity.matching.use_cases import Likeness, review_of
 from identity.reviews.domain import Review
-from identity.sightings.domain import Sighting, kind_of, with_name
+from identity.sightings.domain import ProfileValue, Sighting, kind_of, with_name
+from identity.sightings.repository import Lessons
 from identity.uow import CUSTOMERS, IdentityUnitOfWork
 
 CHUNK = 1000  # moves in one event
@@ -50,6 +51,8 @@ class Desk:
     def __post_init__(self) -> None:
         self.world = World()
         self.before: dict[UUID, Trail] = {}
+        self.settled: dict[UUID, UUID] = {}  # whose the traces are of which nothing new was told
+        self.fresh: set[UUID] = set()  # the traces that nobody has heard of
         self.founded: dict[UUID, str] = {}
         self.moved: dict[UUID, Move] = {}
         self.merges: list[tuple[Decision, list[Move]]] = []
@@ -58,28 +61,63 @@ class Desk:
         self.trips: list[Trip] = []
         self.touched: set[UUID] = set()
         self.news: set[UUID] = set()
+        self.lessons: Mapping[UUID, Lessons] = {}  # all that is on record of traces that nobody had heard of
+        self.told: set[UUID] = set()  # the customers of whom was told already how they are known
         self.former: dict[UUID, UUID] = {}  # the customer whom a trace founded before it is decided anew
         self._seen: dict[UUID, list[Sighting]] = {}
 
     def owner(self, trace_id: UUID) -> UUID | None:
-        return self.world.owner(trace_id)
+        return self.world.owner(trace_id) or self.settled.get(trace_id)
 
     async def open(self, sightings: Sequence[Sighting]) -> None:
         """Read the neighbourhood of the sightings and decide on each of their traces that something new is known of."""
         for sighting in sightings:
             self._seen.setdefault(sighting.trace_id, []).append(sighting)
-        self.before = await self.uow.links.trails(self._seen.keys())
-        blank = {trace_id: self._blank(trace_id) for trace_id in self._seen}
-        learned = {trace_id: taught_by(seen, blank[trace_id]) for trace_id, seen in self._seen.items()}
-        self.world = await self.uow.links.world(
-            [each for each in learned.values() if self._is_news(each)], beside=self.likeness.traces
+        self.settled = await self._settle(await self.uow.links.standing(self._seen))
+        told = (
+            [each for each in sightings if each.trace_id not in self.settled]
+            if len(self.settled) < len(self._seen)
+            else []
         )
-        for trail in blank.values():
-            self.world.put(trail)  # as it was: the batch is told one by one, so that it does not matter how it was cut
-        for sighting in sightings:
-            self.learn(sighting)
-        owners = {self.world.trails[trace_id].customer_id for trace_id in self._seen}
+        if told:
+            await self._decide_on(told)
+        owners = {self.owner(each.trace_id) for each in told} | {*self.settled.values()}
         await self._lock(self.touched | {owner for owner in owners if owner is not None})
+
+    async def _settle(self, known: Mapping[UUID, tuple[UUID | None, Sequence[str]]]) -> dict[UUID, UUID]:
+        """Of the known traces those of which nothing new was told, each with whose it is: most of them, in most batches."""
+        compared = {told.trace_id for told in self.likeness.told.values()} | self.likeness.traces
+        settled, seen = dict[UUID, UUID](), list[Sighting]()
+        for trace_id, (owner, names) in known.items():
+            here = self._seen[trace_id]
+            if owner is None or trace_id in compared or any(_is_named_anew(each, names) for each in here):
+                continue
+            settled[trace_id] = owner
+            seen += here
+        for trace_id in await self.uow.links.with_news(seen):
+            settled.pop(trace_id, None)
+        # a customer's own trace may be made by whoever writes to him, who holds him and not the decisions
+        if len(known) < len(self._seen):
+            unknown = self._seen.keys() - known.keys()
+            self.fresh = {trace_id for trace_id in unknown if self._seen[trace_id][0].scheme != "customer"}
+        return settled
+
+    async def _decide_on(self, told: Sequence[Sighting]) -> None:
+        traces = dict.fromkeys(each.trace_id for each in told)
+        self.before = await self.uow.links.trails(traces.keys() - self.fresh)
+        blank = {trace_id: self._blank(trace_id) for trace_id in traces}
+        learned = {trace_id: taught_by(self._seen[trace_id], trail) for trace_id, trail in blank.items()}
+        self.world = await self.uow.links.world(
+            [each for each in learned.values() if self._is_news(each)], beside=self.likeness.traces, fresh=self.fresh
+        )
+        devices = {c.identifier_id for each in learned.values() for c in each.carried.values() if c.scheme == "device"}
+        beside = await self.uow.links.carriers_among(
+            self.settled, devices
+        )  # nobody is reached over a device, but counted
+        for trail in (*beside, *blank.values()):
+            self.world.put(trail)  # as it was: the batch is told one by one, so that it does not matter how it was cut
+        for sighting in told:
+            self.learn(sighting)
 
     def _blank(self, trace_id: UUID) -> Trail:
         return self.before.get(trace_id) or Trail(trace_id, self._seen[trace_id][0].scheme)
@@ -222,8 +260,42 @@ class Desk:
             )
             for customer_id, kind in self.founded.items()
         ]
-        await self.uow.customers.add(customers)
         self.uow.outbox.add_all(map(changed, customers), at=self.now)
+        dossiers = [found for each in customers if (found := self._whole(each)) is not None]
+        told = tell_newcomers(dossiers, uow=self.uow, company=self.company, now=self.now)
+        self.told = {*told}
+        await self.uow.customers.add([told.get(each.customer_id, each) for each in customers])
+
+    def _whole(self, customer: Customer) -> Dossier | None:
+        """Whom nobody knew before: what was told now is all there is. None for whoever was known, or is another's by now."""
+        trails = self.world.members(customer.customer_id)
+        if not trails or any(trail.trace_id not in self.lessons for trail in trails):
+            return None
+        lessons = [(trail, self.lessons[trail.trace_id]) for trail in trails]
+        moments = {trail.trace_id: [s.occurred_at for s in self._seen[trail.trace_id]] for trail in trails}
+        return Dossier(
+            customer,
+            [
+                TraceInfo(
+                    t.trace_id, customer.customer_id, t.scheme, t.proof, t.via,
+                    min(moments[t.trace_id]), max(moments[t.trace_id]),
+                )
+                for t in trails
+            ],
+            [
+                ProfileValue(*(row[name] for name in ("trace_id", "key", "value", "source", "verified", "first_seen", "last_seen")))
+                for _, lesson in lessons for row in lesson.values
+            ],
+            [
+                CarriedIdentifier(
+                    t.trace_id, row["identifier_id"], t.carried[row["identifier_id"]].scheme,
+                    t.carried[row["identifier_id"]].value, False, row["attested"], row["source"],
+                    row["first_seen"], row["last_seen"],
+                )
+                for t, lesson in lessons for row in lesson.carried
+            ],
+            proven=frozenset(t.trace_id for t in trails if t.proof != "claimed"),
+        )  # fmt: skip
 
     def _first_touchpoints(self) -> dict[UUID, datetime]:
         """He is a customer since his first touchpoint, not since we heard of it."""
@@ -236,9 +308,13 @@ class Desk:
 
     async def _save_traces(self) -> None:
         merged = {move.trace_id for _, moves in self.merges for move in moves}
-        rows = [self._row(self.world.trails[trace_id], seen) for trace_id, seen in self._seen.items()]
-        await self.uow.links.save(rows)
-        elsewhere = (merged | self.moved.keys()) - self._seen.keys()
+        told = {trace_id: seen for trace_id, seen in self._seen.items() if trace_id not in self.settled}
+        rows = [self._row(self.world.trails[trace_id], seen) for trace_id, seen in told.items()]
+        await self.uow.links.add([row for row in rows if row["trace_id"] in self.fresh])
+        await self.uow.links.save([row for row in rows if row["trace_id"] not in self.fresh])
+        again = {trace_id: max(seen.occurred_at for seen in self._seen[trace_id]) for trace_id in self.settled}
+        await self.uow.links.seen_again(again)
+        elsewhere = (merged | self.moved.keys()) - told.keys()
         await self.uow.links.move([self.world.trails[trace_id] for trace_id in elsewhere], decision_id=self.decision_id)
 
     def _row(self, trail: Trail, seen: Sequence[Sighting]) -> dict[str, Any]:
@@ -275,13 +351,21 @@ class Desk:
         await bite([*self.trips, *await self._gathering()], uow=self.uow)
 
     async def _gathering(self) -> list[Trip]:
-        owners = {owner for trace_id in self.news if (owner := self.owner(trace_id)) is not None}
         rules = self.company.identifiers
-        if not owners or not rules.windows:
+        if not rules.windows:
+            return []
+        few = min(window.at_most for window in rules.windows.values())
+        owners = {owner for trace_id in self.news if (owner := self.owner(trace_id)) is not None}
+        # whoever was not known before has gathered what his traces carry
+        owners -= {each for each in self.told if len(self._gathered(each)) <= few}
+        if not owners:
             return []
         longest = timedelta(days=max(window.days for window in rules.windows.values()))
         first_seen = await self.uow.guards.gathered(owners, since=self.now - longest)
         return gathers(first_seen, rules, at=self.now)
+
+    def _gathered(self, customer_id: UUID) -> set[UUID]:
+        return {each for trail in self.world.members(customer_id) for each in trail.carried}
 
     async def _absorb(self) -> None:
         for decision, _ in self.merges:
@@ -309,6 +393,10 @@ def taught_by(sightings: Iterable[Sighting], trail: Trail) -> Trail:
                 carried = {**carried, each.identifier_id: each}
     taught = carried is not trail.carried or names != trail.names
     return replace(trail, carried=carried, names=names) if taught else trail
+
+
+def _is_named_anew(sighting: Sighting, names: Sequence[str]) -> bool:
+    return bool(sighting.profile) and with_name(names, sighting.name) != tuple(names)
 
 
 def before_image(moved: Collection[Trail], kept: Collection[Trail]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from itertools import chain, product
 from typing import Any
 
@@ -185,7 +186,8 @@ ONLINE: tuple[tuple[str, ...], ...] = (
 MOST_KEYS = 40  # of one record
 
 
-def keys_of(person: Person) -> list[int]:
+@lru_cache(maxsize=2_048)  # he is looked for under them, and then kept under them
+def keys_of(person: Person) -> tuple[int, ...]:
     """The keys under which a record is found, hashed to 64 bits: a name in the index tells nobody the name."""
     parts = _parts_of(person)
     found: dict[int, None] = {}
@@ -194,7 +196,7 @@ def keys_of(person: Person) -> list[int]:
             text = "\0".join(("+".join(rule), *values))
             digest = hashlib.md5(text.encode(), usedforsecurity=False).digest()
             found[int.from_bytes(digest[:8], "big", signed=True)] = None
-    return list(found)[:MOST_KEYS]
+    return tuple(found)[:MOST_KEYS]
 
 
 def _parts_of(person: Person) -> dict[str, list[str]]:

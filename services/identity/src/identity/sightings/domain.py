@@ -1,7 +1,7 @@
 """What one touchpoint teaches about a person, read from its event into the form that the rules work on."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
@@ -19,6 +19,7 @@ PROFILE_KEYS = (
 )  # fmt: skip
 LONGEST_VALUE = 500
 LONGEST_NAME = 300
+LONGEST_IDENTIFIER = 300
 MOST_NAMES = 6
 MOST_TOKENS = 12
 
@@ -59,11 +60,10 @@ class ProfileValue:
 
 def sighting_of(event: PersonSeen, company: Company) -> Sighting:
     """The lesson of an event. Blocked identifiers are nobody's; an identifier is attested only beside an attested strongest."""
-    given = given_in(event)
-    kept = [each for each in given if not is_blocked(each, company)]
-    strongest = min(kept, key=lambda each: RANK.get(each.scheme, 9), default=None)
-    attested = strongest is not None and strongest.attested
-    carried = tuple(Carried(each.identifier_id, each.scheme, each.value, each.attested and attested) for each in kept)
+    carried = tuple(each for each in given_in(event) if not is_blocked(each, company))
+    strongest = min(carried, key=lambda each: RANK.get(each.scheme, 9), default=None)
+    if strongest is not None and not strongest.attested:
+        carried = tuple(replace(each, attested=False) if each.attested else each for each in carried)
     return Sighting(
         event.touchpoint_id, event.trace_id, event.occurred_at, event.source, event.channel, carried,
         clean_profile(event.profile),

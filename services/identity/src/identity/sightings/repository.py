@@ -1,16 +1,23 @@
 """Every query on what was seen."""
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import among, insert_rows
+from common.bulk import Conflict, among, find_rows, insert_rows, update_rows
 from identity.linking.domain import Carried
-from identity.sightings.domain import ProfileValue, Sighting, digest_of, minted_at, search_words
+from identity.sightings.domain import (
+    LONGEST_IDENTIFIER,
+    ProfileValue,
+    Sighting,
+    digest_of,
+    minted_at,
+    search_words,
+)
 from identity.sightings.models import identifier, name_token, profile_value, sighting, trace_identifier
 
 _EARLIER = "CASE WHEN excluded.{1} < {0}.{1} THEN excluded.{1} ELSE {0}.{1} END"
@@ -21,19 +28,36 @@ def _seen(table: str) -> dict[str, str]:
     return {"first_seen": _EARLIER.format(table, "first_seen"), "last_seen": _LATER.format(table, "last_seen")}
 
 
+class Lessons(NamedTuple):
+    """All that is on record of one trace: rows of who carries what, and of profile values."""
+
+    carried: list[dict[str, Any]]
+    values: list[dict[str, Any]]
+
+
 class Sightings:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
     async def known(self, touchpoints: Collection[UUID]) -> set[UUID]:
         """Those that were counted already, or taken back before they came."""
-        query = sa.select(sighting.c.touchpoint_id).where(among(sighting.c.touchpoint_id, touchpoints))
-        return set((await self._session.scalars(query)).all())
+        rows = await find_rows(self._session, sighting, ("touchpoint_id",), {"touchpoint_id": list(touchpoints)})
+        return {row.touchpoint_id for row in rows}
 
-    async def add(self, sightings: Sequence[Sighting], *, at: datetime) -> None:
+    async def add(
+        self,
+        sightings: Sequence[Sighting],
+        *,
+        at: datetime,
+        fresh: Collection[UUID] = (),
+        settled: Collection[UUID] = (),
+        unheard: Collection[UUID] = (),
+    ) -> dict[UUID, Lessons]:
         """Store the sightings and what they teach: identifiers, who carries them, profile values, search words.
 
         Each is a microsecond after the one before it, so that the order in which they were decided can be told again.
+        `fresh`: traces of which nothing is on record; `settled`: traces that carry all of it already; `unheard`: identifiers
+        that are not on record. Gives what is on record by now of the fresh ones. The caller holds the decisions.
         """
         rows = [
             {
@@ -44,36 +68,73 @@ class Sightings:
             }
             for place, s in enumerate(sightings)
         ]  # fmt: skip
-        await insert_rows(self._session, sighting, rows, on_conflict="nothing")
-        await self._add_lessons(sightings)
+        await insert_rows(self._session, sighting, rows)
+        await self._see_again([each for each in sightings if each.trace_id in settled] if settled else [])
+        return await self._add_lessons(sightings, fresh=fresh, settled=settled, unheard=unheard)
 
-    async def _add_lessons(self, sightings: Sequence[Sighting]) -> None:
+    async def _see_again(self, sightings: Iterable[Sighting]) -> None:
+        latest: dict[tuple[UUID, UUID], datetime] = {}
+        for s in sightings:
+            for c in s.carried:
+                place = s.trace_id, c.identifier_id
+                latest[place] = max(s.occurred_at, latest.get(place, s.occurred_at))
+        rows = [{"trace_id": of, "identifier_id": over, "last_seen": at} for (of, over), at in latest.items()]
+        keys, later = ("trace_id", "identifier_id"), "t.last_seen < a.last_seen"
+        await update_rows(self._session, trace_identifier, rows, keys=keys, where=later)
+
+    async def _add_lessons(
+        self,
+        sightings: Sequence[Sighting],
+        *,
+        fresh: Collection[UUID] = (),
+        settled: Collection[UUID] = (),
+        unheard: Collection[UUID] = (),
+    ) -> dict[UUID, Lessons]:
         identifiers: dict[UUID, dict[str, Any]] = {}
         carried: dict[tuple[UUID, UUID], dict[str, Any]] = {}
         for s in sightings:
+            if s.trace_id in settled:
+                continue
             for c in s.carried:
                 _merge_identifier(identifiers, c, s.occurred_at)
                 _merge_carried(carried, s.trace_id, c, s.source, s.occurred_at, by_person=False)
-        await self._write_identifiers(identifiers, carried)
-        await self._write_values(
-            (s.trace_id, key, value, s.source, False, s.occurred_at)
-            for s in sightings
-            for key, value in s.profile.items()
-        )
-        await self.add_words({(word, s.trace_id) for s in sightings for word in search_words(s.profile)})
+        await self._write_identifiers(identifiers, carried, fresh=fresh, unheard=unheard)
+        told = ((s.trace_id, k, v, s.source, False, s.occurred_at) for s in sightings for k, v in s.profile.items())
+        values = await self._write_values(told, fresh=fresh)
+        words = {(word, s.trace_id) for s in sightings if s.profile for word in search_words(s.profile)}
+        await self.add_words(words, fresh=fresh)
+        lessons = {trace_id: Lessons([], []) for trace_id in fresh}
+        for (trace_id, *_), row in carried.items():
+            if trace_id in lessons:
+                lessons[trace_id].carried.append(row)
+        for (trace_id, *_), row in values.items():
+            if trace_id in lessons:
+                lessons[trace_id].values.append(row)
+        return lessons
 
     async def _write_identifiers(
-        self, identifiers: Mapping[UUID, dict[str, Any]], carried: Mapping[tuple[UUID, UUID], dict[str, Any]]
+        self,
+        identifiers: Mapping[UUID, dict[str, Any]],
+        carried: Mapping[tuple[UUID, UUID], dict[str, Any]],
+        *,
+        fresh: Collection[UUID] = (),
+        unheard: Collection[UUID] = (),
     ) -> None:
-        await insert_rows(
-            self._session, identifier, [identifiers[key] for key in sorted(identifiers)],
-            on_conflict={"first_seen": _EARLIER.format("identifier", "first_seen")},
-        )  # fmt: skip
-        await insert_rows(
-            self._session, trace_identifier, [carried[key] for key in sorted(carried)],
-            on_conflict=_seen("trace_identifier")
-            | {"attested": "excluded.attested OR trace_identifier.attested", "by_person": "excluded.by_person OR trace_identifier.by_person"},
-        )  # fmt: skip
+        earlier = {"first_seen": _EARLIER.format("identifier", "first_seen")}
+        await self._put(identifier, identifiers, lambda key: key in unheard, earlier)
+        more = {
+            "attested": "excluded.attested OR trace_identifier.attested",
+            "by_person": "excluded.by_person OR trace_identifier.by_person",
+        }
+        await self._put(trace_identifier, carried, lambda key: key[0] in fresh, _seen("trace_identifier") | more)
+
+    async def _put(
+        self, table: sa.Table, rows: Mapping[Any, dict[str, Any]], is_new: Callable[[Any], bool], conflict: Conflict
+    ) -> None:
+        """Rows by their keys: those of which no other can be on record at a third less than the others."""
+        await insert_rows(self._session, table, [row for key, row in rows.items() if is_new(key)])
+        others = sorted(key for key in rows if not is_new(key))
+        await insert_rows(self._session, table, [rows[key] for key in others], on_conflict=conflict)
 
     async def carry(self, trace_id: UUID, carried: Carried, *, source: str, at: datetime) -> None:
         """A person says that the trace carries the identifier."""
@@ -91,7 +152,9 @@ class Sightings:
         told = {key: value for key, value in values.items() if value is not None}
         await self.add_words({(word, trace_id) for word in search_words(told)})
 
-    async def _write_values(self, values: Iterable[tuple[UUID, str, str | None, str, bool, datetime]]) -> None:
+    async def _write_values(
+        self, values: Iterable[tuple[UUID, str, str | None, str, bool, datetime]], *, fresh: Collection[UUID] = ()
+    ) -> dict[tuple[Any, ...], dict[str, Any]]:
         rows: dict[tuple[Any, ...], dict[str, Any]] = {}
         for trace_id, key, value, source, verified, at in values:
             row = {
@@ -103,7 +166,8 @@ class Sightings:
             known["first_seen"] = min(known["first_seen"], at)
             known["last_seen"] = max(known["last_seen"], at)
         conflict = _seen("profile_value") | {"verified": "excluded.verified OR profile_value.verified"}
-        await insert_rows(self._session, profile_value, [rows[k] for k in sorted(rows)], on_conflict=conflict)
+        await self._put(profile_value, rows, lambda key: key[0] in fresh, conflict)
+        return rows
 
     async def name_anew(self, traces: Collection[UUID]) -> None:
         """The traces are found by the words of the names on record, and by no others."""
@@ -116,9 +180,9 @@ class Sightings:
             await self._session.execute(sa.delete(name_token).where(among(c.trace_id, over)))
         await self.add_words({each for each in words if each not in found or each[1] in over})
 
-    async def add_words(self, words: Collection[tuple[str, UUID]]) -> None:
-        rows = [{"token": word, "trace_id": trace_id} for word, trace_id in sorted(words)]
-        await insert_rows(self._session, name_token, rows, on_conflict="nothing")
+    async def add_words(self, words: Collection[tuple[str, UUID]], *, fresh: Collection[UUID] = ()) -> None:
+        rows = {(word, trace_id): {"token": word, "trace_id": trace_id} for word, trace_id in words}
+        await self._put(name_token, rows, lambda key: key[1] in fresh, "nothing")
 
     async def values_of(self, traces: Collection[UUID]) -> list[ProfileValue]:
         c = profile_value.c
@@ -216,7 +280,7 @@ def _merge_identifier(rows: dict[UUID, dict[str, Any]], c: Carried, at: datetime
     row = {
         "identifier_id": c.identifier_id,
         "scheme": c.scheme,
-        "value": c.value[:300],
+        "value": c.value[:LONGEST_IDENTIFIER],
         "shared": False,
         "first_seen": at,
     }

@@ -23,25 +23,43 @@ from identity.uow import IdentityUnitOfWork
 
 async def see_people(told: Sequence[Any], *, uow: IdentityUnitOfWork, company: Company, now: datetime) -> None:
     """Take in what channels saw of people, and decide whose traces those are. Does not commit; the caller holds the decisions."""
-    seen = [data for data in told if isinstance(data, PersonSeen)]
-    touched = await _see(seen, uow, company, now)
-    nobodys = [(each.trace_id, c) for each in seen for c in given_in(each) if is_blocked(c, company)]
+    seen = [(sighting_of(data, company), data) for data in told if isinstance(data, PersonSeen)]
+    gone = [data for data in told if isinstance(data, PersonUnseen)]
+    touched = await _see(seen, uow, company, now, told_at_once=not gone)
+    less = [event for sighting, event in seen if len(sighting.carried) < len(event.identifiers)]
+    nobodys = [(each.trace_id, c) for each in less for c in given_in(each) if is_blocked(c, company)]
     await bite([blocked(c, trace_id=trace_id, at=now) for trace_id, c in nobodys], uow=uow)
     await uow.knowledge.note_cases([data for data in told if isinstance(data, CaseMoved)])
-    for data in told:
-        if isinstance(data, PersonUnseen):
-            touched |= await unsee(data, uow, company, now)
+    for data in gone:
+        touched |= await unsee(data, uow, company, now)
     await tell_profiles(touched, uow=uow, company=company, now=now)
 
 
-async def _see(seen: Sequence[PersonSeen], uow: IdentityUnitOfWork, company: Company, now: datetime) -> set[UUID]:
-    sightings = await _new_sightings(seen, uow, company)
+async def _see(
+    seen: Sequence[tuple[Sighting, PersonSeen]],
+    uow: IdentityUnitOfWork,
+    company: Company,
+    now: datetime,
+    *,
+    told_at_once: bool,
+) -> set[UUID]:
+    """Gives the customers who are to be told of. `told_at_once`: newcomers are not among them, since nothing follows."""
+    sightings = await _not_counted(seen, uow)
     if not sightings:
         return set()
     likeness = await learn_likeness([sighting for sighting, _ in sightings], uow=uow, company=company)
     desk = Desk(uow, company, now, likeness=likeness)
     await desk.open([sighting for sighting, _ in sightings])
-    await uow.sightings.add([sighting for sighting, _ in sightings], at=now)
+    lessons = await uow.sightings.add(
+        [sighting for sighting, _ in sightings],
+        at=now,
+        fresh=desk.fresh,
+        settled=desk.settled,
+        unheard=desk.world.unheard,
+    )
+    if told_at_once:
+        more = {sighting.trace_id for sighting, event in sightings if event.facts or event.asked}
+        desk.lessons = {trace_id: lesson for trace_id, lesson in lessons.items() if trace_id not in more}
     await uow.knowledge.add(fact for _, event in sightings for fact in facts_of(event, company))
     await uow.knowledge.put(
         (Put(event.trace_id, question, "asked", event.occurred_at), event.touchpoint_id)
@@ -50,22 +68,20 @@ async def _see(seen: Sequence[PersonSeen], uow: IdentityUnitOfWork, company: Com
     )
     await desk.close()
     came = {desk.owner(sighting.trace_id) for sighting, event in sightings if not event.backfill}
-    back = await _back_from_the_archive({owner for owner in came if owner is not None}, uow, now)
+    back = await _back_from_the_archive({owner for owner in came if owner is not None} - desk.told, uow, now)
     telling = {s.trace_id for s, event in sightings if s.profile or event.facts or event.asked} | desk.news
     owners = {desk.owner(trace_id) for trace_id in telling}
-    return desk.touched | back | {owner for owner in owners if owner is not None}
+    return (desk.touched | back | {owner for owner in owners if owner is not None}) - desk.told
 
 
-async def _new_sightings(
-    seen: Sequence[PersonSeen], uow: IdentityUnitOfWork, company: Company
+async def _not_counted(
+    seen: Sequence[tuple[Sighting, PersonSeen]], uow: IdentityUnitOfWork
 ) -> list[tuple[Sighting, PersonSeen]]:
     """Those not counted before. Where every identifier is nobody's, there is no one to know."""
-    if not seen:
-        return []
-    known = await uow.sightings.known({each.touchpoint_id for each in seen})
-    latest = {each.touchpoint_id: each for each in seen if each.touchpoint_id not in known}
-    read = [(sighting_of(each, company), each) for each in latest.values()]
-    return [(sighting, event) for sighting, event in read if sighting.carried]
+    latest = {event.touchpoint_id: (sighting, event) for sighting, event in seen}
+    for touchpoint_id in await uow.sightings.known(latest):
+        latest.pop(touchpoint_id)
+    return [(sighting, event) for sighting, event in latest.values() if sighting.carried]
 
 
 def facts_of(seen: PersonSeen, company: Company) -> Iterable[Fact]:
@@ -121,8 +137,8 @@ async def _compare_anew(
 
 async def _back_from_the_archive(customers: Collection[UUID], uow: IdentityUnitOfWork, now: datetime) -> set[UUID]:
     """Those of the customers whom we had put aside, and who have come back by themselves: they are active again."""
-    found = await uow.customers.get_all(customers)
-    archived = [each for _, each in sorted(found.items()) if each.state == "archived"]
+    found = await uow.customers.get_all(await uow.customers.archived(customers))
+    archived = [each for _, each in sorted(found.items())]
     for each in archived:
         back = replace(each, state="active", revision=next_revision(each.revision, now))
         await uow.customers.change(each.customer_id, state=back.state, revision=back.revision)

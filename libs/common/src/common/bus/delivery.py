@@ -162,7 +162,7 @@ class Delivery:
                     if attempt == tries:
                         log.exception("event_failed", consumer=self.consumer.name, event_id=str(batch[0][1].id))
                         raise
-                    await asyncio.sleep(0.02 * attempt)
+                    await asyncio.sleep(0.005 * attempt)
                 else:
                     return
         finally:

@@ -205,3 +205,13 @@ def test_many_words_are_compared_as_few_are(monkeypatch):
     monkeypatch.setattr(comparing, "MANY", 0)
     many = Comparer(columns).compare(left, right)
     assert (few.levels == many.levels).all()
+
+
+def test_how_rare_a_name_is_does_not_hang_on_who_stands_first_in_the_file():
+    one, other = person("Ana Maria Lopez Ruiz"), person("Maria Ana Ruiz Lopez")
+    many = [person("Maria Ana Ruiz Lopez")] * 5 + [person("Otilia Bahamon")] * 5
+    first = Comparer(Columns.of([one, other, *many])).compare(np.array([0]), np.array([1]))
+    last = Comparer(Columns.of([*many, other, one])).compare(np.array([11]), np.array([10]))
+    assert (first.levels == last.levels).all()
+    assert first.rarity.any()
+    assert (first.rarity == last.rarity).all()

@@ -235,8 +235,8 @@ class Comparer:
         known = self.frequencies
         told = _LEVEL[("given_names", "surnames")[place]]
         rarity = np.zeros(len(level))
-        exact = level == told["exact"]
-        rarity[exact] = known.joined[place].bits(np.minimum(joined_a[exact], joined_b[exact]))
+        exact = np.flatnonzero((level == told["exact"]) & (joined_a > 0) & (joined_b > 0))
+        rarity[exact] = known.joined[place].commoner(joined_a[exact], joined_b[exact])  # the same words in two orders
         partly = np.flatnonzero((level == told["part"]) | (level == told["one-of-two"]))
         rarity[partly] = known.words[place].bits(
             _agreed(a[partly][:, 2 * place : 2 * place + 2], b[partly][:, 2 * place : 2 * place + 2])

@@ -75,9 +75,9 @@ async def measured(url: str, *, people: int, rounds: int) -> dict[str, float]:
         """The lookup of the traces alone, and the whole decision, of a transaction that is rolled back."""
         sightings = [sighting_of(event.data, company) for event in events]
         async with IdentityUnitOfWork(database) as uow:
-            await uow.links.trails([sightings[0].trace_id])
+            await uow.links.standing([sightings[0].trace_id])
             begun = time.perf_counter()
-            await uow.links.trails({each.trace_id for each in sightings})
+            await uow.links.standing({each.trace_id for each in sightings})
             looked = time.perf_counter() - begun
             begun = time.perf_counter()
             await Desk(uow, company, utc_now()).open(sightings)

@@ -32,9 +32,15 @@ class Links:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def standing(self, traces: Collection[UUID]) -> dict[UUID, tuple[UUID | None, Sequence[str]]]:
-        """Whose each of the traces is, and by which names it goes; those that are not known are left out."""
-        rows = await find_rows(self._session, trace, ("trace_id", "customer_id", "names"), {"trace_id": [*traces]})
+    async def standing(
+        self, traces: Collection[UUID], *, by_name: bool = True
+    ) -> dict[UUID, tuple[UUID | None, Sequence[str]]]:
+        """Whose each of the traces is, and by which names it goes where that is asked; those that are not known are left out."""
+        keys = {"trace_id": list(traces)}
+        if not by_name:
+            known = await find_rows(self._session, trace, ("trace_id", "customer_id"), keys)
+            return {trace_id: (owner, ()) for trace_id, owner in known}
+        rows = await find_rows(self._session, trace, ("trace_id", "customer_id", "names"), keys)
         # the driver of PostgreSQL leaves JSON as it is, and nearly all of it is what says that there is nothing
         return {trace_id: (owner, () if names == "[]" else _words(names)) for trace_id, owner, names in rows}
 

@@ -73,7 +73,8 @@ class Desk:
         """Read the neighbourhood of the sightings and decide on each of their traces that something new is known of."""
         for sighting in sightings:
             self._seen.setdefault(sighting.trace_id, []).append(sighting)
-        self.settled = await self._settle(await self.uow.links.standing(self._seen))
+        by_name = any(sighting.profile for sighting in sightings)
+        self.settled = await self._settle(await self.uow.links.standing(self._seen, by_name=by_name))
         told = (
             [each for each in sightings if each.trace_id not in self.settled]
             if len(self.settled) < len(self._seen)

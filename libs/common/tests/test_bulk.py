@@ -139,3 +139,11 @@ async def test_keys_that_lead_to_no_row_are_told_by_their_places(things: Databas
             3,
         ]
         assert await without_row(uow.session, thing, {"id": []}) == []
+
+
+@pytest.mark.parametrize("value", [2, 0.5, -7, True, "2", [2]])
+async def test_a_json_value_may_be_a_number_alone(things: Database, value: Any) -> None:
+    async with UnitOfWork(things) as uow:
+        await insert_rows(uow.session, thing, [row(1, body=value)])
+        await uow.commit()
+    assert [each["body"] for each in await stored(things)] == [value]

@@ -18,7 +18,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from common.db import UtcDateTime
+from common.db import UtcDateTime, from_json
 
 Conflict = Literal["fail", "nothing"] | Mapping[str, str]
 
@@ -193,7 +193,7 @@ def _read_moment(value: str) -> datetime:
 
 # In the order of asking: a subclass before its base.
 _KINDS: tuple[tuple[type[TypeEngine[Any]], _Kind], ...] = (
-    (JSON, _Kind("text", None, orjson.loads)),
+    (JSON, _Kind("text", None, from_json)),
     (Uuid, _Kind("uuid", attrgetter("hex"), UUID)),
     (UtcDateTime, _Kind("timestamptz", _moment, _read_moment)),
     (Boolean, _Kind("boolean", None, bool)),

@@ -268,7 +268,12 @@ def _postgresql(url: str, pool_size: int, *, search_path: str = "") -> AsyncEngi
 
 
 def _json() -> dict[str, Any]:
-    return {"json_serializer": lambda value: orjson.dumps(value).decode(), "json_deserializer": orjson.loads}
+    return {"json_serializer": lambda value: orjson.dumps(value).decode(), "json_deserializer": from_json}
+
+
+def from_json(value: Any) -> Any:
+    """A stored JSON value. SQLite gives back a number that stands alone as a number."""
+    return value if isinstance(value, int | float) else orjson.loads(value)
 
 
 def upsert(table: Table, dialect: str) -> Any:

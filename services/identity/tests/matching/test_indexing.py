@@ -16,7 +16,7 @@ from common.timers import Timer
 from identity.linking.models import decision
 from identity.matching import indexing
 from identity.matching.blocking import keys_of
-from identity.matching.indexing import MATCH_INDEX, NEVER, WHOLE, index_on
+from identity.matching.indexing import MATCH_INDEX, NEVER, WHOLE, index_if_other, index_on
 from identity.matching.models import match_key, match_record
 from identity.matching.records import FORM, written
 from identity.settings import IdentitySettings
@@ -196,7 +196,7 @@ async def test_it_waits_for_whoever_takes_in(identity: Identity) -> None:
         pytest.skip("one writer: nobody is under way while another writes")
     await crowd(identity)
     await take_away(identity)
-    await prepare(runtime(identity))
+    await index_if_other(uow=identity.uow(), clock=identity.clock)
     moved = seen("account:shop:c3", name=people(4)[3], profile={"city": "Pasto"})
     async with identity.uow() as uow:
         await uow.lock_decisions()

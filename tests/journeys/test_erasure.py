@@ -278,7 +278,8 @@ async def told_by(world: World, service: str) -> list[Entry]:
         return await read(session, after=Position(), limit=5_000)
 
 
-@pytest.mark.parametrize("reference", ["partner:acme:ZQ-1001", "account:club:ZQ-1001"])  # on his trace, and on a new one
+# On his trace, and on a new one.
+@pytest.mark.parametrize("reference", ["partner:acme:ZQ-1001", "account:club:ZQ-1001"])
 async def test_what_was_recorded_and_identity_had_not_heard_of_is_found_and_erased_as_well(world, reference):
     customer_id = await his_life(world)
     late = touchpoint(world, 300, reference, "email:zacarias@example.com")

@@ -240,7 +240,7 @@ class Checker:
                 found = (await session.execute(sa.select(parked_table))).mappings().all()
                 books.parked[name] = [dict(row) for row in found]
         async with IdentityUnitOfWork(databases["identity"], reading=True) as uow:
-            books.erased = dict((await uow.session.execute(sa.select(erased_table))).tuples().all())
+            books.erased = {row[0]: row[1] for row in (await uow.session.execute(sa.select(erased_table))).all()}
             active = [r["customer_id"] for r in books.tables["identity.customer"] if r["state"] == "active"]
             books.dossiers = await uow.customers.dossiers(active)
         return books
@@ -281,7 +281,7 @@ async def backlog(databases: Mapping[str, Database]) -> dict[str, tuple[int, int
     without = sa.select(outbox_table.c.id, outbox_table.c.type).where(outbox_table.c.payload.contains(EMPTIED))
     for database in databases.values():
         async with database.session(reading=True) as session:
-            told.update(dict((await session.execute(by_kind)).tuples().all()))
+            told.update({row[0]: row[1] for row in (await session.execute(by_kind)).all()})
             gone = (await session.execute(without)).all()
             told.subtract(row.type for row in gone)
             emptied += [row.id for row in gone]

@@ -250,8 +250,8 @@ class Run:
             while (due := begun + number * step) <= now and number < last:
                 if number == warm:
                     self.begin_anew(due)
-                if self._idle:
-                    self._send(self._idle.popleft(), due)  # in turn: one that rests too long is closed by the server
+                if (connection := self._resting()) is not None:
+                    self._send(connection, due)
                 else:
                     self._due.append(due)
                 number += 1
@@ -259,6 +259,14 @@ class Run:
         deadline = time.perf_counter() + PATIENCE
         while self._due and time.perf_counter() < deadline:
             await asyncio.sleep(0.005)
+
+    def _resting(self) -> "Connection | None":
+        """The one that has rested longest: the server closes those that rest too long, and of that we may not have heard yet."""
+        while self._idle:
+            connection = self._idle.popleft()
+            if connection.is_open:
+                return connection
+        return None
 
     async def _connect(self) -> "Connection":
         loop = asyncio.get_running_loop()
@@ -292,6 +300,10 @@ class Connection(asyncio.Protocol):
         self._keeps_body = run.plan.bodies.batch > 0
         self._closing = False
         self.waiting = False
+
+    @property
+    def is_open(self) -> bool:
+        return not self._transport.is_closing()
 
     def send(self, data: bytes, begun: float) -> None:
         self._begun = begun

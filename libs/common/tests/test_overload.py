@@ -77,6 +77,27 @@ async def test_where_requests_stay_too_long_only_as_many_come_in_as_leave_and_al
     assert await crowd(300, 0.6) == 0
 
 
+@pytest.mark.parametrize(("leave", "refused"), [(4, True), (40, False)])
+async def test_a_queue_that_will_take_too_long_is_known_before_anybody_has_waited_for_so_long(
+    leave: int, *, refused: bool
+) -> None:
+    """Many are inside, and in each half second so many leave, none of whom has been there for more than a second."""
+    watch = Watch()
+    door, _ = gate(watch)
+    inside = [await door.admit(0).__aenter__() for _ in range(120)]
+    for step in (0.49, 0.01, 0.49, 0.01):
+        watch.now += step
+        for passage in [inside.pop() for _ in range(leave // 2)]:
+            await passage.__aexit__(None, None, None)
+    if refused:
+        with pytest.raises(Overloaded):
+            door.admit(0)
+    else:
+        inside.append(await door.admit(0).__aenter__())
+    for passage in inside:
+        await passage.__aexit__(None, None, None)
+
+
 async def test_whoever_waits_for_a_database_that_does_not_answer_is_sent_away_and_a_slow_answer_is_waited_for() -> None:
     answers = True
 

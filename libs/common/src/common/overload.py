@@ -33,8 +33,8 @@ class Gate:
     """Lets requests in, one `Passage` each, and refuses what would only wait.
 
     Three limits: `most_requests` in flight and `most_bytes` of their bodies bound the memory; and where requests stay longer
-    than `longest_wait` seconds on average, only as many are let in as leave in that time (Little's law), so that the ones
-    that are let in are answered. A request that is refused costs a tenth of one that is not.
+    than `longest_wait` seconds on average, or will, since more are inside than leave in that time (Little's law), only so many
+    are let in, so that the ones that are let in are answered. A request that is refused costs a tenth of one that is not.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class Gate:
         self._judged_at = clock()
         self._done = 0
         self._seconds = 0.0
+        self._fewest_inside = 0
         self._watch: asyncio.Task[None] | None = None
 
     def admit(self, size: int) -> "Passage":
@@ -88,6 +89,7 @@ class Gate:
         self._metrics.in_flight.set(len(self._inside))
         self._done += 1
         self._seconds += now - passage.since
+        self._fewest_inside = min(self._fewest_inside, len(self._inside))
         if now - self._judged_at >= JUDGED_EVERY:
             self._judge(now)
 
@@ -98,12 +100,14 @@ class Gate:
         self._bytes += size
 
     def _judge(self, now: float) -> None:
-        if self._seconds / self._done > self._longest_wait:
-            leaving = self._done / (now - self._judged_at)
-            self._limit = min(self._most_requests, max(FEWEST, int(leaving * self._longest_wait)))
+        in_time = self._done / (now - self._judged_at) * self._longest_wait  # so many leave in it
+        has_queue = self._fewest_inside >= FEWEST // 2  # all the time; or few leave because few have come
+        if self._seconds / self._done > self._longest_wait or (has_queue and len(self._inside) > in_time):
+            self._limit = min(self._most_requests, max(FEWEST, int(in_time)))
         else:
             self._limit = min(self._most_requests, self._limit * 2)
         self._judged_at, self._done, self._seconds = now, 0, 0.0
+        self._fewest_inside = len(self._inside)
 
     async def _look_after(self, probe: Probe) -> None:
         """While requests are inside: those that have waited for long are sent away once the database does not answer."""

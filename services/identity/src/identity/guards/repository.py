@@ -40,19 +40,6 @@ class Guards:
         )
         return set((await self._session.scalars(query)).all())
 
-    async def reached_by(self, identifiers: Collection[UUID]) -> set[UUID]:
-        """The customers whose traces carry one of the identifiers."""
-        if not identifiers:
-            return set()
-        ti, t = trace_identifier.c, trace.c
-        query = (
-            sa.select(t.customer_id)
-            .select_from(trace.join(trace_identifier, ti.trace_id == t.trace_id))
-            .where(among(ti.identifier_id, identifiers), t.customer_id.is_not(None))
-            .distinct()
-        )
-        return set((await self._session.scalars(query)).all())
-
     async def gathered(self, customers: Collection[UUID], *, since: datetime) -> list[tuple[UUID, str, datetime]]:
         """Customer, scheme and moment of each identifier that a customer is first seen with since then."""
         ti, t = trace_identifier.c, trace.c

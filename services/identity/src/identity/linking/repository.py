@@ -108,7 +108,7 @@ class Links:
             if c.scheme not in ("device", "customer") and c.identifier_id not in world.unheard | world.barred
         ]  # fmt: skip
         named = {_uuid(c.value) for c in carried.values() if c.scheme == "customer"} - {None}
-        reached = await self._owners(usable) | {t.customer_id for t in given if t.customer_id}
+        reached = await self.reached_by(usable) | {t.customer_id for t in given if t.customer_id}
         if beside:
             reached |= {each for each in (await self.owners_of_traces(beside)).values() if each is not None}
         await self.add_customers(world, reached | {each for each in named if each is not None})
@@ -145,8 +145,11 @@ class Links:
         for trail in (await self.trails_of_customers(present)).values():
             world.put(trail)
 
-    async def _owners(self, identifiers: Collection[UUID]) -> set[UUID]:
-        """Whose traces carry one of them. In two steps: joined, all traces would be read as soon as many are asked for."""
+    async def reached_by(self, identifiers: Collection[UUID]) -> set[UUID]:
+        """The customers whose traces carry one of the identifiers.
+
+        In two steps: joined, all traces would be read as soon as many are asked for.
+        """
         asked = {"identifier_id": list(identifiers)}
         carrying = {row.trace_id for row in await find_rows(self._session, trace_identifier, ("trace_id",), asked)}
         owners = await self.owners_of_traces(carrying) if carrying else {}

@@ -201,7 +201,7 @@ async def _add_entangled(past: Past, uow: IdentityUnitOfWork) -> None:
         old = {trace: trail for trace, trail in around.items() if trace not in new}
         past.present |= old
         past.grounds |= {trace: Grounds(trail.customer_id, trail.proof, trail.via) for trace, trail in old.items()}
-        silent = await uow.links.trails_of_customers(await uow.guards.reached_by(usable))
+        silent = await uow.links.trails_of_customers(await uow.links.reached_by(usable))
         around |= {trace: trail for trace, trail in silent.items() if trace not in walked}
 
 
@@ -236,7 +236,7 @@ async def _tell_again(past: Past, desk: Desk) -> None:
     # what too many share since then told who is who until it came to that, which is found again on the way
     lately = await uow.guards.shared_since(merge.at, desk.world.barred)
     desk.world.barred -= lately
-    await uow.links.add_customers(desk.world, await uow.guards.reached_by(lately))
+    await uow.links.add_customers(desk.world, await uow.links.reached_by(lately))
     at_work = {each for decision in (merge, *past.by_rules) for each in (decision.survivor, decision.absorbed) if each}
     await uow.links.add_customers(desk.world, at_work | past.young)
     for left, right in await uow.links.kept_apart(desk.world.trails.keys()):

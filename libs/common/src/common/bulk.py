@@ -296,12 +296,7 @@ async def find_rows(
         return []
     dialect = session.get_bind().dialect.name
     question = _question(dialect, table, tuple(columns), tuple(keys), where)
-    arrays = [
-        list(some) if encode is None else [None if one is None else encode(one) for one in some]
-        for some, encode in zip(values, question.encoders, strict=True)
-    ]
-    sent = tuple(arrays) if dialect == "postgresql" else (_dumped(list(zip(*arrays, strict=True))),)
-    rows = (await (await session.connection()).exec_driver_sql(question.sql, sent)).all()
+    rows = await _ask(session, question.sql, values, question.encoders)
     if dialect == "postgresql":
         return list(rows)
     return [
@@ -312,22 +307,43 @@ async def find_rows(
 
 @lru_cache(maxsize=200)
 def _question(dialect: str, table: Table, columns: tuple[str, ...], keys: tuple[str, ...], where: str) -> _Question:
-    asked, kinds = ", ".join(_quoted(keys)), [_kind(table.c[key].type) for key in keys]
     shown = ", ".join(f't."{column}"' for column in columns)
+    source, condition, encoders = _keyed(dialect, table, keys, where)
+    decoders: list[Callable[[Any], Any] | None] = []
+    if dialect == "postgresql":
+        # OFFSET 0: key by key. A plan made while the table was small would read all of it for ever after.
+        found = f'CROSS JOIN LATERAL (SELECT * FROM "{table.name}" t WHERE {condition} OFFSET 0) t'  # noqa: S608
+        sql = f"SELECT {shown} FROM {source} {found}"  # noqa: S608
+    else:
+        sql = f'SELECT {shown} FROM {source} CROSS JOIN "{table.name}" t WHERE {condition}'  # noqa: S608
+        decoders = [_kind(table.c[column].type).from_sqlite for column in columns]
+    return _Question(sql, encoders, tuple(decoders), namedtuple("Found", columns))  # noqa: PYI024
+
+
+def _keyed(
+    dialect: str, table: Table, keys: tuple[str, ...], where: str
+) -> tuple[str, str, tuple[Callable[[Any], Any] | None, ...]]:
+    """The keys as a table `k`, each with its `ordinal` from 1, the condition on a row `t`, and how the keys are sent."""
+    asked, kinds = ", ".join(_quoted(keys)), [_kind(table.c[key].type) for key in keys]
     condition = where or " AND ".join(f't."{key}" = k."{key}"' for key in keys)
     if dialect == "postgresql":
         arrays = ", ".join(f"${i}::{kind.postgresql}[]" for i, kind in enumerate(kinds, start=1))
-        # OFFSET 0: key by key. A plan made while the table was small would read all of it for ever after.
-        source = f'unnest({arrays}) AS k({asked}) CROSS JOIN LATERAL (SELECT * FROM "{table.name}" t WHERE {condition} OFFSET 0) t'  # noqa: S608
-        sql = f"SELECT {shown} FROM {source}"  # noqa: S608
-        encoders: list[Callable[[Any], Any] | None] = [None] * len(keys)
-        decoders: list[Callable[[Any], Any] | None] = []
-    else:
-        parts = ", ".join(f"json_extract(value, '$[{i}]') AS \"{key}\"" for i, key in enumerate(keys))
-        sql = f'SELECT {shown} FROM (SELECT {parts} FROM json_each(?)) k CROSS JOIN "{table.name}" t WHERE {condition}'  # noqa: S608
-        encoders = [kind.to_sqlite for kind in kinds]
-        decoders = [_kind(table.c[column].type).from_sqlite for column in columns]
-    return _Question(sql, tuple(encoders), tuple(decoders), namedtuple("Found", columns))  # noqa: PYI024
+        return f"unnest({arrays}) WITH ORDINALITY AS k({asked}, ordinal)", condition, (None,) * len(keys)
+    parts = ", ".join(f"json_extract(value, '$[{i}]') AS \"{key}\"" for i, key in enumerate(keys))
+    source = f"(SELECT key + 1 AS ordinal, {parts} FROM json_each(?)) k"  # noqa: S608
+    return source, condition, tuple(kind.to_sqlite for kind in kinds)
+
+
+async def _ask(
+    session: AsyncSession, sql: str, values: Sequence[list[Any]], encoders: Sequence[Callable[[Any], Any] | None]
+) -> Sequence[Any]:
+    arrays = [
+        list(some) if encode is None else [None if one is None else encode(one) for one in some]
+        for some, encode in zip(values, encoders, strict=True)
+    ]
+    is_postgresql = session.get_bind().dialect.name == "postgresql"
+    sent = tuple(arrays) if is_postgresql else (_dumped(list(zip(*arrays, strict=True))),)
+    return (await (await session.connection()).exec_driver_sql(sql, sent)).all()
 
 
 async def without_row(
@@ -337,32 +353,18 @@ async def without_row(
     values = list(keys.values())
     if not values or not values[0]:
         return []
-    dialect = session.get_bind().dialect.name
-    sql, encoders = _lacking(dialect, table, tuple(keys), where)
-    arrays = [
-        list(some) if encode is None else [None if one is None else encode(one) for one in some]
-        for some, encode in zip(values, encoders, strict=True)
-    ]
-    sent = tuple(arrays) if dialect == "postgresql" else (_dumped(list(zip(*arrays, strict=True))),)
-    return [row[0] for row in (await (await session.connection()).exec_driver_sql(sql, sent)).all()]
+    sql, encoders = _lacking(session.get_bind().dialect.name, table, tuple(keys), where)
+    return [row[0] for row in await _ask(session, sql, values, encoders)]
 
 
 @lru_cache(maxsize=200)
 def _lacking(
     dialect: str, table: Table, keys: tuple[str, ...], where: str
 ) -> tuple[str, tuple[Callable[[Any], Any] | None, ...]]:
-    asked, kinds = ", ".join(_quoted(keys)), [_kind(table.c[key].type) for key in keys]
-    condition = where or " AND ".join(f't."{key}" = k."{key}"' for key in keys)
-    if dialect == "postgresql":
-        arrays = ", ".join(f"${i}::{kind.postgresql}[]" for i, kind in enumerate(kinds, start=1))
-        source, place = f"unnest({arrays}) WITH ORDINALITY AS k({asked}, place)", "k.place - 1"
-    else:
-        parts = ", ".join(f"json_extract(value, '$[{i}]') AS \"{key}\"" for i, key in enumerate(keys))
-        source, place = f"(SELECT key AS place, {parts} FROM json_each(?)) k", "k.place"  # noqa: S608
+    source, condition, encoders = _keyed(dialect, table, keys, where)
     # LIMIT 1 OFFSET 0: key by key, as in `_question`.
     found = f'SELECT 1 FROM "{table.name}" t WHERE {condition} LIMIT 1 OFFSET 0'  # noqa: S608
-    encoders = [None if dialect == "postgresql" else kind.to_sqlite for kind in kinds]
-    return f"SELECT {place} FROM {source} WHERE NOT EXISTS ({found}) ORDER BY 1", tuple(encoders)  # noqa: S608
+    return f"SELECT k.ordinal - 1 FROM {source} WHERE NOT EXISTS ({found}) ORDER BY 1", encoders  # noqa: S608
 
 
 class Many(TypeDecorator[Sequence[Any]]):

@@ -26,6 +26,7 @@ REASONS = {
     "identity.privacy.rectifying": "Putting a value right writes; forgetting takes out: together they would be one long file.",
     "identity.reach": "Who may reach whom is one rule for all routes.",
     "identity.sightings.renewing": "Work of the worker over all identifiers, apart from what a channel tells.",
+    "identity.upgrading": "What an upgrade has gone through once, for the index of matching and for identifiers.",
     "identity.republish": "A command of the service, beside its worker.",
     "interactions.republish": "A command of the service, beside its worker.",
     "interactions.journal": "Written after the answer has left, by several features.",

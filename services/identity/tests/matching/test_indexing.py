@@ -16,12 +16,13 @@ from common.timers import Timer
 from identity.linking.models import decision
 from identity.matching import indexing
 from identity.matching.blocking import keys_of
-from identity.matching.indexing import MATCH_INDEX, NEVER, WHOLE, index_if_other, index_on
+from identity.matching.indexing import MATCH_INDEX, index_if_other, index_on
 from identity.matching.models import match_key, match_record
 from identity.matching.records import FORM, written
 from identity.settings import IdentitySettings
 from identity.sightings.models import name_token, sighting
 from identity.sightings.use_cases import see_people
+from identity.upgrading import NEVER, WHOLE
 from identity.worker import create_timers, prepare
 
 from ..conftest import COMPANY, Identity, seen, unseen  # noqa: TID252

@@ -15,7 +15,8 @@ from identity.linking.models import decision, trace
 from identity.settings import IdentitySettings
 from identity.sightings import renewing
 from identity.sightings.models import identifier, sighting, trace_identifier
-from identity.sightings.renewing import NEVER, NORMAL_FORM, WHOLE, renew_on
+from identity.sightings.renewing import NORMAL_FORM, renew_on
+from identity.upgrading import NEVER, WHOLE
 from identity.worker import create_timers, prepare
 
 from ..conftest import COMPANY, SECRET, Identity, seen, unseen  # noqa: TID252

@@ -5,12 +5,10 @@ leads to him. Nobody is joined by it, as by the index of matching that is made a
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.bulk import among, insert_rows
@@ -20,46 +18,33 @@ from common.identifiers import NORMALISATION, Identifier, InvalidIdentifier, blo
 from common.timers import Timer
 from identity.sightings.models import identifier, sighting, trace_identifier
 from identity.uow import IdentityUnitOfWork
+from identity.upgrading import Passage
 
-log = structlog.get_logger()
-
-NORMAL_FORM, WHOLE = "identifiers", "whole"  # the timer, and the note of the form in which the identifiers are
+NORMAL_FORM = "identifiers"
 AT_ONCE = 500
-REST = timedelta(milliseconds=50)  # between two slices: the decisions are for those who take in and who ask
-OTHERS = timedelta(minutes=1)  # until another worker, of the version that began it, has gone on
-NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+def _passage() -> Passage:
+    return Passage(NORMAL_FORM, NORMALISATION, counted="renewed", done="identifiers_renewed")
 
 
 async def renew_if_older(*, uow: IdentityUnitOfWork, clock: Clock) -> None:
     """Have the identifiers gone through if they are in another form than today's, or in none that was noted."""
-    async with uow:
-        noted = await uow.timers.get(NORMAL_FORM, WHOLE)
-        if noted is None or noted.payload["form"] != NORMALISATION:
-            begin = {"form": NORMALISATION, "after": None, "renewed": 0}
-            await uow.timers.set(NORMAL_FORM, WHOLE, clock(), begin)
-            await uow.commit()
+    await _passage().begin_if_other(uow=uow, clock=clock)
 
 
 async def renew_on(
     due: Sequence[Timer], *, uow: IdentityUnitOfWork, clock: Clock, company: Company, secret: bytes
 ) -> None:
-    """A timer's handler: the next slice. How far it has come is committed with it. Does not commit."""
-    for timer in due:
-        if timer.payload["form"] != NORMALISATION:
-            await uow.timers.set(timer.name, timer.key, clock() + OTHERS, timer.payload)
-            continue
-        await uow.lock_decisions()  # what is told of a trace meanwhile would be overwritten
-        after, renewed = timer.payload["after"], timer.payload["renewed"]
-        slice_ = await _slice_after(UUID(after) if after else None, uow.session)
-        if slice_:
-            older = {row.identifier_id: found for row in slice_ if (found := todays(row, company)) is not None}
-            await _carry_both(older, uow.session, secret=secret)
-            place = {"form": NORMALISATION, "after": str(slice_[-1].identifier_id), "renewed": renewed + len(older)}
-            await uow.timers.set(timer.name, timer.key, clock() + REST, place)
-        else:
-            done = {"form": NORMALISATION, "done_at": clock().isoformat(), "renewed": renewed}
-            await uow.timers.set(timer.name, timer.key, NEVER, done)
-            log.info("identifiers_renewed", form=NORMALISATION, renewed=renewed)
+    """A timer's handler: the next slice. Does not commit."""
+
+    async def renew_after(after: UUID | None) -> tuple[UUID | None, int]:
+        rows = await _slice_after(after, uow.session)
+        older = {row.identifier_id: found for row in rows if (found := todays(row, company)) is not None}
+        await _carry_both(older, uow.session, secret=secret)
+        return (rows[-1].identifier_id if rows else None), len(older)
+
+    await _passage().go_on(due, renew_after, uow=uow, clock=clock)
 
 
 def todays(row: Any, company: Company) -> Identifier | None:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 from aiokafka import AIOKafkaProducer
-from sqlalchemy import insert, text
+from sqlalchemy import TextClause, insert, text
 from uuid_utils.compat import uuid7
 
 from common import access  # noqa: F401
@@ -81,9 +81,25 @@ class Bus:
             stop.set()
             await running
 
-    async def until(self, condition: Callable[[], bool], seconds: float = 20) -> None:
+    async def until(self, condition: Callable[[], bool], seconds: float = 60) -> None:
         async with asyncio.timeout(seconds):
             while not condition():
+                await asyncio.sleep(0.02)
+
+    async def read_up_to_its_end(self) -> None:
+        """Waits until whoever reads the source's log has put down that it came to its last entry."""
+        reached = text("SELECT (SELECT max(seq) FROM cursor) >= (SELECT max(seq) FROM outbox)")
+        async with asyncio.timeout(60):
+            while not await self._tells(reached):
+                await asyncio.sleep(0.02)
+
+    async def _tells(self, question: TextClause) -> bool:
+        async with UnitOfWork(self.source, reading=True) as uow:
+            return bool(await uow.session.scalar(question))
+
+    async def has_parked(self, *codes: str) -> None:
+        async with asyncio.timeout(60):
+            while not {*codes} <= {*await self.parked()}:
                 await asyncio.sleep(0.02)
 
     async def parked(self) -> list[str]:
@@ -203,8 +219,7 @@ async def test_an_unreadable_record_and_a_failing_event_are_parked_and_hold_up_n
     async with bus.running():
         await bus.tell(*(signal(one, number) for number in (12, 13, 14)))
         await bus.until(lambda: of(bus, one) == ["12", "14"])
-        await asyncio.sleep(0.3)
-    assert {"bad-json", "handler-failed"} <= set(await bus.parked())
+        await bus.has_parked("bad-json", "handler-failed")
 
 
 async def test_a_consumer_that_fails_on_everything_stops_and_parks_nothing(bus: Bus) -> None:
@@ -221,7 +236,7 @@ async def test_the_sources_retention_knows_how_far_its_reader_is(bus: Bus) -> No
     async with bus.running():
         await bus.tell(signal(one, 1), signal(one, 2))
         await bus.until(lambda: of(bus, one) == ["1", "2"])
-        await asyncio.sleep(0.3)
+        await bus.read_up_to_its_end()
     await bus.tell(signal(one, 3))
     async with UnitOfWork(bus.source) as uow:
         assert await drop_before(uow.session, NOW + timedelta(days=30)) > 0
@@ -237,7 +252,7 @@ async def test_a_source_that_has_lost_its_database_is_read_from_its_new_beginnin
     async with bus.running():
         await bus.tell(signal(one, 1), signal(one, 2))
         await bus.until(lambda: of(bus, one) == ["1", "2"])
-        await asyncio.sleep(0.3)
+        await bus.read_up_to_its_end()
     async with UnitOfWork(bus.source) as uow:
         sqlite = bus.source.dialect == "sqlite"
         emptied = (

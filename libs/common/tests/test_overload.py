@@ -115,7 +115,7 @@ async def test_whoever_waits_for_a_database_that_does_not_answer_is_sent_away_an
     began = time.monotonic()
     with pytest.raises(DatabaseAway):
         await ask(60)
-    assert time.monotonic() - began < 5.0
+    assert time.monotonic() - began < 30.0  # it would have taken a minute
 
 
 @pytest.mark.real

@@ -1,5 +1,4 @@
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -168,9 +167,8 @@ async def test_a_range_into_which_a_reader_has_come_back_is_not_dropped(database
 async def test_whoever_writes_is_not_held_up_and_what_could_not_be_done_is_done_next_time(database: Database) -> None:
     async with database.engine.begin() as reader:
         await reader.execute(text("LOCK TABLE inbox_default IN ACCESS SHARE MODE"))  # a backup, for instance
-        began = time.monotonic()
-        await retention(database, NOW).shorten()
-        assert time.monotonic() - began < 20
+        async with asyncio.timeout(60):  # it would wait for ever
+            await retention(database, NOW).shorten()
         await claimed(database, uuid7(), at=NOW)
     assert await names(database, INBOX) == ["inbox_default"]
     await retention(database, NOW).shorten()

@@ -9,13 +9,13 @@ import pytest
 from sqlalchemy import event, select
 
 from common.bus.delivery import Delivery, Record
-from common.contracts.identity import CustomerErased
+from common.contracts.identity import ContactChanged, CustomerErased
 from common.contracts.interactions import CaseMoveRetracted, ConversationMoveRetracted
 from common.contracts.service_audit import ActionMoved, EvidenceRecorded, MomentFailed
 from common.events import encode
 from common.parked import Parked
 from service_audit.actions.repository import ActionFilter
-from service_audit.observations.domain import standing
+from service_audit.observations.domain import observation_of, standing, withdrawal_of
 from service_audit.observations.models import observation
 from service_audit.worker import create_consumer, republish
 
@@ -44,6 +44,29 @@ async def test_a_redelivered_batch_is_known_by_its_claims_and_touches_nothing_el
     event.listen(engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
     await audit.hears(*events)
     assert [s for s in statements if "evidence" in s or 'INTO "observation"' in s] == []
+
+
+async def test_of_a_contact_that_is_news_nothing_is_asked_that_could_not_be_there(audit, telling):
+    seen = telling.touchpoint(conversation_id=UUID(int=9))
+    statements = []
+    engine = audit.runtime.database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    await audit.hears(seen, telling.conversation("opened", touchpoint_id=seen.touchpoint_id))
+    assert [s.split()[0] for s in statements if "observation" in s] == ["INSERT"]
+
+
+async def test_all_that_shows_something_or_takes_it_back_is_read_and_no_contact_data(audit, telling):
+    read = Delivery(create_consumer(audit.runtime), audit.runtime.database).wanted
+    told = [telling.touchpoint(), telling.conversation("opened"), telling.case("opened"), telling.commitment("made")]
+    back = [
+        telling.retracted(told[0]),
+        CaseMoveRetracted(**told[2].model_dump()),
+        ConversationMoveRetracted(**told[1].model_dump()),
+    ]
+    assert all(observation_of(telling.told(each), noted_at=telling.start) for each in told)
+    assert all(withdrawal_of(telling.told(each)) for each in back)
+    assert {each.type for each in (*told, *back)} <= read
+    assert ContactChanged.type not in read
 
 
 async def test_an_event_that_is_told_anew_under_another_id_counts_once(audit, telling):

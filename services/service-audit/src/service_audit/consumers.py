@@ -6,31 +6,35 @@ from uuid import UUID
 from common.access import apply_access
 from common.clock import Clock
 from common.contracts import identity, interactions
+from common.contracts.identity import AccessChanged, CustomerChanged, CustomerErased, LinksChanged
 from common.erasure import note_erasures, without_erased
-from common.events import Event
+from common.events import Event, EventData
 from service_audit.evidence.use_cases import lock_scopes, take_note
-from service_audit.observations.domain import hear
+from service_audit.observations.domain import HEARD, hear
 from service_audit.privacy.use_cases import forget
 from service_audit.uow import AuditUnitOfWork
 
 CONSUMER = "service-audit"
 TOPICS = (interactions.TOPIC, identity.TOPIC)
+_OF_IDENTITY: tuple[type[EventData], ...] = (LinksChanged, CustomerChanged, CustomerErased, AccessChanged)
+TYPES = frozenset(each.type for each in (*HEARD, *_OF_IDENTITY))
 
 
 async def consume(events: Sequence[Event], *, uow: AuditUnitOfWork, clock: Clock) -> None:
     """Follow identity's links, customers and credentials; gather evidence from what interactions tells."""
     now = clock()
+    heard = hear(events, noted_at=now)
     async with uow:
-        await uow.inbox.enter()
-        moments = await uow.standards.moments()
-        heard = hear(events, noted_at=now)
+        if heard.withdrawn:  # what it takes back is looked for before the claim
+            await uow.inbox.enter()
+        moments = await uow.standards.moments() if heard.seen or heard.withdrawn else {}
         await lock_scopes(heard, moments, uow=uow, beside=_erased(events))
         fresh = await uow.inbox.claim(events, consumer=CONSUMER)
         erasures = await note_erasures(fresh, uow.session)
         fresh = await without_erased(fresh, uow.session)
         data = [event.data for event in fresh]
-        await uow.customers.link(m for d in data if isinstance(d, identity.LinksChanged) for m in d.moves)
-        await uow.customers.change(d for d in data if isinstance(d, identity.CustomerChanged))
+        await uow.customers.link(m for d in data if isinstance(d, LinksChanged) for m in d.moves)
+        await uow.customers.change(d for d in data if isinstance(d, CustomerChanged))
         await apply_access(fresh, uow.session)
         await take_note(heard.among(fresh), moments, uow=uow, now=now)
         await forget(erasures, uow=uow, now=now)
@@ -39,5 +43,5 @@ async def consume(events: Sequence[Event], *, uow: AuditUnitOfWork, clock: Clock
 
 def _erased(events: Sequence[Event]) -> set[UUID]:
     """The traces that are taken out: nobody else may take note of them meanwhile."""
-    told = (event.data for event in events if isinstance(event.data, identity.CustomerErased))
+    told = (event.data for event in events if isinstance(event.data, CustomerErased))
     return {trace_id for data in told for trace_id in data.traces}

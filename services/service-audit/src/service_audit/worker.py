@@ -7,7 +7,7 @@ from common.events import Event
 from common.service import Runtime
 from common.timers import Timer
 from common.worker import TimerLoop
-from service_audit.consumers import CONSUMER, TOPICS, consume
+from service_audit.consumers import CONSUMER, TOPICS, TYPES, consume
 from service_audit.evidence.use_cases import DEADLINE, REJUDGE, deadlines_passed, go_on_judging, republish_failures
 from service_audit.scorecards.use_cases import PUBLISH, publish_due, wake_for_this_month
 from service_audit.standards.use_cases import ship_defaults
@@ -18,7 +18,7 @@ def create_consumer(runtime: Runtime) -> Consumer:
     async def handle(events: Sequence[Event]) -> None:
         await consume(events, uow=AuditUnitOfWork(runtime.database), clock=runtime.clock)
 
-    return Consumer(CONSUMER, TOPICS, handle)
+    return Consumer(CONSUMER, TOPICS, handle, types=TYPES)
 
 
 def create_timers(runtime: Runtime) -> TimerLoop:

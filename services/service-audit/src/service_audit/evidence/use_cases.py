@@ -11,7 +11,7 @@ from common.timers import Timer
 from service_audit.actions.domain import BY_ITSELF, action_for
 from service_audit.evidence.domain import Change, Evidence, UnknownCustomer, compare, judge
 from service_audit.evidence.repository import EvidenceFilter
-from service_audit.observations.domain import Heard, Observation, keys_of, placed, standing
+from service_audit.observations.domain import Heard, Observation, elsewhere, keys_of, standing
 from service_audit.standards.domain import Moment
 from service_audit.uow import AuditUnitOfWork
 
@@ -33,12 +33,13 @@ async def lock_scopes(heard: Heard, moments: Moments, *, uow: AuditUnitOfWork, b
 
 async def take_note(heard: Heard, moments: Moments, *, uow: AuditUnitOfWork, now: datetime) -> None:
     """Keep what was heard, and judge what it touches. Does not commit."""
+    new = await uow.observations.add(heard.seen)
     # What was told before of the same things: a later telling may take it out of a moment that it was in.
-    before = await uow.observations.known(keys_of(heard.seen))
-    seen = placed(heard.seen, before)
-    await uow.observations.save(seen)
+    before = await uow.observations.known(keys_of(heard.seen) - new)
+    moved = elsewhere(heard.seen, before)
+    await uow.observations.save([*(one for one in heard.seen if one.key not in new), *moved])
     await uow.observations.withdraw(heard.withdrawn)
-    touched = [*before, *seen, *await uow.observations.depending_on(heard.withdrawn)]
+    touched = [*before, *heard.seen, *moved, *await uow.observations.depending_on(heard.withdrawn)]
     await judge_cases(_cases(touched, moments), moments, uow=uow, now=now)
 
 

@@ -18,7 +18,16 @@ from common.contracts.interactions import (
     TouchpointRecorded,
     TouchpointRetracted,
 )
-from common.events import Event
+from common.events import Event, EventData
+
+# What lets us see something, and what takes something back: some of them do both.
+_SHOWS: frozenset[type[EventData]] = frozenset(
+    {TouchpointRecorded, ConversationMoved, ConversationMoveRetracted, CommitmentMoved, CaseMoved}
+)
+_TAKES_BACK: frozenset[type[EventData]] = frozenset(
+    {TouchpointRetracted, ConversationMoveRetracted, CommitmentMoved, CaseMoved, CaseMoveRetracted}
+)
+HEARD = _SHOWS | _TAKES_BACK
 
 Source = Literal["touchpoint-recorded", "conversation-moved", "commitment-moved", "case-moved"]
 SubjectKind = Literal["trace", "touchpoint", "conversation", "commitment", "case"]
@@ -75,6 +84,7 @@ FIELDS: Mapping[Source, Mapping[str, type]] = {
         "timely": bool,
     },
 }
+_PLAIN = tuple(name for name in TouchpointFigures.model_fields if name in FIELDS["touchpoint-recorded"])
 SUBJECTS: Mapping[Source, frozenset[SubjectKind]] = {
     "touchpoint-recorded": frozenset({"trace", "touchpoint", "conversation", "case"}),
     "conversation-moved": frozenset({"trace", "touchpoint", "conversation"}),
@@ -158,8 +168,8 @@ class Heard:
 
 
 def hear(events: Sequence[Event], *, noted_at: datetime) -> Heard:
-    seen = (observation_of(event, noted_at=noted_at) for event in events)
-    withdrawn = (withdrawal_of(event) for event in events)
+    seen = (observation_of(event, noted_at=noted_at) for event in events if type(event.data) in _SHOWS)
+    withdrawn = (withdrawal_of(event) for event in events if type(event.data) in _TAKES_BACK)
     return Heard([one for one in seen if one is not None], [one for one in withdrawn if one is not None])
 
 
@@ -196,8 +206,8 @@ def withdrawal_of(event: Event) -> Withdrawal | None:
     return None
 
 
-def placed(seen: Sequence[Observation], known: Sequence[Observation]) -> list[Observation]:
-    """`seen`, and those touchpoints that were told to be in another conversation since they were recorded, as they are there.
+def elsewhere(seen: Iterable[Observation], known: Iterable[Observation]) -> list[Observation]:
+    """Those touchpoints that were told to be in another conversation since they were recorded, as they are there.
 
     `known`: what is on record under the keys that `keys_of` gives. The latest telling says where a touchpoint is.
     """
@@ -205,7 +215,7 @@ def placed(seen: Sequence[Observation], known: Sequence[Observation]) -> list[Ob
     for one in (*known, *seen):
         if one.key not in latest or one.told > latest[one.key].told:
             latest[one.key] = one
-    elsewhere = [
+    return [
         replace(one, conversation_id=place.conversation_id, told=place.told)
         for one in latest.values()
         if one.source == "touchpoint-recorded"
@@ -213,7 +223,6 @@ def placed(seen: Sequence[Observation], known: Sequence[Observation]) -> list[Ob
         and place.told > one.told
         and place.conversation_id != one.conversation_id
     ]
-    return [*seen, *elsewhere]
 
 
 def keys_of(seen: Iterable[Observation]) -> set[str]:
@@ -240,9 +249,7 @@ def standing(observations: Iterable[Observation], withdrawals: Mapping[str, UUID
 def _touchpoint(data: TouchpointFigures, told: UUID, noted_at: datetime) -> Observation:
     answers = {f"{ANSWERS}{key}": value for key, value in (data.survey_answers or {}).items()}
     money = {} if data.amount is None else {"amount_minor": data.amount.minor, "currency": data.amount.currency}
-    plain = data.model_dump(
-        include=FIELDS["touchpoint-recorded"].keys() & TouchpointFigures.model_fields.keys(), exclude_none=True
-    )
+    plain = {name: value for name in _PLAIN if (value := getattr(data, name)) is not None}
     topic = {} if data.topic_code is None else {"topic": data.topic_code}
     return Observation(
         key=f"touchpoint:{data.touchpoint_id}",

@@ -15,6 +15,7 @@ from service_audit.observations.domain import SUBJECT_KINDS, Observation, Source
 from service_audit.observations.models import observation, withdrawal
 
 _COLUMNS = tuple(field.name for field in fields(Observation))
+_LATEST = if_newer("observation", [name for name in _COLUMNS if name not in ("key", "noted_at")], by="told")
 
 
 class Observations:
@@ -23,16 +24,14 @@ class Observations:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
+    async def add(self, seen: Iterable[Observation]) -> set[str]:
+        """Keep those observations that were never told before; gives their keys. The others are as they were."""
+        written = await insert_rows(self._session, observation, _rows(seen), on_conflict="nothing", returning=["key"])
+        return {row.key for row in written}
+
     async def save(self, seen: Iterable[Observation]) -> None:
         """Keep the observations; of several tellings of the same the latest counts, and the first says when it was noted."""
-        latest: dict[str, Observation] = {}
-        for one in seen:
-            known = latest.get(one.key)
-            if known is None or one.told > known.told:
-                latest[one.key] = one
-        rows = [{name: getattr(one, name) for name in _COLUMNS} for _, one in sorted(latest.items())]
-        changes = if_newer("observation", [n for n in _COLUMNS if n not in ("key", "noted_at")], by="told")
-        await insert_rows(self._session, observation, rows, on_conflict=changes)
+        await insert_rows(self._session, observation, _rows(seen), on_conflict=_LATEST)
 
     async def withdraw(self, withdrawals: Iterable[Withdrawal]) -> None:
         latest: dict[str, UUID] = {}
@@ -91,6 +90,16 @@ class Observations:
 
     async def _read(self, query: Select[Any]) -> list[Observation]:
         return [_observation(row) for row in (await self._session.execute(query)).all()]
+
+
+def _rows(seen: Iterable[Observation]) -> list[dict[str, Any]]:
+    """A row for each thing that was seen, by its latest telling, in the order in which rows are locked."""
+    latest: dict[str, Observation] = {}
+    for one in seen:
+        known = latest.get(one.key)
+        if known is None or one.told > known.told:
+            latest[one.key] = one
+    return [{name: getattr(one, name) for name in _COLUMNS} for _, one in sorted(latest.items())]
 
 
 def _observation(row: Row[Any]) -> Observation:

@@ -2,18 +2,27 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, select
+from sqlalchemy import Row, Text, cast, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.bulk import insert_rows
 from service_audit.standards.domain import Document, DocumentKind, DocumentStale, Moment, moments_of
 from service_audit.standards.models import document, document_version
 
-_compiled: dict[tuple[str, int, bytes], tuple[Moment, ...]] = {}
 MOST_COMPILED = 500
+# With every batch: bodies as they are stored, so that one which is known is not read again to find that it is.
+_c = document.c
+_CYCLES = (
+    select(_c.code, _c.version, cast(_c.body, Text), _c.written_at, _c.written_by)
+    .where(_c.kind == "cycle")
+    .order_by(_c.code)
+    .with_for_update(read=True)
+)
 
 
 class Standards:
@@ -24,9 +33,8 @@ class Standards:
 
     async def moments(self) -> dict[tuple[str, str], Moment]:
         """The moments of all cycles in service, by cycle and code. The cycles stay as they are until the transaction ends."""
-        query = select(document).where(document.c.kind == "cycle").order_by(document.c.code).with_for_update(read=True)
-        cycles = [_document(row) for row in (await self._session.execute(query)).all()]
-        return {(m.cycle, m.code): m for cycle in cycles for m in _moments(cycle)}
+        cycles = tuple(tuple(row) for row in (await self._session.execute(_CYCLES)).all())
+        return {(m.cycle, m.code): m for cycle in cycles for m in _moments(*cycle)}
 
     async def get(self, kind: DocumentKind, code: str, *, locked: bool = False) -> Document | None:
         query = select(document).where(document.c.kind == kind, document.c.code == code)
@@ -70,13 +78,9 @@ class Standards:
         await insert_rows(self._session, document_version, rows, on_conflict="nothing")
 
 
-def _moments(cycle: Document) -> tuple[Moment, ...]:
-    key = (cycle.code, cycle.version, orjson.dumps(cycle.body))
-    if key not in _compiled:
-        if len(_compiled) >= MOST_COMPILED:
-            _compiled.clear()
-        _compiled[key] = moments_of(cycle)
-    return _compiled[key]
+@lru_cache(MOST_COMPILED)
+def _moments(code: str, version: int, body: str, written_at: datetime, written_by: str) -> tuple[Moment, ...]:
+    return moments_of(Document("cycle", code, version, orjson.loads(body), written_at, written_by))
 
 
 def _document(row: Row[Any]) -> Document:

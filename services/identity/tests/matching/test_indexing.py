@@ -13,6 +13,7 @@ from common.db import outbox_table
 from common.service import Runtime
 from common.testing import settings_for
 from common.timers import Timer
+from common.upgrading import NEVER, WHOLE
 from identity.linking.models import decision
 from identity.matching import indexing
 from identity.matching.blocking import keys_of
@@ -22,7 +23,6 @@ from identity.matching.records import FORM, written
 from identity.settings import IdentitySettings
 from identity.sightings.models import name_token, sighting
 from identity.sightings.use_cases import see_people
-from identity.upgrading import NEVER, WHOLE
 from identity.worker import create_timers, prepare
 
 from ..conftest import COMPANY, Identity, seen, unseen  # noqa: TID252

@@ -11,12 +11,12 @@ from common.identifiers import NORMALISATION, Identifier, identifier_id, trace_o
 from common.service import Runtime
 from common.testing import settings_for
 from common.timers import Timer
+from common.upgrading import NEVER, WHOLE
 from identity.linking.models import decision, trace
 from identity.settings import IdentitySettings
 from identity.sightings import renewing
 from identity.sightings.models import identifier, sighting, trace_identifier
 from identity.sightings.renewing import NORMAL_FORM, renew_on
-from identity.upgrading import NEVER, WHOLE
 from identity.worker import create_timers, prepare
 
 from ..conftest import COMPANY, SECRET, Identity, seen, unseen  # noqa: TID252

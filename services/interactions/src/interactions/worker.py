@@ -17,6 +17,7 @@ from interactions.consumers import CONSUMER, TOPICS, consume, keep_what_others_s
 from interactions.settings import InteractionsSettings
 from interactions.touchpoints.domain import Speaker
 from interactions.touchpoints.models import LOG
+from interactions.touchpoints.renewing import NORMAL_FORM, renew_if_older, renew_on
 from interactions.touchpoints.schemas import read_body
 from interactions.touchpoints.use_cases import Desk, record_touchpoints
 from interactions.uow import InteractionsUnitOfWork
@@ -70,12 +71,21 @@ def create_timers(runtime: Runtime) -> TimerLoop:
     async def case_expired(due: Sequence[Timer], uow: InteractionsUnitOfWork) -> None:
         await cases.expire(due, uow=uow, clock=runtime.clock, company=runtime.company)
 
+    async def renewing(due: Sequence[Timer], uow: InteractionsUnitOfWork) -> None:
+        secret = settings_of(runtime).identifier_secret
+        await renew_on(due, uow=uow, clock=runtime.clock, company=runtime.company, secret=secret)
+
     return TimerLoop(
         runtime.database,
-        {DUE: promise_due, SETTLED: case_settled, EXPIRY: case_expired},
+        {DUE: promise_due, SETTLED: case_settled, EXPIRY: case_expired, NORMAL_FORM: renewing},
         unit_of_work=lambda: InteractionsUnitOfWork(runtime.database),
         clock=runtime.clock,
     )
+
+
+async def prepare(runtime: Runtime) -> None:
+    """What is wanted at each start: identifiers in today's form."""
+    await renew_if_older(uow=InteractionsUnitOfWork(runtime.database), clock=runtime.clock)
 
 
 def logs(runtime: Runtime) -> list[KeptLog]:

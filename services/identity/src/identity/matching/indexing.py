@@ -10,34 +10,35 @@ from uuid import UUID
 from common.clock import Clock
 from common.company import Company
 from common.timers import Timer
+from common.upgrading import Upgrade
 from identity.matching.records import FORM, Person
 from identity.matching.use_cases import read_told
 from identity.uow import IdentityUnitOfWork
-from identity.upgrading import Passage
 
 MATCH_INDEX = "match-index"
 TRACES_AT_ONCE, TELLINGS_AT_ONCE = 50, 1_000
 
 
-def _passage() -> Passage:
-    return Passage(MATCH_INDEX, FORM, counted="traces", done="match_index_made")
+def _upgrade() -> Upgrade:
+    return Upgrade(MATCH_INDEX, FORM, counted="traces", done="match_index_made")
 
 
 async def index_if_other(*, uow: IdentityUnitOfWork, clock: Clock) -> None:
     """Have the index made anew if it is in another form than today's, or in none that was noted."""
-    await _passage().begin_if_other(uow=uow, clock=clock)
+    await _upgrade().begin_if_other(uow=uow, clock=clock)
 
 
 async def index_on(due: Sequence[Timer], *, uow: IdentityUnitOfWork, clock: Clock, company: Company) -> None:
     """A timer's handler: the next slice. Does not commit."""
 
     async def index_after(after: UUID | None) -> tuple[UUID | None, int]:
+        await uow.lock_decisions()  # what is told of a trace meanwhile would be overwritten
         traces = await uow.matching.slice_after(after, traces=TRACES_AT_ONCE, tellings=TELLINGS_AT_ONCE)
         if traces:
             await _index(traces, uow=uow, company=company)
         return (traces[-1] if traces else None), len(traces)
 
-    await _passage().go_on(due, index_after, uow=uow, clock=clock)
+    await _upgrade().go_on(due, index_after, uow=uow, clock=clock)
 
 
 async def _index(traces: Collection[UUID], *, uow: IdentityUnitOfWork, company: Company) -> None:

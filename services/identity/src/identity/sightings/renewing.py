@@ -16,21 +16,21 @@ from common.clock import Clock
 from common.company import Company
 from common.identifiers import NORMALISATION, Identifier, InvalidIdentifier, blocked, identifier_id, parse_identifier
 from common.timers import Timer
+from common.upgrading import Upgrade
 from identity.sightings.models import identifier, sighting, trace_identifier
 from identity.uow import IdentityUnitOfWork
-from identity.upgrading import Passage
 
 NORMAL_FORM = "identifiers"
 AT_ONCE = 500
 
 
-def _passage() -> Passage:
-    return Passage(NORMAL_FORM, NORMALISATION, counted="renewed", done="identifiers_renewed")
+def _upgrade() -> Upgrade:
+    return Upgrade(NORMAL_FORM, NORMALISATION, counted="renewed", done="identifiers_renewed")
 
 
 async def renew_if_older(*, uow: IdentityUnitOfWork, clock: Clock) -> None:
     """Have the identifiers gone through if they are in another form than today's, or in none that was noted."""
-    await _passage().begin_if_other(uow=uow, clock=clock)
+    await _upgrade().begin_if_other(uow=uow, clock=clock)
 
 
 async def renew_on(
@@ -39,12 +39,13 @@ async def renew_on(
     """A timer's handler: the next slice. Does not commit."""
 
     async def renew_after(after: UUID | None) -> tuple[UUID | None, int]:
+        await uow.lock_decisions()  # what is told of a trace meanwhile would be overwritten
         rows = await _slice_after(after, uow.session)
         older = {row.identifier_id: found for row in rows if (found := todays(row, company)) is not None}
         await _carry_both(older, uow.session, secret=secret)
         return (rows[-1].identifier_id if rows else None), len(older)
 
-    await _passage().go_on(due, renew_after, uow=uow, clock=clock)
+    await _upgrade().go_on(due, renew_after, uow=uow, clock=clock)
 
 
 def todays(row: Any, company: Company) -> Identifier | None:

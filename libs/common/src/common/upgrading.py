@@ -10,25 +10,26 @@ import structlog
 
 from common.clock import Clock
 from common.timers import Timer
-from identity.uow import IdentityUnitOfWork
+from common.uow import UnitOfWork
 
 log = structlog.get_logger()
 
 WHOLE = "whole"  # the key of the timer
-REST = timedelta(milliseconds=50)  # between two slices: the decisions are for those who take in and who ask
+REST = timedelta(milliseconds=50)  # between two slices: the locks are for those who take in and who ask
 OTHERS = timedelta(minutes=1)  # until another worker, of the version that began it, has gone on
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 
-# Goes through what comes after an id; gives the last id, none where nothing comes, and how many of what is counted.
+# Goes through what comes after an id, under locks that it takes itself before it writes; gives the last id, none where nothing
+# comes, and how many of what is counted.
 Slice = Callable[[UUID | None], Awaitable[tuple[UUID | None, int]]]
 
 
 @dataclass(frozen=True)
-class Passage:
+class Upgrade:
     """One way through everything: `timer` names it, `form` is today's, `counted` is what the note counts, `done` the log's word at the end.
 
-    Timers that are due together are handled in the order of their names, and one that locks decisions has to come before those
-    that lock customers.
+    Timers that are due together are handled in the order of their names, and one whose slices lock has to come before those that
+    lock in a later space.
     """
 
     timer: str
@@ -36,7 +37,7 @@ class Passage:
     counted: str
     done: str
 
-    async def begin_if_other(self, *, uow: IdentityUnitOfWork, clock: Clock) -> None:
+    async def begin_if_other(self, *, uow: UnitOfWork, clock: Clock) -> None:
         """Begin, if what there is is in another form than today's, or in none that was noted."""
         async with uow:
             noted = await uow.timers.get(self.timer, WHOLE)
@@ -44,13 +45,12 @@ class Passage:
                 await uow.timers.set(self.timer, WHOLE, clock(), self._note(0, after=None))
                 await uow.commit()
 
-    async def go_on(self, due: Sequence[Timer], slice_after: Slice, *, uow: IdentityUnitOfWork, clock: Clock) -> None:
+    async def go_on(self, due: Sequence[Timer], slice_after: Slice, *, uow: UnitOfWork, clock: Clock) -> None:
         """A timer's handler: the next slice. How far it has come is committed with it. Does not commit."""
         for timer in due:
             if timer.payload["form"] != self.form:
                 await uow.timers.set(timer.name, timer.key, clock() + OTHERS, timer.payload)
                 continue
-            await uow.lock_decisions()  # what is told of a trace meanwhile would be overwritten
             after, count = timer.payload["after"], timer.payload[self.counted]
             last, more = await slice_after(UUID(after) if after else None)
             if last is not None:

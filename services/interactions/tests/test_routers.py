@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from common.auth import dev_token
+from common.direct import direct_routes
 from common.service import Runtime
 from common.testing import FIRST_KEY, TEST_SECRET, client_for
 from interactions.main import create_app
@@ -49,6 +50,11 @@ def body(world: Any, number: object = 1, **said: Any) -> dict[str, Any]:
         "identifiers": PHONE,
         **said,
     }
+
+
+def test_what_is_asked_most_goes_the_short_way(world: Any) -> None:
+    short = {f"{method} {path}" for method, path in direct_routes(app_of(world))}
+    assert short >= {f"GET {V1}/resume", f"POST {V1}/touchpoints", f"POST {V1}/touchpoints:batch"}
 
 
 async def test_taken_once_and_then_known(world: Any) -> None:

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute, iter_route_contexts
+from starlette.requests import ClientDisconnect
 
 from common import problems
 from common.access import AccessKeys
@@ -20,6 +21,7 @@ from common.backlog import Backlog
 from common.clock import Clock, utc_now
 from common.company import Company
 from common.db import Database
+from common.direct import Direct
 from common.documents import documents_router
 from common.health import PATIENCE_SECONDS, Alive, Readiness, Readings, backlog_checks, clock_agrees, database_answers
 from common.manners import Manners
@@ -99,6 +101,7 @@ def create_service(
         app.include_router(router)
     own = {route.path for router in open_routers for route in router.routes if isinstance(route, APIRoute)}
     app.state.open_paths = frozenset(own | {f"/{name}/openapi.json"})
+    app.add_middleware(Direct, service=app)
     app.add_middleware(
         Manners,
         service=name,
@@ -179,12 +182,24 @@ def metrics_of(request: Request) -> Metrics:
     return metrics
 
 
+async def body_of(request: Request) -> bytes:
+    """The body, for a route that reads it itself, without the generators that Starlette puts around it."""
+    parts: list[bytes] = []
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        parts.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
 def made_once(request: Request, name: str, make: Callable[[], Made]) -> Made:
     """What the application keeps under the name, made when it is first needed."""
-    state = request.app.state
-    if not hasattr(state, name):
-        setattr(state, name, make())
-    made: Made = getattr(state, name)
+    made: Made | None = getattr(request.app.state, name, None)
+    if made is None:
+        made = make()
+        setattr(request.app.state, name, made)
     return made
 
 

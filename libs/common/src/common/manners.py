@@ -3,12 +3,11 @@
 import asyncio
 import re
 import time
-from uuid import uuid4
 
 import structlog
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils import uuid4
 
 from common import events, problems
 from common.errors import Unavailable
@@ -17,6 +16,7 @@ from common.telemetry import Metrics, failure_of
 
 _CORRELATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,99}")
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_READ = frozenset({b"x-correlation-id", b"traceparent", b"content-length"})
 _ANSWER_HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -46,18 +46,18 @@ class Manners:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        events.correlation_id.set(_given(_CORRELATION, headers.get("x-correlation-id")) or str(uuid4()))
-        events.traceparent.set(_given(_TRACEPARENT, headers.get("traceparent")))
-        answer = _Answer(send)
+        told = _told(scope)
+        correlation = _given(_CORRELATION, told.get(b"x-correlation-id")) or str(uuid4())
+        events.correlation_id.set(correlation)
+        events.traceparent.set(_given(_TRACEPARENT, told.get(b"traceparent")))
+        answer = _Answer(send, correlation)
         started = time.perf_counter()
         try:
-            await self._handle(scope, receive, answer, headers)
+            await self._handle(scope, receive, answer, told.get(b"content-length", ""))
         finally:
             self._tell(scope, answer.status, time.perf_counter() - started)
 
-    async def _handle(self, scope: Scope, receive: Receive, answer: "_Answer", headers: Headers) -> None:
-        declared = headers.get("content-length", "")
+    async def _handle(self, scope: Scope, receive: Receive, answer: "_Answer", declared: str) -> None:
         if declared.isdigit() and (len(declared) > 18 or int(declared) > self._max_body_bytes):
             await problems.problem_response(problems.TooLarge())(scope, receive, answer)
             return
@@ -104,17 +104,18 @@ class Manners:
 class _Answer:
     """Sends on, with the headers of every answer, and remembers the status."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, correlation: str) -> None:
         self._send = send
+        self._last = (b"x-correlation-id", correlation.encode())
         self.status: int | None = None
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = message["headers"] = list(message.get("headers", ()))
+            headers = message.get("headers", ())
             own = {name for name, _ in headers}
-            headers += [header for header in _ANSWER_HEADERS if header[0] not in own]
-            headers.append((b"x-correlation-id", (events.correlation_id.get() or "").encode()))
+            ours = [header for header in _ANSWER_HEADERS if header[0] not in own]
+            message["headers"] = [*headers, *ours, self._last]
         await self._send(message)
 
 
@@ -136,6 +137,15 @@ def _limited(receive: Receive, most: int, passage: Passage) -> Receive:
         return message
 
     return limited
+
+
+def _told(scope: Scope) -> dict[bytes, str]:
+    """What is read here of the request's headers; of one that is given twice the first."""
+    told: dict[bytes, str] = {}
+    for name, value in scope["headers"]:
+        if name in _READ:
+            told.setdefault(name, value.decode("latin-1"))
+    return told
 
 
 def _given(pattern: re.Pattern[str], value: str | None) -> str | None:

@@ -54,6 +54,7 @@ class Gate:
         self._probe = probe
         self._clock = clock
         self._inside: dict[Passage, None] = {}  # in the order of arrival
+        metrics.in_flight.set_function(lambda: len(self._inside))
         self._bytes = 0
         self._limit = most_requests
         self._judged_at = clock()
@@ -78,7 +79,6 @@ class Gate:
     def _enter(self, passage: "Passage") -> None:
         self._inside[passage] = None
         self._bytes += passage.size
-        self._metrics.in_flight.set(len(self._inside))
         if self._probe is not None and (self._watch is None or self._watch.done()):
             self._watch = asyncio.create_task(self._look_after(self._probe))
 
@@ -86,7 +86,6 @@ class Gate:
         now = self._clock()
         del self._inside[passage]
         self._bytes -= passage.size
-        self._metrics.in_flight.set(len(self._inside))
         self._done += 1
         self._seconds += now - passage.since
         self._fewest_inside = min(self._fewest_inside, len(self._inside))

@@ -98,7 +98,7 @@ def configure_logging(level: str = "info") -> None:
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer(serializer=_line)],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(_STDERR),
+        logger_factory=structlog.WriteLoggerFactory(_STDERR),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(_STDERR)
@@ -132,7 +132,11 @@ def _names_a_secret(name: str) -> bool:
 
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
-        return _SECRET_VALUE.sub(_HIDDEN, value)
+        # the expression is tried at every character of every value of every line; these three are found at once
+        looks_odd = "hilo_" in value or "eyJ" in value or "@" in value
+        return _SECRET_VALUE.sub(_HIDDEN, value) if looks_odd else value
+    if value is None or isinstance(value, int | float):
+        return value
     if isinstance(value, Mapping):
         return _scrubbed(dict(value))
     if isinstance(value, list | tuple):

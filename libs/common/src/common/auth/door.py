@@ -8,6 +8,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.security import HTTPBearer
+from fastapi.security.utils import get_authorization_scheme_param
 
 from common.auth.keys import FindKey, hash_of
 from common.auth.principal import EVERYTHING, SCOPES, Principal
@@ -70,11 +71,11 @@ class Needs(HTTPBearer):
         self.scope = scope
 
     async def __call__(self, request: Request) -> Principal:  # type: ignore[override]
-        bearer = await super().__call__(request)
-        if bearer is None:
+        scheme, credential = get_authorization_scheme_param(request.headers.get("Authorization"))
+        if scheme.lower() != "bearer" or not credential:
             raise Unauthenticated("Send Authorization: Bearer with an API key or a token.")
         authenticator: Authenticator = request.app.state.authenticator
-        who = await authenticator.principal(bearer.credentials)
+        who = await authenticator.principal(credential)
         request.scope["hilo_who"] = who.log_name  # for the access log
         if not who.may(self.scope):
             raise ScopeMissing(f"The scope {self.scope} is needed.")

@@ -1,6 +1,5 @@
 """API keys: made once, shown once, kept as a keyed hash; and the first key of a deployment, which precedes every event."""
 
-import hashlib
 import hmac
 import os
 import secrets
@@ -33,7 +32,7 @@ def make_key(secret: str) -> tuple[str, str, str]:
 
 def hash_of(key: str, secret: str) -> str:
     """HMAC-SHA256 under a pepper; slow hashes are for passwords, these keys hold 192 random bits."""
-    return hmac.new(derived_key(secret, "access-keys"), key.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(derived_key(secret, "access-keys"), key.encode(), "sha256").hex()
 
 
 def first_secret(var: Path) -> str:

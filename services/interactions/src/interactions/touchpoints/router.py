@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from common.auth import Principal, needs
 from common.errors import Invalid
-from common.http import DatabaseOf, clock_of, company_of, database_of, made_once, metrics_of
+from common.http import DatabaseOf, body_of, clock_of, company_of, database_of, made_once, metrics_of
 from common.identifiers import InvalidIdentifier
 from common.problems import MEDIA_TYPE, Malformed, problem_of, problems_of
 from interactions.readers import reader_of
@@ -59,7 +59,11 @@ async def desk_of(request: Request) -> Desk:
 
 def _desk(request: Request) -> Desk:
     settings: InteractionsSettings = request.app.state.settings
-    return Desk(database_of(request), clock_of(request), company_of(request), settings.identifier_secret)
+    return made_once(
+        request,
+        "desk",
+        lambda: Desk(database_of(request), clock_of(request), company_of(request), settings.identifier_secret),
+    )
 
 
 DeskOf = Annotated[Desk, Depends(desk_of)]
@@ -110,9 +114,9 @@ async def record_touchpoint(request: Request, who: CanRecord) -> Response:
     Resend blindly: the same source and external id count once and get the first answer. What is refused is kept in the
     parked store under `parked_id`.
     """
-    given = read_body(await request.body(), speaker=speaker_of(who), company=company_of(request))
+    given = read_body(await body_of(request), speaker=speaker_of(who), company=company_of(request))
     (outcome,) = await _recorder(request).record([given])
-    _count(request, [outcome])
+    _count(request, _fate(outcome), 1)
     return _answered(outcome)
 
 
@@ -127,12 +131,16 @@ async def record_batch(request: Request, who: CanRecord) -> Response:
     """Take a JSON array, or lines of JSON (application/x-ndjson). One bad row is refused alone; the others are recorded."""
     speaker = speaker_of(who)
     read = read_body if _is_lines(request) else read_document
-    rows = _lines(await request.body()) if _is_lines(request) else _array(await request.body())
+    body = await body_of(request)
+    rows = _lines(body) if _is_lines(request) else _array(body)
     if len(rows) > MOST_ROWS:
         raise BatchTooLarge(pointer="")
     company = company_of(request)
     outcomes = await _recorder(request).record([read(row, speaker=speaker, company=company) for row in rows])
-    return _batch_answered(outcomes, _count(request, outcomes))
+    counts = Counter(map(_fate, outcomes))
+    for fate, count in counts.items():
+        _count(request, fate, count)
+    return _batch_answered(outcomes, counts)
 
 
 @router.get("/{touchpoint_id}", summary="Read a touchpoint", responses=problems_of(UnknownTouchpoint))
@@ -196,8 +204,9 @@ def _batch_answered(outcomes: list[Outcome], counts: Counter[str]) -> Response:
     return Response(orjson.dumps(body), media_type="application/json")
 
 
-def _count(request: Request, outcomes: list[Outcome]) -> Counter[str]:
-    counts = Counter("refused" if isinstance(one, Refused) else one.status for one in outcomes)
-    for outcome, count in counts.items():
-        metrics_of(request).ingested.labels(outcome, "http").inc(count)
-    return counts
+def _fate(outcome: Outcome) -> str:
+    return "refused" if isinstance(outcome, Refused) else outcome.status
+
+
+def _count(request: Request, fate: str, count: int) -> None:
+    metrics_of(request).ingested.labels(fate, "http").inc(count)

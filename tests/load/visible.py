@@ -116,7 +116,7 @@ def visible(place: Grounds, *, rounds: int, seconds: float) -> Report:
         "visible",
         f"Touchpoints in batches of ten at a steady pace; beside them {PROBERS} callers that each post a purchase and ask for the customer's resume every "
         f"{LOOK_AGAIN * 1000:.0f} ms until scoring's part has moved. For a customer who is known that is interactions, Kafka, scoring, Kafka, interactions; "
-        "one who is new goes by identity first. The probes are load too.",
+        "one who is new goes by identity first. The probes are load too, and the broker is warm.",
     )
     rows: list[list[Any]] = []
     for rate, bar in RATES.items():

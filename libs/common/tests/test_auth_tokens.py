@@ -172,8 +172,8 @@ async def test_rubbish_is_refused(rubbish):
 async def test_keys_are_fetched_once_for_many_tokens():
     provider = Provider(one="RS256")
     reader = provider.reader()
-    for _ in range(5):
-        await reader.principal(signed())
+    for number in range(5):
+        await reader.principal(signed(jti=str(number)))
     assert provider.fetches == 1
 
 
@@ -234,6 +234,85 @@ async def test_a_provider_that_answers_rubbish_counts_as_away(document):
     with pytest.raises((Unavailable, Unauthenticated)):
         await TokenReader(Settings(secret=SECRET), keys).principal(signed())
     assert provider.fetches == 0
+
+
+# --- what is remembered
+
+
+class Asked(KeySet):
+    """Counts how often a key is asked for: once for each token that is checked."""
+
+    times = 0
+
+    async def key(self, kid):
+        self.times += 1
+        return await super().key(kid)
+
+
+@pytest.fixture
+def still(monkeypatch):
+    """Time that stands until it is moved; PyJWT goes by the real one."""
+
+    class Still:
+        now = time.time()
+
+        @classmethod
+        def time(cls):
+            return cls.now
+
+        monotonic = time
+
+    monkeypatch.setattr(tokens_module, "time", Still)
+    return Still
+
+
+@pytest.fixture
+def asked():
+    return Asked(URL, client=Provider(one="RS256").client)
+
+
+async def test_a_token_is_checked_once_in_five_seconds(still, asked):
+    reader = TokenReader(Settings(secret=SECRET), asked)
+    token = signed(exp=int(still.now) + 600)
+    assert [await reader.principal(token) for _ in range(3)] == [await reader.principal(token)] * 3
+    assert asked.times == 1
+    still.now += 5.1
+    assert (await reader.principal(token)).key_id == "jwt:ana"
+    assert asked.times == 2
+
+
+async def test_what_is_remembered_of_a_token_ends_with_it(still, asked):
+    reader = TokenReader(Settings(secret=SECRET), asked)
+    token = signed(exp=int(still.now) + 2)  # it is taken for half a minute longer, by whoever checks it
+    await reader.principal(token)
+    still.now += 2.1
+    await reader.principal(token)
+    assert asked.times == 2
+
+
+async def test_who_is_remembered_is_no_other(still, asked):
+    reader = TokenReader(Settings(secret=SECRET), asked)
+    token = signed()
+    await reader.principal(token)
+    assert (await reader.principal(signed(sub="eva"))).key_id == "jwt:eva"
+    with pytest.raises(Unauthenticated):
+        await reader.principal(token[:-4] + ("AAAA" if token[-4:] != "AAAA" else "BBBB"))
+
+
+async def test_what_was_refused_is_not_remembered(still, asked):
+    reader = TokenReader(Settings(secret=SECRET), asked)
+    for _ in range(2):
+        with pytest.raises(Unauthenticated):
+            await reader.principal(signed(key=OTHER_RSA))
+    assert asked.times == 2
+
+
+async def test_no_more_tokens_are_remembered_than_there_is_room_for(still, asked, monkeypatch):
+    monkeypatch.setattr(tokens_module, "MOST_REMEMBERED", 2)
+    reader = TokenReader(Settings(secret=SECRET), asked)
+    for number in range(5):
+        await reader.principal(signed(jti=str(number)))
+    assert len(reader._remembered) <= 2
 
 
 # --- one's own, in development

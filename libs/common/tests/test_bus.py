@@ -1,6 +1,7 @@
 """One behaviour suite for both buses: what a service may rely on, whether it runs embedded or on Kafka."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -99,7 +100,7 @@ class Bus:
 
     async def has_parked(self, *codes: str) -> None:
         async with asyncio.timeout(60):
-            while not {*codes} <= {*await self.parked()}:
+            while not Counter(codes) <= Counter(await self.parked()):
                 await asyncio.sleep(0.02)
 
     async def parked(self) -> list[str]:
@@ -220,6 +221,19 @@ async def test_an_unreadable_record_and_a_failing_event_are_parked_and_hold_up_n
         await bus.tell(*(signal(one, number) for number in (12, 13, 14)))
         await bus.until(lambda: of(bus, one) == ["12", "14"])
         await bus.has_parked("bad-json", "handler-failed")
+
+
+async def test_beside_failing_events_every_subject_gets_all_of_its_own_once_and_in_order(bus: Bus) -> None:
+    subjects = [fresh_customer() for _ in range(6)]
+    bus.failing = {"507", "520", "521"}  # the topic is shared: numbers that no other test tells
+    async with bus.running():
+        await bus.tell(*(signal(subjects[number % 6], 500 + number) for number in range(36)))
+        await bus.until(lambda: len([who for who, _ in bus.seen if who in subjects]) == 33)
+        await bus.has_parked(*["handler-failed"] * 3)
+    for place, one in enumerate(subjects):
+        due = [str(number) for number in range(500 + place, 536, 6) if str(number) not in bus.failing]
+        assert of(bus, one) == due
+    assert (await bus.parked()).count("handler-failed") == 3
 
 
 async def test_a_consumer_that_fails_on_everything_stops_and_parks_nothing(bus: Bus) -> None:

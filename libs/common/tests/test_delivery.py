@@ -1,10 +1,11 @@
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
 
-from common.bus.delivery import HOLDS, Consumer, ConsumerStopped, Delivery, Record
+from common.bus.delivery import HOLDS, TRIES, Consumer, ConsumerStopped, Delivery, Record
 from common.contracts.scoring import TOPIC, SignalMoved
 from common.db import Database
 from common.errors import Transient
@@ -14,8 +15,8 @@ from common.uow import UnitOfWork
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 
 
-def record(signal: str) -> Record:
-    data = SignalMoved(customer_id=UUID(int=1), signal=signal, move="raised", at=NOW)
+def record(signal: str, *, of: int = 1) -> Record:
+    data = SignalMoved(customer_id=UUID(int=of), signal=signal, move="raised", at=NOW)
     return Record(TOPIC, data.key(), encode(data, at=NOW)[1])
 
 
@@ -25,17 +26,24 @@ class Handler:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.seen: list[str] = []
+        self.attempts: list[list[str]] = []
         self.fails_on: set[str] = set()
+        self.failures: Counter[str] = Counter()
+        self.heals_after = 1000
         self.away = 0
+        self.away_at = 0  # the number of an attempt
 
     async def __call__(self, events: Sequence[Event]) -> None:
-        if self.away:
-            self.away -= 1
+        self.attempts.append([event.data.signal for event in events])
+        if self.away or len(self.attempts) == self.away_at:
+            self.away = max(0, self.away - 1)
             raise ConnectionError
         async with UnitOfWork(self.database) as uow:
             fresh = await uow.inbox.claim(events, consumer="test")
             signals = [event.data.signal for event in fresh]
-            if self.fails_on & set(signals):
+            failing = {one for one in self.fails_on & set(signals) if self.failures[one] < self.heals_after}
+            self.failures.update(failing)
+            if failing:
                 raise ValueError("no")
             await uow.commit()
         self.seen += signals
@@ -85,6 +93,68 @@ async def test_an_event_on_which_the_handler_fails_is_parked_alone(database: Dat
     assert await parked_codes(database) == ["handler-failed"]
 
 
+@pytest.mark.parametrize("place", [0, 7, 16, 31])
+async def test_those_beside_a_failing_event_have_had_their_effect_before_it_is_tried_again(
+    database: Database, place: int
+) -> None:
+    handler, records = Handler(database), [record(str(n), of=n) for n in range(32)]
+    handler.fails_on = {str(place)}
+    await delivery_of(handler).deliver(records)
+    others = {str(n) for n in range(32)} - handler.fails_on
+    assert set(handler.seen) == others and len(handler.seen) == 31  # noqa: PT018
+    assert await parked_codes(database) == ["handler-failed"]
+    again = handler.attempts[max(n for n, some in enumerate(handler.attempts) if others & set(some)) + 1 :]
+    assert again and all(some == [str(place)] for some in again)  # noqa: PT018
+    halves = 5
+    assert len(handler.attempts) <= 1 + 2 * halves + TRIES
+
+
+async def test_what_is_known_to_fail_is_not_tried_as_a_whole_again(database: Database) -> None:
+    handler, records = Handler(database), [record(str(n), of=n) for n in range(8)]
+    handler.fails_on = {"7"}
+    await delivery_of(handler).deliver(records)
+    assert [len(some) for some in handler.attempts] == [8, 4, 2, 1, 1, 1]
+    assert handler.attempts[-2:] == [["7"], ["7"]]
+
+
+async def test_an_event_that_fails_is_tried_as_often_as_ever_and_what_follows_it_under_its_key_waits(
+    database: Database,
+) -> None:
+    handler = Handler(database)
+    handler.fails_on, handler.heals_after = {"a1"}, TRIES - 1
+    batch = [record(f"{who}{n}", of=ord(who)) for n in range(4) for who in "abc"]
+    await delivery_of(handler).deliver(batch)
+    assert await parked_codes(database) == []
+    for who in "abc":
+        assert [one for one in handler.seen if one[0] == who] == [f"{who}{n}" for n in range(4)]
+
+
+async def test_several_failing_events_are_each_parked_and_every_key_keeps_its_order(database: Database) -> None:
+    handler = Handler(database)
+    keys = "abcdefgh"
+    handler.fails_on = {"a0", "a1", "d3", "h5", "h4"}
+    await delivery_of(handler).deliver([record(f"{who}{n}", of=ord(who)) for n in range(6) for who in keys])
+    assert await parked_codes(database) == ["handler-failed"] * 5
+    for who in keys:
+        due = [f"{who}{n}" for n in range(6) if f"{who}{n}" not in handler.fails_on]
+        assert [one for one in handler.seen if one[0] == who] == due
+
+
+@pytest.mark.parametrize("attempt", range(1, 7))
+async def test_when_the_database_goes_away_while_a_failing_event_is_looked_for_nothing_is_parked(
+    database: Database, attempt: int
+) -> None:
+    handler, records = Handler(database), [record(str(n), of=n) for n in range(8)]
+    handler.fails_on, handler.away_at = {"6"}, attempt
+    delivery = delivery_of(handler)
+    with pytest.raises(Transient):
+        await delivery.deliver(records)
+    assert await parked_codes(database) == []
+    await delivery.deliver(records)
+    assert sorted(handler.seen) == [str(n) for n in range(8) if n != 6]
+    assert await parked_codes(database) == ["handler-failed"]
+
+
 async def test_when_the_database_is_away_nothing_is_parked_and_the_same_records_are_tried_again(
     database: Database,
 ) -> None:
@@ -129,7 +199,9 @@ async def test_one_failing_event_alone_is_held_until_another_shows_that_the_hand
     with pytest.raises(Transient):
         await delivery.deliver([bad])
     assert await parked_codes(database) == []
-    await delivery.deliver([bad, record("good")])
+    handler.attempts.clear()
+    await delivery.deliver([bad, *(record(f"good {n}", of=2 + n) for n in range(8))])
+    assert handler.attempts[0] == [f"good {n}" for n in range(8)]  # not spoilt once more by what is known to fail
     assert await parked_codes(database) == ["handler-failed"]
 
 

@@ -1,16 +1,17 @@
 """From records to effects: what is readable is handled, what cannot be handled is parked, and nothing is skipped.
 
 Three outcomes, three names. *Done*: the handler committed. *Transient*: the database or the broker is away; the same records
-are delivered again. *Parked*: everything else; the batch is bisected until the one event that fails is alone, it is tried a
-few times more, then kept with its reason. If most events fail it is our deploy that is bad, not the events: the consumer
-stops, parks nothing, and says so. Where events come one by one, a failing one is held until another has shown that the
-handler works, or a while has passed: a bad deploy would park them away singly.
+are delivered again. *Parked*: everything else; the batch is halved by keys until the one event that fails is alone, and what
+stood beside it is handled before it is halved further, so that the others hardly wait. It is tried a few times in all, then
+kept with its reason. If most events fail it is our deploy that is bad, not the events: the consumer stops, parks nothing, and
+says so. Where events come one by one, a failing one is held until another has shown that the handler works, or a while has
+passed: a bad deploy would park them away singly.
 """
 
 import asyncio
 import hashlib
-from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -25,7 +26,7 @@ from common.uow import UnitOfWork
 
 log = structlog.get_logger()
 
-TRIES = 3
+TRIES = 3  # of an event that fails, in company or alone; the last one alone
 JUDGED_EVENTS = 200  # how many recent outcomes decide whether the consumer itself is broken
 FEWEST_FAILURES = 20
 HOLDS = 12  # deliveries in which nothing succeeded, before what failed in them is parked all the same: about 45 s of a reader's pauses
@@ -63,6 +64,10 @@ class Consumer:
         return (*self.topics, *self.raw)
 
 
+Batch = list[tuple[Record, Event]]
+Failed = tuple[Record, str, str]  # with its code and words
+
+
 class ConsumerStopped(Exception):  # noqa: N818 - a decision, not an accident
     """Most events fail: parking them all would hide a bad deploy. Nothing was parked; the offsets stay."""
 
@@ -86,8 +91,8 @@ class Delivery:
 
         Raises Transient if the same records should be delivered again later, ConsumerStopped if the consumer must not go on.
         """
-        failed: list[tuple[Record, str, str]] = []
-        readable: list[tuple[Record, Event]] = []
+        failed: list[Failed] = []
+        readable: Batch = []
         for record in records:
             if record.topic in self.consumer.raw:
                 continue
@@ -98,7 +103,8 @@ class Delivery:
                 continue
             if event is not None:
                 readable.append((record, event))
-        unhandled = await self._handle(readable)
+        held, others = _parted(readable, {_place(one) for one in readable if one[1].id in self._suspects})
+        unhandled = [*await self._handle(others), *await self._handle(held)]
         self._hold_if_suspicious(len(readable), len(unhandled))
         for topic, handle in self.consumer.raw.items():
             mine = [record for record in records if record.topic == topic]
@@ -128,45 +134,57 @@ class Delivery:
                 raise Transient(type(error).__name__) from error
             raise
 
-    async def _handle(self, batch: list[tuple[Record, Event]]) -> list[tuple[Record, str, str]]:
-        """Handle a batch; gives those that alone, and tried again, still fail."""
-        if not batch:
+    async def _handle(self, batch: Batch, *, failures: int = 0) -> list[Failed]:
+        """Handle a batch, which was part of so many failures; gives those that alone, and tried again, still fail."""
+        error = await self._attempt(batch) if batch else None
+        if error is None:
             return []
+        if not failures and len(batch) > 1:
+            log.error("batch_failed", consumer=self.consumer.name, events=len(batch), exc_info=error)
+        return await self._narrow(batch, failures=failures + 1)
+
+    async def _narrow(self, batch: Batch, *, failures: int) -> list[Failed]:
+        """The same for a batch that is known to fail: all but what fails alone has had its effect before that is tried again."""
+        if len(batch) == 1:
+            return await self._alone(*batch[0], failures=failures)
+        first, second = _halves(batch)
+        if await self._attempt(first) is None:
+            return await self._narrow(second, failures=failures)
+        if _place(first[-1]) == _place(second[0]):  # of one key: in its order
+            return [*await self._narrow(first, failures=failures + 1), *await self._handle(second, failures=failures)]
+        others = await self._handle(second, failures=failures)
+        return [*await self._narrow(first, failures=failures + 1), *others]
+
+    async def _alone(self, record: Record, event: Event, *, failures: int) -> list[Failed]:
+        """What is left of its tries, at least one; when all have failed, it is judged whether it is the event or the handler."""
+        error: Exception | None = None
+        for attempt in range(1, max(1, TRIES - failures) + 1):
+            await asyncio.sleep(0.005 * attempt)
+            error = await self._attempt([(record, event)])
+            if error is None:
+                return []
+        log.error("event_failed", consumer=self.consumer.name, event_id=str(event.id), exc_info=error)
+        if event.id not in self._suspects:  # one that is held counts once; one more is waited for anew
+            self._suspects.add(event.id)
+            self._outcomes.append(False)
+            self._holds = 0
+        self._reason = type(error).__name__
+        self._stop_if_broken()
+        return [(record, "handler-failed", f"{type(error).__name__}: {self.consumer.name}")]
+
+    async def _attempt(self, batch: Batch) -> Exception | None:
+        """Have the batch handled; gives what the handler raised, if it did. Raises Transient."""
+        token = correlation_id.set(batch[0][1].correlation_id)
         try:
-            await self._attempt(batch, tries=TRIES if len(batch) == 1 else 1)
+            await self._transient_or_raise(self.consumer.handle([event for _, event in batch]))
         except Transient:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a handler raises is judged here
-            if len(batch) > 1:
-                middle = len(batch) // 2
-                return [*await self._handle(batch[:middle]), *await self._handle(batch[middle:])]
-            if batch[0][1].id not in self._suspects:  # one that is held counts once; one more is waited for anew
-                self._suspects.add(batch[0][1].id)
-                self._outcomes.append(False)
-                self._holds = 0
-            self._reason = type(error).__name__
-            self._stop_if_broken()
-            return [(batch[0][0], "handler-failed", f"{type(error).__name__}: {self.consumer.name}")]
-        self._outcomes.extend([True] * len(batch))
-        return []
-
-    async def _attempt(self, batch: list[tuple[Record, Event]], *, tries: int) -> None:
-        token = correlation_id.set(batch[0][1].correlation_id)
-        try:
-            for attempt in range(1, tries + 1):
-                try:
-                    await self._transient_or_raise(self.consumer.handle([event for _, event in batch]))
-                except Transient:
-                    raise
-                except Exception:
-                    if attempt == tries:
-                        log.exception("event_failed", consumer=self.consumer.name, event_id=str(batch[0][1].id))
-                        raise
-                    await asyncio.sleep(0.005 * attempt)
-                else:
-                    return
+            return error
         finally:
             correlation_id.reset(token)
+        self._outcomes.extend([True] * len(batch))
+        return None
 
     def _stop_if_broken(self) -> None:
         failures = self._outcomes.count(False)
@@ -179,7 +197,7 @@ class Delivery:
         self._holds = 0
         raise ConsumerStopped(f"{self.consumer.name} fails on most events: {self._reason}")
 
-    async def _park(self, failed: list[tuple[Record, str, str]]) -> None:
+    async def _park(self, failed: list[Failed]) -> None:
         try:
             async with UnitOfWork(self._database) as uow:
                 # Parking is an effect as well: what is delivered again must not be parked again.
@@ -202,6 +220,31 @@ class Delivery:
             raise
         for record, code, _ in failed:
             log.warning("event_parked", consumer=self.consumer.name, topic=record.topic, code=code)
+
+
+def _place(one: tuple[Record, Event]) -> tuple[str, str]:
+    """Where order is kept: the topic and the key."""
+    return one[0].topic, one[0].key
+
+
+def _parted(batch: Batch, places: Collection[tuple[str, str]]) -> tuple[Batch, Batch]:
+    """Those of these places, and the others, each in their order."""
+    return [one for one in batch if _place(one) in places], [one for one in batch if _place(one) not in places]
+
+
+def _halves(batch: Batch) -> tuple[Batch, Batch]:
+    """About half of it each, and every key in one of them; where there is but one key, the earlier and the later half."""
+    sizes = Counter(map(_place, batch))
+    if len(sizes) == 1:
+        return batch[: len(batch) // 2], batch[len(batch) // 2 :]
+    places: set[tuple[str, str]] = set()
+    taken = 0
+    for place, size in list(sizes.items())[:-1]:
+        if taken and (taken + size) * 2 > len(batch):
+            break
+        places.add(place)
+        taken += size
+    return _parted(batch, places)
 
 
 def _identity(record: Record) -> UUID:

@@ -130,7 +130,7 @@ async def test_everybody_at_once_finds_whom_other_rules_concern(scoring: Scoring
     now = scoring.clock()
     async with scoring.uow() as uow:
         ids = await uow.standings.all_ids(after=None, limit=1000)
-        subjects, days = await subjects_of(ids, uow=uow), await uow.values.days_of(ids)
+        subjects, days = await subjects_of(ids, buyers=ids, uow=uow), await uow.values.days_of(ids)
         old, old_cuts = await uow.policies.in_force(), await uow.cuts.latest()
         assert len(await misplaced(after=None, uow=uow, now=now)) == 0, "whoever was just looked at stands right"
     concerned = 0
@@ -211,7 +211,7 @@ async def test_the_lines_through_the_population_are_those_of_each_alone(scoring:
         rules, books = await uow.policies.in_force(), uow.books
         cuts = await compute_cut_points(uow=uow, rules=rules, as_of=TODAY, now=scoring.clock())
         ids = await uow.standings.all_ids(after=None, limit=1000)
-        subjects, days = await subjects_of(ids, uow=uow), await uow.values.days_of(ids)
+        subjects, days = await subjects_of(ids, buyers=ids, uow=uow), await uow.values.days_of(ids)
     each_alone = [
         appraise(subjects[each], days.get(each, []), as_of=TODAY, rules=rules, cuts=cuts, books=books) for each in ids
     ]

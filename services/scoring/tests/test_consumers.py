@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 from uuid_utils.compat import uuid7
 
 from common.access import access_key_table
@@ -36,6 +36,19 @@ async def rows(scoring: Scoring) -> list[tuple[Any, ...]]:
 async def figures(scoring: Scoring, customer_id: UUID) -> tuple[str, int] | None:
     value = (await scoring.value(customer_id))["value"]
     return (value["profitability"]["amount"], value["frequency"]) if value else None
+
+
+async def test_of_whoever_never_bought_and_is_new_it_is_not_asked_what_he_buys_nor_what_is_alarming(
+    scoring: Scoring,
+) -> None:
+    statements: list[str] = []
+    engine = scoring.database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    await scoring.hear(linked((PHONE, ANA, 1)), customer(ANA), contact(PHONE, "2026-11-10", 500))
+    assert [each for each in statements if "category_value" in each or "signal" in each] == []
+    assert sum("policy" in each or "cut_points" in each for each in statements) == 1
+    await scoring.hear(purchase(PHONE, "2026-11-10", 100, category="grocery"))
+    assert (await scoring.value(ANA))["holdings"]["categories"] == ["grocery"]
 
 
 async def test_a_purchase_becomes_value_for_whoever_owns_the_trace(scoring: Scoring) -> None:

@@ -10,14 +10,11 @@ import pytest
 from common.contracts.identity import LinksChanged
 from common.timers import Timer
 from scoring.appraisals.domain import Cause
-from scoring.appraisals.use_cases import reappraise
+from scoring.appraisals.use_cases import reappraise, yardstick
 from scoring.classes import use_cases
-from scoring.classes.domain import CutPoints
 from scoring.classes.use_cases import MISPLACED, WAVE, Waves
-from scoring.policies.domain import RuleSet
 from scoring.policies.repository import THRESHOLDS
 from scoring.policies.use_cases import replace_policy
-from scoring.uow import ScoringUnitOfWork
 from scoring.values.domain import Tally
 from scoring.worker import create_timers
 
@@ -157,15 +154,14 @@ async def test_who_buys_between_ranking_and_the_wave_stands_by_the_new_lines(sco
     """What was read for the ranking is asked again for the wave: whoever was looked at since is not judged by it."""
     await _shop(scoring)
     async with scoring.uow() as uow:
-        rules, cuts = await uow.policies.in_force(), await uow.cuts.latest()
+        old = await yardstick(uow=uow, now=scoring.clock())
     await _put(scoring, mvc_share=0.2)
     scoring.clock.advance(timedelta(seconds=2))
     await scoring.timers.fire()  # only the ranking: the wave comes next
     async with scoring.uow(reading=False) as uow:
-        old = OldRules(uow, rules, cuts)
         bought = Tally(entries=1, purchases=1, revenue=1_600)  # of the class that he was of, and now among the best
         await uow.values.add({(UUID(int=16), date(2026, 11, 11), "COP"): bought})
-        await reappraise({_id(16): Cause.RECORDED}, uow=old, now=scoring.clock())  # type: ignore[arg-type]
+        await reappraise({_id(16): Cause.RECORDED}, by=old, uow=uow, now=scoring.clock())
         await uow.commit()
     await scoring.timers.drain()
     assert _id(16) in await _best(scoring)
@@ -195,31 +191,14 @@ async def test_a_wave_waits_for_whoever_goes_by_the_old_rules(scoring: Scoring) 
     await _shop(scoring)
     async with scoring.uow(reading=False) as uow:
         await uow.lock([_id(1)])
-        old = OldRules(uow, await uow.policies.in_force(), await uow.cuts.latest())
+        old = await yardstick(uow=uow, now=scoring.clock())
         await _put(scoring, mvc_share=0.2)
         scoring.clock.advance(timedelta(seconds=2))
         waking = asyncio.create_task(scoring.timers.drain())
         await asyncio.sleep(0.5)
         bought = Tally(entries=1, purchases=1, revenue=16_600)
         await uow.values.add({(UUID(int=1), date(2026, 11, 11), "COP"): bought})
-        await reappraise({_id(1): Cause.RECORDED}, uow=old, now=scoring.clock())  # type: ignore[arg-type]
+        await reappraise({_id(1): Cause.RECORDED}, by=old, uow=uow, now=scoring.clock())
         await uow.commit()
     await waking
     assert _id(1) in await _best(scoring)
-
-
-class OldRules:
-    """A unit of work that knows the rules and cut points as they were."""
-
-    def __init__(self, uow: ScoringUnitOfWork, rules: RuleSet, cuts: CutPoints | None) -> None:
-        self._uow, self._rules, self._cuts = uow, rules, cuts
-        self.policies = self.cuts = self
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._uow, name)
-
-    async def in_force(self) -> RuleSet:
-        return self._rules
-
-    async def latest(self) -> CutPoints | None:
-        return self._cuts

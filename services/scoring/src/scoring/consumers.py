@@ -13,7 +13,7 @@ from common.contracts.interactions import CaseMoved, Money, TouchpointFigures, T
 from common.erasure import erased_among, note_erasures, without_erased
 from common.events import Event
 from scoring.appraisals.domain import Cause
-from scoring.appraisals.use_cases import reappraise
+from scoring.appraisals.use_cases import reappraise, yardstick
 from scoring.classes.use_cases import rank_soon
 from scoring.privacy.use_cases import forget
 from scoring.uow import ScoringUnitOfWork
@@ -74,10 +74,12 @@ async def consume(events: Sequence[Event], *, uow: ScoringUnitOfWork, clock: Clo
     now = clock()
     async with uow:
         await uow.inbox.enter()
-        owners = await _lock(events, uow=uow)
+        owners, concerned = await _lock(events, uow=uow)
         fresh = await uow.inbox.claim(events, consumer=CONSUMER)
         erasures = await note_erasures(fresh, uow.session)
-        fresh = await without_erased(fresh, uow.session)
+        erased = await erased_among(uow.session, concerned | _anonymous(events))
+        if erased:
+            fresh = await without_erased(fresh, uow.session)
         data = [event.data for event in fresh]
         await apply_access(fresh, uow.session)
         changes = _counted(data, books=uow.books)
@@ -90,16 +92,17 @@ async def consume(events: Sequence[Event], *, uow: ScoringUnitOfWork, clock: Clo
             if (customer_id := linked.get(trace)) is not None:
                 causes[customer_id] = _weightier(causes.get(customer_id), cause)
         await forget(erasures, uow=uow, now=now)
-        nobody = await erased_among(uow.session, causes)
-        known = {each: cause for each, cause in causes.items() if each not in nobody}
-        is_ranked = await reappraise(known, uow=uow, now=now)
-        if changes.has_sales or is_ranked or _left_alone(data):
-            await rank_soon(uow=uow, now=now)
+        known = {each: cause for each, cause in causes.items() if each not in erased}
+        is_otherwise = changes.has_sales or _left_alone(data)
+        if known or is_otherwise:
+            by = await yardstick(uow=uow, now=now)
+            if await reappraise(known, by=by, uow=uow, now=now) or is_otherwise:
+                await rank_soon(by, uow=uow, now=now)
         await uow.commit()
 
 
-async def _lock(events: Sequence[Event], *, uow: ScoringUnitOfWork) -> dict[UUID, UUID]:
-    """Hold every trace and customer that the batch concerns, before the first write; gives whose the traces are now.
+async def _lock(events: Sequence[Event], *, uow: ScoringUnitOfWork) -> tuple[dict[UUID, UUID], set[UUID]]:
+    """Hold every trace and customer that the batch concerns, before the first write; gives whose the traces are now, and all that is held.
 
     Who owns a trace may change until its lock is held, so it is read again until what was read is what is held.
     """
@@ -113,7 +116,13 @@ async def _lock(events: Sequence[Event], *, uow: ScoringUnitOfWork) -> dict[UUID
             break
         await uow.lock(wanted)
         held |= wanted
-    return owners
+    return owners, held
+
+
+def _anonymous(events: Sequence[Event]) -> set[UUID]:
+    """The traces that no lock is needed for: they never are anybody's."""
+    told = (event.data for event in events)
+    return {each.trace_id for each in told if isinstance(each, TouchpointFigures) and each.anonymous}
 
 
 def _concerned(data: Iterable[object]) -> tuple[set[UUID], set[UUID]]:

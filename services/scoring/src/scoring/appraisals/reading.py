@@ -116,7 +116,7 @@ async def present_customer(customer_id: UUID, *, uow: ScoringUnitOfWork) -> UUID
 
 
 async def appraised(customer_id: UUID, ruled: Ruled, *, uow: ScoringUnitOfWork) -> Appraised:
-    subjects = await subjects_of([customer_id], uow=uow)
+    subjects = await subjects_of([customer_id], buyers=[customer_id], uow=uow)
     days = (await uow.values.days_of([customer_id])).get(customer_id, [])
     return _appraised(subjects[customer_id], days, ruled, uow)
 
@@ -126,7 +126,7 @@ async def everybody(ruled: Ruled, *, uow: ScoringUnitOfWork) -> AsyncIterator[Ap
     after: UUID | None = None
     while ids := await uow.values.customer_ids(after=after, limit=AT_ONCE):
         after = ids[-1]
-        subjects, days = await subjects_of(ids, uow=uow), await uow.values.days_of(ids, until=ruled.as_of)
+        subjects, days = await subjects_of(ids, buyers=ids, uow=uow), await uow.values.days_of(ids, until=ruled.as_of)
         for each in ids:
             yield _appraised(subjects[each], days.get(each, []), ruled, uow)
 

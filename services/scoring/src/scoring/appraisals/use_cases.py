@@ -1,6 +1,6 @@
 """Looking at customers again: the figures, the rules, what changed, and what the others are told of it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -85,16 +85,18 @@ def _class_columns(said: Appraisal | Ruling) -> dict[str, Any]:
     }
 
 
-async def reappraise(causes: Mapping[UUID, Cause], *, uow: ScoringUnitOfWork, now: datetime) -> bool:
+async def yardstick(*, uow: ScoringUnitOfWork, now: datetime) -> Yardstick:
+    """What everybody is measured by today."""
+    rules, cuts = await uow.policies.in_force_with_cuts()
+    return Yardstick.of(uow.books.day_of(now), rules=rules, cuts=cuts, books=uow.books)
+
+
+async def reappraise(causes: Mapping[UUID, Cause], *, by: Yardstick, uow: ScoringUnitOfWork, now: datetime) -> bool:
     """Look at the customers again and tell what changed. Within the caller's transaction, who holds their locks.
 
     Gives whether any of them is one who is ranked among the others: who ever bought or returned anything.
     """
-    if not causes:
-        return False
-    rules, cuts, books = await uow.policies.in_force(), await uow.cuts.latest(), uow.books
-    by, wanted = Yardstick.of(books.day_of(now), rules=rules, cuts=cuts, books=books), sorted(causes, key=_number)
-    is_ranked = False
+    wanted, is_ranked = sorted(causes, key=_number), False
     for start in range(0, len(wanted), AT_ONCE):
         chunk = wanted[start : start + AT_ONCE]
         is_ranked |= await _reappraise({each: causes[each] for each in chunk}, by=by, uow=uow, now=now)
@@ -105,9 +107,11 @@ _number = attrgetter("int")  # UUIDs in their order: objects are compared at ten
 
 
 async def _reappraise(causes: Mapping[UUID, Cause], *, by: Yardstick, uow: ScoringUnitOfWork, now: datetime) -> bool:
-    subjects = await subjects_of(causes, uow=uow)
     days = await uow.values.days_of(causes)
-    standings, signals = await uow.standings.of(causes), await uow.signals.open_of(causes)
+    buyers = [each for each, some in days.items() if any(day.tally.purchases for day in some)]
+    subjects, standings = await subjects_of(causes, buyers=buyers, uow=uow), await uow.standings.of(causes)
+    # a signal that holds is told with the standing: of whoever has none there it need not be asked
+    signals = await uow.signals.open_of([each for each, standing in standings.items() if standing.parts["alerts"]])
     again = [
         _look_again(
             subjects[each],
@@ -124,10 +128,11 @@ async def _reappraise(causes: Mapping[UUID, Cause], *, by: Yardstick, uow: Scori
     return any(each.appraisal.value.sums.tally.entries for each in again)
 
 
-async def subjects_of(customers: Iterable[UUID], *, uow: ScoringUnitOfWork) -> dict[UUID, Subject]:
-    """What is on record of each customer beside his days."""
-    wanted = list(customers)
-    told, categories = await uow.links.subjects(wanted), await uow.values.categories_of(wanted)
+async def subjects_of(
+    customers: Iterable[UUID], *, buyers: Collection[UUID], uow: ScoringUnitOfWork
+) -> dict[UUID, Subject]:
+    """What is on record of each customer beside his days; `buyers` are those of them who may have bought anything."""
+    told, categories = await uow.links.subjects(customers), await uow.values.categories_of(buyers)
     return {
         each.customer_id: Subject(
             customer_id=each.customer_id,
@@ -341,7 +346,9 @@ async def look_again(due: Sequence[Timer], *, uow: ScoringUnitOfWork, clock: Clo
     """A timer's handler: what happens by absence. The rule is evaluated on the state of this moment."""
     customers = [UUID(timer.key) for timer in due]
     await uow.lock(customers)
-    await reappraise(dict.fromkeys(customers, Cause.TIME), uow=uow, now=clock())
+    now = clock()
+    by = await yardstick(uow=uow, now=now)
+    await reappraise(dict.fromkeys(customers, Cause.TIME), by=by, uow=uow, now=now)
 
 
 async def republish_values(*, uow: ScoringUnitOfWork, now: datetime) -> int:

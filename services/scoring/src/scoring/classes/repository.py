@@ -21,7 +21,7 @@ class CutPointsRepository:
     async def latest(self) -> CutPoints | None:
         query = sa.select(cut_points).order_by(cut_points.c.version.desc()).limit(1)
         row = (await self._session.execute(query)).one_or_none()
-        return None if row is None else _cut_points(row)
+        return None if row is None else cut_points_of(row)
 
     async def add(self, cuts: CutPoints) -> CutPoints:
         """Keep the cut points; gives them with the version they got."""
@@ -43,7 +43,9 @@ class CutPointsRepository:
         return replace(cuts, version=version)
 
 
-def _cut_points(row: Any) -> CutPoints:
+def cut_points_of(row: Any) -> CutPoints:
+    """The cut points in a row that has all of their columns."""
+
     def window(name: str) -> Window:
         return Window(getattr(row, f"{name}_kind"), getattr(row, f"{name}_first"), getattr(row, f"{name}_last"))
 

@@ -16,8 +16,8 @@ from common.clock import Clock
 from common.db import timer_table
 from common.timers import Timer
 from common.uow import LOCK_SLOTS
-from scoring.appraisals.domain import Cause, Ruling, Windows, own_mvc_window, rules_version, windows_of
-from scoring.appraisals.use_cases import AT_ONCE, reappraise, rule_anew
+from scoring.appraisals.domain import Cause, Ruling, Windows, Yardstick, own_mvc_window, rules_version, windows_of
+from scoring.appraisals.use_cases import AT_ONCE, reappraise, rule_anew, yardstick
 from scoring.census.domain import Column, Figures, Rankings, Said, Spans, as_bytes, judge, rankings_of, rulings_of
 from scoring.census.repository import Stretch
 from scoring.classes.domain import CutPoints, abc_cuts, mvc_cut, mvc_window, worst_cut
@@ -85,12 +85,11 @@ async def population_values(window: Window, *, uow: ScoringUnitOfWork) -> Mappin
     return values
 
 
-async def rank_soon(*, uow: ScoringUnitOfWork, now: datetime) -> None:
+async def rank_soon(by: Yardstick, *, uow: ScoringUnitOfWork, now: datetime) -> None:
     """Have the population ranked after a change: within seconds while it is small, by the company's interval when large."""
-    latest = await uow.cuts.latest()
-    wait = timedelta(seconds=1)
+    latest, wait = by.cuts, timedelta(seconds=1)
     if latest is not None and latest.population > MIDDLING:
-        wait = timedelta(minutes=(await uow.policies.in_force()).thresholds.cut_points_minutes)
+        wait = timedelta(minutes=by.rules.thresholds.cut_points_minutes)
     elif latest is not None and latest.population > SMALL:
         wait = timedelta(minutes=1)
     # A timer that is set already stays as it is: a steady stream of changes must not put it off for ever.
@@ -193,8 +192,9 @@ class Waves:
             else:
                 ids, rulings = await self._next(after, wave=wave, uow=uow, now=clock())
             await uow.lock(ids)
-            done = await self._rule_anew(rulings, uow=uow, now=clock())
-            await reappraise({each: Cause.TIME for each in ids if each not in done}, uow=uow, now=clock())
+            done, now = await self._rule_anew(rulings, uow=uow, now=clock()), clock()
+            by = await yardstick(uow=uow, now=now)
+            await reappraise({each: Cause.TIME for each in ids if each not in done}, by=by, uow=uow, now=now)
             if len(ids) == AT_ONCE:
                 await self._go_on(timer, {**timer.payload, "after": str(ids[-1])}, uow=uow, now=clock())
 
@@ -241,7 +241,7 @@ async def judged_anew(survey: Survey, *, uow: ScoringUnitOfWork, now: datetime) 
 
     Whoever was looked at since the survey is given as well, since his figures may be others: without a verdict.
     """
-    rules, cuts = await uow.policies.in_force(), await uow.cuts.latest()
+    rules, cuts = await uow.policies.in_force_with_cuts()
     figures, say = await judged(Stretch(), uow=uow, now=now, figures=survey.figures)
     said, touched = await uow.census.said(figures.customers, Stretch(), rules=rules, since=survey.moment)
     places = said.otherwise(say)
@@ -260,7 +260,7 @@ async def judged_anew(survey: Survey, *, uow: ScoringUnitOfWork, now: datetime) 
 
 async def _by(*, uow: ScoringUnitOfWork, now: datetime) -> tuple[date, str, int]:
     """By which rules and lines, and on which day, something is said."""
-    rules, cuts = await uow.policies.in_force(), await uow.cuts.latest()
+    rules, cuts = await uow.policies.in_force_with_cuts()
     return uow.books.day_of(now), rules_version(rules, cuts), rules.policy_version
 
 
@@ -281,7 +281,7 @@ async def judged(
     stretch: Stretch, *, uow: ScoringUnitOfWork, now: datetime, figures: Figures | None = None
 ) -> tuple[Figures, Said]:
     """The figures of a stretch of customers, and what the rules say of them today."""
-    rules, cuts, books = await uow.policies.in_force(), await uow.cuts.latest(), uow.books
+    (rules, cuts), books = await uow.policies.in_force_with_cuts(), uow.books
     figures = figures or await uow.census.figures(stretch, await _spans(uow=uow, now=now), books)
     subjects = await uow.census.subjects(figures, stretch, rules=rules, books=books)
     asked = partial(judge, figures, subjects, rules=rules, cuts=cuts, books=books)
@@ -289,6 +289,8 @@ async def judged(
 
 
 async def _spans(*, uow: ScoringUnitOfWork, now: datetime) -> Spans:
-    today, thresholds = uow.books.day_of(now), (await uow.policies.in_force()).thresholds
-    ranked_in = own_mvc_window(today, await uow.cuts.latest(), uow.books)
-    return Spans.of(today, windows_of(today, thresholds, ranked_in, uow.books.fiscal_year_starts), thresholds)
+    (rules, cuts), today = await uow.policies.in_force_with_cuts(), uow.books.day_of(now)
+    ranked_in = own_mvc_window(today, cuts, uow.books)
+    return Spans.of(
+        today, windows_of(today, rules.thresholds, ranked_in, uow.books.fiscal_year_starts), rules.thresholds
+    )

@@ -11,6 +11,9 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.bulk import insert_rows
+from scoring.classes.domain import CutPoints
+from scoring.classes.models import cut_points
+from scoring.classes.repository import cut_points_of
 from scoring.policies.domain import SHIPPED, RuleSet, Thresholds, TreatmentPolicy, shipped_policy
 from scoring.policies.models import policy
 
@@ -28,6 +31,24 @@ class PolicyVersion:
     body: dict[str, Any]
     author: str | None
     at: datetime | None
+
+
+def _newest(name: PolicyName) -> sa.Subquery:
+    """The version of the rules that is in force; its body as it is stored, since it is hardly ever one that is not known."""
+    columns = (policy.c.version.label(f"{name}_written"), sa.cast(policy.c.body, sa.Text).label(name))
+    return sa.select(*columns).where(policy.c.name == name).order_by(policy.c.version.desc()).limit(1).subquery(name)
+
+
+_last = sa.select(cut_points).order_by(cut_points.c.version.desc()).limit(1).subquery("last")
+_thresholds, _treatment = _newest(THRESHOLDS), _newest(TREATMENT)
+# With every batch: one question, whose row is there whatever of it was written.
+_IN_FORCE = sa.select(_thresholds, _treatment, _last).select_from(
+    sa.select(sa.literal(1).label("one"))
+    .subquery("always")
+    .outerjoin(_thresholds, sa.true())
+    .outerjoin(_treatment, sa.true())
+    .outerjoin(_last, sa.true())
+)
 
 
 class PolicyRepository:
@@ -55,11 +76,18 @@ class PolicyRepository:
         return rows
 
     async def in_force(self) -> RuleSet:
-        newest = sa.select(policy.c.name, sa.func.max(policy.c.version)).group_by(policy.c.name)
-        query = sa.select(policy).where(sa.tuple_(policy.c.name, policy.c.version).in_(newest))
-        found = {row.name: (row.version, orjson.dumps(row.body)) for row in await self._session.execute(query)}
+        return (await self.in_force_with_cuts())[0]
+
+    async def in_force_with_cuts(self) -> tuple[RuleSet, CutPoints | None]:
+        """The rules, and the lines that were drawn last."""
+        row = (await self._session.execute(_IN_FORCE)).one()
         shipped = _shipped_bodies(self._currency)
-        return _rules(*(found.get(name, (SHIPPED, shipped[name])) for name in (THRESHOLDS, TREATMENT)))
+        written = (
+            (THRESHOLDS, row.thresholds_written, row.thresholds),
+            (TREATMENT, row.treatment_written, row.treatment),
+        )
+        found = ((SHIPPED, shipped[name]) if version is None else (version, body) for name, version, body in written)
+        return _rules(*found), None if row.version is None else cut_points_of(row)
 
     async def add(self, version: PolicyVersion) -> None:
         row = {
@@ -82,7 +110,7 @@ def _shipped_bodies(currency: str) -> dict[PolicyName, bytes]:
 
 
 @lru_cache(maxsize=32)
-def _rules(thresholds: tuple[int, bytes], treatment: tuple[int, bytes]) -> RuleSet:
+def _rules(thresholds: tuple[int, str | bytes], treatment: tuple[int, str | bytes]) -> RuleSet:
     """Rules are read with every batch and change once a month: what they mean is worked out once."""
     return RuleSet(
         Thresholds.model_validate_json(thresholds[1]),

@@ -1,6 +1,6 @@
 """Every query on signals."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,8 +20,10 @@ class SignalRepository:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def open_of(self, customers: Iterable[UUID]) -> dict[UUID, dict[UUID, Raised]]:
+    async def open_of(self, customers: Collection[UUID]) -> dict[UUID, dict[UUID, Raised]]:
         """The signals that hold for each customer, by the id of their row."""
+        if not customers:
+            return {}
         query = sa.select(signal).where(signal.c.cleared_at.is_(None), among(signal.c.customer_id, customers))
         found: dict[UUID, dict[UUID, Raised]] = {}
         for row in await self._session.execute(query.order_by(signal.c.id)):

@@ -1,6 +1,6 @@
 """Every query on what was bought, paid and spent."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -63,8 +63,10 @@ class ValueRepository:
             found.setdefault(customer_id, []).append(Day(day, currency, Tally._make(counts)))
         return found
 
-    async def categories_of(self, customers: Iterable[UUID]) -> dict[UUID, tuple[tuple[str, int], ...]]:
+    async def categories_of(self, customers: Collection[UUID]) -> dict[UUID, tuple[tuple[str, int], ...]]:
         """What each customer buys, the most bought first."""
+        if not customers:
+            return {}
         bought = sa.cast(sa.func.sum(category_value.c.purchases), sa.BigInteger).label("purchases")
         query = (
             sa.select(trace_link.c.customer_id, category_value.c.category, bought)

@@ -232,6 +232,23 @@ def trace_of(
     return Trace(_keyed("trace", strongest.text, folded, secret=secret), strongest.scheme, strongest.text)
 
 
+def traces_alone(
+    identifiers: Collection[Identifier],
+    *,
+    name: str | None = None,
+    secret: bytes,
+    shared_account_issuers: Collection[str] = (),
+) -> set[UUID]:
+    """The traces that a touchpoint with this name would have been on with each of the identifiers by itself."""
+    return {
+        trace_of(
+            [identifier], name=name, source="", external_id="", secret=secret,
+            shared_account_issuers=shared_account_issuers,
+        ).trace_id
+        for identifier in identifiers
+    }  # fmt: skip
+
+
 def customer_trace(customer_id: UUID, secret: bytes) -> UUID:
     """The trace of `customer:<id>`, under which all that is written to a customer himself is kept."""
     return _keyed("trace", f"customer:{customer_id}", "", secret=secret)

@@ -18,7 +18,7 @@ from common.contracts.interactions import PersonSeen, PersonUnseen
 from common.contracts.scoring import CustomerForgotten as ByScoring
 from common.contracts.service_audit import CustomerForgotten as ByAudit
 from common.erasure import empty_parked, empty_people_events, erased_among, forget_answers, list_erased, naming
-from common.identifiers import Identifier, customer_trace, is_shared, trace_of
+from common.identifiers import Identifier, customer_trace, is_shared, traces_alone
 from identity.customers.domain import Customer
 from identity.customers.telling import PROFILE_STALE, changed, tell_profiles, tell_those_beside
 from identity.linking.domain import Trail, next_revision
@@ -118,11 +118,10 @@ async def _possible_traces(
         identifier = Identifier(scheme=row.scheme, value=row.value, given="")
         shared = is_shared(identifier, company.identifiers.shared_account_issuers)
         for name in ([None] if not row.elsewhere else []) + (list(names) if shared else []):
-            found = trace_of(
-                [identifier], name=name, source="", external_id="", secret=secret,
+            possible |= traces_alone(
+                [identifier], name=name, secret=secret,
                 shared_account_issuers=company.identifiers.shared_account_issuers,
             )  # fmt: skip
-            possible.add(found.trace_id)
     others = await uow.erasures.known_traces(possible)
     return possible - (others - trails.keys())
 
@@ -251,14 +250,10 @@ async def list_late(
 
 def _ways_to(seen: PersonSeen, company: Company, secret: bytes) -> set[UUID]:
     """The traces that it would have been on with each of its identifiers alone."""
-    sighting, issuers = sighting_of(seen, company), company.identifiers.shared_account_issuers
-    return {
-        trace_of(
-            [Identifier(scheme=one.scheme, value=one.value, given="")], name=sighting.name, source="", external_id="",
-            secret=secret, shared_account_issuers=issuers,
-        ).trace_id
-        for one in sighting.carried
-    }  # fmt: skip
+    sighting = sighting_of(seen, company)
+    carried = [Identifier(scheme=one.scheme, value=one.value, given="") for one in sighting.carried]
+    issuers = company.identifiers.shared_account_issuers
+    return traces_alone(carried, name=sighting.name, secret=secret, shared_account_issuers=issuers)
 
 
 async def certificate_of(erasure_id: UUID, *, uow: IdentityUnitOfWork) -> Certificate:

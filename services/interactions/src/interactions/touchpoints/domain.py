@@ -11,7 +11,16 @@ from common.company import Company
 from common.contracts.interactions import Money, PersonSeen, TouchpointRecorded
 from common.errors import Conflict, Forbidden, Invalid, NotFound, Refusal
 from common.events import Following
-from common.identifiers import Identifier, Reading, Trace, blocked, identifier_id, read_identifiers, trace_of
+from common.identifiers import (
+    Identifier,
+    Reading,
+    Trace,
+    blocked,
+    identifier_id,
+    read_identifiers,
+    trace_of,
+    traces_alone,
+)
 from common.names import compatible, fold
 from interactions.touchpoints.payloads import PAID
 
@@ -275,6 +284,14 @@ def accept(
         warnings=_warnings(draft, reading, blocked_some=len(kept) < len(reading.identifiers), company=company),
         part_of=part_of,
     )
+
+
+def traces_it_names(touchpoint: Touchpoint, *, company: Company, secret: bytes) -> set[UUID]:
+    """Its own trace, and those that it would have been on with each of its other identifiers alone."""
+    others = [seen.identifier for seen in touchpoint.seen[1:]]  # the first is what named its trace
+    issuers = company.identifiers.shared_account_issuers
+    name = name_of(touchpoint.draft.profile)
+    return {touchpoint.trace_id} | traces_alone(others, name=name, secret=secret, shared_account_issuers=issuers)
 
 
 def _seen(identifier: Identifier, speaker: Speaker, secret: bytes) -> Seen:

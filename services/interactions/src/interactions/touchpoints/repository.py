@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
@@ -233,6 +234,12 @@ class TouchpointRepository:
         c = touchpoint.c
         query = select(c.identifiers, c.profile).where(c.trace_id == trace_id, c.state == "live").order_by(c.position)
         return [(row.identifiers, row.profile) for row in (await self._session.execute(query)).all()]
+
+    async def any_recorded_until(self, moment: datetime, trace_id: UUID) -> bool:
+        """Whether there is something on the trace that was recorded until a moment."""
+        c = touchpoint.c
+        query = select(c.touchpoint_id).where(c.trace_id == trace_id, c.recorded_at <= moment).limit(1)
+        return (await self._session.execute(query)).first() is not None
 
     async def parked_with(self, source: str, external_id: str) -> list[Any]:
         """Parked bodies that came under the same external id."""

@@ -135,7 +135,8 @@ async def _record(taken: Sequence[Taken], *, desk: Desk, park: bool) -> list[Out
     accepted = {place: one for place, one in enumerate(taken) if isinstance(one, Touchpoint)}
     async with InteractionsUnitOfWork(desk.database) as uow:
         await uow.lock(lock_keys(accepted.values()), space=TRACES)  # before the first write, or order per key is lost
-        fresh = await _unerased(await _unknown(accepted, outcomes, uow=uow), accepted, outcomes, uow=uow)
+        unknown = await _unknown(accepted, outcomes, uow=uow)
+        fresh = await _unerased(unknown, accepted, outcomes, desk=desk, uow=uow)
         traces = await traces_of(list(fresh.values()), uow=uow)
         await uow.lock({trace.party_id for trace in traces.values()}, space=PARTIES)
         fresh, named = await checked(fresh, traces, outcomes, uow=uow)
@@ -183,15 +184,32 @@ async def _unerased(
     accepted: Mapping[int, Touchpoint],
     outcomes: dict[int, Outcome | Unreadable],
     *,
+    desk: Desk,
     uow: InteractionsUnitOfWork,
 ) -> dict[int, Touchpoint]:
     """Those whose person was not erased after they occurred. The others are refused, and nothing of them is kept."""
-    erased = await erased_among(uow.session, {one.trace_id for one in accepted.values()})
+    named = {
+        place: domain.traces_it_names(one, company=desk.company, secret=desk.secret) for place, one in accepted.items()
+    }
+    erased = await erased_among(uow.session, set().union(*named.values()))
     for place, one in accepted.items() if erased else ():
         new = place in fresh or isinstance(outcomes.get(place), Unreadable)
-        if new and one.trace_id in erased and one.draft.occurred_at <= erased[one.trace_id]:
+        since = {trace_id: erased[trace_id] for trace_id in named[place] & erased.keys()}
+        if new and await _is_of_erased(one, since, uow=uow):
             outcomes[place] = Refused(PersonErased(), None)
     return {place: one for place, one in fresh.items() if place not in outcomes}
+
+
+async def _is_of_erased(one: Touchpoint, since: Mapping[UUID, datetime], *, uow: InteractionsUnitOfWork) -> bool:
+    """Whether it occurred before somebody was erased whose trace it is on, or whose identifier alone has led it elsewhere.
+
+    `since`: of the traces that it names the erased ones. A trace that was there beside him, and was not erased with him, is
+    somebody else's, who may have left an identifier of his; who has come since may be himself.
+    """
+    moments = {trace_id: at for trace_id, at in since.items() if one.draft.occurred_at <= at}
+    if not moments or one.trace_id in moments:
+        return bool(moments)
+    return not await uow.touchpoints.any_recorded_until(min(moments.values()), one.trace_id)
 
 
 async def traces_of(touchpoints: Sequence[Touchpoint], *, uow: InteractionsUnitOfWork) -> dict[UUID, KnownTrace]:

@@ -1,0 +1,84 @@
+"""History that occurred before somebody was erased, on traces that nobody knew: nothing of him comes back by another identifier."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from common.contracts.identity import CustomerErased
+from common.db import parked_table
+from common.events import Event
+from common.identifiers import parse_identifiers, traces_alone
+from interactions.consumers import consume
+from interactions.touchpoints.domain import Speaker
+from interactions.touchpoints.models import receipt, touchpoint, trace, trace_identifier
+from interactions.touchpoints.schemas import read_document
+from interactions.touchpoints.use_cases import Outcome, Recorded, Refused, record_touchpoints
+from interactions.uow import InteractionsUnitOfWork
+
+NAME = {"full_name": "Zacarías Quintanilla"}
+EMAIL, PHONE, CARD = "email:zacarias@example.com", "phone:3001234567", "account:club:7788"
+HOUR = timedelta(hours=1)
+
+
+async def erased(world: Any, *identifiers: str) -> None:
+    """He was there with a touchpoint under all of them; then he is erased, as identity tells it."""
+    answer = await world.record(identifiers=list(identifiers), profile=NAME, ago=timedelta(days=2))
+    customer = await world.link(identifiers[0])
+    his = next(row["trace_id"] for row in await world.rows(touchpoint) if str(row["touchpoint_id"]) == answer["touchpoint_id"])  # fmt: skip
+    world.clock.advance(timedelta(seconds=1))
+    parsed, secret = parse_identifiers(identifiers, default_region="CO"), world.settings.identifier_secret
+    possible = {
+        way for name in (None, NAME["full_name"]) for way in traces_alone(parsed, name=name, secret=secret)
+    }  # fmt: skip
+    told = CustomerErased(
+        erasure_id=uuid4(), part=0, customer_id=customer, customers=[customer], traces=sorted({his, *possible}),
+        erased_at=world.clock(),
+    )  # fmt: skip
+    heard = Event(id=uuid4(), type=told.type, source="/identity", time=world.clock(), subject=told.key(), data=told)
+    await consume([heard], uow=InteractionsUnitOfWork(world.database), clock=world.clock, company=world.company)
+    assert his not in [row["trace_id"] for row in await world.rows(touchpoint)]
+    world.clock.advance(HOUR)
+
+
+async def sent(world: Any, number: int, *identifiers: str, ago: timedelta = timedelta(days=1), **said: Any) -> Outcome:
+    body = {
+        "source": "history", "external_id": f"h-{number}", "kind": "message", "channel": "whatsapp",
+        "occurred_at": (world.clock() - ago).isoformat(), "identifiers": list(identifiers), "profile": NAME, **said,
+    }  # fmt: skip
+    draft = read_document(body, speaker=Speaker(by="a file", attests=frozenset({"*"})), company=world.company)
+    (outcome,) = await record_touchpoints([draft], desk=world.desk)
+    return outcome
+
+
+def is_refused(outcome: Outcome) -> bool:
+    return isinstance(outcome, Refused) and outcome.refusal.code == "erased" and outcome.parked_id is None
+
+
+async def test_history_that_names_him_is_refused_on_a_new_trace_too_and_leaves_nothing(world: Any) -> None:
+    await erased(world, EMAIL, PHONE)
+    receipts = len(await world.rows(receipt))
+    assert is_refused(await sent(world, 1, CARD, EMAIL))
+    assert is_refused(await sent(world, 2, CARD, PHONE))
+    assert is_refused(await sent(world, 3, CARD, PHONE, profile={}))  # of whose phone nothing else is known
+    assert is_refused(await sent(world, 1, CARD, EMAIL))  # as often as it comes
+    for table in (touchpoint, trace_identifier, parked_table):
+        assert await world.rows(table) == []
+    assert len(await world.rows(receipt)) == receipts
+    assert all(row["customer_id"] is None for row in await world.rows(trace))
+
+
+async def test_who_comes_back_himself_is_taken_and_his_history_is_not_his_any_more(world: Any) -> None:
+    await erased(world, EMAIL, PHONE)
+    assert isinstance(await sent(world, 1, CARD, EMAIL, ago=HOUR / 2), Recorded)
+    assert isinstance(await sent(world, 2, CARD, EMAIL, ago=HOUR / 3), Recorded)
+    assert is_refused(await sent(world, 3, CARD, EMAIL))
+    assert isinstance(await sent(world, 4, CARD), Recorded)  # which names nobody who was erased
+
+
+async def test_history_of_others_is_taken(world: Any) -> None:
+    """Of whom shares his phone under another name, and of whom was there beside him and once left his address."""
+    await world.record(identifiers=["account:club:1"], profile={"full_name": "Marta Gil"})
+    await erased(world, EMAIL, PHONE)
+    assert isinstance(await sent(world, 1, "account:club:2", PHONE, profile={"full_name": "Luis Vega"}), Recorded)
+    assert isinstance(await sent(world, 2, "account:club:1", EMAIL, profile={"full_name": "Marta Gil"}), Recorded)
+    assert is_refused(await sent(world, 3, "account:club:3", EMAIL, profile={"full_name": "Marta Gil"}))

@@ -10,15 +10,13 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
-from operator import itemgetter
 from pathlib import Path
 from typing import IO, Any
 
 import httpx
 from tqdm import tqdm
 
-from hilo.mapping import FileMap, Row, column_of
+from hilo.mapping import FileMap, Row
 from hilo.verdicts import Verdicts, verdicts_of
 
 BATCH = 250
@@ -111,44 +109,16 @@ def progress_file(var: Path, path: Path, map_path: Path, to: str) -> Path:
 
 def rows_of(path: Path, file_map: FileMap) -> Iterator[Row]:
     """The rows of a CSV file, or the documents of NDJSON, each with its number. Raises LoadStopped."""
-    with _readable(path, file_map) as file:
-        rows = _documents(file) if _is_ndjson(path) else csv.DictReader(file, delimiter=file_map.delimiter)
+    with readable(path, file_map) as file:
+        rows = _documents(file) if is_ndjson(path) else csv.DictReader(file, delimiter=file_map.delimiter)
         yield from ({**row, "row": number} for number, row in enumerate(rows, start=1))
 
 
-def columns_of(path: Path, file_map: FileMap, names: Sequence[str], *, at_once: int) -> Iterator[list[Sequence[str]]]:
-    """The same rows by these columns, some rows at a time: for who reads millions. Raises LoadStopped."""
-    if _is_ndjson(path):
-        cells: Iterator[Sequence[str]] = ([column_of(row, name) for name in names] for row in rows_of(path, file_map))
-        while some := list(islice(cells, at_once)):
-            yield list(zip(*some, strict=True))
-        return
-    with _readable(path, file_map) as file:
-        rows = filter(None, csv.reader(file, delimiter=file_map.delimiter))
-        at = {name: place for place, name in enumerate(next(rows, []))}
-        first = 1
-        while lines := list(islice(rows, at_once)):
-            whole = _of_one_length(lines, len(at))
-            numbered = {"row": list(map(str, range(first, first + len(lines))))} if "row" in names else {}
-            missing = [""] * len(lines)
-            yield [
-                numbered.get(name) or (list(map(itemgetter(at[name]), whole)) if name in at else missing)
-                for name in names
-            ]
-            first += len(lines)
-
-
-def _of_one_length(rows: list[list[str]], length: int) -> list[list[str]]:
-    """What a row lacks is empty, what it has too much belongs to no column."""
-    if set(map(len, rows)) == {length}:
-        return rows
-    return [(row + [""] * length)[:length] for row in rows]
-
-
 @contextmanager
-def _readable(path: Path, file_map: FileMap) -> Iterator[IO[str]]:
+def readable(path: Path, file_map: FileMap, *, as_text: bool = True) -> Iterator[IO[Any]]:
+    """A file opened to be read, packed or not. Raises LoadStopped where it cannot be, now or later."""
     try:
-        with _opened(path, file_map.encoding) as file:
+        with _opened(path, file_map.encoding if as_text else None) as file:
             yield file
     except UnicodeDecodeError as error:
         raise LoadStopped(f"{path.name} is not in the encoding {file_map.encoding}: name its own in [read]") from error
@@ -167,14 +137,16 @@ def _documents(file: Iterable[str]) -> Iterator[Row]:
             yield document if isinstance(document, dict) else {}
 
 
-def _is_ndjson(path: Path) -> bool:
+def is_ndjson(path: Path) -> bool:
+    """Whether a file holds a document a line."""
     return any(suffix in {".ndjson", ".jsonl"} for suffix in path.suffixes)
 
 
 @contextmanager
-def _opened(path: Path, encoding: str) -> Iterator[IO[str]]:
+def _opened(path: Path, encoding: str | None) -> Iterator[IO[Any]]:
     opener: Any = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding=encoding, newline="") as file:
+    how = {"mode": "rt", "encoding": encoding, "newline": ""} if encoding else {"mode": "rb"}
+    with opener(path, **how) as file:
         yield file
 
 

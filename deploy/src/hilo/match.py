@@ -5,13 +5,10 @@ import gc
 import json
 import os
 import re
-from array import array
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from itertools import count, islice, repeat
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -21,7 +18,7 @@ from tqdm import tqdm
 
 from common.company import Company
 from common.identifiers import InvalidIdentifier, read_identifiers
-from hilo.load import columns_of
+from hilo.cells import Block, blocks_of
 from hilo.mapping import Drawn, FileMap
 from identity.matching import bulk
 from identity.matching.columns import PARTS, Codes, Columns, Reader
@@ -31,16 +28,14 @@ from identity.matching.records import PLACES
 
 # What is plain is read without the whole grammar, many lines at once. A phone is compared by its last digits, so that it needs
 # no country.
-_PLAIN = re.compile(
-    r"^(?:phone:\+?(?P<phone>[0-9]{9,15})"
-    r"|(?i:email:(?P<email>[a-z0-9_-]+(?:\.[a-z0-9_-]+)*@[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,6}))"
-    r"|(?i:document:(?P<document>co-cc:[1-9][0-9]{4,9}))"
-    r"|.*)$",
-    re.ASCII | re.MULTILINE,
-)
-_NOT_PLAIN = ("",) * _PLAIN.groups
-ROWS_AT_ONCE = 500  # few enough for their cells to stay in the cache of a core
-MOST_REMEMBERED = 100_000  # distinct values of a part
+_PLAIN = {
+    scheme: re.compile(rf"^(?:{pattern}|.*)$", re.ASCII | re.MULTILINE)
+    for scheme, pattern in {
+        "phone": r"phone:\+?([0-9]{9,15})",
+        "email": r"(?i:email:([a-z0-9_-]+(?:\.[a-z0-9_-]+)*@[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,6}))",
+        "document": r"(?i:document:(co-cc:[1-9][0-9]{4,9}))",
+    }.items()
+}
 EXPLAINED_AT_ONCE = 100_000  # pairs
 # Two processes read a large file side by side, each of them all rows and these parts: no word that the one meets is the other's.
 SHARES = (("id", "identifiers", "birth", "organisation", *PLACES), ("given", "surnames", "full", "address"))
@@ -57,40 +52,30 @@ class Files:
 
 
 class _Part:
-    """A part of a record, made of some columns: what is told often is read once, and a record keeps its number."""
+    """A part of a record, made of some columns: what is told often is read once."""
 
     def __init__(self, drawn: Sequence[Drawn], read: Callable[..., Codes]) -> None:
-        self.columns = tuple(column for each in drawn for column in each.columns)
-        ends = np.cumsum([len(each.columns) for each in drawn]).tolist()
-        self._draws = [(each, end - len(each.columns), end) for each, end in zip(drawn, ends, strict=True)]
-        self._read = read
-        self._numbers: defaultdict[Any, int] = defaultdict(count().__next__)
-        self._known = 0  # of these numbers
+        self.columns = tuple(dict.fromkeys(column for each in drawn for column in each.columns))
+        self._drawn, self._read = drawn, read
         self._rows: list[Codes] = []
-        self._of_record = array("i")
 
-    def add(self, cells: Sequence[Sequence[str]], count: int) -> None:
-        """The next records, by the columns of this part."""
-        told = cells[0] if len(cells) == 1 else zip(*cells, strict=True) if cells else repeat((), count)
-        self._of_record.extend(map(self._numbers.__getitem__, told))
-        if fresh := list(islice(reversed(self._numbers), len(self._numbers) - self._known)):
-            self._rows.append(self._read_many(fresh[::-1]))
-        if len(self._numbers) > MOST_REMEMBERED:
-            self._numbers.clear()
-        self._known = len(self._numbers)
-
-    def _read_many(self, told: Sequence[Any]) -> Codes:
-        cells = [told] if len(self.columns) == 1 else list(zip(*told, strict=True))
-        return self._read(*(_drawn(each, cells[start:end], len(told)) for each, start, end in self._draws))
+    def add(self, block: Block) -> None:
+        """The next records."""
+        cells, places = block.values(self.columns)
+        count = len(cells[0]) if cells else 1
+        told = dict(zip(self.columns, cells, strict=True))
+        self._rows.append(self._read(*(_texts(each, told, count) for each in self._drawn))[places])
 
     def codes(self) -> Codes:
         """What was read, a row for each record."""
-        return np.concatenate(self._rows)[np.array(self._of_record, dtype=np.int32)]
+        return np.concatenate(self._rows)
 
 
-def _drawn(value: Drawn, cells: Sequence[Sequence[str]], count: int) -> list[str]:
+def _texts(value: Drawn, told: Mapping[str, Sequence[str]], count: int) -> list[str]:
     """What becomes of the cells of many rows; where it is made of none, it is the same for all."""
-    return list(map(value.of, zip(*cells, strict=True))) if cells else [value.of(())] * count
+    if not value.columns:
+        return [value.of(())] * count
+    return list(map(value.of, zip(*(told[column] for column in value.columns), strict=True)))
 
 
 def read(paths: list[Path], file_map: FileMap, company: Company, *, processes: int | None = None) -> Files:
@@ -124,22 +109,20 @@ def _read_parts(
     drawn = file_map.drawn_identifiers() if "identifiers" in share else []
     carried = [_Part([each], partial(_identifiers, region=region, reader=reader)) for each in drawn]
     every = [*parts.values(), *carried]
-    names = list(dict.fromkeys([*record_id.columns, "row", *(column for part in every for column in part.columns)]))
+    names = [*record_id.columns, *(column for part in every for column in part.columns)]
     ids: list[str] = []
     rows = second_from = 0
     for path in paths:
         second_from = rows
         with tqdm(desc=f"reading {path.name}", unit=" rows", disable=quiet) as bar:
-            for cells in columns_of(path, file_map, names, at_once=ROWS_AT_ONCE):
-                table = dict(zip(names, cells, strict=True))
-                count = len(table["row"])
+            for block in blocks_of(path, file_map, names):
                 if "id" in share:
-                    own = _drawn(record_id, [table[column] for column in record_id.columns], count)
-                    ids += own if all(own) else [each or row for each, row in zip(own, table["row"], strict=True)]
+                    own = _texts(record_id, {column: block.texts(column) for column in record_id.columns}, block.count)
+                    ids += own if all(own) else [each or str(number) for number, each in enumerate(own, block.first)]
                 for part in every:
-                    part.add([table[column] for column in part.columns], count)
-                rows += count
-                bar.update(count)
+                    part.add(block)
+                rows += block.count
+                bar.update(block.count)
     told = {name: part.codes() for name, part in parts.items()} if rows else {}
     columns = reader.columns(rows, told, [part.codes() for part in carried] if rows else [])
     gc.enable()
@@ -148,18 +131,12 @@ def _read_parts(
 
 def _identifiers(given: Sequence[str], region: str, reader: Reader) -> Codes:
     """The identifiers of cells; none where one says nothing."""
-    lines = "\n".join(each.replace("\n", " ") for each in given)
-    found = _PLAIN.findall(lines)
-    alone = {
-        scheme: {place: value.lower() for place, value in enumerate(values) if value}
-        for scheme, values in zip(_PLAIN.groupindex, zip(*found, strict=True), strict=True)
-    }
-    several = {
-        place: _read(given[place], region)
-        for place, values in enumerate(found)
-        if values == _NOT_PLAIN and given[place]
-    }
-    return reader.identifiers(len(given), alone, several)
+    lines = "\n".join(given)
+    if lines.count("\n") >= len(given):
+        lines = "\n".join(each.replace("\n", " ") for each in given)
+    schemes = [scheme for scheme in _PLAIN if f"{scheme}:" in lines.lower()]
+    plain = {scheme: "\n".join(_PLAIN[scheme].findall(lines)).lower().split("\n") for scheme in schemes}
+    return reader.identifiers(given, plain, partial(_read, region=region))
 
 
 @lru_cache(maxsize=65_536)

@@ -12,8 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from common import addresses
-from common.addresses import DOUBTS, address_key
-from common.addresses.lexicon import AREAS, CITIES, QUADRANTS, STREETS, UNITS, WAYS
+from common.addresses import DOUBTS, address_key, plain_place
+from common.addresses.lexicon import AREAS, CITIES, QUADRANTS, SHORT_WAYS, STREETS, UNITS, WAYS
 
 DATA = Path(__file__).parents[3].parent / "shared" / "data"
 GOLD = DATA / "colombian_addresses" / "address_gold.csv.gz"
@@ -294,6 +294,21 @@ def test_the_plainest_addresses_are_read_at_once_as_the_grammar_reads_them(raw):
 def test_most_addresses_are_of_the_plainest():
     assert addresses._read_plainest("Cra. 97A # 12-34") is not None
     assert addresses._read_plainest("Calle 45 S # 12-34") is None, "a quadrant is the grammar's"
+
+
+SLIPPED = ["Calel", "Carera", "CARREAR", "diagonla", "Trasnversal", "Autopsta", "Avenda", "Circulvalar"]
+
+
+@pytest.mark.parametrize("way", [*SLIPPED, *sorted(WAYS), "Valle", "Casa", "Numero", "Guion", "Barrio", "Calzada"])
+def test_ways_are_told_at_once_as_the_grammar_tells_them(way):
+    raw = f"{way} 45B # 12-34"
+    at_once = addresses._read_plainest(raw)
+    assert (at_once is not None) == (way in SLIPPED or way in WAYS.keys() - SHORT_WAYS)
+    assert plain_place(raw) == (at_once and at_once.place)
+    if at_once is not None:
+        read, plain = addresses._read(addresses.cleaned(raw), "CO")
+        assert at_once == read
+        assert plain or addresses._read(read.readable, "CO")[0].key == read.key
 
 
 @given(LIKELY)

@@ -52,7 +52,7 @@ def read_way(tokens: Sequence[Token], at: int) -> tuple[str, str, tuple[str, ...
     known = WAYS.get(word)
     at += 1
     if known is None:
-        known = _misspelt_way(word) if at < len(tokens) and tokens[at].kind in (NUMBER, SIGN) else None
+        known = misspelt_way(word) if at < len(tokens) and tokens[at].kind in (NUMBER, SIGN) else None
         doubts.append("misspelt-way")
     if known is None:
         return None
@@ -70,7 +70,7 @@ def read_way(tokens: Sequence[Token], at: int) -> tuple[str, str, tuple[str, ...
 
 
 @lru_cache(maxsize=4_096)
-def _misspelt_way(word: str) -> tuple[str, str] | None:
+def misspelt_way(word: str) -> tuple[str, str] | None:
     """The kind of way whose full name is one slip of the keyboard away; two of the long names."""
     if len(word) < 4 or word in NO_WAYS:
         return None

@@ -17,7 +17,7 @@ from identity.matching.records import (
     address_of,
     birth_of,
     comparable,
-    comparable_value,
+    comparable_values,
     names_of,
     postcode_of,
     word_of,
@@ -216,7 +216,7 @@ class Reader:
 
     def address(self, texts: Sequence[str], countries: Sequence[str]) -> Codes:
         told = zip(texts, countries, strict=True)
-        buildings, units = zip(*(address_of(text, country or self._country) for text, country in told), strict=True)
+        buildings, units = zip(*[address_of(text, country or self._country) for text, country in told], strict=True)
         return np.column_stack([self._book.codes("building", buildings), self._book.codes("unit", units)])
 
     def organisation(self, texts: Sequence[str]) -> Codes:
@@ -232,20 +232,19 @@ class Reader:
         return self._book.codes("region", [word_of(text) for text in texts])[:, None]
 
     def identifiers(
-        self, count: int, alone: Mapping[str, Mapping[int, str]], several: Mapping[int, Identifiers]
+        self, texts: Sequence[str], plain: Mapping[str, Sequence[str]], read: Callable[[str], Identifiers]
     ) -> Codes:
-        """Of each group the first values, by their places among `count`.
+        """Of each group the first values.
 
-        Most tell one identifier: these are given by scheme, and are read together.
+        Most tell one identifier, and plainly: these are given by scheme, one for each text, or nothing. The others are read.
         """
-        rows = np.zeros((count, sum(_OF_IDENTIFIERS.values())), dtype=np.int32)
-        for scheme, values in alone.items():
+        rows = np.zeros((len(texts), sum(_OF_IDENTIFIERS.values())), dtype=np.int32)
+        for scheme, values in plain.items():
             group = SCHEMES[scheme]
-            words = [comparable_value(group, value) for value in values.values()]
-            places = np.fromiter(values, dtype=np.int64, count=len(values))
-            rows[places, _PLACE_OF[group]] = self._book.codes(group, words)
-        for place, told in several.items():
-            rows[place] = self._book.identifiers(comparable(told))
+            rows[:, _PLACE_OF[group]] = self._book.codes(group, comparable_values(group, values))
+        for place in np.flatnonzero(~rows.any(axis=1)).tolist():
+            if texts[place]:
+                rows[place] = self._book.identifiers(comparable(read(texts[place])))
         return rows
 
     def columns(self, count: int, parts: Mapping[str, Codes], identifiers: Sequence[Codes]) -> Columns:
@@ -257,7 +256,8 @@ class Reader:
             if name not in ("given", "surnames", "full"):
                 table |= _divided(rows, {"address": _OF_ADDRESS}.get(name, {name: 1}))
         for rows in identifiers:
-            for group, codes in _divided(rows, _OF_IDENTIFIERS).items():
+            for group in GROUPS:
+                codes = rows[:, _PLACE_OF[group] : _PLACE_OF[group] + MOST_VALUES]
                 if codes.any():
                     known = table.setdefault(group, np.zeros((count, MOST_VALUES), dtype=np.int32))
                     for slot in range(MOST_VALUES):

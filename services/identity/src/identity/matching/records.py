@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from common.addresses import address_key
+from common.addresses import address_key, plain_place
 from common.emails import mailbox
 from common.names import PARTICLES, TITLES, fold, split_name, tokens
 
@@ -111,6 +111,13 @@ def comparable_value(group: str, value: str) -> str:
     return told if len(told) > 2 else ""
 
 
+def comparable_values(group: str, values: Sequence[str]) -> list[str]:
+    """The same of many plain values, of phones their digits; nothing stays nothing."""
+    if group == "phone":
+        return [value[-PHONE_DIGITS:] for value in values]
+    return [comparable_value(group, value) if value else "" for value in values]
+
+
 def birth_of(text: str) -> int:
     """A date of birth as yyyymmdd, whether it stood so, with separators or as day, month, year; 0 where it is none.
 
@@ -195,6 +202,8 @@ def address_form(text: str, country: str) -> tuple[str, str]:
     Where streets have names the words stay in their order: slips are forgiven when they are compared.
     """
     if country in GRID:
+        if (place := plain_place(text)) is not None:
+            return place, ""
         address = address_key(text, country)
         if address.confidence >= SURE:
             return address.place, address.complement

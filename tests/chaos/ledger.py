@@ -18,6 +18,7 @@ class Reply:
     retry_after: bool = False
     path: str = ""  # after the version: `touchpoints`, `touchpoints:batch`, `merges`
     refused: bool = False  # nobody listened there: the request was never under way
+    error: str = ""  # where there was no answer: what the client says of it
 
 
 @dataclass

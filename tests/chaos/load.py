@@ -357,8 +357,9 @@ class Load:
         try:
             answer = await self._client.request(method, origins[spread % len(origins)] + path, json=body)
         except httpx.HTTPError as error:
-            nobody = isinstance(error, httpx.ConnectError)
-            self.ledger.replies.append(Reply(begun, time.monotonic() - begun, 0, rows, path=what, refused=nobody))
+            nobody, seconds = isinstance(error, httpx.ConnectError), time.monotonic() - begun
+            said = f"{type(error).__name__} {error} after {seconds:.3f} s"
+            self.ledger.replies.append(Reply(begun, seconds, 0, rows, path=what, refused=nobody, error=said))
             if nobody and len(origins) > 1 and not again:  # as a proxy does that has two of them
                 return await self._post(service, path, body, rows=rows, spread=spread + 1, method=method, again=True)
             return None

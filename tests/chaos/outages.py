@@ -188,7 +188,7 @@ def _judge_ends(scene: Scene, downs: Sequence[float], begun: float) -> None:
     measures = scene.measures
     measures.tell(ended=len(downs), rounds=scene.times, p50_down=share(downs, 0.5))
     measures.at_most("longest until down, s", max(downs, default=0.0), 10.0)
-    measures.none("failed requests where two run", [f"{one.path}: {one.status}" for one in failed])
+    measures.none("failed requests where two run", [f"{one.path}: {one.error or one.status}" for one in failed])
 
 
 async def terminate_alone(scene: Scene) -> int:

@@ -5,6 +5,7 @@ import importlib
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -52,6 +53,47 @@ def emptied(service: str) -> Fault:
     return fault
 
 
+def restored_alone(service: str) -> Fault:
+    """The same with the embedded stack's own tools: a copy of all files, of which one comes back."""
+
+    async def fault(scene: Scene) -> int:
+        backup = scene.arena.var.parent / "backup"
+        await scene.do(_hilo, scene, "backup", backup)
+        await asyncio.sleep(scene.seconds)
+        await _swapped(scene, service, lambda: _hilo(scene, "restore", backup, "--service", service))
+        return 1
+
+    return fault
+
+
+def emptied_alone(service: str) -> Fault:
+    """The service's file is lost, and there is no backup."""
+
+    async def fault(scene: Scene) -> int:
+        await asyncio.sleep(scene.seconds)
+        await _swapped(scene, service, lambda: _remove(scene.arena.file(service)))
+        return 1
+
+    return fault
+
+
+async def _swapped(scene: Scene, service: str, swap: Callable[[], Any]) -> None:
+    """While it is down, the file is changed; it starts, hears again what it lacks, and with its rebuild tells its state anew."""
+    assert await scene.do(lambda: scene.arena.stop("hilo", within=20))
+    await _note_told(scene, service)
+    await scene.do(swap)
+    await scene.start("hilo")
+    await asyncio.sleep(scene.seconds)
+    said = await scene.do(_command, scene, service, "rebuild")
+    scene.measures.tell(rebuilt=said.strip()[-120:])
+    await asyncio.sleep(scene.seconds / 2)
+
+
+def _remove(file: Path) -> None:
+    for each in (file, *file.parent.glob(f"{file.name}-*")):
+        each.unlink()
+
+
 def rebuilt(*services: str) -> Fault:
     """The projections are built anew from the log while the load goes on and somebody asks all the time."""
 
@@ -84,12 +126,17 @@ async def _replaced(scene: Scene, service: str, backup: Path | None) -> None:
     arena = scene.arena
     for role in (f"{service}-worker", f"{service}-api"):
         await scene.do(lambda role=role: arena.stop(role, within=20))
-    async with scene.checker.databases() as databases, databases[service].session(reading=True) as session:
-        scene.ledger.retold[service].update((await session.scalars(sa.select(outbox_table.c.id))).all())
+    await _note_told(scene, service)
     await scene.do(_replace, scene, service, backup)
     for role in (f"{service}-api", f"{service}-worker"):
         await scene.start(role)
     await asyncio.sleep(NEW_MEMBER)
+
+
+async def _note_told(scene: Scene, service: str) -> None:
+    """What others may have heard, and its own log may soon not hold."""
+    async with scene.checker.databases() as databases, databases[service].session(reading=True) as session:
+        scene.ledger.retold[service].update((await session.scalars(sa.select(outbox_table.c.id))).all())
 
 
 async def _replayed(scene: Scene, service: str, since: datetime | None) -> None:
@@ -111,15 +158,20 @@ def _command(scene: Scene, service: str, *words: str) -> str:
     """`python -m <service> ...` on the distributed stack, `hilo ...` on the embedded one; gives what it said. Raises when it failed."""
     arena = scene.arena
     if arena.bootstrap is None:
-        command = [str(Path(sys.executable).with_name("hilo")), words[0], service, "--var", str(arena.var)]
-        environment = None
-    else:
-        its = next(each for each in arena.stack.services if each.name == service)
-        command = [sys.executable, "-m", its.package, *words]
-        environment = arena.stack.environment(its)
+        return _hilo(scene, words[0], service, *words[1:])
+    its = next(each for each in arena.stack.services if each.name == service)
+    return _said([sys.executable, "-m", its.package, *words], arena.stack.environment(its))
+
+
+def _hilo(scene: Scene, *words: str | Path) -> str:
+    return _said([Path(sys.executable).with_name("hilo"), *words, "--var", scene.arena.var], None)
+
+
+def _said(command: Sequence[str | Path], environment: Mapping[str, str] | None) -> str:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=600)
     if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(words)} of {service} failed: {(done.stderr or done.stdout).strip()[-800:]}")
+        words = " ".join(str(word) for word in command[1:])
+        raise RuntimeError(f"{words} failed: {(done.stderr or done.stdout).strip()[-800:]}")
     return done.stdout
 
 

@@ -74,6 +74,8 @@ EMBEDDED = (
     Trial("file-spoilt", "the file is cut or overwritten", storage.spoil_file, load=False),
     Trial("clock-off", "a clock a day behind, then ahead", storage.clock_off("hilo"), seconds=10),
     Trial("erasures", "death in the middle of an erasure", erasing.erasing(erasing.PLACES_ALONE, "hilo"), times=1),
+    Trial("restored", "scoring's database restored from a backup", restoring.restored_alone("scoring"), seconds=10),
+    Trial("empty", "scoring's database empty", restoring.emptied_alone("scoring"), seconds=10),
     Trial("rebuilt", "projections of scoring and service-audit built anew", restoring.rebuilt("scoring", "service-audit"), seconds=10),
 )  # fmt: skip
 

@@ -101,6 +101,21 @@ def test_families_stay_families():
     assert sizes(people) == {1: 600}
 
 
+def test_fathers_and_sons_of_one_name_are_not_joined_however_many_of_them_call_the_son_by_its_short_form():
+    """In every one of 150 homes, of which a file tells no date of birth; beside people who stand in it twice."""
+    draw = random.Random(7)
+    people = [stranger(draw, n) for n in range(300)]
+    people += people[:100]
+    for n in range(150):
+        home, (name, short) = (
+            stranger(draw, n),
+            draw.choice((("Jose", "Pepe"), ("Ignacio", "Nacho"), ("Jesus", "Chucho"))),
+        )
+        told = {"address": home.building, "city": home.city, "ids": (f"phone:{home.identifiers[1][1]}",)}
+        people += [person(given_names=given, surnames=" ".join(home.surnames), **told) for given in (name, short)]
+    assert sizes(people) == {2: 100, 1: 500}
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 3])
 def test_a_handful_of_records_is_no_special_case(count):
     ana = person("Ana Maria Lopez Ruiz", ids=("document:co-cc:52123456", "phone:3001112233"), birth_date="1984-03-02")

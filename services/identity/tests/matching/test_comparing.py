@@ -10,7 +10,7 @@ from identity.matching import comparing
 from identity.matching.blocking import candidate_pairs
 from identity.matching.columns import Columns, marks_of
 from identity.matching.comparing import Comparer
-from identity.matching.domain import score, shipped_weights
+from identity.matching.domain import score, shipped_weights, verdict_of
 
 from .people import judged, levels, person
 
@@ -27,6 +27,12 @@ from .people import judged, levels, person
         ("Jennifer Velasquez Rojas", "Yenifer Belasques Rojas", "near", "near"),
         ("Gonzalo Jimenez Diaz", "Gonzalo Gimenes Dias", "exact", "near"),
         ("Yuli Lina Aguilar", "Yuli Aguilar Pinzon", "part", "part"),
+        ("Pepe Lopez Ruiz", "José López Ruiz", "short", "exact"),
+        ("Pepe Lopez Ruiz", "Juan José López", "short", "part"),
+        ("Pepe Luis Gil Roa", "José Luis Gil Roa", "short", "exact"),
+        ("Mafe López", "María Fernanda Lopes", "short", "near"),
+        ("Bob Smith", "Robert Smith", "short", "exact"),
+        ("Chucho Gil Pepe", "Chucho Gil José", "exact", "one-of-two"),
     ],
 )  # fmt: skip
 def test_names_are_compared_in_every_form_they_are_written_in(a, b, given, surnames):
@@ -39,7 +45,7 @@ def test_names_are_compared_in_every_form_they_are_written_in(a, b, given, surna
     [
         ("Juan Lopez Ruiz", "Juana Lopez Ruiz"), ("Mario Perez Gil", "Maria Perez Gil"), ("Ana Lopez Ruiz", "Pedro Lopez Ruiz"),
         ("Vilma Martinez Martinez", "Arley Martinez Martinez"), ("Patricia Villamizar Salas", "Leidy Salas Villamizar"),
-        ("Julian Rodriguez Gomez", "Rodriguez Javier"),
+        ("Julian Rodriguez Gomez", "Rodriguez Javier"), ("Pepe Lopez Ruiz", "Josefa Lopez Ruiz"), ("Juanito Gil Paz", "Pepe Gil Paz"),
     ],
 )  # fmt: skip
 def test_relatives_have_another_given_name_in_whatever_order_it_stands(a, b):
@@ -100,6 +106,27 @@ def test_relatives_who_share_telephone_address_and_surnames_are_two():
     assert bits < -3
     assert bars[-1].field == "one-home"
     assert bars[-1].weight < -15, "what a home shares is taken back"
+
+
+def test_a_father_and_a_son_who_is_called_by_the_short_form_of_his_name_are_for_a_person_to_decide():
+    jose, pepe = (person(f"{name} Lopez Ruiz", ids=("phone:3001112233",), **HOME) for name in ("Jose", "Pepe"))
+    bits, bars = judged(jose, pepe)
+    assert verdict_of(probability(bits)) == "review"
+    assert ("given_names", "short") in [(bar.field, bar.level) for bar in bars]
+    born = [person(f"{name} Lopez Ruiz", ids=("phone:3001112233",), birth_date=day, **HOME) for name, day in SEEN]
+    assert verdict_of(probability(judged(*born)[0])) == "nothing"
+
+
+SEEN = (("Jose", "1954-11-20"), ("Pepe", "1984-03-02"))
+
+
+def probability(bits: float) -> float:
+    return 1 / (1 + 2**-bits)
+
+
+def test_one_person_with_one_mailbox_whom_some_call_by_the_short_form_of_his_name_is_one():
+    jose, pepe = (person(f"{name} Lopez Ruiz", ids=("email:jose.lopez84@example.com",)) for name in ("Jose", "Pepe"))
+    assert verdict_of(probability(judged(jose, pepe)[0])) == "linked"
 
 
 def test_one_person_seen_twice_is_one():
@@ -180,7 +207,7 @@ def crowd(count: int) -> Columns:
     return Columns.of(people)
 
 
-GIVEN = ("ana", "maria", "juan", "jose", "hernan", "ernan", "gonzalo", "otilia", "yenifer", "jennifer")
+GIVEN = ("ana", "maria", "juan", "jose", "pepe", "hernan", "ernan", "gonzalo", "otilia", "yenifer", "jennifer")
 SURNAMES = ("lopez", "ruiz", "gomez", "gonzalez", "velasquez", "belasques", "diaz", "dias", "hernan", "bahamon")
 
 

@@ -53,6 +53,18 @@ async def test_relatives_of_one_home_stay_two(identity: Identity) -> None:
     assert await merges(identity) == []
 
 
+async def test_who_is_called_by_the_short_form_of_his_name_is_for_a_person_to_decide(identity: Identity) -> None:
+    """Father and son, or one person: on one channel he is José and on the other Pepe."""
+    jose = seen("account:shop:1", "phone:3001112233", name="José López Ruiz", profile=HOME)
+    pepe = seen("phone:3001112233", name="Pepe López Ruiz", profile=HOME)
+    await identity.happen(jose)
+    await identity.happen(pepe)
+    assert await identity.owner(jose) != await identity.owner(pepe)
+    assert await merges(identity) == []
+    [pair] = [row for row in await identity.rows(review) if row.explanation["shares"] == "profile"]
+    assert ("given_names", "short") in [(bar["field"], bar["level"]) for bar in pair.explanation["waterfall"]]
+
+
 async def test_what_is_alike_in_part_is_for_a_person_to_decide_with_its_waterfall(identity: Identity) -> None:
     first = seen("email:maria.r@example.com", name="Maria Rodriguez", profile={"birth_date": "1984-03-02"})
     second = seen("account:shop:77", name="Maria Rodriguez Gil", profile={"birth_date": "1984-03-02", "city": "Cali"})

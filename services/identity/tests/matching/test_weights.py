@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from common.service import Runtime
@@ -15,7 +16,7 @@ from identity.main import create_app
 from identity.matching.bulk import match
 from identity.matching.columns import Columns
 from identity.matching.comparing import Frequencies
-from identity.matching.domain import learnt_document
+from identity.matching.domain import AT, FIELDS, learnt_document, shipped_weights
 from identity.matching.schemas import BadWeights, learnt_in
 from identity.matching.use_cases import ENGINE, Engine
 from identity.settings import IdentitySettings
@@ -61,6 +62,23 @@ async def joined_because(identity: Identity) -> str:
 async def test_a_started_identity_weighs_by_the_file_of_its_settings(identity: Identity, learnt: Path) -> None:
     create_consumer(runtime(identity, learnt))
     assert "prior one in 321" in await joined_because(identity)
+
+
+def test_a_file_that_was_learnt_before_short_names_were_a_level_has_what_is_shipped_of_it(learnt: Path) -> None:
+    weights, _ = learnt_in(learnt)
+    document = json.loads(learnt.read_text())
+    at, row = FIELDS[AT["given_names"]].place("short"), AT["given_names"]
+    for name in ("match", "stranger", "housemate"):
+        table = document["weights"][name]
+        document["weights"][name] = [
+            [*each[:at], *each[at + 1 :]] if place == row else each[:-1] for place, each in enumerate(table)
+        ]
+    learnt.write_text(json.dumps(document | {"weights": document["weights"] | {"version": "learnt-1"}}))
+    older, shipped = learnt_in(learnt)[0], shipped_weights()
+    assert older.bits[row, at] == shipped.bits[row, at]
+    others = np.ones_like(older.bits, dtype=bool)
+    others[row, at] = False
+    assert (older.bits[others] == weights.bits[others]).all()
 
 
 @pytest.mark.parametrize("file", [None, ""])

@@ -12,14 +12,15 @@ from rapidfuzz.distance import OSA, JaroWinkler
 from rapidfuzz.process import cpdist as compare_pairs
 
 from common.names import are_two_names, phonetics
+from common.short_names import NAMES_OR_SHORT, SHORT_NAMES
 from identity.matching.columns import Codes, Columns
-from identity.matching.domain import AT, FIELDS, RAREST, Common, Floats, Levels, Weights, towards_match
+from identity.matching.domain import AT, FIELDS, RAREST, WIDEST, Common, Floats, Levels, Weights, towards_match
 from identity.matching.records import GROUPS, initials_of, mailboxes_of
 
 Rows = npt.NDArray[np.int64]
 Grades = npt.NDArray[np.int8]
 Keys = npt.NDArray[np.uint64]
-MISSING, DIFFERENT, INITIAL, NEAR, SAME = -1, 0, 1, 2, 3  # grades of two words
+MISSING, DIFFERENT, INITIAL, SHORT, NEAR, SAME = -1, 0, 1, 2, 3, 4  # grades of two words
 NAME_FIELDS, PLACES = ("given_names", "surnames"), ("postcode", "city")
 PLACES_COMPARED = (*PLACES, "region")
 MANY = 10_000  # pairs of words of which it pays to look at their characters first
@@ -143,7 +144,8 @@ class Comparer:
         several = (a[:, 1] > 0) | (b[:, 1] > 0)
         places = np.flatnonzero(several & _MAY_CROSS[one, other])
         crossed = self.grade(a[places, 0], b[places, 1]), self.grade(a[places, 1], b[places, 0])
-        fits = _WORTH[crossed] > _WORTH[one[places], other[places]]
+        worth = _WORTH[field]
+        fits = worth[crossed] > worth[one[places], other[places]]
         one[places[fits]], other[places[fits]] = crossed[0][fits], crossed[1][fits]
         level: Levels = _LEVEL_OF_GRADES[field][one, other, several.view(np.int8)]
         return level
@@ -156,6 +158,8 @@ class Comparer:
         grades = self.grade(joined_a[places], joined_b[places])
         level[places[grades == SAME]] = told["exact"]
         level[places[grades == NEAR]] = told["near"]
+        if "short" in told:  # Mafe and María Fernanda
+            level[places[grades == SHORT]] = told["short"]
 
     def _try_other_readings(self, left: Rows, right: Rows, given: Levels, surnames: Levels) -> None:
         """Where two names disagree as read: another division of three words, surnames in front, or both.
@@ -209,10 +213,30 @@ class Comparer:
         near |= (self._sounds[a] == self._sounds[b]) & (shorter > 1)
         for place in np.flatnonzero(near):
             near[place] = not are_two_names(self._words[a[place]], self._words[b[place]])
-        grades = np.where(near, NEAR, DIFFERENT).astype(np.int8)
+        grades = np.where(near, NEAR, np.where(self._are_short(a, b), SHORT, DIFFERENT)).astype(np.int8)
         initial = (shorter == 1) & (self._initials[a] == self._initials[b])
         grades[shorter == 1] = np.where(initial[shorter == 1], INITIAL, DIFFERENT)
         return grades
+
+    def _are_short(self, a: Rows, b: Rows) -> npt.NDArray[np.bool_]:
+        """Whether one of two words is what bearers of the other are called; the smaller number stands in `a`."""
+        told, pairs = self._short_names
+        found: npt.NDArray[np.bool_] = told[a] & told[b]
+        places = np.flatnonzero(found)
+        found[places] = np.isin(a[places] << 32 | b[places], pairs)
+        return found
+
+    @cached_property
+    def _short_names(self) -> tuple[npt.NDArray[np.bool_], Rows]:
+        """Of the words those that are called otherwise, or are what others are called, and the pairs of the two."""
+        met = {word: place for place, word in enumerate(self.columns.words("word")) if word in NAMES_OR_SHORT}
+        told = np.zeros(len(self._words), dtype=bool)
+        told[list(met.values())] = True
+        pairs = [
+            sorted((met[short], met[name])) for short in met.keys() & SHORT_NAMES.keys()
+            for name in SHORT_NAMES[short] & met.keys()
+        ]  # fmt: skip
+        return told, np.array([one << 32 | other for one, other in pairs], dtype=np.int64)
 
     def _slips(self, vocabulary: str, a: Rows | Codes, b: Rows | Codes) -> Grades:
         """How many slips of the keyboard part two words, neighbours swapped being one; 3 where there are more than two."""
@@ -522,43 +546,61 @@ class _Reading:
 
 
 # Two grades tell how well an order of the words fits; what is missing (the last place: -1) neither helps nor harms.
-_GRADES = (DIFFERENT, INITIAL, NEAR, SAME, MISSING)
-_WORTH = np.array([[max(one, 0) + max(other, 0) for other in _GRADES] for one in _GRADES], dtype=np.int8)
+_GRADES = (DIFFERENT, INITIAL, SHORT, NEAR, SAME, MISSING)
 _MAY_CROSS = np.array([[(one, other) not in {(SAME, SAME), (SAME, MISSING)} for other in _GRADES] for one in _GRADES])
 
 
 def _level_of_grades(one: int, other: int, *, several: bool) -> str:
     better, worse = max(one, other), min(one, other)
     if worse == MISSING:
-        alone = {SAME: "part" if several else "exact", NEAR: "near", INITIAL: "initial", MISSING: "missing"}
+        alone = {
+            SAME: "part" if several else "exact", NEAR: "near", SHORT: "short", INITIAL: "initial", MISSING: "missing",
+        }  # fmt: skip
         return alone.get(better, "different")
     if better == SAME and worse in (SAME, DIFFERENT):
         return "exact" if worse == SAME else "one-of-two"
+    if SHORT in (better, worse):
+        return "short" if worse >= INITIAL else "different"
     if better >= NEAR and worse >= INITIAL:
         return "near" if worse >= NEAR else "part"
     return "initial" if worse == INITIAL else "different"
 
 
+def _grades_of(field: str) -> list[int]:
+    """What each grade counts as: only given names have short forms."""
+    return [DIFFERENT if grade == SHORT and "short" not in _LEVEL[field] else grade for grade in _GRADES]
+
+
 def _levels_of_grades(field: str) -> Levels:
     """The level of every two grades, by whether one of the two records has several words."""
-    told = _LEVEL[field] | {"missing": 0}
+    told, grades = _LEVEL[field] | {"missing": 0}, _grades_of(field)
     found = [
-        [[told[_level_of_grades(one, other, several=several)] for several in (False, True)] for other in _GRADES]
-        for one in _GRADES
+        [[told[_level_of_grades(one, other, several=several)] for several in (False, True)] for other in grades]
+        for one in grades
     ]
     return np.array(found, dtype=np.int8)
 
 
+def _worth_of_grades(field: str) -> Levels:
+    """How well two grades together fit."""
+    worth = [_WORTHS.get(grade, 0) for grade in _grades_of(field)]
+    return np.array([[one + other for other in worth] for one in worth], dtype=np.int8)
+
+
+_WORTHS = {INITIAL: 2, SHORT: 3, NEAR: 4, SAME: 6}  # two that are near fit better than one that is the same
 _LEVEL_OF_GRADES = {field: _levels_of_grades(field) for field in NAME_FIELDS}
+_WORTH = {field: _worth_of_grades(field) for field in NAME_FIELDS}
 
 
 def _disagreements(*, guessed: bool) -> npt.NDArray[np.int8]:
     """How much two full names contradict each other, by the levels of both fields: 0 not at all. A guess must explain every word."""
-    costs = np.zeros((2, 8), dtype=np.int8)
+    costs = np.zeros((2, WIDEST), dtype=np.int8)
     for row, (field, worst) in enumerate(zip(NAME_FIELDS, (3, 4), strict=True)):
         costs[row, _LEVEL[field]["different"]] = worst
         costs[row, _LEVEL[field]["one-of-two"]] = worst if guessed else 1
         costs[row, _LEVEL[field]["initial"]] = worst if guessed else 0
+        if "short" in _LEVEL[field]:
+            costs[row, _LEVEL[field]["short"]] = worst if guessed else 0
     cost: npt.NDArray[np.int8] = costs[0][:, None] + costs[1]
     return cost
 

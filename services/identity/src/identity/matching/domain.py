@@ -43,7 +43,7 @@ class Field:
 
     @property
     def at_home(self) -> bool:
-        """Whether people of one home share it."""
+        """Whether people of one home share it. Of a field that they do not share a level may be met among them all the same."""
         return self.levels[0].housemate is not None
 
     def place(self, level: str) -> int:
@@ -57,8 +57,8 @@ def _field(name: str, **levels: tuple[float, ...]) -> Field:
 
 FIELDS = (
     _field(
-        "given_names", exact=(0.66, 0.005), part=(0.12, 0.004), near=(0.08, 0.003), initial=(0.02, 0.02),
-        one_of_two=(0.03, 0.006), swapped=(0.02, 0.00002), different=(0.07, 0.962),
+        "given_names", exact=(0.66, 0.005), part=(0.12, 0.004), near=(0.08, 0.003), short=(0.01, 0.001, 0.01),
+        initial=(0.02, 0.02), one_of_two=(0.03, 0.006), swapped=(0.02, 0.00002), different=(0.06, 0.961),
     ),
     _field(
         "surnames", exact=(0.68, 0.004, 0.45), part=(0.13, 0.006, 0.20), near=(0.08, 0.003, 0.06),
@@ -181,7 +181,7 @@ def shipped_weights(records: int = 1_000) -> Weights:
             told = level.stranger if level.housemate is None else level.housemate
             tables[0][row, column], tables[1][row, column], tables[2][row, column] = level.match, level.stranger, told
     match, stranger, housemate = tables
-    return Weights("shipped-1", match, stranger, housemate, MATCHES_PER_RECORD, HOUSEMATES_PER_RECORD, max(records, 2))
+    return Weights("shipped-2", match, stranger, housemate, MATCHES_PER_RECORD, HOUSEMATES_PER_RECORD, max(records, 2))
 
 
 @dataclass(frozen=True)
@@ -206,8 +206,10 @@ def score(levels: Levels, rarity: Floats, weights: Weights) -> Scored:
     home_bits = weights.home_bits
     towards_home = np.full(len(levels), weights.housemate_prior)
     for row, each in enumerate(FIELDS):
+        if home_bits[row].any():
+            towards_home += home_bits[row][levels[:, row]]
         if each.at_home:
-            towards_home += home_bits[row][levels[:, row]] + rarity[:, row]
+            towards_home += rarity[:, row]
     total = towards_match(levels, rarity, weights) - np.logaddexp2(0.0, towards_home)
     return Scored(total, 1.0 / (1.0 + np.exp2(-total)))
 
@@ -228,8 +230,7 @@ def waterfall(levels: Sequence[int], rarity: Sequence[float], weights: Weights) 
         if level != MISSING:
             told = float(weights.bits[row, level]) + rare
             bars.append(Evidence(FIELDS[row].name, FIELDS[row].levels[level - 1].name, told))
-            if FIELDS[row].at_home:
-                towards_home += float(weights.home_bits[row, level]) + rare
+            towards_home += float(weights.home_bits[row, level]) + (rare if FIELDS[row].at_home else 0.0)
     return [*bars, Evidence("one-home", "may be relatives", -float(np.logaddexp2(0.0, towards_home)))]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from identity.matching.domain import AT, FIELDS, Floats, Levels, Weights, shipped_weights
+from identity.matching.domain import AT, FIELDS, WIDEST, Floats, Levels, Weights, shipped_weights
 
 MATCHES_SHIPPED = 60.0  # pairs that the shipped frequencies among matches stand for
 STRANGERS_SHIPPED = 20_000.0
@@ -17,6 +17,8 @@ RECORDS_SHIPPED = 50.0  # records that the shipped numbers of matches and housem
 FEWEST_HOUSEMATES = 0.2  # per record: families are there even where a file shows none
 # What tells one person from his family differs in few of his own records, whatever the file.
 MOST_DIFFERENT = {"given_names": 0.15, "birth_date": 0.12, "document": 0.12}
+# A child who bears a parent's name is called by its short form: of these a home shows as many as one person does.
+NAMESAKES = ((AT["given_names"], FIELDS[AT["given_names"]].place("short")),)
 ROUNDS = 25
 STILL = 1e-4  # change of the match frequencies at which learning ends
 
@@ -34,7 +36,7 @@ class Seen:
             return cls(np.zeros((0, len(FIELDS)), dtype=np.int8), np.zeros(0))
         code = np.zeros(len(levels), dtype=np.int64)
         for field in range(levels.shape[1]):
-            code = code * 8 + levels[:, field]
+            code = code * WIDEST + levels[:, field]
         order = np.argsort(code, kind="stable")
         starts = np.flatnonzero(np.concatenate([[True], np.diff(code[order]) != 0]))
         return cls(levels[order[starts]], np.diff(np.append(starts, len(code))).astype(np.float64))
@@ -47,7 +49,7 @@ class Seen:
 def learn(blocked: Seen, random: Seen, *, records: int) -> Weights:
     """Weights for a population of so many records, from the patterns of its candidate pairs and of random pairs of it."""
     shipped = shipped_weights(records)
-    weights = replace(shipped, version="learnt-1")
+    weights = replace(shipped, version="learnt-2")
     for _ in range(ROUNDS):
         matches, housemates, _ = _shares(blocked.patterns, weights)
         strangers = _shares(random.patterns, weights)[2]
@@ -60,7 +62,7 @@ def learn(blocked: Seen, random: Seen, *, records: int) -> Weights:
                 FEWEST_HOUSEMATES, _per_record(blocked, housemates, shipped.housemates_per_record, records)
             ),
         )
-        after = replace(after, housemate=_housemates(after.stranger, shipped))
+        after = replace(after, housemate=_housemates(after, shipped))
         moved = float(np.abs(after.match - weights.match).max())
         weights = after
         if moved < STILL:
@@ -99,10 +101,12 @@ def _bounded(match: Floats) -> Floats:
     return match
 
 
-def _housemates(stranger: Floats, shipped: Weights) -> Floats:
-    """What a home shares is shipped; in everything else its people are strangers to each other."""
+def _housemates(learnt: Weights, shipped: Weights) -> Floats:
+    """What a home shares is shipped, and what it shows as a match does is as learnt of these; else its people are strangers to each other."""
     at_home = np.array([field.at_home for field in FIELDS])[:, None]
-    found: npt.NDArray[np.float64] = np.where(at_home, shipped.housemate, stranger)
+    found: npt.NDArray[np.float64] = np.where(at_home, shipped.housemate, learnt.stranger)
+    for row, column in NAMESAKES:
+        found[row, column] = learnt.match[row, column]
     return found
 
 

@@ -78,6 +78,7 @@ async def _tell_anew(service: Service, runtime: Runtime, *, people: bool) -> Non
             await republish(runtime)
 
 
+PATIENCE_SECONDS = 120.0  # nobody's answer hangs on a command: it waits its turn, however busy the running system is
 PEOPLE = ("people", "profiles")  # what is told on the topics that are kept for days
 
 
@@ -86,7 +87,7 @@ async def _ground(var: Path, name: str) -> AsyncIterator[Ground]:
     service = known(name)
     if not (var / f"{name}.db").exists():
         raise LookupError(f"{var} holds no data of {name}: name its folder with --var, or say --up")
-    runtimes = embedded_runtimes(var)
+    runtimes = embedded_runtimes(var, patience=PATIENCE_SECONDS)
     try:
         yield Ground(service, runtimes[name], runtimes)
     finally:

@@ -15,7 +15,7 @@ from common.auth import first_credential, first_secret
 from common.bus.local import LocalReader, sources_of
 from common.clock import Clock, utc_now
 from common.company import Company
-from common.db import Database
+from common.db import PATIENCE_SECONDS, Database
 from common.health import backlog_checks, consumer_goes_on
 from common.service import Runtime, Service, make_ready, shared_parts, tune_garbage_collection
 from common.settings import Settings
@@ -31,14 +31,14 @@ def embedded_app(var: Path, *, clock: Clock = utc_now) -> "Embedded":
     return Embedded(SERVICES, embedded_runtimes(var, clock=clock))
 
 
-def embedded_runtimes(var: Path, *, clock: Clock = utc_now) -> dict[str, Runtime]:
+def embedded_runtimes(var: Path, *, clock: Clock = utc_now, patience: float = PATIENCE_SECONDS) -> dict[str, Runtime]:
     """The runtime of each service over its file under `var`. Whoever asks disposes of their databases."""
     secret = first_secret(var)
     _, key_hash = first_credential(var, secret)
-    return {service.name: _runtime(service, var, secret, key_hash, clock) for service in SERVICES}
+    return {service.name: _runtime(service, var, secret, key_hash, clock, patience) for service in SERVICES}
 
 
-def _runtime(service: Service, var: Path, secret: str, key_hash: str, clock: Clock) -> Runtime:
+def _runtime(service: Service, var: Path, secret: str, key_hash: str, clock: Clock, patience: float) -> Runtime:
     settings: Settings = service.settings().model_copy(
         update={
             "database_url": f"sqlite+aiosqlite:///{var}/{service.name}.db",
@@ -46,7 +46,7 @@ def _runtime(service: Service, var: Path, secret: str, key_hash: str, clock: Clo
             "first_key_hash": key_hash,
         }
     )
-    database = Database.connect(settings.database_url)
+    database = Database.connect(settings.database_url, patience=patience)
     return Runtime(settings, database, Company.load(settings.company_file), clock)
 
 

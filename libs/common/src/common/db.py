@@ -140,6 +140,7 @@ parked_table = Table(
 )
 
 
+PATIENCE_SECONDS = 4.0  # for a connection, or for the lock of a file that another process writes
 REFUSAL_REMEMBERED = 10.0  # seconds for which a refused write is told: then work may come again, and shows
 
 
@@ -158,9 +159,12 @@ class Database:
         self._refused: tuple[float, str] | None = None  # when a write was, and why
 
     @classmethod
-    def connect(cls, url: str, *, pool_size: int = 16) -> "Database":
-        """`sqlite+aiosqlite:///path` or `postgresql+asyncpg://user:password@host/name`."""
-        engine = _sqlite(url) if url.startswith("sqlite") else _postgresql(url, pool_size)
+    def connect(cls, url: str, *, pool_size: int = 16, patience: float = PATIENCE_SECONDS) -> "Database":
+        """`sqlite+aiosqlite:///path` or `postgresql+asyncpg://user:password@host/name`.
+
+        `patience` is for how many seconds a connection, or the lock of a file that another process writes, is waited for.
+        """
+        engine = _sqlite(url, patience) if url.startswith("sqlite") else _postgresql(url, pool_size, patience)
         return cls(engine)
 
     def beside(self, file: str | None, *, search_path: str, attached: str | None = None) -> "Database":
@@ -169,10 +173,10 @@ class Database:
         `search_path` are PostgreSQL's schemas, the first of them written to; `attached` is a file that is read as `live`.
         """
         if self.dialect == "sqlite":
-            shadow = Database(_sqlite(f"sqlite+aiosqlite:///file:{file}?uri=true", attached=attached))
+            shadow = Database(_sqlite(f"sqlite+aiosqlite:///file:{file}?uri=true", PATIENCE_SECONDS, attached=attached))
         else:
             url = self.engine.url.render_as_string(hide_password=False)
-            shadow = Database(_postgresql(url, 2, search_path=search_path))
+            shadow = Database(_postgresql(url, 2, PATIENCE_SECONDS, search_path=search_path))
         shadow.is_shared = False
         return shadow
 
@@ -215,14 +219,14 @@ class Database:
         await self.engine.dispose()
 
 
-def _sqlite(url: str, *, attached: str | None = None) -> AsyncEngine:
+def _sqlite(url: str, patience: float, *, attached: str | None = None) -> AsyncEngine:
     # isolation_level None hands BEGIN to us. The driver's deferred BEGIN loses updates between processes.
-    engine = create_async_engine(url, connect_args={"isolation_level": None, "timeout": 4}, **_json())
+    engine = create_async_engine(url, connect_args={"isolation_level": None, "timeout": patience}, **_json())
 
     @event.listens_for(engine.sync_engine, "connect")
     def _configure(connection: Any, _: object) -> None:
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=4000"):
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         if attached is not None:
             cursor.execute("ATTACH ? AS live", (f"file:{attached}?mode=ro",))
@@ -236,13 +240,13 @@ def _sqlite(url: str, *, attached: str | None = None) -> AsyncEngine:
     return engine
 
 
-def _postgresql(url: str, pool_size: int, *, search_path: str = "") -> AsyncEngine:
+def _postgresql(url: str, pool_size: int, patience: float, *, search_path: str = "") -> AsyncEngine:
     engine = create_async_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,  # a connection beyond the pool would be made and thrown away for one request
         pool_use_lifo=True,  # the fewest that will do, with their statements prepared
-        pool_timeout=4,
+        pool_timeout=patience,
         connect_args={
             "timeout": 5,
             "command_timeout": 60,

@@ -228,8 +228,8 @@ def trace_of(
     if not identifiers:
         return Trace(_keyed("anonymous", source, external_id, secret=secret), None, None)
     strongest = min(identifiers, key=lambda identifier: (not identifier.readable, RANK[identifier.scheme]))
-    folded = fold(name) if name and is_shared(strongest, shared_account_issuers) else ""
-    return Trace(_keyed("trace", strongest.text, folded, secret=secret), strongest.scheme, strongest.text)
+    trace_id = _trace_under(strongest, name, secret, shared_account_issuers)
+    return Trace(trace_id, strongest.scheme, strongest.text)
 
 
 def traces_alone(
@@ -240,13 +240,12 @@ def traces_alone(
     shared_account_issuers: Collection[str] = (),
 ) -> set[UUID]:
     """The traces that a touchpoint with this name would have been on with each of the identifiers by itself."""
-    return {
-        trace_of(
-            [identifier], name=name, source="", external_id="", secret=secret,
-            shared_account_issuers=shared_account_issuers,
-        ).trace_id
-        for identifier in identifiers
-    }  # fmt: skip
+    return {_trace_under(each, name, secret, shared_account_issuers) for each in identifiers}
+
+
+def _trace_under(identifier: Identifier, name: str | None, secret: bytes, issuers: Collection[str]) -> UUID:
+    folded = fold(name) if name and is_shared(identifier, issuers) else ""
+    return _keyed("trace", identifier.text, folded, secret=secret)
 
 
 def customer_trace(customer_id: UUID, secret: bytes) -> UUID:

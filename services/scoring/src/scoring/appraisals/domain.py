@@ -1,11 +1,12 @@
 """Everything the rules say of one customer on one day, from his days, the rules in force and the cut points."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property, lru_cache
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -59,6 +60,14 @@ class Subject:
     traces: int = 0
     categories: tuple[tuple[str, int], ...] = ()  # category and purchases in it, the most bought first
     restricted: bool = False  # his data are stored and not used
+
+    @property
+    def record(self) -> tuple[Any, ...]:
+        """All of it but who he is."""
+        return _record(self)
+
+
+_record = attrgetter(*(each.name for each in fields(Subject) if each.name != "customer_id"))
 
 
 @dataclass(frozen=True)
@@ -155,7 +164,10 @@ def windows_of(as_of: date, thresholds: Thresholds, ranked: Window, fiscal_year_
 
 @dataclass(frozen=True)
 class Yardstick:
-    """What everybody is measured by who is looked at on one day. Made once for many: what it says of one holds for the next."""
+    """What everybody is measured by who is looked at on one day. Made once for many: what it says of one holds for the next.
+
+    For as many as are looked at together: it remembers what it has said.
+    """
 
     as_of: date
     rules: RuleSet
@@ -164,6 +176,7 @@ class Yardstick:
     windows: Windows
     rules_version: str
     asked: tuple[str, ...]  # the facts that conditions of the policy look at
+    measured: dict[tuple[Any, ...], Appraisal] = field(default_factory=dict)
     decided: dict[tuple[Any, ...], Decision] = field(default_factory=dict)
     treatments: dict[int, dict[str, Any]] = field(
         default_factory=dict
@@ -196,7 +209,15 @@ def appraise(
 
 
 def measure(subject: Subject, days: Sequence[Day], *, by: Yardstick) -> Appraisal:
-    """What `appraise` gives, by a yardstick that is made once for many."""
+    """What `appraise` gives, by a yardstick that is made once for many: newcomers with the same days are measured once."""
+    same = (subject.record, *days)
+    if (found := by.measured.get(same)) is not None:
+        return replace(found, subject=subject)
+    found = by.measured[same] = _measured(subject, days, by=by)
+    return found
+
+
+def _measured(subject: Subject, days: Sequence[Day], *, by: Yardstick) -> Appraisal:
     as_of, rules, cuts, books = by.as_of, by.rules, by.cuts, by.books
     known = [each for each in days if each.day <= as_of]
     thresholds = rules.thresholds

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request, Response, params
 from fastapi._compat import ModelField
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
+from starlette.datastructures import Headers, QueryParams
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 _SIMPLE = frozenset({str, int, float, bool, UUID, NoneType})
@@ -68,11 +69,10 @@ class _Parameter:
     default: Any
     field: ModelField
 
-    def given(self, request: Request) -> Any:
+    def given(self, query: QueryParams, headers: Headers) -> Any:
         """As it was sent; None where it was not."""
         if self.is_header:
-            return request.headers.get(self.key)
-        query = request.query_params
+            return headers.get(self.key)
         return (query.getlist(self.key) or None) if self.many else query.get(self.key)
 
 
@@ -88,8 +88,9 @@ class DirectRoute:
     def read(self, request: Request) -> dict[str, Any] | None:
         """The arguments that stand in the request itself; None where one of them is not valid."""
         arguments: dict[str, Any] = {}
+        query, headers = (request.query_params, request.headers) if self.parameters else (QueryParams(), Headers())
         for parameter in self.parameters:
-            value = parameter.given(request)
+            value = parameter.given(query, headers)
             if value is None:
                 value = parameter.default
             else:

@@ -8,7 +8,7 @@ from common.company import Company
 from common.money import from_minor
 from interactions.parts.domain import CONTACT, PROFILE, VALUE, Part
 from interactions.resume.domain import Reader, Touchpoint
-from interactions.resume.scene import Packet, Scene, in_time, latest_first, moment_of, people_of
+from interactions.resume.scene import Packet, Scene, moment_of, people_of
 
 LAST_PURCHASES = 5
 MOST_QUESTIONS = 2  # "un par de preguntas" (S0-44)
@@ -25,7 +25,7 @@ def known(scene: Scene) -> list[Packet]:
     """What we know and must not ask again: as identity tells it, and what was learned since it last spoke."""
     profile = scene.memory.parts.get(PROFILE)
     facts = {str(fact.get("key")): dict(fact) for fact in (profile.body.get("known") or [] if profile else [])}
-    for learned in _learned(scene.memory.touchpoints, profile, scene.company):
+    for learned in _learned(reversed(scene.contacts), profile, scene.company):
         held = facts.get(learned["key"])
         if held is None or moment_of(held.get("as_of")) < learned["as_of"]:
             facts[learned["key"]] = learned
@@ -34,7 +34,7 @@ def known(scene: Scene) -> list[Packet]:
 
 
 def _learned(contacts: Iterable[Touchpoint], profile: Part | None, company: Company) -> Iterable[Packet]:
-    for contact in sorted(contacts, key=in_time):
+    for contact in contacts:
         if profile is not None and contact.recorded_at <= profile.as_of - NOT_YET_TOLD:
             continue
         for fact in contact.facts:
@@ -156,7 +156,7 @@ def alerts(scene: Scene) -> list[Packet]:
 
 def holdings(scene: Scene) -> Packet:
     said = dict(scene.body(VALUE).get("holdings") or {})
-    bought = [contact for contact in latest_first(scene.memory.touchpoints) if contact.kind == "purchase"]
+    bought = [contact for contact in scene.contacts if contact.kind == "purchase"]
     told: Packet = {
         "accounts": list(scene.body(PROFILE).get("accounts") or []),
         "last_purchases": [_purchase(contact) for contact in bought[:LAST_PURCHASES]],
@@ -190,7 +190,7 @@ def offers(scene: Scene) -> list[Packet]:
     """R19: campaigns sent and what he answered, quotes and how they stand. The newest first."""
     campaigns: dict[str, Packet] = {}
     quotes: list[Packet] = []
-    for contact in sorted(scene.memory.touchpoints, key=in_time):
+    for contact in reversed(scene.contacts):
         if contact.kind == "quote":
             quotes.append(_quote(contact))
         code = contact.payload.get("campaign")

@@ -30,6 +30,11 @@ class Scene:
         return part.body if part is not None else {}
 
     @cached_property
+    def contacts(self) -> list[Touchpoint]:
+        """The latest first; of two at once the one recorded later comes later."""
+        return sorted(self.memory.touchpoints, key=_in_time, reverse=True)
+
+    @cached_property
     def wishes(self) -> Wishes:
         time_zone = self.company.time_zone
         return wishes_of(self.body(CONTACT), self.body(VALUE), time_zone=time_zone)
@@ -41,13 +46,8 @@ def people_of(scene: Scene, roles: Iterable[str]) -> list[Mapping[str, Any]]:
     return [person for person in scene.body(PROFILE).get("people") or [] if str(person.get("role")).lower() in wanted]
 
 
-def in_time(contact: Touchpoint) -> tuple[datetime, datetime, str]:
-    """When it happened; of two at once the one recorded later comes later."""
+def _in_time(contact: Touchpoint) -> tuple[datetime, datetime, str]:
     return contact.occurred_at, contact.recorded_at, contact.touchpoint_id
-
-
-def latest_first(contacts: Iterable[Touchpoint]) -> list[Touchpoint]:
-    return sorted(contacts, key=in_time, reverse=True)
 
 
 def hours(since: datetime, now: datetime) -> float:

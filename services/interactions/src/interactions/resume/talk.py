@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from interactions.resume.domain import EXCERPT, CaseFile, Commitment, Thread, Touchpoint
-from interactions.resume.scene import Packet, Scene, hours, in_time, latest_first, people_of
+from interactions.resume.scene import Packet, Scene, hours, people_of
 
 RECAP = 10
 # What is no talk: it moves no resume point unless it says itself where things stopped.
@@ -19,13 +19,13 @@ UNFINISHED = frozenset({"abandoned", "pending"})
 
 
 def last_talk(contacts: Sequence[Touchpoint]) -> Touchpoint | None:
-    """The latest talk over all channels; where there never was one, the latest contact of any kind."""
-    talks = [contact for contact in contacts if contact.kind not in SILENT or contact.stop_point or contact.next_step]
-    return max(talks or contacts, key=in_time, default=None)
+    """Of the contacts, the latest first, the first talk, over all channels; where there never was one, the first of any kind."""
+    talks = (contact for contact in contacts if contact.kind not in SILENT or contact.stop_point or contact.next_step)
+    return next(talks, contacts[0] if contacts else None)
 
 
 def resume_point(scene: Scene) -> Packet | None:
-    last = last_talk(scene.memory.touchpoints)
+    last = last_talk(scene.contacts)
     if last is None:
         return None
     thread = next((t for t in scene.memory.threads if t.conversation_id == last.conversation_id), None)
@@ -94,7 +94,6 @@ def _thread(thread: Thread, now: datetime) -> Packet:
 
 
 def recap(scene: Scene) -> list[Packet]:
-    latest = latest_first(scene.memory.touchpoints)[:RECAP]
     return [
         {
             "touchpoint_id": contact.touchpoint_id,
@@ -107,7 +106,7 @@ def recap(scene: Scene) -> list[Packet]:
             "outcome": contact.outcome,
         }
         | ({"visibility": contact.visibility} if scene.reader.internal else {})
-        for contact in reversed(latest)
+        for contact in reversed(scene.contacts[:RECAP])
     ]
 
 
@@ -115,7 +114,7 @@ def work_in_progress(scene: Scene) -> list[Packet]:
     """R5: forms and sessions on the web that he did not finish, and what he had filled in already."""
     finished: set[tuple[str | None, Any]] = set()
     found: list[Packet] = []
-    for contact in latest_first(scene.memory.touchpoints):
+    for contact in scene.contacts:
         form = contact.payload.get("form")
         if contact.kind != "web":
             continue

@@ -236,6 +236,20 @@ async def test_beside_failing_events_every_subject_gets_all_of_its_own_once_and_
     assert (await bus.parked()).count("handler-failed") == 3
 
 
+async def test_a_failing_event_that_comes_alone_is_parked_when_another_has_come(bus: Bus) -> None:
+    subjects = [fresh_customer() for _ in range(4)]
+    bus.failing = {"601"}
+    async with bus.running():
+        await bus.tell(signal(subjects[0], 600))
+        await bus.until(lambda: of(bus, subjects[0]) == ["600"])
+        await bus.tell(signal(subjects[0], 601))
+        await bus.until(lambda: bus.reader is not None and bus.reader.trouble is not None)
+        assert "handler-failed" not in await bus.parked()
+        await bus.tell(*(signal(one, 602) for one in subjects[1:]))
+        await bus.until(lambda: all(of(bus, one) == ["602"] for one in subjects[1:]))
+        await bus.has_parked("handler-failed")
+
+
 async def test_a_consumer_that_fails_on_everything_stops_and_parks_nothing(bus: Bus) -> None:
     one = fresh_customer()
     bus.failing = {str(number) for number in range(40)}

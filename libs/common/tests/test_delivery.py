@@ -5,7 +5,17 @@ from uuid import UUID
 
 import pytest
 
-from common.bus.delivery import HOLDS, TRIES, Consumer, ConsumerStopped, Delivery, Record
+from common.bus.delivery import (
+    HOLD_SECONDS,
+    HOLDS,
+    TRIES,
+    Consumer,
+    ConsumerStopped,
+    Delivery,
+    Held,
+    Record,
+    pause_after,
+)
 from common.contracts.scoring import TOPIC, SignalMoved
 from common.db import Database
 from common.errors import Transient
@@ -203,6 +213,43 @@ async def test_one_failing_event_alone_is_held_until_another_shows_that_the_hand
     await delivery.deliver([bad, *(record(f"good {n}", of=2 + n) for n in range(8))])
     assert handler.attempts[0] == [f"good {n}" for n in range(8)]  # not spoilt once more by what is known to fail
     assert await parked_codes(database) == ["handler-failed"]
+
+
+async def test_a_held_event_is_not_tried_again_while_nothing_else_comes(database: Database) -> None:
+    handler = Handler(database)
+    handler.fails_on = {"bad"}
+    delivery, bad = delivery_of(handler), record("bad")
+    for _ in range(5):
+        with pytest.raises(Held):
+            await delivery.deliver([bad])
+    assert handler.attempts == [["bad"]] * TRIES
+    await delivery.deliver([Record(TOPIC, "k", b"{not json")])  # of another partition, and no event at all
+    with pytest.raises(Held):
+        await delivery.deliver([bad])
+    assert await parked_codes(database) == ["bad-json"]
+
+
+async def test_a_held_event_is_parked_though_what_shows_that_the_handler_works_comes_without_it(
+    database: Database,
+) -> None:
+    handler = Handler(database)
+    handler.fails_on = {"bad", "worse"}
+    delivery, bad = delivery_of(handler), record("bad")
+    with pytest.raises(Held):
+        await delivery.deliver([bad])
+    await delivery.deliver([record("good")])  # of another partition
+    await delivery.deliver([bad])
+    assert await parked_codes(database) == ["handler-failed"]
+    with pytest.raises(Held):
+        await delivery.deliver([record("worse")])
+    assert await parked_codes(database) == ["handler-failed"]
+
+
+def test_what_is_held_is_looked_at_again_soon_and_a_database_that_is_away_ever_later() -> None:
+    failures = range(1, 7)
+    assert [pause_after(Transient(), number) for number in failures] == [0.05, 0.2, 1.0, 5.0, 5.0, 5.0]
+    assert [pause_after(Held(), number) for number in failures] == [0.05, 0.2, *[HOLD_SECONDS] * 4]
+    assert 40 < HOLDS * HOLD_SECONDS < 50
 
 
 async def test_where_nothing_else_comes_a_failing_event_is_parked_after_a_while(database: Database) -> None:

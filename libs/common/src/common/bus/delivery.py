@@ -29,7 +29,9 @@ log = structlog.get_logger()
 TRIES = 3  # of an event that fails, in company or alone; the last one alone
 JUDGED_EVENTS = 200  # how many recent outcomes decide whether the consumer itself is broken
 FEWEST_FAILURES = 20
-HOLDS = 12  # deliveries in which nothing succeeded, before what failed in them is parked all the same: about 45 s of a reader's pauses
+HOLD_SECONDS = 0.5  # how long a held event keeps whoever comes next waiting, at the most
+HOLDS = 90  # deliveries in which nothing succeeded, before what failed in them is parked all the same: about 45 s of a reader's pauses
+BACK_OFF = (0.05, 0.2, 1.0, 5.0)
 
 Handle = Callable[[Sequence[Event]], Awaitable[None]]
 HandleRaw = Callable[[Sequence["Record"]], Awaitable[None]]
@@ -72,6 +74,19 @@ class ConsumerStopped(Exception):  # noqa: N818 - a decision, not an accident
     """Most events fail: parking them all would hide a bad deploy. Nothing was parked; the offsets stay."""
 
 
+class Held(Transient):
+    """Nothing came but what has failed: it waits for an event that shows that the handler works."""
+
+    def __init__(self) -> None:
+        super().__init__("held until another event has been handled")
+
+
+def pause_after(failure: Transient, failures: int) -> float:
+    """Seconds until a reader delivers the same again, after so many failures in a row."""
+    pause = BACK_OFF[min(failures, len(BACK_OFF)) - 1]
+    return min(pause, HOLD_SECONDS) if isinstance(failure, Held) else pause
+
+
 class Delivery:
     """Delivers records to one consumer of one service, and parks what it cannot handle in that service's database."""
 
@@ -83,13 +98,14 @@ class Delivery:
         self._clock = clock
         self._outcomes: deque[bool] = deque(maxlen=JUDGED_EVENTS)
         self._suspects: set[UUID] = set()  # failed since the last success: it may be the handler
+        self._to_blame: set[UUID] = set()  # held, and others were handled since: parked when they fail again
         self._holds = 0
         self._reason = ""
 
     async def deliver(self, records: Sequence[Record]) -> None:
         """Handle the records, in order. When it returns, each has had its effect, is of no interest, or is parked.
 
-        Raises Transient if the same records should be delivered again later, ConsumerStopped if the consumer must not go on.
+        Raises Transient (Held is one) if the same records should be delivered again later, ConsumerStopped if the consumer must not go on.
         """
         failed: list[Failed] = []
         readable: Batch = []
@@ -103,7 +119,11 @@ class Delivery:
                 continue
             if event is not None:
                 readable.append((record, event))
-        held, others = _parted(readable, {_place(one) for one in readable if one[1].id in self._suspects})
+        if readable and 0 < self._holds < HOLDS and all(event.id in self._suspects for _, event in readable):
+            self._holds += 1
+            raise Held
+        known = self._suspects | self._to_blame
+        held, others = _parted(readable, {_place(one) for one in readable if one[1].id in known})
         unhandled = [*await self._handle(others), *await self._handle(held)]
         self._hold_if_suspicious(len(readable), len(unhandled))
         for topic, handle in self.consumer.raw.items():
@@ -112,17 +132,20 @@ class Delivery:
                 await self._transient_or_raise(handle(mine))
         if failed or unhandled:
             await self._park([*failed, *unhandled])
+        self._to_blame.difference_update(event.id for _, event in readable)
 
     def _hold_if_suspicious(self, events: int, unhandled: int) -> None:
-        """Where nothing at all succeeded, wait for an event that does. Raises Transient, or ConsumerStopped where none comes."""
+        """Where nothing at all succeeded, wait for an event that does. Raises Held, or ConsumerStopped where none comes."""
         if unhandled < events:
+            self._to_blame |= self._suspects
             self._suspects.clear()
             self._holds = 0
         elif len(self._suspects) >= FEWEST_FAILURES:
             self._stop()
-        elif unhandled and self._holds < HOLDS:
+        elif unhandled and self._suspects and self._holds < HOLDS:
             self._holds += 1
-            raise Transient("held until another event has been handled")
+            log.warning("event_held", consumer=self.consumer.name, reason=self._reason)
+            raise Held
         elif unhandled:
             self._holds = 0
 
@@ -164,7 +187,7 @@ class Delivery:
             if error is None:
                 return []
         log.error("event_failed", consumer=self.consumer.name, event_id=str(event.id), exc_info=error)
-        if event.id not in self._suspects:  # one that is held counts once; one more is waited for anew
+        if event.id not in self._suspects | self._to_blame:  # one that is held counts once; one more is waited for anew
             self._suspects.add(event.id)
             self._outcomes.append(False)
             self._holds = 0

@@ -24,7 +24,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from sqlalchemy import text
 
 from common.backlog import Behind
-from common.bus.delivery import Consumer, ConsumerStopped, Delivery, Record
+from common.bus.delivery import BACK_OFF, Consumer, ConsumerStopped, Delivery, Held, Record, pause_after
 from common.bus.group_lag import GroupLag
 from common.bus.waiting import nap, wait_for_news
 from common.clock import Clock, utc_now
@@ -44,7 +44,6 @@ PEOPLE_KEPT = timedelta(days=7)
 KEPT_FOR_EVER = "-1"
 LEAD_SECONDS = 0.5  # how soon another relay takes over
 IDLE_SECONDS = (0.005, 0.01, 0.02, 0.05)
-BACK_OFF = (0.05, 0.2, 1.0, 5.0)
 LOOK_MS = 100
 COMMIT_SECONDS = 0.1
 _TRY_LEAD = text("SELECT pg_try_advisory_lock(hashtext('hilo-relay'))")
@@ -289,19 +288,19 @@ class KafkaReader:
             while not stop.is_set():
                 records = await consumer.getmany(timeout_ms=LOOK_MS, max_records=BATCH)
                 async with self._busy:
-                    done = not records or await self._deliver(consumer, records)
+                    failure = await self._deliver(consumer, records) if records else None
                     if time.monotonic() >= self._committed_at + COMMIT_SECONDS:
                         await commit()
-                misses = 0 if done else misses + 1
-                if not done:
-                    await nap(stop, BACK_OFF[min(misses - 1, len(BACK_OFF) - 1)])
+                misses = 0 if failure is None else misses + 1
+                if failure is not None:
+                    await nap(stop, pause_after(failure, misses))
         finally:
             with suppress(KafkaError):  # the broker is away: given once more, they are known
                 await commit()
             await consumer.stop()
 
-    async def _deliver(self, consumer: AIOKafkaConsumer, records: dict[TopicPartition, list[Any]]) -> bool:
-        """Deliver what was polled; on a transient failure go back to its beginning."""
+    async def _deliver(self, consumer: AIOKafkaConsumer, records: dict[TopicPartition, list[Any]]) -> Transient | None:
+        """Deliver what was polled; on a transient failure go back to its beginning, and give the failure."""
         try:
             await self._delivery.deliver(
                 [
@@ -314,15 +313,16 @@ class KafkaReader:
             )
         except Transient as error:
             self.trouble = str(error)
-            log.warning("consumer_retries", consumer=self._delivery.consumer.name, reason=str(error))
+            if not isinstance(error, Held):
+                log.warning("consumer_retries", consumer=self._delivery.consumer.name, reason=str(error))
             for partition, batch in records.items():
                 if partition in consumer.assignment():
                     consumer.seek(partition, batch[0].offset)
-            return False
+            return error
         self._handled |= {partition: batch[-1].offset + 1 for partition, batch in records.items()}
         self.trouble = None
         self._report(records)
-        return True
+        return None
 
     async def _commit(self, consumer: AIOKafkaConsumer) -> None:
         handled, self._handled = self._handled, {}

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from common.backlog import Behind, waiting_by_topic
-from common.bus.delivery import Consumer, ConsumerStopped, Delivery, Record
+from common.bus.delivery import Consumer, ConsumerStopped, Delivery, Held, Record, pause_after
 from common.bus.waiting import nap, wait_for_news
 from common.clock import Clock, utc_now
 from common.db import Database, is_transient
@@ -20,7 +20,6 @@ log = structlog.get_logger()
 BATCH = 500
 IDLE_SECONDS = 1.0  # a commit in this process wakes the reader at once; this is for another process's
 TELL_SOURCE_EVERY = timedelta(minutes=1)
-BACK_OFF = (0.05, 0.2, 1.0, 5.0)
 
 
 class LocalReader:
@@ -57,9 +56,10 @@ class LocalReader:
                 if not isinstance(error, Transient) and not is_transient(error):
                     raise
                 self.trouble = type(error.__cause__ or error).__name__
-                log.warning("consumer_waits", consumer=self._delivery.consumer.name, reason=str(error)[:80])
-                await nap(stop, BACK_OFF[min(misses, len(BACK_OFF) - 1)])
-                misses += 1
+                failure, misses = error if isinstance(error, Transient) else Transient(), misses + 1
+                if not isinstance(failure, Held):
+                    log.warning("consumer_waits", consumer=self._delivery.consumer.name, reason=str(error)[:80])
+                await nap(stop, pause_after(failure, misses))
                 continue
             if not moved:
                 await wait_for_news(self._news, stop, IDLE_SECONDS)

@@ -148,6 +148,13 @@ async def test_a_route_that_answers_is_reached_by_the_short_way():
         assert (await client.get("/demo/v1/plain?limit=x")).status_code == 404
 
 
+async def test_what_several_requests_raise_does_not_gather_their_frames():
+    async with client_for(app_of(plain_routes())) as client:
+        for _ in range(3):
+            await client.get("/demo/v1/plain/fault?fault=refusal")
+    assert FAULTS["refusal"].__traceback__ is None
+
+
 async def test_beneath_a_root_path_the_framework_finds_the_route():
     app = app_of(plain_routes())
     sent: list[Any] = []

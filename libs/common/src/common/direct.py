@@ -55,6 +55,7 @@ class Direct:
         if handler is None:
             raise error
         response: Response = await handler(request, error)  # type: ignore[misc]
+        error.__traceback__ = None  # the requests of one group share it, and it would gather all their frames
         return response
 
 

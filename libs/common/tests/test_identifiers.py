@@ -28,6 +28,7 @@ from common.identifiers import (
     parse_identifiers,
     read_identifiers,
     trace_of,
+    traces_alone,
 )
 
 SECRET = b"a secret of this test alone, thirty-two bytes or more"
@@ -431,6 +432,14 @@ def test_an_organisations_account_is_shared_where_the_company_says_so():
     one, other = (trace("account:plant:9", name=name, issuers={"plant"}) for name in ("Ana", "Juan"))
     assert one.trace_id != other.trace_id
     assert trace("account:plant:9", name="Ana").trace_id == trace("account:plant:9", name="Juan").trace_id
+
+
+def test_the_traces_of_each_identifier_alone_are_those_that_it_would_have_named():
+    given = parse_identifiers(["phone:3001234567", "email:ana@example.com", "account:shop:9"], default_region="CO")
+    known = {"name": "Ana López", "secret": SECRET, "shared_account_issuers": ["shop"]}
+    each = {trace_of([one], source="x", external_id="1", **known).trace_id for one in given}
+    assert traces_alone(given, **known) == each
+    assert len(each) == 3
 
 
 def test_without_identifiers_source_and_external_id_make_the_trace():

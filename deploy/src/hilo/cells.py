@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, count, islice, pairwise
 from operator import itemgetter
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +19,10 @@ from hilo.mapping import FileMap, column_of
 
 Places = npt.NDArray[np.int32]
 Positions = npt.NDArray[np.int64]
+Numbers = npt.NDArray[np.signedinteger[Any]]  # positions, as small as they may be: there are millions of them
 Words = npt.NDArray[np.uint64]
 
-BYTES_AT_ONCE = 128 * 1024 * 1024
+BYTES_AT_ONCE = 64 * 1024 * 1024
 ROWS_AT_ONCE = 50_000
 LOOKED_AT = 4 * 1024 * 1024  # bytes in which separators are looked for at a time: few enough for the cache
 LONGEST = 64  # bytes of a cell that is compared in pieces of eight
@@ -94,17 +95,15 @@ class Table(Block):
     """Rows in their bytes, where it is plain which of them are a cell: only distinct cells ever become texts."""
 
     def __init__(
-        self, data: bytes, encoding: str, ends: Positions, first: int, at: Mapping[str, int], width: int
+        self, data: bytes, encoding: str, ends: Numbers, first: int, at: Mapping[str, int], width: int
     ) -> None:
         super().__init__(first, len(ends) // width, at)
-        self._data, self._encoding, self._ends, self._width = data, encoding, ends, width
+        self._data, self._encoding, self._width = data, encoding, width
+        self._bounds = np.append(ends.dtype.type(-1), ends)
         text = data.decode(encoding)
         self._text = text if len(text) == len(data) else None  # a character for each byte
         self._doubled = b'""' in data
-        padded = data + bytes(8)
-        self._bytes = np.frombuffer(padded, dtype=np.uint8)
-        # the eight bytes from each place on
-        self._eight: Words = np.ndarray((len(data) + 1,), dtype="<u8", buffer=padded, strides=(1,))
+        self._bytes = np.frombuffer(data, dtype=np.uint8)
 
     @classmethod
     def of(
@@ -116,21 +115,16 @@ class Table(Block):
         if ends is None or len(ends) % width:
             return None
         breaks = (np.frombuffer(data, dtype=np.uint8)[ends] == NEWLINE).reshape(-1, width)
-        ragged = not breaks[:, -1].all() or breaks[:, :-1].any()
-        if ragged or (
-            width == 1 and (b"\n\n" in data or b"\r\n\r\n" in data or data[0] in b"\r\n")
-        ):  # a line of nothing is no row
+        if not breaks[:, -1].all() or breaks[:, :-1].any():
+            return None
+        if width == 1 and (b"\n\n" in data or b"\n\r\n" in data or data[0] in b"\r\n"):  # a line of nothing is no row
             return None
         return cls(data, encoding, ends, first, at, width)
 
     def _spans(self, column: int) -> tuple[Positions, Positions]:
         """Where the cells of a column begin and end, without their quotes."""
-        ends = self._ends[column :: self._width].copy()
-        starts = (
-            self._ends[column - 1 :: self._width] + 1
-            if column
-            else np.append(0, self._ends[self._width - 1 :: self._width][:-1] + 1)
-        )
+        ends = self._bounds[column + 1 :: self._width].astype(np.int64)
+        starts = self._bounds[column :: self._width][: self.count].astype(np.int64) + 1
         if column == self._width - 1:
             ends -= (self._bytes[ends - 1] == RETURN) & (ends > starts)
         quoted = (self._bytes[starts] == QUOTE) & (ends > starts)
@@ -156,13 +150,21 @@ class Table(Block):
 
     def _words(self, starts: Positions, lengths: Positions) -> list[Words]:
         """The bytes of cells as numbers, eight bytes each."""
-        words = [self._eight[starts] & _FIRST_BYTES[np.minimum(lengths, 8)]]
+        words = [self._eight(starts, lengths)]
         for at in range(8, int(lengths.max()), 8):
             longer = np.flatnonzero(lengths > at)
             word = np.zeros(len(starts), dtype=np.uint64)
-            word[longer] = self._eight[starts[longer] + at] & _FIRST_BYTES[np.minimum(lengths[longer] - at, 8)]
+            word[longer] = self._eight(starts[longer] + at, lengths[longer] - at)
             words.append(word)
         return words
+
+    def _eight(self, starts: Positions, lengths: Positions) -> Words:
+        """The eight bytes from each place on, of them no more than the length."""
+        data = self._data.ljust(8, b"\0")
+        last = len(data) - 8
+        eight: Words = np.ndarray((last + 1,), dtype="<u8", buffer=data, strides=(1,))
+        beyond = np.maximum(starts - last, 0)
+        return eight[starts - beyond] >> (8 * beyond).astype(np.uint64) & _FIRST_BYTES[np.minimum(lengths, 8)]
 
 
 def blocks_of(path: Path, file_map: FileMap, names: Sequence[str]) -> Iterator[Block]:
@@ -270,7 +272,7 @@ def _blocks_of_lines(lines: _Lines) -> Iterator[Block]:
         blocks = [table] if table is not None else _in_blocks(lines.rows(data), first, at, width)
 
 
-def _separators(data: bytes, delimiter: int) -> Positions | None:
+def _separators(data: bytes, delimiter: int) -> Numbers | None:
     """Where the cells of whole lines end; None where a quote or a return stands in an unusual place."""
     seen = np.frombuffer(data, dtype=np.uint8)
     ends = _places_of((delimiter, NEWLINE), seen)
@@ -290,11 +292,13 @@ def _separators(data: bytes, delimiter: int) -> Positions | None:
     return ends
 
 
-def _places_of(wanted: Sequence[int], seen: npt.NDArray[np.uint8]) -> Positions:
-    found = [np.zeros(0, dtype=np.int64)]
+def _places_of(wanted: Sequence[int], seen: npt.NDArray[np.uint8]) -> Numbers:
+    small = np.int32 if len(seen) < 1 << 31 else np.int64
+    found = [np.zeros(0, dtype=small)]
     for start in range(0, len(seen), LOOKED_AT):
         some = seen[start : start + LOOKED_AT]
-        found.append(np.flatnonzero(np.logical_or.reduce([some == each for each in wanted])) + start)
+        here = np.flatnonzero(np.logical_or.reduce([some == each for each in wanted]))
+        found.append((here + start).astype(small))
     return np.concatenate(found)
 
 

@@ -67,8 +67,10 @@ class _Part:
         self._rows.append(self._read(*(_texts(each, told, count) for each in self._drawn))[places])
 
     def codes(self) -> Codes:
-        """What was read, a row for each record."""
-        return np.concatenate(self._rows)
+        """What was read, a row for each record; it is told once."""
+        whole = np.concatenate(self._rows)
+        self._rows.clear()
+        return whole
 
 
 def _texts(value: Drawn, told: Mapping[str, Sequence[str]], count: int) -> list[str]:

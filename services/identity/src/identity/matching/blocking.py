@@ -5,7 +5,8 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from itertools import chain, product
+from itertools import product
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -40,16 +41,21 @@ def mixed(a: Keys, b: Keys) -> Keys:
 
 
 class Parts:
-    """What keys are made of: for each part a column per value that a record has for it; 0 where it has none."""
+    """What keys are made of: for each part a column per value that a record has for it; 0 where it has none.
+
+    Several may ask at once: a part is read for the first of them.
+    """
 
     def __init__(self, columns: Columns) -> None:
         self._columns = columns
         self._kept: dict[str, Numbers] = {}
+        self._reading = Lock()
 
     def __getitem__(self, name: str) -> Numbers:
-        if name not in self._kept:
-            self._kept[name] = self._read(name)
-        return self._kept[name]
+        with self._reading:
+            if name not in self._kept:
+                self._kept[name] = self._read(name)
+            return self._kept[name]
 
     def _read(self, name: str) -> Numbers:
         table, numbered = self._columns.table, self._columns.numbered
@@ -92,8 +98,6 @@ def candidate_pairs(columns: Columns, *, side: npt.NDArray[np.bool_] | None = No
     parts, count = Parts(columns), columns.count
     largest = int(np.clip(2 * PAIRS_PER_RECORD * 100_000 / max(count, 1), SMALLEST, LARGEST))
     found, more = np.zeros(0, dtype=np.int64), list[Rows]()
-    for name in dict.fromkeys([*chain(*RULES), *FINER]):
-        parts[name]  # read before there are several who ask for it
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # sorting lets go of the interpreter
         for rule, pairs in zip(
             RULES, pool.map(lambda rule: list(_pairs_of_rule(rule, parts, largest, side, count)), RULES), strict=True

@@ -60,9 +60,11 @@ def match(
     Deterministic; the order of the records changes nothing when it is that of their contents. Without `weights` they are
     learnt from these records.
     """
-    comparer = Comparer(columns)
     progress("finding pairs", 0, 1)
-    left, right = candidate_pairs(columns, side=side)
+    with ThreadPoolExecutor(1) as beside:  # words are made ready while numbers are sorted
+        coming = beside.submit(Comparer, columns)
+        left, right = candidate_pairs(columns, side=side)
+        comparer = coming.result()
     progress("finding pairs", 1, 1)
     weights = weights or learn_from(comparer, left, right, progress=progress)
     kept_left, kept_right, kept = _worth_keeping(comparer, left, right, weights, progress)
@@ -92,9 +94,9 @@ def learn_from(comparer: Comparer, left: Rows, right: Rows, *, progress: Progres
         portion = 1.0
     first, second = _random_pairs(count, draw)
     progress("learning weights", 0, 1)
-    blocked, random = _levels(comparer, left, right), _levels(comparer, first, second)
+    levels = _levels(comparer, np.append(left, first), np.append(right, second))
     progress("learning weights", 1, 1)
-    return learn(Seen.of(blocked).times(portion), Seen.of(random), records=count)
+    return learn(Seen.of(levels[: len(left)]).times(portion), Seen.of(levels[len(left) :]), records=count)
 
 
 def _levels(comparer: Comparer, left: Rows, right: Rows) -> Levels:

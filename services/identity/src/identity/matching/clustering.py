@@ -1,6 +1,7 @@
 """From pairs to persons: linked records are one person's, unless the chain that joins them contradicts itself."""
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -64,13 +65,16 @@ def _chains(roots: Rows, left: Rows) -> list[Rows]:
 
 def _pairs_within(chains: list[Rows]) -> tuple[Rows, Rows, Rows]:
     """Every pair of every chain, chain after chain. Of a chain that is too long only neighbours: it is no person."""
-    pairs = [np.triu_indices(len(each), k=1) if len(each) <= LONGEST else _neighbours(len(each)) for each in chains]
+    pairs = [_places_within(len(each)) for each in chains]
     first = np.concatenate([each[a] for each, (a, _) in zip(chains, pairs, strict=True)])
     second = np.concatenate([each[b] for each, (_, b) in zip(chains, pairs, strict=True)])
     return first, second, np.repeat(np.arange(len(chains)), [len(a) for a, _ in pairs])
 
 
-def _neighbours(size: int) -> tuple[Rows, Rows]:
+@lru_cache(maxsize=32)  # most chains are short
+def _places_within(size: int) -> tuple[Rows, Rows]:
+    if size <= LONGEST:
+        return np.triu_indices(size, k=1)
     a = np.repeat(np.arange(size), LONGEST // 4)
     b = a + np.tile(np.arange(1, LONGEST // 4 + 1), size)
     return a[b < size], b[b < size]

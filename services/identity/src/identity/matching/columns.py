@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, count
+from threading import RLock
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +40,7 @@ _WIDTHS = _OF_NAMES | {"birth": 1} | _OF_ADDRESS | {"organisation": 1} | dict.fr
 _PLACE_OF = {group: MOST_VALUES * place for place, group in enumerate(GROUPS)}
 _VOCABULARIES = ("word", "building", "unit", "organisation", *PLACES, *GROUPS)
 _NO_NAME = (0, 0, 0, 0)
+_MAKING = RLock()  # of what is made of all words, where several would make the same
 
 
 class Codebook:
@@ -151,19 +153,21 @@ class Columns:
 
     def marks(self, name: str) -> npt.NDArray[np.uint64]:
         """Which characters each word has: of each class of them a bit for the first, the second and the third."""
-        if name not in self._marks:
-            words = self.words(name)
-            some = (words[start : start + WORDS_AT_ONCE] for start in range(0, len(words), WORDS_AT_ONCE))
-            self._marks[name] = np.concatenate([marks_of(each) for each in some])
-        return self._marks[name]
+        with _MAKING:
+            if name not in self._marks:
+                words = self.words(name)
+                some = (words[start : start + WORDS_AT_ONCE] for start in range(0, len(words), WORDS_AT_ONCE))
+                self._marks[name] = np.concatenate([marks_of(each) for each in some])
+            return self._marks[name]
 
     def numbered(self, name: str, parts: PartsOf) -> Codes:
         """A number for each word of a vocabulary: equal where the part of it is, 0 where that is empty."""
-        if (name, parts) not in self._numbered:
-            numbers = defaultdict(count(1).__next__, {"": 0})
-            told = parts(self.words(name))
-            self._numbered[name, parts] = np.fromiter(map(numbers.__getitem__, told), dtype=np.int32, count=len(told))
-        return self._numbered[name, parts]
+        with _MAKING:
+            if (name, parts) not in self._numbered:
+                numbers = defaultdict(count(1).__next__, {"": 0})
+                told = parts(self.words(name))
+                self._numbered[name, parts] = np.fromiter(map(numbers.__getitem__, told), np.int32, count=len(told))
+            return self._numbered[name, parts]
 
 
 def marks_of(words: Sequence[str]) -> npt.NDArray[np.uint64]:

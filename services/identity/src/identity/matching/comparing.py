@@ -20,6 +20,7 @@ from identity.matching.records import GROUPS, initials_of, mailboxes_of
 Rows = npt.NDArray[np.int64]
 Grades = npt.NDArray[np.int8]
 Keys = npt.NDArray[np.uint64]
+Nibbles = npt.NDArray[np.uint32]
 MISSING, DIFFERENT, INITIAL, SHORT, NEAR, SAME = -1, 0, 1, 2, 3, 4  # grades of two words
 NAME_FIELDS, PLACES = ("given_names", "surnames"), ("postcode", "city")
 PLACES_COMPARED = (*PLACES, "region")
@@ -389,11 +390,12 @@ def _kinds_of(values: Sequence[str]) -> list[str]:
     return [value.rpartition(":")[0] for value in values]
 
 
-def _digits_of(numbers: Codes) -> npt.NDArray[np.int8]:
-    """The eight digits of each number, from the left."""
-    left, digits = numbers.copy(), np.empty((len(numbers), 8), dtype=np.int8)
-    for place in range(7, -1, -1):
-        left, digits[:, place] = np.divmod(left, 10)
+def _digits_of(numbers: Codes) -> Nibbles:
+    """The eight digits of each number, four bits each."""
+    left, digits = numbers.astype(np.uint32), np.zeros(len(numbers), dtype=np.uint32)
+    for place in range(8):
+        left, digit = np.divmod(left, np.uint32(10))
+        digits |= digit << np.uint32(4 * place)
     return digits
 
 
@@ -403,16 +405,14 @@ def births(a: Codes, b: Codes) -> Levels:
     level = np.where(a == b, told["exact"], told["different"]).astype(np.int8)
     level[(a == 0) | (b == 0)] = 0
     places = np.flatnonzero(level == told["different"])
-    x, y = (_digits_of(side[places]) for side in (a, b))
-    wrong = x != y
-    count = wrong.sum(axis=1)
-    neighbours = (count == 2) & (wrong[:, :-1] & wrong[:, 1:] & (x[:, :-1] == y[:, 1:]) & (x[:, 1:] == y[:, :-1])).any(
-        axis=1
-    )
-    turned = (
-        (x[:, :4] == y[:, :4]).all(axis=1) & (x[:, 4:6] == y[:, 6:]).all(axis=1) & (x[:, 6:] == y[:, 4:6]).all(axis=1)
-    )
-    parts = [wrong[:, :4].any(axis=1), wrong[:, 4:6].any(axis=1), wrong[:, 6:].any(axis=1)]
+    x, y = _digits_of(a[places]), _digits_of(b[places])
+    apart = x ^ y
+    wrong = (apart | apart >> 1 | apart >> 2 | apart >> 3) & 0x11111111  # a bit for each digit
+    count = np.bitwise_count(wrong)
+    pair = (wrong & wrong >> 4) * 0xF  # the right one of two neighbours
+    neighbours = (count == 2) & (pair > 0) & (((x >> 4 ^ y) | (y >> 4 ^ x)) & pair == 0)
+    turned = (apart >> 16 == 0) & (x >> 8 & 0xFF == y & 0xFF) & (y >> 8 & 0xFF == x & 0xFF)
+    parts = [apart >> 16 > 0, apart >> 8 & 0xFF > 0, apart & 0xFF > 0]
     partly = (count == 2) | (np.sum(parts, axis=0) == 1)
     level[places[partly]] = told["partly"]
     level[places[(count == 1) | neighbours | turned]] = told["near"]

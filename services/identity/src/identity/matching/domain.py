@@ -218,7 +218,8 @@ def towards_match(levels: Levels, rarity: Floats, weights: Weights) -> Floats:
     """Log odds of one person against strangers: no pair scores more."""
     bits, told = weights.bits, np.full(len(levels), weights.prior)
     for row in range(len(FIELDS)):  # field by field: a table of all pairs by all fields would not fit in the cache
-        told += bits[row][levels[:, row]] + rarity[:, row]
+        if levels[:, row].any():
+            told += bits[row][levels[:, row]] + rarity[:, row]
     return told
 
 

@@ -7,10 +7,11 @@ import argparse
 import asyncio
 import gc
 import signal
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -191,20 +192,44 @@ async def rebuild_projections(
     )
 
 
+class Server(uvicorn.Server):
+    """Ends so that nobody's request is cut off: each answer now ends its connection, and idle ones may still ask for a moment.
+
+    uvicorn closes idle connections at once, and with them those on which a request has just come.
+    """
+
+    lingers = 0.5  # seconds
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        self.server_state.default_headers.append((b"connection", b"close"))
+        until = time.monotonic() + self.lingers
+        while self.server_state.connections and time.monotonic() < until and not self.force_exit:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.02)
+        await super().shutdown(sockets)
+
+
 def serve(
     app: FastAPI | Callable[..., Awaitable[None]], settings: Settings, *, host: str | None, port: int | None
 ) -> None:
     """Serve an application until SIGTERM or Ctrl-C; requests under way are finished first, for ten seconds at most."""
-    uvicorn.run(
-        app,
-        host=host or settings.host,
-        port=settings.port if port is None else port,
-        lifespan="on",  # with "auto" a failed start is swallowed, and every request answered 500
-        timeout_graceful_shutdown=10,
-        access_log=False,
-        log_config=None,
-        server_header=False,
+    server = Server(
+        uvicorn.Config(
+            app,
+            host=host or settings.host,
+            port=settings.port if port is None else port,
+            lifespan="on",  # with "auto" a failed start is swallowed, and every request answered 500
+            timeout_graceful_shutdown=10,
+            access_log=False,
+            log_config=None,
+            server_header=False,
+        )
     )
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(3)  # as uvicorn's own run does
 
 
 def tune_garbage_collection() -> None:

@@ -9,17 +9,17 @@ from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import orjson
-from asyncpg import InterfaceError, PostgresError
 from sqlalchemy import JSON, BigInteger, Boolean, Date, Dialect, Float, Integer, String, Table, Text, Uuid, bindparam
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from common.db import UtcDateTime, from_json
+from common.statements import DirectSession, fetch
 
+FEW = 12  # rows up to which an insert, prepared and one way there and back, is cheaper than a COPY
 Conflict = Literal["fail", "nothing"] | Mapping[str, str]
 
 
@@ -61,27 +61,11 @@ async def insert_rows(
     dialect = session.get_bind().dialect.name
     conflict = on_conflict if isinstance(on_conflict, str) else tuple(on_conflict.items())
     plan = _plan(dialect, table, tuple(rows[0]), conflict, tuple(keys), tuple(returning))
-    connection = await session.connection()
-    if dialect == "postgresql" and on_conflict == "fail" and not returning:
-        await _copied(connection, table.name, plan.columns, zip(*_arrays(plan, rows), strict=True))
+    if isinstance(session, DirectSession) and on_conflict == "fail" and not returning and len(rows) > FEW:
+        await session.copy(table.name, plan.columns, zip(*_arrays(plan, rows), strict=True))
         return []
-    # Straight to the driver: compiling a statement and walking through each value would cost more than the insert.
-    result = await connection.exec_driver_sql(plan.sql, _parameters(plan, rows, dialect))
-    if not returning:
-        return []
-    return [plan.written(*_decoded(plan, row)) for row in result.all()]
-
-
-async def _copied(connection: AsyncConnection, table: str, columns: Sequence[str], rows: Iterable[Any]) -> None:
-    """COPY, at two thirds of an insert's price. Raises IntegrityError or DBAPIError as any statement does."""
-    driver: Any = (await connection.get_raw_connection()).driver_connection
-    if not driver.is_in_transaction():  # SQLAlchemy begins with its first statement, and this would be none of its own
-        await connection.exec_driver_sql("SELECT 1")
-    try:
-        await driver.copy_records_to_table(table, columns=columns, records=rows)
-    except (PostgresError, InterfaceError, ValueError, TypeError, OverflowError) as error:
-        broken = IntegrityError if str(getattr(error, "sqlstate", "")).startswith("23") else DBAPIError
-        raise broken(f'COPY "{table}"', None, error, hide_parameters=True) from error
+    written = await fetch(session, plan.sql, _parameters(plan, rows, dialect))
+    return [plan.written(*_decoded(plan, row)) for row in written] if returning else []
 
 
 def _arrays(plan: _Plan, rows: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
@@ -218,15 +202,12 @@ async def reassign(session: AsyncSession, table: Table, column: str, moved: Mapp
     if not moved:
         return
     kind, dialect = _kind(table.c[column].type), session.get_bind().dialect.name
-    connection = await session.connection()
     if dialect == "postgresql":
-        await connection.exec_driver_sql(
-            _reassigning(table.name, column, kind.postgresql), (list(moved), [*moved.values()])
-        )
+        await fetch(session, _reassigning(table.name, column, kind.postgresql), (list(moved), [*moved.values()]))
         return
     encode = kind.to_sqlite or (lambda value: value)
     pairs = [(encode(new), encode(old)) for old, new in moved.items()]
-    await connection.exec_driver_sql(f'UPDATE "{table.name}" SET "{column}" = ? WHERE "{column}" = ?', pairs)  # noqa: S608
+    await fetch(session, f'UPDATE "{table.name}" SET "{column}" = ? WHERE "{column}" = ?', pairs)  # noqa: S608
 
 
 async def update_rows(
@@ -241,7 +222,7 @@ async def update_rows(
         return
     dialect = session.get_bind().dialect.name
     plan = _updating(dialect, table, tuple(rows[0]), tuple(keys), where)
-    await (await session.connection()).exec_driver_sql(plan.sql, _parameters(plan, rows, dialect))
+    await fetch(session, plan.sql, _parameters(plan, rows, dialect))
 
 
 @lru_cache
@@ -298,7 +279,7 @@ async def find_rows(
     question = _question(dialect, table, tuple(columns), tuple(keys), where)
     rows = await _ask(session, question.sql, values, question.encoders)
     if dialect == "postgresql":
-        return list(rows)
+        return [question.found(*row) for row in rows]
     return [
         question.found(*[v if d is None or v is None else d(v) for v, d in zip(row, question.decoders, strict=True)])
         for row in rows
@@ -343,7 +324,7 @@ async def _ask(
     ]
     is_postgresql = session.get_bind().dialect.name == "postgresql"
     sent = tuple(arrays) if is_postgresql else (_dumped(list(zip(*arrays, strict=True))),)
-    return (await (await session.connection()).exec_driver_sql(sql, sent)).all()
+    return await fetch(session, sql, sent)
 
 
 async def without_row(

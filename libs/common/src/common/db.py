@@ -32,6 +32,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
 from common.partitions import INBOX, OUTBOX, declared
+from common.statements import DirectSession
 
 COMMON = MetaData()
 
@@ -181,7 +182,10 @@ class Database:
         return shadow
 
     def session(self, *, reading: bool = False) -> AsyncSession:
-        return AsyncSession(self._reading if reading else self.engine, expire_on_commit=False, autoflush=False)
+        engine = self._reading if reading else self.engine
+        # Whoever listens to an engine hears of each statement: then they all take SQLAlchemy's way.
+        is_direct = self.dialect == "postgresql" and not self.engine.sync_engine._has_events  # noqa: SLF001
+        return (DirectSession if is_direct else AsyncSession)(engine, expire_on_commit=False, autoflush=False)
 
     def on_commit(self, wake: Callable[[], None]) -> None:
         """Call `wake` after each commit in this process: how the embedded consumers learn of news at once."""

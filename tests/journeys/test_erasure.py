@@ -183,7 +183,7 @@ async def test_history_that_occurred_before_is_refused_and_leaves_nothing_under_
             world, 102, "phone:300 123 45 67", profile={"full_name": "ZACARIAS QUINTANILLA RUIZ"}, backfill=True
         ),
         touchpoint(world, 103, "document:co-cc:79.123.456", backfill=True),
-        touchpoint(world, 104, "account:club:ZQ-1001", "email:zacarias@example.com", backfill=True),  # a trace of its own
+        touchpoint(world, 104, "account:club:ZQ-1001", "email:zacarias@example.com", backfill=True),
     ]
     answer = await world.post("/interactions/v1/touchpoints:batch", history)
     assert [result["problem"]["code"] for result in answer["results"]] == ["erased"] * 5

@@ -273,7 +273,7 @@ def _poisons() -> list[tuple[str, str | None, bytes]]:
         event(linked, {"moves": "none"}),
         event(linked, moved, version="v9"),
         event(recorded, {}, version="v2"),
-        event(linked, {**moved, "moves": [too_late]}),  # only the database refuses it
+        event(linked, {**moved, "moves": [too_late]}),  # beyond what a column holds
         event(recorded, _sale(category="nul\x00nul")),  # and this: PostgreSQL keeps no NUL
         event(recorded, _sale(), event_id="no uuid"),
     ]

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from common.db import outbox_table
 from common.service import Runtime
-from common.testing import settings_for
+from common.testing import settings_for, woken
 from common.timers import Timer
 from common.upgrading import NEVER, WHOLE
 from identity.linking.models import decision
@@ -45,11 +45,7 @@ async def noted(identity: Identity) -> Timer:
 
 async def slices(identity: Identity, most: int = 100) -> int:
     """The worker wakes as often as it is due, each time as one that was started anew; gives how often."""
-    for done in range(most):
-        if not await create_timers(runtime(identity)).fire():
-            return done
-        identity.clock.advance(timedelta(seconds=1))
-    return most
+    return await woken(lambda: create_timers(runtime(identity)), identity.clock, most=most)
 
 
 async def make_anew(identity: Identity) -> None:

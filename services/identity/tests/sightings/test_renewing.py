@@ -1,6 +1,5 @@
 """Identifiers that were taken in under an older normal form: the same raw number finds the same customer after the upgrade."""
 
-from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -9,7 +8,7 @@ import sqlalchemy as sa
 
 from common.identifiers import NORMALISATION, Identifier, identifier_id, trace_of
 from common.service import Runtime
-from common.testing import settings_for
+from common.testing import settings_for, woken
 from common.timers import Timer
 from common.upgrading import NEVER, WHOLE
 from identity.linking.models import decision, trace
@@ -49,11 +48,7 @@ def runtime(identity: Identity) -> Runtime:
 async def upgraded(identity: Identity, most: int = 100) -> int:
     """A worker of this version starts and wakes as often as it is due; gives how often."""
     await prepare(runtime(identity))
-    for done in range(most):
-        if not await create_timers(runtime(identity)).fire():
-            return done
-        identity.clock.advance(timedelta(seconds=1))
-    return most
+    return await woken(lambda: create_timers(runtime(identity)), identity.clock, most=most)
 
 
 async def noted(identity: Identity) -> Timer:

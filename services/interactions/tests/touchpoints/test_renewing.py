@@ -1,7 +1,6 @@
 """Identifiers that were recorded under an older normal form: the same raw number picks up the thread after the upgrade."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +10,7 @@ import sqlalchemy as sa
 from common.db import outbox_table
 from common.identifiers import NORMALISATION, Identifier, identifier_id, trace_of
 from common.service import Runtime
+from common.testing import woken
 from common.timers import Timer
 from common.upgrading import NEVER, WHOLE
 from interactions.corrections.use_cases import retract
@@ -78,11 +78,7 @@ async def _carrying(world: Any, touchpoint_id: UUID, text: str) -> None:
 async def upgraded(world: Any, most: int = 100) -> int:
     """A worker of this version starts and wakes as often as it is due; gives how often."""
     await prepare(runtime(world))
-    for done in range(most):
-        if not await create_timers(runtime(world)).fire():
-            return done
-        world.clock.advance(timedelta(seconds=1))
-    return most
+    return await woken(lambda: create_timers(runtime(world)), world.clock, most=most)
 
 
 async def noted(world: Any) -> Timer:

@@ -193,8 +193,8 @@ class Waves:
                 ids, rulings = await self._next(after, wave=wave, uow=uow, now=clock())
             await uow.lock(ids)
             done, now = await self._rule_anew(rulings, uow=uow, now=clock()), clock()
-            by = await yardstick(uow=uow, now=now)
-            await reappraise({each: Cause.TIME for each in ids if each not in done}, by=by, uow=uow, now=now)
+            if left := {each: Cause.TIME for each in ids if each not in done}:
+                await reappraise(left, by=await yardstick(uow=uow, now=now), uow=uow, now=now)
             if len(ids) == AT_ONCE:
                 await self._go_on(timer, {**timer.payload, "after": str(ids[-1])}, uow=uow, now=clock())
 

@@ -2,14 +2,17 @@
 
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
+
+import pytest
 
 from common.contracts.identity import CustomerErased
 from common.db import parked_table
 from common.events import Event
 from common.identifiers import parse_identifiers, traces_alone
 from interactions.consumers import consume
-from interactions.touchpoints.domain import Speaker
+from interactions.corrections.use_cases import correct
+from interactions.touchpoints.domain import Draft, PersonErased, Speaker
 from interactions.touchpoints.models import receipt, touchpoint, trace, trace_identifier
 from interactions.touchpoints.schemas import read_document
 from interactions.touchpoints.use_cases import Outcome, Recorded, Refused, record_touchpoints
@@ -30,24 +33,35 @@ async def erased(world: Any, *identifiers: str) -> None:
     possible = {
         way for name in (None, NAME["full_name"]) for way in traces_alone(parsed, name=name, secret=secret)
     }  # fmt: skip
-    told = CustomerErased(
+    erasure = CustomerErased(
         erasure_id=uuid4(), part=0, customer_id=customer, customers=[customer], traces=sorted({his, *possible}),
         erased_at=world.clock(),
     )  # fmt: skip
-    heard = Event(id=uuid4(), type=told.type, source="/identity", time=world.clock(), subject=told.key(), data=told)
+    heard = Event(id=uuid4(), type=erasure.type, source="/identity", time=world.clock(), subject=erasure.key(), data=erasure)  # fmt: skip
     await consume([heard], uow=InteractionsUnitOfWork(world.database), clock=world.clock, company=world.company)
     assert his not in [row["trace_id"] for row in await world.rows(touchpoint)]
     world.clock.advance(HOUR)
 
 
-async def sent(world: Any, number: int, *identifiers: str, ago: timedelta = timedelta(days=1), **said: Any) -> Outcome:
+def told(world: Any, number: int, *identifiers: str, ago: timedelta = timedelta(days=1), **said: Any) -> Draft:
     body = {
         "source": "history", "external_id": f"h-{number}", "kind": "message", "channel": "whatsapp",
         "occurred_at": (world.clock() - ago).isoformat(), "identifiers": list(identifiers), "profile": NAME, **said,
     }  # fmt: skip
     draft = read_document(body, speaker=Speaker(by="a file", attests=frozenset({"*"})), company=world.company)
-    (outcome,) = await record_touchpoints([draft], desk=world.desk)
+    assert isinstance(draft, Draft)
+    return draft
+
+
+async def sent(world: Any, number: int, *identifiers: str, **said: Any) -> Outcome:
+    (outcome,) = await record_touchpoints([told(world, number, *identifiers, **said)], desk=world.desk)
     return outcome
+
+
+async def corrected(world: Any, before: Outcome, number: int, *identifiers: str, **said: Any) -> Recorded:
+    assert isinstance(before, Recorded)
+    draft = told(world, number, *identifiers, **said)
+    return await correct(UUID(before.answer["touchpoint_id"]), draft, by="Luisa", reason="typed wrong", desk=world.desk)
 
 
 def is_refused(outcome: Outcome) -> bool:
@@ -82,3 +96,26 @@ async def test_history_of_others_is_taken(world: Any) -> None:
     assert isinstance(await sent(world, 1, "account:club:2", PHONE, profile={"full_name": "Luis Vega"}), Recorded)
     assert isinstance(await sent(world, 2, "account:club:1", EMAIL, profile={"full_name": "Marta Gil"}), Recorded)
     assert is_refused(await sent(world, 3, "account:club:3", EMAIL, profile={"full_name": "Marta Gil"}))
+
+
+async def test_a_correction_does_not_bring_history_under_his_identifiers(world: Any) -> None:
+    await erased(world, EMAIL, PHONE)
+    other, occurred = "email:luis@example.com", timedelta(days=1)
+    before = await sent(world, 1, other, profile={"full_name": "Luis Vega"}, ago=occurred)
+    for identifiers in ([EMAIL], [CARD, EMAIL], [CARD, PHONE]):
+        with pytest.raises(PersonErased):
+            await corrected(world, before, 1, *identifiers, ago=occurred)
+    (row,) = await world.rows(touchpoint)
+    assert (row["state"], row["version"]) == ("live", 1)
+    assert {one["trace_id"] for one in await world.rows(trace_identifier)} == {row["trace_id"]}
+
+
+async def test_a_correction_of_what_he_said_since_and_of_others_is_taken(world: Any) -> None:
+    await world.record(identifiers=["account:club:1"], profile={"full_name": "Marta Gil"})
+    await erased(world, EMAIL, PHONE)
+    marta = await sent(world, 1, "account:club:1", profile={"full_name": "Marta Gil"})
+    await corrected(world, marta, 1, "account:club:1", EMAIL, profile={"full_name": "Marta Gil"})
+    since = await sent(world, 2, CARD, ago=HOUR / 2)
+    await corrected(world, since, 2, CARD, EMAIL, ago=HOUR / 2)
+    live = [row for row in await world.rows(touchpoint) if row["state"] == "live"]
+    assert [row["version"] for row in live if row["source"] == "history"] == [2, 2]

@@ -14,6 +14,7 @@ from interactions.corrections.schemas import ReasonBody, RedactBody
 from interactions.touchpoints.domain import (
     AnotherExternalId,
     NotRedactable,
+    PersonErased,
     TouchpointNotLive,
     UnknownTouchpoint,
     Unreadable,
@@ -64,7 +65,9 @@ async def redact_touchpoint(touchpoint_id: UUID, body: RedactBody, who: CanRecor
     status_code=201,
     response_model=TouchpointRecordedRead,
     openapi_extra=TOUCHPOINT_BODY,
-    responses=problems_of(UnknownTouchpoint, TouchpointNotLive, AnotherExternalId, Invalid, Malformed, StaffOnly),
+    responses=problems_of(
+        UnknownTouchpoint, TouchpointNotLive, AnotherExternalId, PersonErased, Invalid, Malformed, StaffOnly
+    ),
 )
 async def correct_touchpoint(
     touchpoint_id: UUID,
@@ -74,7 +77,10 @@ async def correct_touchpoint(
     desk: DeskOf,
     reason: WhyCorrected = "corrected",
 ) -> dict[str, Any]:
-    """The whole new body, with the same source and external id (corregir). The old version's effects are taken back."""
+    """The whole new body, with the same source and external id (corregir). The old version's effects are taken back.
+
+    What occurred before somebody's erasure is not brought under his identifiers either: 409 `erased`, and the old version stands.
+    """
     await _only_staff(who, touchpoint_id, desk)
     given = read_body(await request.body(), speaker=speaker_of(who), company=company)
     if isinstance(given, Unreadable):

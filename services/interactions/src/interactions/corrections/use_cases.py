@@ -22,6 +22,8 @@ from interactions.touchpoints.use_cases import (
     Desk,
     Outcome,
     Recorded,
+    Refused,
+    _unerased,
     append,
     checked,
     lock_keys,
@@ -59,8 +61,9 @@ async def correct(touchpoint_id: UUID, draft: Draft, *, by: str, reason: str, de
         if (row["source"], row["external_id"]) != accepted.key:
             raise domain.AnotherExternalId(pointer="/external_id")
         outcomes: dict[int, Outcome | Unreadable] = {}
-        fresh, named = await checked({0: accepted}, traces, outcomes, uow=uow)
-        if (refused := outcomes.get(0)) is not None and isinstance(refused, Unreadable):
+        unerased = await _unerased({0: accepted}, {0: accepted}, outcomes, desk=desk, uow=uow)
+        fresh, named = await checked(unerased, traces, outcomes, uow=uow)
+        if isinstance(refused := outcomes.get(0), Unreadable | Refused):
             raise refused.refusal
         now = desk.clock()
         new = replace(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.name_words import GIVEN, SECOND_GIVEN, SURNAMES
+from common.name_words import GIVEN, SECOND_GIVEN, SURNAMES, SURNAMES_OF_SOME
 from common.names import compatible, fold, greeting_name, phonetic, phonetics, split_name, tokens
 
 
@@ -74,6 +74,8 @@ def test_many_words_sound_as_each_does_alone():
         ("AGUILAR YULI LINA", "Yuli Aguilar Pinzón"),
         ("PATRICIA J. HERNADEZ", "Patricia Hernández Herrera"),
         ("Juan Carlos", "Juan Carlos Perez"),
+        ("Ma. Guadalupe Hdez.", "María Guadalupe Hernández"),
+        ("FCO JAVIER RDZ", "Francisco Javier Rodríguez Vega"),
         ("", "Ana Lopez"),
         (None, "Ana Lopez"),
         (None, None),
@@ -99,6 +101,7 @@ def test_these_may_be_one_person(one, other):
         ("Juliana Gonzalez Vargas", "César Vargas González"),
         ("Dora Gutierrez Bautista", "Miguel Bautista Gutiérrez"),
         ("A. L.", "Ana Lopez"),
+        ("Ma. Guadalupe Hdez.", "Mario Guadalupe Hernández"),
         ("Ana M.", "Ana Maria Lopez"),
         ("Lopez Lopez Ana", "Ana Lopez Ruiz"),
         ("Acme S.A.S.", "Ana Lopez"),
@@ -133,6 +136,22 @@ def test_each_word_needs_a_partner_of_its_own():
         ("Martínez Juan Carlos", "Juan Carlos", "Martínez", "Juan"),
         ("LOPEZ ANA", "ANA", "LOPEZ", "Ana"),
         ("De la Cruz Pérez Juan", "Juan", "De la Cruz Pérez", "Juan"),
+        ("LOPEZ RUIZ PEPE", "PEPE", "LOPEZ RUIZ", "Pepe"),
+        ("GARCIA MAFE", "MAFE", "GARCIA", "Mafe"),
+        ("PEREZ GOMEZ YUBERLY ANDREA", "YUBERLY ANDREA", "PEREZ GOMEZ", "Yuberly"),
+        ("PEREZ GOMEZ JOSE DE JESUS", "JOSE DE JESUS", "PEREZ GOMEZ", "Jose"),
+        ("GARCIA LOPEZ MARIA DE LA LUZ", "MARIA DE LA LUZ", "GARCIA LOPEZ", "Maria"),
+        ("Quispe Mamani Rosa Elvira", "Rosa Elvira", "Quispe Mamani", "Rosa"),
+        ("SOUZA ANA PAULA", "ANA PAULA", "SOUZA", "Ana"),
+        ("VARGAS DE RUIZ", "VARGAS", "DE RUIZ", "Vargas"),
+        ("Franco Mastantuono", "Franco", "Mastantuono", "Franco"),
+        ("FRANCO GOMEZ ANA", "ANA", "FRANCO GOMEZ", "Ana"),
+        ("Vera Kowalski", "Vera", "Kowalski", "Vera"),
+        ("María de los Ángeles Rodríguez", "María de los Ángeles", "Rodríguez", "María"),
+        ("Maria Aparecida dos Santos", "Maria Aparecida", "dos Santos", "Maria"),
+        ("Ma. Guadalupe Hernández", "Ma Guadalupe", "Hernández", "Guadalupe"),
+        ("Ma. del Carmen López", "Ma del Carmen", "López", "Carmen"),
+        ("LOPEZ-RUIZ ANA", "ANA", "LOPEZ-RUIZ", "Ana"),
         ("Leydi Santiago", "Leydi", "Santiago", "Leydi"),
         ("Ana López de Ruiz", "Ana", "López de Ruiz", "Ana"),
         ("Ana López Gómez de Ruiz", "Ana", "López Gómez de Ruiz", "Ana"),
@@ -172,6 +191,7 @@ def test_the_order_in_which_a_name_is_written_does_not_matter(given_names, surna
 def test_no_word_is_a_given_name_and_a_surname_alone():
     assert not GIVEN & SURNAMES
     assert GIVEN > SECOND_GIVEN
+    assert SURNAMES > SURNAMES_OF_SOME
 
 
 NAMES = st.text(max_size=30) | st.lists(

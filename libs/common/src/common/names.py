@@ -7,7 +7,7 @@ from functools import lru_cache
 from anyascii import anyascii
 from rapidfuzz.distance import OSA, JaroWinkler
 
-from common.name_words import GIVEN, SECOND_GIVEN, SURNAMES
+from common.name_words import GIVEN, SECOND_GIVEN, SURNAMES, SURNAMES_OF_SOME
 
 PARTICLES = frozenset(
     {"de", "del", "la", "las", "lo", "los", "y", "e", "da", "das", "do", "dos", "van", "von", "di", "vda", "viuda"}
@@ -22,6 +22,15 @@ SUFFIXES = frozenset({"jr", "ii", "iii", "iv"})
 _NOT_A_WORD = re.compile(r"[^a-z0-9]+")
 _APOSTROPHES = re.compile(r"(?<=\w)['’`´](?=\w)")
 _CLOSE = 0.92
+
+# How names are written short, in Mexico above all: Ma. Guadalupe Hdez. They say more than an initial, and greet nobody.
+_ABBREVIATED = {
+    "ma": "maria", "fco": "francisco", "fca": "francisca", "gpe": "guadalupe", "gmo": "guillermo",
+    "hdez": "hernandez", "hdz": "hernandez", "fdez": "fernandez", "fdz": "fernandez", "glez": "gonzalez", "gzlz": "gonzalez",
+    "glz": "gonzalez", "mtz": "martinez", "mtnez": "martinez", "rdz": "rodriguez", "rdguez": "rodriguez", "rguez": "rodriguez",
+    "rgz": "rodriguez", "dguez": "dominguez", "dgz": "dominguez", "jmnz": "jimenez", "jmz": "jimenez",
+    "pz": "perez", "lpz": "lopez", "schz": "sanchez", "snchz": "sanchez", "vzqz": "vazquez", "rmz": "ramirez",
+}  # fmt: skip
 
 # Names that a typing error does not explain, although one letter parts them: brother and sister, not one person.
 _PAIRS = """andres/andrea jose/josue cristian/cristina cristian/cristiana marta/maria maria/marina daniel/danilo rosa/rosario
@@ -115,7 +124,7 @@ def _assign(shorter: tuple[str, ...], longer: tuple[str, ...], *, at: int, taken
 
 @lru_cache(maxsize=131_072)
 def _same_word(a: str, b: str) -> bool:
-    if a == b:
+    if a == b or _ABBREVIATED.get(a) == b or _ABBREVIATED.get(b) == a:
         return True
     if len(a) == 1 or len(b) == 1:
         return a[0] == b[0]
@@ -158,7 +167,7 @@ def greeting_name(full: str | None) -> str | None:
     """The first name to greet with, capitalised: "ANA M. LOPEZ RUIZ" is Ana. None where there is none."""
     given, _ = split_name(full or "")
     words = given.split()
-    spelt_out = [word for word in words if len(fold(word)) > 1 and fold(word) not in PARTICLES]
+    spelt_out = [word for word in words if len(fold(word)) > 1 and fold(word) not in PARTICLES | _ABBREVIATED.keys()]
     chosen = (spelt_out or words)[:1]
     return "-".join(part.capitalize() for part in chosen[0].split("-")) if chosen else None
 
@@ -182,11 +191,17 @@ def _with_particles(words: list[str]) -> list[str]:
 
 
 def _surnames_in_front(folded: list[str]) -> int:
-    """How many surnames stand in front of the given names without a comma: two of LOPEZ RUIZ ANA MARIA, else none."""
-    if len(folded) < 2 or folded[-1] not in GIVEN:
+    """How many surnames stand in front of the given names without a comma: two of LOPEZ RUIZ ANA MARIA, else none.
+
+    Hardly anybody is called López: where a surname stands first, what follows the surnames is what he is called, Pepe as well
+    as José. Where the last word is a surname too, nothing but surnames may have been told.
+    """
+    if len(folded) < 2:
         return 0
-    particle, _, first = folded[0].rpartition(" ")
-    if first not in SURNAMES and not particle:
+    first, last = (group.rpartition(" ")[2] for group in (folded[0], folded[-1]))
+    if (first not in SURNAMES and folded[0].split()[0] not in PARTICLES) or last in SURNAMES:
+        return 0
+    if first in SURNAMES_OF_SOME and last not in GIVEN:
         return 0
     return 2 if len(folded) > 2 and folded[1] not in GIVEN else 1
 

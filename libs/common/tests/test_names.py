@@ -164,6 +164,8 @@ def test_each_word_needs_a_partner_of_its_own():
         ("Ana López-Ruiz", "Ana", "López-Ruiz", "Ana"),
         ("", "", "", None),
         (" , ", "", "", None),
+        ("* López Ana", "Ana", "López", "Ana"),
+        ("* ?", "*", "?", "*"),
     ],
 )
 def test_a_name_is_split_and_greeted(full, given_names, surnames, greeting):

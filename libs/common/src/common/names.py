@@ -174,7 +174,7 @@ def greeting_name(full: str | None) -> str | None:
 
 def _words(text: str) -> list[str]:
     words = [word.strip(".,;") for word in text.split()]
-    telling = [word for word in words if word and fold(word) not in TITLES | SUFFIXES]
+    telling = [word for word in words if fold(word) and fold(word) not in TITLES | SUFFIXES]
     return telling or [word for word in words if word]
 
 
@@ -199,7 +199,7 @@ def _surnames_in_front(folded: list[str]) -> int:
     if len(folded) < 2:
         return 0
     first, last = (group.rpartition(" ")[2] for group in (folded[0], folded[-1]))
-    if (first not in SURNAMES and folded[0].split()[0] not in PARTICLES) or last in SURNAMES:
+    if (first not in SURNAMES and folded[0].partition(" ")[0] not in PARTICLES) or last in SURNAMES:
         return 0
     if first in SURNAMES_OF_SOME and last not in GIVEN:
         return 0

@@ -21,7 +21,8 @@ from common.names import fold
 
 # Raised with every change of a normal form; stored ids of an older one must be made anew.
 # 2: zeros in front of NITs and Argentine documents, the check digit of a Peruvian DNI, a Spanish NIF under its own kind.
-NORMALISATION = 2
+# 3: documents with a label, as quantities, under their types in full, without their letter; old Chilean phones.
+NORMALISATION = 3
 
 # The strongest scheme first: it names the trace.
 RANK = {
@@ -375,8 +376,14 @@ _OLD_NATIONAL = {
     "CL": (
         (re.compile(r"0([2-9][0-9]{8})"), r"\1"),  # trunk call until 2016
         (re.compile(r"0?2([2-9][0-9]{6})"), r"22\1"),  # Santiago had seven digits until 2014
+        (re.compile(r"0?([89][0-9]{7})"), r"9\1"),  # mobiles had eight digits until 2013
+        (re.compile(r"0?(3[2-5]|4[1-5])([2-9][0-9]{5})"), r"\g<1>2\2"),  # other towns had six until 2014
+        (re.compile(r"0(5[1-8]|6[1-7]|7[1-5])([2-9][0-9]{5})"), r"\g<1>2\2"),  # without the 0 it may be a mobile
     ),
-    "PE": ((re.compile(r"0?1?(9[0-9]{7})"), r"9\1"),),  # mobiles of Lima had eight digits until 2008
+    "PE": (
+        (re.compile(r"0?1?(9[0-9]{7})"), r"9\1"),  # mobiles of Lima had eight digits until 2008
+        (re.compile(r"0?1(9[0-9]{8})"), r"\1"),  # the code of Lima in front of a mobile
+    ),
     "EC": ((re.compile(r"0?([89][0-9]{7})"), r"9\1"),),  # mobiles had eight digits until 2012
     "BR": ((re.compile(r"0?([1-9][0-9])([6-9][0-9]{7})"), r"\g<1>9\2"),),  # mobiles had eight digits until 2016
 }
@@ -517,6 +524,10 @@ _SAME_AS = {
     **dict.fromkeys(("co-cedula", "co-cedula-de-ciudadania"), "co-cc"),
     **dict.fromkeys(("co-cedula-de-extranjeria",), "co-ce"),
     **dict.fromkeys(("co-tarjeta-de-identidad",), "co-ti"),
+    **dict.fromkeys(("co-registro-civil", "co-registro-civil-de-nacimiento"), "co-rc"),
+    **dict.fromkeys(("co-permiso-por-proteccion-temporal", "co-pt"), "co-ppt"),
+    **dict.fromkeys(("co-permiso-especial-de-permanencia", "co-pe"), "co-pep"),
+    **dict.fromkeys(("ec-cedula-de-ciudadania", "ec-cedula-de-identidad"), "ec-ci"),
 }
 # Numbers of fixed length lose the zeros in front when a spreadsheet holds them; of others zeros in front say nothing.
 _DIGITS = {"ec-ci": 10, "ec-ruc": 13, "br-cpf": 11, "br-cnpj": 14, "pe-dni": 8, "es-dni": 9}
@@ -531,33 +542,56 @@ _SHAPED = {
     "co-pep": re.compile(r"[0-9]{6,15}"),
     "co-ppt": re.compile(r"[0-9]{5,10}"),
 }
-_LABELLED = frozenset(
-    {"co-cc", "co-ce", "co-ti", "co-nit", "cl-rut", "ar-dni", "ar-cuit", "pe-dni", "pe-ruc", "br-cpf"}
-)
+_LETTERED = frozenset({"co-pp"})  # a number that may begin with the letters of its type
+_NIF = frozenset({"es-nif", "es-dni", "es-nie", "es-cif"})  # one column for all of them in most files
 _TYPE = re.compile(r"[a-z]{2}-[a-z0-9]+(-[a-z0-9]+)*")
+_INITIAL = re.compile(r"\b([^\W\d_])[.]\s*")  # C.C. is CC
+_QUANTITY = re.compile(r"(?<=[0-9])[.]0{1,2}\s*$")  # a spreadsheet took the number for a quantity
 _DASHED = re.compile(r"-\s*[0-9]\s*$")  # a check digit is told behind a dash
 _MOST_ZEROS_LOST = 2
-_SEPARATORS = re.compile(r"[\s.\-_/,'’·]+")
+_SEPARATORS = re.compile(r"[\s.\-_/,:'’·°]+")
 _OTHER_NUMBER = re.compile(r"[A-Z0-9]{1,40}")
 
 
 def _document(value: str, region: str) -> str:
     """`type:number`. The type is country-document (co-cc); one without its country is of the default region."""
     word, colon, number = value.partition(":")
-    kind = "-".join(re.split(r"[\s_\-.]+", word.strip().casefold()))
-    if colon and "-" not in kind:
+    kind = "-".join(fold(_INITIAL.sub(r"\1", word)).split()) if _UNREAD not in word else ""
+    if kind and not _TYPE.fullmatch(kind):
         kind = f"{region.casefold()}-{kind}"
     if not colon or not _TYPE.fullmatch(kind):
         raise InvalidIdentifier(
             "A document is document:country-type:number, such as document:co-cc:...", reason="no-document-type"
         )
-    kind = _SAME_AS.get(kind, kind)
-    bare = _SEPARATORS.sub("", number).upper()
-    labelled = bare.removeprefix(kind[3:].upper())
-    bare = labelled if labelled.isdecimal() and kind in _LABELLED else bare  # "CC 52123456" in the column of numbers
-    if not bare:
+    kind, number = _SAME_AS.get(kind, kind), _QUANTITY.sub("", number)
+    if not (bare := _SEPARATORS.sub("", number).upper()):
         raise InvalidIdentifier("The number of the document is empty", reason="empty")
-    kind = _kind_of_nif(bare) if kind == "es-nif" else kind
+    unlabelled = _unlabelled(kind, number)
+    told = _SEPARATORS.sub("", unlabelled).upper()
+    if told.isdecimal() and kind not in _LETTERED:
+        return _numbered(kind, unlabelled, told)
+    try:
+        return _numbered(kind, number, bare)
+    except InvalidIdentifier:
+        if told in ("", bare):
+            raise
+        return _numbered(kind, unlabelled, told)
+
+
+def _unlabelled(kind: str, number: str) -> str:
+    """52.123.456 of `C.C. No. 52.123.456`, which somebody wrote into the column of numbers."""
+    if number.lstrip()[:1].isdecimal():
+        return number
+    code = r"[.]?".join(kind.partition("-")[2].replace("-", ""))
+    label = rf"(?i)\W*(?:{code}\b|{code}(?=[^a-z]))?[\s.:]*(?:(?:n[uú]mero|n[uú]m|nro|no|n°)[\s.:]*)?(?=\w)"
+    return re.sub(label, "", number, count=1) or number
+
+
+def _numbered(kind: str, number: str, bare: str) -> str:
+    """The normal form of a number as it was written and without its separators."""
+    if kind in _NIF:
+        bare = bare.removeprefix("ES")  # as the tax on sales writes it
+        kind = _kind_of_nif(bare or " ")
     checked = _CHECKED.get(kind)
     if checked is not None:
         return f"{kind}:{_with_check_digit(kind, checked, number, bare)}"
@@ -584,15 +618,21 @@ def _with_check_digit(kind: str, module: str, number: str, bare: str) -> str:
 
 
 def _kind_of_nif(bare: str) -> str:
-    """A NIF is a person's DNI or NIE, or an organisation's CIF: its first character says which."""
+    """A NIF is a person's DNI or NIE, or an organisation's CIF: its first character says which, whatever the column is called."""
     if bare[0].isdecimal():
         return "es-dni"
     return "es-nie" if bare[0] in "XYZ" else "es-nif" if bare[0] in "KLM" else "es-cif"
 
 
 def _zeros_put_right(kind: str, bare: str) -> str:
+    if kind == "ar-dni":
+        bare = bare.removeprefix("M").removeprefix("F")  # of men and of women, in the booklets before the card
     if kind in _PADDED:
         return bare.lstrip("0") or bare
+    if kind == "es-dni" and bare.isdecimal() and len(bare) < _DIGITS[kind]:
+        bare += str(_standard("es.dni").calc_check_digit(bare.zfill(_DIGITS[kind] - 1)))  # told without its letter
+    if kind == "es-nie" and len(bare) == _DIGITS["es-dni"] + 1:
+        return bare[0] + bare[2:] if bare[1] == "0" else bare  # X0 and seven digits: the form of old cards
     missing = _DIGITS.get(kind, 0) - len(bare)
     return bare.zfill(_DIGITS[kind]) if 0 < missing <= _MOST_ZEROS_LOST else bare
 
@@ -601,7 +641,9 @@ def _without_check_digit(number: str, bare: str) -> str:
     """A cédula that carries, behind a dash, the check digit of the NIT of the same person: 52.123.456-1."""
     if not _DASHED.search(number) or not bare.isdecimal() or len(bare) < FEWEST_PHONE_DIGITS:
         return bare
-    return bare[:-1] if _standard("co.nit").calc_check_digit(bare[:-1]) == bare[-1] else bare
+    if _standard("co.nit").calc_check_digit(bare[:-1]) != bare[-1]:  # with it the number would be somebody else's
+        raise InvalidIdentifier("The check digit of this co-cc is wrong", reason="wrong-check-digit")
+    return bare[:-1]
 
 
 @lru_cache(maxsize=64)

@@ -31,6 +31,7 @@ DOUBTS = {
     "a-kilometre": 0.7,
     "crossing-named": 0.9,
     "letter-for-quadrant": 0.95,
+    "letter-or-quadrant": 0.95,
     "two-readings": 0.8,
     "two-units": 0.95,
     "no-plate": 0.8,

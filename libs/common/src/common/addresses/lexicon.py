@@ -55,6 +55,7 @@ _QUADRANTS = {
 }
 QUADRANTS = {word: code for code, words in _QUADRANTS.items() for word in words.split()}
 QUADRANT_LETTERS = {"s": "SUR", "n": "NORTE", "e": "ESTE", "o": "OESTE", "w": "OESTE"}
+ATTACHED_LETTERS = frozenset({"s", "e"})  # written to the number they are letters of ways: 78E, beside 78F
 ALONG = {"SUR": RUNS_EAST, "NORTE": RUNS_EAST, "ESTE": RUNS_NORTH, "OESTE": RUNS_NORTH}
 
 NUMBER_SIGNS = frozenset({"no", "nro", "num", "numero", "nr", "nmro", "numro", "numer", "nums", "nos", "nume"})
@@ -74,7 +75,7 @@ NUMBER_WORDS = {
 }  # fmt: skip
 _TENS = "treinta cuarenta cincuenta sesenta setenta ochenta noventa cien"
 NUMBER_WORDS |= {word: str(tens * 10) for tens, word in enumerate(_TENS.split(), start=3)}
-ORDINAL_ENDINGS = frozenset({"er", "ero", "era", "ro", "ra", "do", "da", "to", "ta", "mo", "ma", "vo", "va"})
+ORDINAL_ENDINGS = frozenset({"er", "ero", "era", "ro", "ra", "do", "da", "to", "ta", "mo", "ma", "vo", "va", "na"})
 CORNERS = frozenset({"con", "x", "esquina", "esq", "cruce"})
 MEETS = CORNERS | {"por", "y", "entre"}
 

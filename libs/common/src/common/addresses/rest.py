@@ -129,7 +129,7 @@ def read_unit(tokens: Sequence[Token], at: int) -> tuple[Part, int] | None:
     known = UNITS.get(token.word)
     if known is None or len(token.word) == 1:
         full = UNIT_LETTERS.get(token.word)
-        if full is None or following is None or following.kind not in (NUMBER, SIGN):
+        if full is None or not (_has_value(tokens, at + 1) or _is_dashed_number(tokens, at + 1)):
             return None
         known = UNITS[full]
     code, word = known
@@ -143,9 +143,14 @@ def _has_value(tokens: Sequence[Token], at: int) -> bool:
     return at < len(tokens) and tokens[at].kind in (NUMBER, SIGN)
 
 
+def _is_dashed_number(tokens: Sequence[Token], at: int) -> bool:
+    """Apto-501, T - 2: the dash only parts the number from what it is of."""
+    return [token.kind for token in tokens[at : at + 2]] == [DASH, NUMBER]
+
+
 def _value(tokens: Sequence[Token], at: int) -> tuple[str, int]:
     """501, 501B, 3-402, A, A12, A-5; letters and numbers in one piece."""
-    while at < len(tokens) and tokens[at].kind == SIGN:
+    while at < len(tokens) and (tokens[at].kind == SIGN or _is_dashed_number(tokens, at)):
         at += 1
     pieces: list[str] = []
     start = at

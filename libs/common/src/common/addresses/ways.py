@@ -8,6 +8,7 @@ from rapidfuzz.distance import OSA
 
 from common.addresses.lexer import DASH, NUMBER, SIGN, WORD, Token, unpadded
 from common.addresses.lexicon import (
+    ATTACHED_LETTERS,
     AVENUES_OF,
     FULL_WAYS,
     MEETS,
@@ -21,6 +22,7 @@ from common.addresses.lexicon import (
 )
 
 LONGEST_NUMBER = 3  # digits of a way
+ATTACHED = "letter-or-quadrant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +105,24 @@ def _suffixes(tokens: Sequence[Token], at: int, axis: Axis, *, main: bool) -> tu
     if main and [token.kind for token in tokens[at : at + 3]] == [DASH, NUMBER, SIGN]:  # Carrera 28-3 # 72F-10
         axis = replace(axis, number=f"{axis.number}-{unpadded(tokens[at + 1])}")
         at += 2
+    at += _is_dashed_letter(tokens, at, main=main)
     while at < len(tokens) and tokens[at].kind == WORD and not axis.quadrant:
         grown = _with_suffix(axis, tokens, at, main=main)
         if grown is None:
             break
         axis, at = grown
+    if axis.quadrant and axis.number[-1].isalpha():  # 78E Sur: the quadrant is told, so that the letter is none
+        axis = replace(axis, doubts=tuple(doubt for doubt in axis.doubts if doubt != ATTACHED))
     return axis, at
+
+
+def _is_dashed_letter(tokens: Sequence[Token], at: int, *, main: bool) -> bool:
+    """Carrera 45-A # 12-30, Calle 45 # 12-A-30: the dash only parts a letter from its number."""
+    if [token.kind for token in tokens[at : at + 2]] != [DASH, WORD] or at + 2 >= len(tokens):
+        return False
+    letter, following = tokens[at + 1].word, tokens[at + 2].kind
+    told = len(letter) == 1 and letter not in QUADRANT_LETTERS.keys() - ATTACHED_LETTERS
+    return told and following in (SIGN if main else DASH, NUMBER)
 
 
 def _with_suffix(axis: Axis, tokens: Sequence[Token], at: int, *, main: bool) -> tuple[Axis, int] | None:
@@ -117,6 +131,10 @@ def _with_suffix(axis: Axis, tokens: Sequence[Token], at: int, *, main: bool) ->
         return replace(axis, quadrant=QUADRANTS[word]), at + 1
     if word == "bis":
         return (replace(axis, bis="Bis"), at + 1) if not axis.bis else None
+    if word in ATTACHED_LETTERS and tokens[at].glued and axis.number.isdecimal() and not axis.bis:
+        # 78S is a letter by the nomenclature, which writes quadrants apart; a Bogotano may have meant 78 Sur
+        doubtful = replace(axis, doubts=(*axis.doubts, ATTACHED))
+        return _with_letter(doubtful, tokens, at, word, main=main)
     if word in QUADRANT_LETTERS and not _is_number_sign(tokens, at, main=main):
         quadrant = QUADRANT_LETTERS[word]
         return replace(axis, quadrant=quadrant, doubts=(*axis.doubts, "letter-for-quadrant")), at + 1

@@ -2,25 +2,31 @@
 
 import random
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from itertools import pairwise
+from typing import Any, ClassVar
 from uuid import UUID
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 
-from common.contracts.identity import ContactChanged
+from common.contracts.identity import ContactChanged, CustomerErased
 from common.contracts.interactions import CaseMoved
-from scoring.appraisals.domain import Appraisal, appraise
-from scoring.appraisals.use_cases import subjects_of
-from scoring.census.domain import Ids
+from common.worker import TimerLoop
+from scoring.appraisals.domain import Appraisal, Cause, appraise, windows_of
+from scoring.appraisals.use_cases import LOOK, look_again, reappraise, subjects_of, yardstick
+from scoring.census.domain import Everybody, Ids, Spans, as_bytes
+from scoring.census.repository import Remembered
 from scoring.classes.domain import abc_cuts, mvc_cut, worst_cut
-from scoring.classes.use_cases import EVERYBODY, WAVE, compute_cut_points, misplaced
+from scoring.classes.use_cases import EVERYBODY, RANK, WAVE, Waves, compute_cut_points, misplaced
+from scoring.links.models import trace_link
 from scoring.policies.domain import RuleSet, Thresholds, shipped_policy
 from scoring.policies.repository import THRESHOLDS, TREATMENT, PolicyVersion
 from scoring.policies.use_cases import replace_policy
-from scoring.values.domain import Tally
+from scoring.uow import ScoringUnitOfWork
+from scoring.values.domain import Tally, trailing_year
 
-from .conftest import Scoring, customer, linked
+from .conftest import Scoring, contact, customer, linked, purchase
 
 TODAY = date(2026, 11, 20)
 CUSTOMERS = 120
@@ -252,3 +258,210 @@ def test_ids_that_share_a_key_are_told_apart() -> None:
     known = Ids(ids)
     assert sorted(known.find(ids).tolist()) == [0, 1, 2]
     assert Ids(ids[:1]).find(ids).tolist() == [0, -1, -1]
+
+
+# --- everybody remembered -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def remembering(scoring: Scoring) -> Scoring:
+    """A service whose database tells which transaction wrote a row."""
+    if scoring.database.dialect == "sqlite":
+        pytest.skip("SQLite's rows do not tell who wrote them: everybody is read each time")
+    return scoring
+
+
+async def _everybody(scoring: Scoring, before: Remembered | None = None) -> Remembered:
+    async with scoring.uow() as uow:
+        return await _read(uow, before)
+
+
+async def _read(uow: Any, before: Remembered | None = None) -> Remembered:
+    windows = windows_of(TODAY, Thresholds(), trailing_year(TODAY), uow.books.fiscal_year_starts)
+    rules = await uow.policies.in_force()
+    found = await uow.census.everybody(before, Spans.of(TODAY, windows, Thresholds()), rules=rules, books=uow.books)
+    assert found is not None
+    return found  # type: ignore[no-any-return]
+
+
+def _in_order(everybody: Everybody) -> list[list[Any]]:
+    ids = as_bytes(everybody.customers.ids)
+    order = np.argsort(ids)
+    return [column[order].tolist() for column in (ids, *everybody.columns())]
+
+
+async def _is_right(scoring: Scoring, remembered: Remembered) -> bool:
+    return _in_order(remembered.everybody) == _in_order((await _everybody(scoring)).everybody)
+
+
+class _Town:
+    """Customers to whom things happen."""
+
+    def __init__(self, scoring: Scoring, seed: int) -> None:
+        self._scoring = scoring
+        self._draw = random.Random(seed)
+        self._revision = 100
+
+    async def happen(self, *, erasing: bool = False) -> None:
+        """A few things at once: purchases and contacts, a newcomer, a merge, a case, restrictions, an erasure."""
+        draw = self._draw
+        self._revision += 1
+        async with self._scoring.uow() as uow:
+            links = (await uow.session.execute(sa.select(trace_link.c.trace_id, trace_link.c.customer_id))).all()
+        owned = sorted((trace, owner) for trace, owner in links if owner is not None)
+        events: list[Any] = []
+        for trace, _ in draw.sample(owned, 4):
+            day = str(TODAY - timedelta(days=draw.randint(0, 900)))
+            amount = int(draw.lognormvariate(9, 3))
+            events += [purchase(trace, day, amount) if draw.random() < 0.7 else contact(trace, day, amount)]
+        newcomer = (UUID(int=draw.getrandbits(128)), UUID(int=draw.getrandbits(128)))
+        events += [linked((*newcomer, 1)), purchase(newcomer[0], str(TODAY), 5_000)]
+        (moved, _), (_, into), (_, noted), (_, locked) = draw.sample(owned, 4)
+        events += [linked((moved, draw.choice([into, None]), self._revision))]
+        events += [
+            customer(noted, revision=self._revision, key_account=True, state=draw.choice(["active", "archived"]))
+        ]
+        events += [ContactChanged(customer_id=locked, revision=self._revision, restricted=draw.random() < 0.5)]
+        if erasing:
+            _, gone = draw.choice(owned)
+            traces = [trace for trace, owner in owned if owner == gone]
+            events = [CustomerErased(erasure_id=UUID(int=draw.getrandbits(128)), customer_id=gone, customers=[gone], traces=traces, erased_at=self._scoring.clock())]  # fmt: skip
+        await self._scoring.hear(*events)
+
+
+@pytest.mark.parametrize("seed", [11, 12, 13])
+async def test_everybody_who_is_remembered_is_as_if_all_were_read_again(remembering: Scoring, seed: int) -> None:
+    await _fill(remembering, seed)
+    town, remembered = _Town(remembering, seed), await _everybody(remembering)
+    for number in range(6):
+        before = remembered.everybody
+        await town.happen(erasing=number == 3)
+        remembered = await _everybody(remembering, remembered)
+        assert (remembered.everybody is before) == (number != 3), "read again are those who were looked at, not all"
+        assert await _is_right(remembering, remembered)
+
+
+async def test_what_was_read_of_a_transaction_that_is_taken_back_is_not_remembered(remembering: Scoring) -> None:
+    await _fill(remembering, 14)
+    now = remembering.clock()
+    async with remembering.uow(reading=False) as uow:
+        ids = (await uow.standings.all_ids(after=None, limit=1000))[:20]
+        await uow.policies.add(
+            PolicyVersion(THRESHOLDS, 1, Thresholds(mvc_share=0.9).model_dump(mode="json"), "x", now)
+        )
+        await uow.cuts.add(await compute_cut_points(uow=uow, rules=await uow.policies.in_force(), as_of=TODAY, now=now))
+        by = await yardstick(uow=uow, now=now)
+        await reappraise(dict.fromkeys(ids, Cause.TIME), by=by, uow=uow, now=now)
+        remembered = await _read(uow)
+        await uow.rollback()
+    assert not await _is_right(remembering, remembered), "what was read was never so"
+    remembered = await _everybody(remembering, remembered)
+    assert await _is_right(remembering, remembered)
+
+
+async def test_tables_in_the_place_of_others_are_read_again(remembering: Scoring) -> None:
+    await _fill(remembering, 15)
+    remembered = await _everybody(remembering)
+    async with remembering.database.engine.begin() as connection:
+        for statement in (
+            "create table other (like day_value including all)",
+            "insert into other select * from day_value where revenue <= 0",
+            "drop table day_value",
+            "alter table other rename to day_value",
+        ):
+            await connection.exec_driver_sql(statement)
+    before = remembered.everybody
+    remembered = await _everybody(remembering, remembered)
+    assert remembered.everybody is not before
+    assert await _is_right(remembering, remembered)
+
+
+@pytest.mark.parametrize("seed", [21, 22])
+async def test_rules_that_change_again_and_again_leave_nobody_where_he_was(scoring: Scoring, seed: int) -> None:
+    """Random rules, of which some concern few and some nearly all, while customers go on buying; one in three slices breaks off."""
+    await _fill(scoring, seed)
+    draw, town = random.Random(seed), _Town(scoring, seed)
+    timers = _breaking_timers(scoring, draw)
+    for number in range(8):
+        name, body = draw.choice([(THRESHOLDS, _other_thresholds(draw)), (TREATMENT, _other_policy(draw))])
+        async with scoring.uow() as uow:
+            read = (await uow.policies.latest(name)).version
+        await replace_policy(name, body, read=read, author="x", uow=scoring.uow(reading=False), clock=scoring.clock)
+        scoring.clock.advance(timedelta(seconds=2))
+        while await _fire(timers):
+            if draw.random() < 0.3:
+                await town.happen(erasing=draw.random() < 0.2)
+        async with scoring.uow() as uow:
+            wrong = await misplaced(after=None, uow=uow, now=scoring.clock())
+        assert len(wrong) == 0, (number, name, body)
+    told: dict[str, list[tuple[str, str]]] = {}
+    for each in await scoring.told("tier-changed"):
+        told.setdefault(each["customer_id"], []).append((each["old"], each["new"]))
+    assert sum(map(len, told.values())) > CUSTOMERS / 4
+    assert not [moves for moves in told.values() for move, again in pairwise(moves) if move == again], "told once"
+
+
+async def test_rules_that_are_taken_back_concern_the_same_customers_once_more(scoring: Scoring) -> None:
+    await _fill(scoring, 16)
+    moved = []
+    for number, share in enumerate([0.4, 0.1, 0.4, 0.1]):
+        uow = scoring.uow(reading=False)
+        await replace_policy(THRESHOLDS, {"mvc_share": share}, read=number, author="x", uow=uow, clock=scoring.clock)
+        before = len(await scoring.told("tier-changed"))
+        await scoring.wait()
+        moved.append({each["customer_id"] for each in (await scoring.told("tier-changed"))[before:]})
+        async with scoring.uow() as uow:
+            assert len(await misplaced(after=None, uow=uow, now=scoring.clock())) == 0
+    assert moved[0] == moved[1] == moved[2] == moved[3] != set()
+
+
+class _Breaking(ScoringUnitOfWork):
+    """One transaction in three breaks off where all of it is done but the commit."""
+
+    draw: ClassVar[random.Random]
+
+    async def commit(self) -> None:
+        if self.draw.random() < 1 / 3:
+            raise ConnectionError
+        await super().commit()
+
+
+def _breaking_timers(scoring: Scoring, draw: random.Random) -> TimerLoop:
+    waves, clock = Waves(), scoring.clock
+    _Breaking.draw = draw
+    return TimerLoop(
+        scoring.database,
+        {
+            LOOK: lambda due, uow: look_again(due, uow=uow, clock=clock),
+            RANK: lambda due, uow: waves.rank(due, uow=uow, clock=clock),
+            WAVE: lambda due, uow: waves.wave(due, uow=uow, clock=clock),
+        },
+        unit_of_work=lambda: _Breaking(scoring.database, books=scoring.uow().books),
+        clock=clock,
+    )
+
+
+async def _fire(timers: TimerLoop) -> bool:
+    try:
+        return bool(await timers.fire())
+    except ConnectionError:
+        return True
+
+
+def _other_thresholds(draw: random.Random) -> dict[str, Any]:
+    others: list[dict[str, Any]] = [
+        {"mvc_share": draw.uniform(0.01, 0.9)},
+        {"abc_a": draw.uniform(0.1, 0.5), "abc_b": draw.uniform(0.5, 1.0)},
+        {"below_zero_share": draw.uniform(0, 1)},
+        {"growing_ratio": draw.uniform(0.5, 3), "declining_ratio": draw.uniform(0.1, 2)},
+        {"shortlist_quotes": draw.randint(1, 4), "rejected_quotes": draw.randint(1, 4)},
+        {"abc_window": draw.choice(["to-date", "trailing-year", "fiscal-year"])},
+        {"drop_warning": draw.uniform(0.5, 1), "drop_critical": draw.uniform(0, 0.5)},
+        {"dormant_months": draw.randint(1, 12), "drop_window_days": draw.randint(20, 100)},
+    ]
+    return draw.choice(others)
+
+
+def _other_policy(draw: random.Random) -> dict[str, Any]:
+    rules = OTHER_POLICY["rules"]
+    return OTHER_POLICY | {"rules": draw.sample(rules, draw.randint(0, len(rules)))}  # type: ignore[arg-type]

@@ -1,9 +1,10 @@
 """The figures of all customers in columns, and what the rules for one customer make of them; whose standing is another."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
@@ -86,6 +87,12 @@ class Ids:
 
     def _keys(self, ids: Column) -> Column:
         return ids[:, 0] * self._multiplier + ids[:, 1]
+
+
+def ids_of(customers: Iterable[UUID]) -> Column:
+    """UUIDs as they travel: two numbers each, shape (n, 2)."""
+    together = b"".join(each.bytes for each in customers)
+    return np.frombuffer(together, ">u8").astype(np.uint64).reshape(-1, 2)
 
 
 def as_bytes(ids: Column) -> Column:
@@ -233,6 +240,21 @@ class Figures:
     def _exchange(self, currency: str) -> Callable[[int], int | None]:
         return lambda minor: self._books.exchange(minor, currency)
 
+    def columns(self) -> Iterator[Column]:
+        """Every column, in an order that is the same for the same spans."""
+        yield from (self.first, self.moved, self.has_bought, self.traces)
+        for sums in self._sums.of.values():
+            yield from sums.values()
+
+    def make_room(self, customers: Ids, where: Column) -> None:
+        """Be of more customers, of whom those until now are at `where`; the others have nothing yet."""
+        self.customers = customers
+        for name in ("first", "moved", "has_bought", "traces"):
+            setattr(self, name, _spread(getattr(self, name), where, len(customers)))
+        for sums in self._sums.of.values():
+            for name, column in sums.items():
+                sums[name] = _spread(column, where, len(customers))
+
     def value(self, window: Window) -> Value:
         """The figures of everybody over a window: a value whose numbers are columns."""
         columns: Mapping[str, Any] = self._sums.of[window]
@@ -288,6 +310,76 @@ class Said:
         for name in ("tier", "reasons", "abc", "lifecycle", "signals", "treatment"):
             differs |= getattr(self, name) != getattr(now, name)
         return np.flatnonzero(differs & self.known)
+
+
+class Everybody:
+    """All customers as they were read: their figures, what else is on record, what stands of each.
+
+    To be kept from one change of the rules to the next: of whoever was looked at meanwhile the rows are `put` anew.
+    """
+
+    def __init__(self, figures: Figures, subjects: Subjects, said: Said) -> None:
+        self.figures = figures
+        self.subjects = subjects
+        self.said = said
+        self._written: Column | None = None  # for each the transaction in which we said of him what follows
+        self._saying: Said | None = None
+
+    @property
+    def customers(self) -> Ids:
+        return self.figures.customers
+
+    def put(self, those: "Everybody") -> None:
+        """Some as they are now, in the place of what they were; strangers are added. Figures are of the same spans."""
+        if (self.customers.find(those.customers.ids) < 0).any():
+            self._make_room(Ids(np.concatenate([self.customers.ids, those.customers.ids])))
+        places = self.customers.find(those.customers.ids)
+        for mine, theirs in zip(self.columns(), those.columns(), strict=True):
+            mine[places] = theirs
+
+    def say(self, said: Said) -> None:
+        """What is to be said of them from now on, of whoever it is then said to."""
+        self._saying, self._written = said, np.zeros(len(self.customers), np.uint32)
+
+    def is_said(self, ids: Column, transaction: int) -> None:
+        """Those (ids as they travel) were told so in a transaction, if it is committed."""
+        if self._written is not None:
+            self._written[self.customers.find(ids)] = transaction
+
+    def settle(self, ids: Column, transactions: Column) -> Column:
+        """Of those whose standings are by these transactions: note what was said of them by us; whether each is another.
+
+        Nothing else of him is another then: it was said of whoever nobody had looked at since he was read.
+        """
+        if self._written is None or self._saying is None:
+            return np.ones(len(ids), bool)
+        places = self.customers.find(ids)
+        is_ours: Column = (places >= 0) & (self._written[places] == transactions)
+        for stands, said in zip(_columns_of(self.said), _columns_of(self._saying), strict=True):
+            stands[places[is_ours]] = said[places[is_ours]]
+        self._saying, self._written = None, None
+        return ~is_ours
+
+    def columns(self) -> Iterator[Column]:
+        yield from self.figures.columns()
+        yield from _columns_of(self.subjects)
+        yield from _columns_of(self.said)
+
+    def _make_room(self, customers: Ids) -> None:
+        where, many = customers.find(self.customers.ids), len(customers)
+        self.figures.make_room(customers, where)
+        self.subjects = Subjects(*(_spread(column, where, many) for column in _columns_of(self.subjects)))
+        self.said = Said(*(_spread(column, where, many) for column in _columns_of(self.said)))
+
+
+def _columns_of(record: Subjects | Said) -> list[Column]:
+    return [getattr(record, each.name) for each in fields(record)]
+
+
+def _spread(column: Column, where: Column, many: int) -> Column:
+    spread = np.zeros(many, column.dtype)
+    spread[where] = column
+    return spread
 
 
 def rulings_of(said: Said, places: Column, *, rules: RuleSet, cuts: CutPoints | None) -> tuple[list[Ruling], Column]:

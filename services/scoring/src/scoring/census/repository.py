@@ -1,8 +1,8 @@
 """Every query on everybody at once: whole tables, read as columns of numbers."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import combinations
 from typing import Any
@@ -27,12 +27,14 @@ from scoring.census.domain import (
     SIGNALS,
     Column,
     Columns,
+    Everybody,
     Figures,
     Ids,
     Said,
     Spans,
     Subjects,
     day_number,
+    ids_of,
     treatments,
 )
 from scoring.classes.domain import WEAKNESSES, Tier
@@ -43,10 +45,17 @@ from scoring.values.domain import COUNTED, Books
 from scoring.values.models import day_value
 
 AT_ONCE = 1_000_000  # customers whose figures are held at once: 250 bytes each
+FEW = 100  # customers who are read again by themselves, however few there are in all
 _PIECE = 2**20  # bytes that are worth a look
 _ROWS = 50_000
 _POSTGRESQL_EPOCH = date(2000, 1, 1).toordinal() - EPOCH
 _HEAD, _TAIL = 19, 2  # bytes before the first row and after the last one
+# A server that was started anew, and a table in another's place, may hold less than we have seen.
+_ORIGIN = "concat_ws(' ', pg_postmaster_start_time(), 'standing'::regclass::oid, 'day_value'::regclass::oid)"
+_TOLD_SINCE = (
+    f"SELECT {_ORIGIN} AS origin, count(*) AS many, coalesce(string_agg(uuid_send(customer_id) || xidsend(xmin), ''::bytea) "  # noqa: S608 - our own words
+    f"FILTER (WHERE {WRITTEN_SINCE}), ''::bytea) AS told FROM standing"
+)
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,28 @@ class Stretch:
     def holds(self, column: Any) -> sa.ColumnElement[bool]:
         above = sa.true() if self.after is None else column > self.after
         return sa.and_(above, sa.true() if self.upto is None else column <= self.upto)
+
+
+@dataclass(frozen=True)
+class Those:
+    """Customers by name: PostgreSQL's, which takes any number of them within a text. Shape (n, 2), as ids travel."""
+
+    ids: Column
+
+    def holds(self, column: Any) -> sa.ColumnElement[bool]:
+        return _any_of(column, self.ids)
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """Everybody as he was read, and what tells whether that still is what it was."""
+
+    everybody: Everybody
+    spans: Spans
+    parts: Sequence[Mapping[str, Any]]  # what treatments were told by, in the order of their numbers
+    origin: str  # of the tables: others after a rebuild, a restored backup, on another server
+    moment: int
+    doubtful: Column  # ids of whom what was read may not have been committed
 
 
 class CensusRepository:
@@ -74,6 +105,65 @@ class CensusRepository:
         oldest = sa.func.pg_snapshot_xmin(sa.func.pg_current_snapshot())
         return await self._session.scalar(sa.select(sa.cast(sa.cast(oldest, sa.Text), sa.BigInteger)))
 
+    async def transaction(self) -> int:
+        """The number of this transaction, as the rows that it writes carry it."""
+        number = await self._session.scalar(sa.text("SELECT pg_current_xact_id()::text::bigint"))
+        return int(number) % 2**32
+
+    async def everybody(
+        self, before: Remembered | None, spans: Spans, *, rules: RuleSet, books: Books
+    ) -> Remembered | None:
+        """Everybody as he is now. Of whoever was not looked at since `before`, which is used up, nothing is read again.
+
+        Whatever changes anything of a customer writes his standing in the same transaction; where one was taken away, or
+        there are many to be read, all are read. None where there are too many, or where nobody can tell what has passed.
+        """
+        moment = await self.moment()
+        if moment is None:
+            return None
+        if before is not None and before.spans == spans:
+            found = await self._renewed(before, moment, rules=rules, books=books)
+            if found is not None:
+                return found if len(found.everybody.customers) <= AT_ONCE else None
+        before = None  # there is no room for both
+        if len(await self.stretches()) > 1:
+            return None
+        origin = await self._session.scalar(sa.text(f"SELECT {_ORIGIN}"))
+        read, doubtful = await self._read_all(Stretch(), spans, since=moment, rules=rules, books=books)
+        return Remembered(read, spans, treatments(rules), str(origin), moment, doubtful)
+
+    async def _renewed(self, before: Remembered, moment: int, *, rules: RuleSet, books: Books) -> Remembered | None:
+        """What is remembered with those read again who were looked at since; None where all are to be read."""
+        everybody, doubtful, parts = before.everybody, before.doubtful[:0], treatments(rules)
+        origin, many, ids, transactions = await self._told_since(before.moment)
+        if origin != before.origin:
+            return None
+        again = np.concatenate([ids[everybody.settle(ids, transactions)], before.doubtful])
+        if len(again) > max(FEW, len(everybody.customers) // 16):
+            return None
+        if len(again):
+            those, doubtful = await self._read_all(Those(again), before.spans, since=moment, rules=rules, books=books)
+            await asyncio.to_thread(everybody.put, those)
+        if parts != before.parts:
+            everybody.said, doubtful = await self.said(everybody.customers, Stretch(), rules=rules, since=moment)
+        if np.count_nonzero(everybody.said.known) != many:
+            return None
+        return replace(before, parts=parts, moment=moment, doubtful=doubtful)
+
+    async def _read_all(
+        self, stretch: "Stretch | Those", spans: Spans, *, since: int, rules: RuleSet, books: Books
+    ) -> tuple[Everybody, Column]:
+        figures = await self.figures(stretch, spans, books)
+        subjects = await self.subjects(figures, stretch, books)
+        said, touched = await self.said(figures.customers, stretch, rules=rules, since=since)
+        return Everybody(figures, subjects, said), touched
+
+    async def _told_since(self, moment: int) -> tuple[str, int, Column, Column]:
+        """Where the tables come from, how many standings there are, and of those written since: whose, and by which transactions."""
+        row = (await self._session.execute(sa.text(_TOLD_SINCE.format(moment % 2**32)))).one()
+        told = np.frombuffer(row.told, np.dtype([("id", ">u8", (2,)), ("by", ">u4")]))
+        return row.origin, row.many, told["id"].astype(np.uint64), told["by"].astype(np.uint32)
+
     async def stretches(self, *, after: UUID | None = None, size: int = AT_ONCE) -> list[Stretch]:
         """All customers after one, in stretches of so many."""
         found: list[Stretch] = []
@@ -86,7 +176,7 @@ class CensusRepository:
             found.append(Stretch(after, last[0]))
             after = last[0]
 
-    async def figures(self, stretch: Stretch, spans: Spans, books: Books) -> Figures:
+    async def figures(self, stretch: Stretch | Those, spans: Spans, books: Books) -> Figures:
         """What the days of these customers come to. The day of who has none is not read anew: he is there with nothing."""
         owner = trace_link.c.customer_id
         links = await self._whole(
@@ -102,6 +192,7 @@ class CensusRepository:
         owned_by[traces.find(links["trace_id"])] = customers.find(links["customer_id"])
         figures = Figures(customers, spans, books)
         figures.traces += np.bincount(owned_by[:-1], minlength=len(customers))
+        reached = sa.true() if isinstance(stretch, Stretch) else _any_of(day_value.c.trace_id, links["trace_id"])
         del links, gone
         money = [day_value.c[name] for name in spans.read() if name in MONEY_COLUMNS]
         counts = [name for name in spans.read() if name not in MONEY_COLUMNS]
@@ -118,12 +209,12 @@ class CensusRepository:
         def add(rows: Columns) -> None:
             figures.add(owned_by[traces.find(rows["trace_id"])], _unpaired(rows, pairs))
 
-        await self._read(query.where(left), add)
+        await self._read(query.where(left, reached), add)
         await asyncio.to_thread(figures.finish)
         return figures
 
-    async def subjects(self, figures: Figures, stretch: Stretch, *, rules: RuleSet, books: Books) -> Subjects:
-        """What is on record of the customers; complaints are looked up where the policy asks for them."""
+    async def subjects(self, figures: Figures, stretch: Stretch | Those, books: Books) -> Subjects:
+        """What is on record of the customers."""
         customers, c = figures.customers, customer.c
         many = len(customers)
         since, active = np.full(many, NEVER, np.int32), np.ones(many, bool)
@@ -141,15 +232,14 @@ class CensusRepository:
         told = await self._whole(sa.select(restriction.c.customer_id).where(restriction.c.restricted))
         _put(restricted, customers.find(told["customer_id"]), np.ones(len(told["customer_id"]), bool))
         complaints = np.zeros(many, np.int32)
-        if "open_complaints" in rules.policy.asked:
-            cases = sa.select(trace_link.c.customer_id).join(open_case, open_case.c.trace_id == trace_link.c.trace_id)
-            told = await self._whole(cases.where(open_case.c.is_open, trace_link.c.customer_id.is_not(None)))
-            places = customers.find(told["customer_id"])
-            np.add.at(complaints, places[places >= 0], 1)
+        cases = sa.select(trace_link.c.customer_id).join(open_case, open_case.c.trace_id == trace_link.c.trace_id)
+        told = await self._whole(cases.where(open_case.c.is_open, trace_link.c.customer_id.is_not(None)))
+        places = customers.find(told["customer_id"])
+        np.add.at(complaints, places[places >= 0], 1)
         return Subjects(since, active, key_account, restricted, complaints)
 
     async def said(
-        self, customers: Ids, stretch: Stretch, *, rules: RuleSet, since: int | None = None
+        self, customers: Ids, stretch: Stretch | Those, *, rules: RuleSet, since: int | None = None
     ) -> tuple[Said, Column]:
         """What was last said of the customers, in the form of verdicts; and the ids of those who were looked at since a `moment`.
 
@@ -326,8 +416,7 @@ def _unpaired(rows: Columns, pairs: Iterable[tuple[str, str]]) -> Columns:
 def _as_column(values: Sequence[Any], kind: Any) -> Column:
     """The same from objects."""
     if isinstance(kind, sa.Uuid):
-        together = b"".join(each.bytes for each in values)
-        return np.frombuffer(together, ">u8").astype(np.uint64).reshape(-1, 2)
+        return ids_of(values)
     if isinstance(kind, UtcDateTime):
         return np.array([(each - _START) // timedelta(microseconds=1) for each in values], np.int64)
     if isinstance(kind, sa.Date):
@@ -337,6 +426,13 @@ def _as_column(values: Sequence[Any], kind: Any) -> Column:
     if isinstance(kind, sa.Integer):
         return np.array(values, np.int64)
     return np.array([each.encode() for each in values], "S3")
+
+
+def _any_of(column: Any, ids: Column) -> sa.ColumnElement[bool]:
+    """PostgreSQL's condition, with the ids in its text: a COPY takes no parameters."""
+    text = ids.astype(">u8").tobytes().hex()
+    named = ",".join(text[at : at + 32] for at in range(0, len(text), 32))
+    return sa.literal_column(f"{column} = ANY ('{{{named}}}'::uuid[])", sa.Boolean())
 
 
 _START = datetime(1970, 1, 1, tzinfo=UTC)

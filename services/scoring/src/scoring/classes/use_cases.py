@@ -17,9 +17,21 @@ from common.db import timer_table
 from common.timers import Timer
 from common.uow import LOCK_SLOTS
 from scoring.appraisals.domain import Cause, Ruling, Windows, Yardstick, own_mvc_window, rules_version, windows_of
-from scoring.appraisals.use_cases import AT_ONCE, reappraise, rule_anew, yardstick
-from scoring.census.domain import Column, Figures, Rankings, Said, Spans, as_bytes, judge, rankings_of, rulings_of
-from scoring.census.repository import Stretch
+from scoring.appraisals.use_cases import AT_ONCE as LOOKED_AT
+from scoring.appraisals.use_cases import reappraise, rule_anew, yardstick
+from scoring.census.domain import (
+    Column,
+    Figures,
+    Rankings,
+    Said,
+    Spans,
+    as_bytes,
+    ids_of,
+    judge,
+    rankings_of,
+    rulings_of,
+)
+from scoring.census.repository import Remembered, Stretch
 from scoring.classes.domain import CutPoints, abc_cuts, mvc_cut, mvc_window, worst_cut
 from scoring.policies.domain import RuleSet
 from scoring.uow import ScoringUnitOfWork
@@ -29,6 +41,7 @@ RANK = "rank"  # the timer that computes cut points: key "soon" after changes, "
 WAVE = "wave"  # the timer that looks at many customers again, a slice at a time
 SOON, DAILY = "soon", "daily"
 EVERYBODY, MISPLACED = "everybody", "misplaced"  # the keys of a wave
+AT_ONCE = 2_000  # customers of a slice, of whom no more than LOOKED_AT are looked at: to be ruled anew takes less
 SMALL, MIDDLING = 2_000, 20_000  # populations that are ranked within seconds, within a minute
 
 
@@ -108,16 +121,6 @@ async def rank_all_anew(*, everybody: bool, uow: ScoringUnitOfWork, now: datetim
 
 
 @dataclass(frozen=True)
-class Survey:
-    """Everybody's figures as they were read at a moment, to be asked again when the cut points are in force."""
-
-    wave: str
-    moment: int
-    spans: Spans
-    figures: Figures
-
-
-@dataclass(frozen=True)
 class Verdicts:
     """What is to be said of those who were found by a survey, as long as the rules and lines of it are in force."""
 
@@ -126,12 +129,15 @@ class Verdicts:
     rulings: Sequence[Ruling]
     which: Column  # for each of those found: his ruling, -1 where he is to be looked at
 
-    def of(self, ids: Sequence[UUID], start: int, *, by: tuple[date, str, int]) -> dict[UUID, Ruling]:
+    def of(self, ids: Sequence[UUID], start: int) -> dict[UUID, Ruling]:
         """The rulings of those who are found from the place `start` on."""
-        if by != self.by:
-            return {}
         which = self.which[start : start + len(ids)].tolist()
         return {each: self.rulings[at] for each, at in zip(ids, which, strict=True) if at >= 0}
+
+    def reach(self, start: int) -> int:
+        """How many from the place `start` on are a slice: as many of them are to be looked at as can be at once, or fewer."""
+        to_look_at = np.flatnonzero(self.which[start : start + AT_ONCE] < 0)
+        return int(to_look_at[LOOKED_AT]) if len(to_look_at) > LOOKED_AT else AT_ONCE
 
 
 class Waves:
@@ -142,7 +148,7 @@ class Waves:
     """
 
     def __init__(self) -> None:
-        self._survey: Survey | None = None
+        self._remembered: Remembered | None = None
         self._wave: str | None = None
         self._found: Column = np.zeros(0, "S16")
         self._verdicts: Verdicts | None = None
@@ -152,32 +158,33 @@ class Waves:
 
         Nobody is where the rules are the same and the lines as well: whoever has other figures was looked at with them.
         """
-        now, wave = clock(), str(uuid7())
+        now = clock()
         today = uow.books.day_of(now)
         before, rules = await uow.cuts.latest(), await uow.policies.in_force()
-        cuts = await self._cut_points(wave, uow=uow, rules=rules, as_of=today, now=now)
+        cuts = await self._cut_points(uow=uow, rules=rules, as_of=today, now=now)
         is_moved = before is None or replace(cuts, version=before.version, computed_at=before.computed_at) != before
         if is_moved:
             await uow.cuts.add(cuts)
         await uow.timers.set(RANK, DAILY, uow.books.start_of(today + timedelta(days=1)))
-        if due and not is_moved and all(timer.payload == _SAME_RULES for timer in due):
-            self._survey = None
-            return
-        await uow.timers.set(WAVE, MISPLACED, now, {"after": None, "next": wave})
+        if not due or is_moved or any(timer.payload != _SAME_RULES for timer in due):
+            await uow.timers.set(WAVE, MISPLACED, now, {"after": None})
 
-    async def _cut_points(
-        self, wave: str, *, uow: ScoringUnitOfWork, rules: RuleSet, as_of: date, now: datetime
-    ) -> CutPoints:
-        """What was read for it is kept for the wave that follows, where it is not too much, and where it can be told what has passed since."""
-        self._survey = None
-        moment, stretches = await uow.census.moment(), await uow.census.stretches()
-        if moment is None or len(stretches) > 1:
-            return await compute_cut_points(uow=uow, rules=rules, as_of=as_of, now=now)
+    async def _cut_points(self, *, uow: ScoringUnitOfWork, rules: RuleSet, as_of: date, now: datetime) -> CutPoints:
         windows = await _ranking_windows(uow=uow, rules=rules, as_of=as_of)
-        spans = Spans.of(as_of, windows, rules.thresholds)
-        figures = await uow.census.figures(stretches[0], spans, uow.books)
-        self._survey = Survey(wave, moment, spans, figures)
-        return _cut_points([rankings_of(figures)], windows, rules=rules, as_of=as_of, now=now)
+        known = await self._everybody(Spans.of(as_of, windows, rules.thresholds), rules=rules, uow=uow)
+        if known is None:
+            return await compute_cut_points(uow=uow, rules=rules, as_of=as_of, now=now)
+        return _cut_points([rankings_of(known.everybody.figures)], windows, rules=rules, as_of=as_of, now=now)
+
+    async def _everybody(self, spans: Spans, *, rules: RuleSet, uow: ScoringUnitOfWork) -> Remembered | None:
+        """Everybody as he is now, remembered for the next time; None where there are too many, or nobody can tell what has passed."""
+        self._remembered = await uow.census.everybody(self._taken(), spans, rules=rules, books=uow.books)
+        return self._remembered
+
+    def _taken(self) -> Remembered | None:
+        """What is remembered, from now on by whoever brings it up to date: what he leaves half done is worth nothing."""
+        remembered, self._remembered = self._remembered, None
+        return remembered
 
     async def wave(self, due: Sequence[Timer], *, uow: ScoringUnitOfWork, clock: Clock) -> None:
         """A timer's handler: look at the next slice of customers again, and come back for the rest."""
@@ -185,17 +192,18 @@ class Waves:
             after = None if (given := timer.payload.get("after")) is None else UUID(given)
             rulings: dict[UUID, Ruling] = {}
             if timer.key == EVERYBODY:
-                ids = await uow.standings.all_ids(after=after, limit=AT_ONCE)
+                ids = await uow.standings.all_ids(after=after, limit=LOOKED_AT)
+                is_last = len(ids) < LOOKED_AT
             elif (wave := timer.payload.get("wave")) is None:
                 await self._begin(timer, uow=uow, now=clock())
                 continue
             else:
-                ids, rulings = await self._next(after, wave=wave, uow=uow, now=clock())
+                ids, rulings, is_last = await self._next(after, wave=wave, uow=uow, now=clock())
             await uow.lock(ids)
             done, now = await self._rule_anew(rulings, uow=uow, now=clock()), clock()
             if left := {each: Cause.TIME for each in ids if each not in done}:
                 await reappraise(left, by=await yardstick(uow=uow, now=now), uow=uow, now=now)
-            if len(ids) == AT_ONCE:
+            if not is_last:
                 await self._go_on(timer, {**timer.payload, "after": str(ids[-1])}, uow=uow, now=clock())
 
     async def _begin(self, timer: Timer, *, uow: ScoringUnitOfWork, now: datetime) -> None:
@@ -204,8 +212,7 @@ class Waves:
         Whoever comes after this transaction knows the new ones; so those whom the wave then does not find are not to be found.
         """
         await uow.lock(UUID(int=slot) for slot in range(LOCK_SLOTS))
-        wave = timer.payload.get("next") or str(uuid7())
-        await self._go_on(timer, {"after": None, "wave": wave}, uow=uow, now=now)
+        await self._go_on(timer, {"after": None, "wave": str(uuid7())}, uow=uow, now=now)
 
     async def _go_on(self, timer: Timer, payload: Mapping[str, Any], *, uow: ScoringUnitOfWork, now: datetime) -> None:
         """Come back, unless the wave was begun anew meanwhile: then that is where it goes on."""
@@ -214,48 +221,58 @@ class Waves:
 
     async def _next(
         self, after: UUID | None, *, wave: str, uow: ScoringUnitOfWork, now: datetime
-    ) -> tuple[list[UUID], dict[UUID, Ruling]]:
-        """The next slice of those concerned, in the order of their ids; and what is to be said of whom, where that is known."""
+    ) -> tuple[list[UUID], dict[UUID, Ruling], bool]:
+        """The next slice of those concerned, in the order of their ids; what is to be said of whom, where that is known; whether it is the last."""
         if self._wave != wave:
-            survey, self._survey, self._verdicts = self._survey, None, None
-            if survey is not None and (survey.wave != wave or survey.spans != await _spans(uow=uow, now=now)):
-                survey = None
-            if survey is None:
-                self._found = await misplaced(after=after, uow=uow, now=now)
-            else:
-                self._found, self._verdicts = await judged_anew(survey, uow=uow, now=now)
+            self._found, self._verdicts = await self._find(after, uow=uow, now=now)
             self._wave = wave
         start = 0 if after is None else int(np.searchsorted(self._found, after.bytes, side="right"))
-        ids = [UUID(bytes=each.ljust(16, b"\0")) for each in self._found[start : start + AT_ONCE].tolist()]
-        known = self._verdicts.of(ids, start, by=await _by(uow=uow, now=now)) if self._verdicts else {}
-        if len(ids) < AT_ONCE:
+        known = self._verdicts if self._verdicts and self._verdicts.by == await _by(uow=uow, now=now) else None
+        many = LOOKED_AT if known is None else known.reach(start)
+        ids = [UUID(bytes=each.ljust(16, b"\0")) for each in self._found[start : start + min(many, AT_ONCE)].tolist()]
+        rulings = known.of(ids, start) if known else {}
+        is_last = start + len(ids) == len(self._found)
+        if is_last:
             self._wave, self._found = None, self._found[:0].copy()
-        return ids, known
+        return ids, rulings, is_last
+
+    async def _find(
+        self, after: UUID | None, *, uow: ScoringUnitOfWork, now: datetime
+    ) -> tuple[Column, Verdicts | None]:
+        """The ids, sorted, of those whom the wave concerns; and what is to be said of whom, where everybody is remembered."""
+        self._verdicts = None
+        rules = await uow.policies.in_force()
+        known = await self._everybody(await _spans(uow=uow, now=now), rules=rules, uow=uow)
+        if known is None:
+            return await misplaced(after=after, uow=uow, now=now), None
+        return await judged_anew(known, uow=uow, now=now)
 
     async def _rule_anew(self, rulings: Mapping[UUID, Ruling], *, uow: ScoringUnitOfWork, now: datetime) -> set[UUID]:
-        return await rule_anew(rulings, since=self._verdicts.moment, uow=uow, now=now) if self._verdicts else set()
+        if self._verdicts is None:
+            return set()
+        done = await rule_anew(rulings, since=self._verdicts.moment, uow=uow, now=now)
+        if done and self._remembered is not None:
+            self._remembered.everybody.is_said(ids_of(done), await uow.census.transaction())
+        return done
 
 
-async def judged_anew(survey: Survey, *, uow: ScoringUnitOfWork, now: datetime) -> tuple[Column, Verdicts]:
-    """As `misplaced`, of surveyed figures; and what is to be said of those of whom nothing but the class is another.
-
-    Whoever was looked at since the survey is given as well, since his figures may be others: without a verdict.
-    """
+async def judged_anew(remembered: Remembered, *, uow: ScoringUnitOfWork, now: datetime) -> tuple[Column, Verdicts]:
+    """As `misplaced`, of everybody as he is remembered; and what is to be said of those of whom nothing but the class is another."""
     rules, cuts = await uow.policies.in_force_with_cuts()
-    figures, say = await judged(Stretch(), uow=uow, now=now, figures=survey.figures)
-    said, touched = await uow.census.said(figures.customers, Stretch(), rules=rules, since=survey.moment)
+    everybody, by = remembered.everybody, await _by(uow=uow, now=now)
+    figures, said = everybody.figures, everybody.said
+    say = await asyncio.to_thread(partial(judge, figures, everybody.subjects, rules=rules, cuts=cuts, books=uow.books))
     places = said.otherwise(say)
+    ids = as_bytes(figures.customers.ids[places])
+    order = np.argsort(ids)
+    ids, places = ids[order], places[order]
     rulings, which = rulings_of(say, places, rules=rules, cuts=cuts)
     # Of whom a signal is to be raised, of whom nothing is told, who has nothing: that takes a look at each.
     is_plain = (
         (said.signals[places] == say.signals[places]) & (figures.traces[places] > 0) & (say.treatment[places] >= 0)
     )
-    which = np.where(is_plain, which, -1)
-    found = as_bytes(figures.customers.ids[places])
-    ids = np.unique(np.concatenate([found, as_bytes(touched)]))
-    of_all = np.full(len(ids), -1)
-    of_all[np.searchsorted(ids, found)] = which
-    return ids, Verdicts(survey.moment, await _by(uow=uow, now=now), rulings, of_all)
+    everybody.say(say)
+    return ids, Verdicts(remembered.moment, by, rulings, np.where(is_plain, which, -1))
 
 
 async def _by(*, uow: ScoringUnitOfWork, now: datetime) -> tuple[date, str, int]:
@@ -277,13 +294,11 @@ async def misplaced(*, after: UUID | None, uow: ScoringUnitOfWork, now: datetime
     return np.unique(np.concatenate(found))
 
 
-async def judged(
-    stretch: Stretch, *, uow: ScoringUnitOfWork, now: datetime, figures: Figures | None = None
-) -> tuple[Figures, Said]:
+async def judged(stretch: Stretch, *, uow: ScoringUnitOfWork, now: datetime) -> tuple[Figures, Said]:
     """The figures of a stretch of customers, and what the rules say of them today."""
     (rules, cuts), books = await uow.policies.in_force_with_cuts(), uow.books
-    figures = figures or await uow.census.figures(stretch, await _spans(uow=uow, now=now), books)
-    subjects = await uow.census.subjects(figures, stretch, rules=rules, books=books)
+    figures = await uow.census.figures(stretch, await _spans(uow=uow, now=now), books)
+    subjects = await uow.census.subjects(figures, stretch, books)
     asked = partial(judge, figures, subjects, rules=rules, cuts=cuts, books=books)
     return figures, await asyncio.to_thread(asked)
 

@@ -576,6 +576,76 @@ async def test_what_was_retracted_is_gone_from_the_resume(world):
     assert packet["known"] == []
 
 
+@pytest.mark.parametrize("view", ["agent", "partner", "customer"])
+async def test_whoever_is_read_again_is_told_of_as_if_for_the_first_time(world, view):
+    """What is made of a memory is kept: what time or a write changes must not be of it."""
+    now = world.clock()
+    due = {"by": "company", "text": "Call back", "due_at": (now + timedelta(hours=2)).isoformat()}
+    await world.record(identifiers=[PHONE], kind="complaint", topic="factura", summary="Twice", commitments=[due])
+    await world.record(identifiers=[PHONE], facts=[{"key": "hobby", "value": "chess"}])
+    customer = await world.link(PHONE)
+    soon = (now + timedelta(hours=2)).isoformat()
+    known = [
+        {"key": "best_hour", "value": "evening", "as_of": now.isoformat(), "expires_at": soon, "sensitivity": "public"}
+    ]
+    await world.say(
+        CustomerProfiled(customer_id=customer, revision=1, preferred_name="Ana", known=known),
+        ContactChanged(
+            customer_id=customer, revision=1, quiet_times=[{"from": "00:00", "to": "12:00"}], max_contacts=3
+        ),
+        ValueChanged(customer_id=customer, revision=1, as_of=now, value={"tier": "MVC"}),
+    )
+    params = {"identifier": PHONE, "view": view}
+    async with world.client() as client:
+
+        async def again() -> dict[str, Any]:
+            packet: dict[str, Any] = (await client.get(URL, params=params)).json()
+            assert packet == await resume(world, **params)  # an application that has just been started
+            return packet
+
+        first = await again()
+        world.clock.advance(timedelta(hours=13))
+        later = await again()
+        assert (first["commitments"][0]["state"], later["commitments"][0]["state"]) == ("open", "late")
+        assert (first["known"][0]["stale"], later["known"][0]["stale"]) == (False, True)
+        assert first["contact"]["quiet"] is not later["contact"]["quiet"]
+        wrong = await world.record(identifiers=[PHONE], summary="Anew")
+        assert (await again())["recap"][-1]["summary"] == "Anew"
+        await retract(UUID(str(wrong["touchpoint_id"])), reason="another caller", by="tester", desk=world.desk)
+        assert (await again())["recap"] == later["recap"]
+        await world.say(CustomerProfiled(customer_id=customer, revision=2, preferred_name="Anita"))
+        assert (await again())["who"]["preferred_name"] == "Anita"
+
+
+async def test_of_the_last_contacts_the_recap_takes_ten_and_the_sections_find_theirs_before_them(world):
+    early = {"profile": {"full_name": "Ana López"}, "stop_point": "He sends papers", "next_step": "We look at them"}
+    said = await world.record(identifiers=[PHONE], ago=timedelta(days=2), **early)
+    await world.record(
+        identifiers=[PHONE],
+        ago=timedelta(days=1),
+        kind="payment",
+        payload={"amount": "1.00"},
+        facts=[{"key": "hobby", "value": "chess"}],
+    )
+    for minute in range(12):
+        await world.record(
+            identifiers=[PHONE],
+            ago=timedelta(minutes=60 - minute),
+            kind="payment",
+            payload={"amount": "1.00"},
+            summary=f"Paid {minute}",
+        )
+    customer = await world.link(PHONE)
+    packet = await resume(world, identifier=PHONE)
+    assert [line["summary"] for line in packet["recap"]] == [f"Paid {minute}" for minute in range(2, 12)]
+    assert packet["resume_point"]["touchpoint_id"] == said["touchpoint_id"]
+    assert packet["resume_point"]["conversation_id"] == said["conversation_id"]
+    assert packet["resume_point"]["stop_point"] == "He sends papers"
+    assert packet["who"]["customer_id"] == str(customer)
+    assert packet["who"]["preferred_name"] == "Ana"
+    assert [fact["key"] for fact in packet["known"]] == ["hobby"]
+
+
 async def test_facts_that_identity_knows_are_not_shadowed_by_older_ones_and_grow_stale(world):
     await world.record(identifiers=[PHONE], facts=[{"key": "best_hour", "value": "morning"}], ago=timedelta(days=2))
     customer = await world.link(PHONE)

@@ -23,6 +23,10 @@ ROLES = {"partner": frozenset({"account_owner"}), "customer": frozenset({"accoun
 
 def known(scene: Scene) -> list[Packet]:
     """What we know and must not ask again: as identity tells it, and what was learned since it last spoke."""
+    return [_fact(fact, scene.now) for fact in scene.once("facts", _facts)]
+
+
+def _facts(scene: Scene) -> list[Packet]:
     profile = scene.memory.parts.get(PROFILE)
     facts = {str(fact.get("key")): dict(fact) for fact in (profile.body.get("known") or [] if profile else [])}
     for learned in _learned(reversed(scene.contacts), profile, scene.company):
@@ -30,7 +34,7 @@ def known(scene: Scene) -> list[Packet]:
         if held is None or moment_of(held.get("as_of")) < learned["as_of"]:
             facts[learned["key"]] = learned
     shown = (fact for fact in facts.values() if _may_know(fact, scene.reader))
-    return sorted((_fact(fact, scene.now) for fact in shown), key=lambda fact: fact["key"])
+    return sorted(shown, key=lambda fact: str(fact["key"]))
 
 
 def _learned(contacts: Iterable[Touchpoint], profile: Part | None, company: Company) -> Iterable[Packet]:

@@ -248,6 +248,8 @@ class Memory:
     key_account: bool = False
     since: datetime | None = None
     beside: Mapping[str, str | None] = field(default_factory=dict)  # how those of his network are called, by their ids
+    # What was made of it, by reader: a memory that is changed is another one, of which nothing has been made.
+    made: dict[Reader, dict[str, Any]] = field(default_factory=dict, init=False, compare=False, repr=False)
 
 
 def recognise(reached: Sequence[Reached], *, truncated: bool = False) -> Who:

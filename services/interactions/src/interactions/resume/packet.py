@@ -33,31 +33,55 @@ class Composed:
 def compose(scene: Scene, candidates: Sequence[Candidate] = ()) -> Composed:
     """The packet for the reader, with everything that is not for him left out (absent, not null)."""
     scene = _restrained(scene)
+    settled = scene.once("settled", _settled)
     suggested = talk.suggested_thread(scene.memory.threads, scene.question.topic)
     packet: Packet = {
         "who": _who(scene, candidates),
-        "resume_point": talk.resume_point(scene),
+        "resume_point": settled.sections["resume_point"],
         "threads": talk.threads(scene),
-        "recap": talk.recap(scene),
-        "work_in_progress": talk.work_in_progress(scene),
+        "recap": settled.sections["recap"],
+        "work_in_progress": settled.sections["work_in_progress"],
         "commitments": talk.commitments(scene),
         "cases": talk.cases(scene),
         "suggestions": talk.suggestions(scene),
         "known": [] if scene.wishes.restricted else bond.known(scene),
         "contact": bond.contact(scene),
+        "holdings": settled.sections["holdings"],
+        "offers": settled.sections["offers"],
+        "people": settled.sections["people"],
+    }
+    if scene.reader.internal:
+        packet |= {"value": bond.value(scene), "treatment": settled.sections["treatment"], "alerts": bond.alerts(scene)}
+        packet["network"] = settled.sections["network"]
+    if scene.reader.view == "partner":
+        packet = {key: section for key, section in packet.items() if key not in NOT_FOR_PARTNERS}
+    version = _hash([settled.hash, _lasting(packet)])
+    _answer_the_caller(packet, scene, suggested)
+    packet["continuity"] = _continuity(scene, version, suggested)
+    return Composed(packet, version, f"{version}-{_hash([packet.get('ask'), packet['who'], suggested])[:8]}")
+
+
+@dataclass(frozen=True)
+class Settled:
+    """The sections that are the same whenever and however they are asked for, written once, with the hash of them all."""
+
+    sections: Mapping[str, orjson.Fragment]
+    hash: str
+
+
+def _settled(scene: Scene) -> Settled:
+    sections: Packet = {
+        "resume_point": talk.resume_point(scene),
+        "recap": talk.recap(scene),
+        "work_in_progress": talk.work_in_progress(scene),
         "holdings": bond.holdings(scene),
         "offers": [] if scene.wishes.restricted else bond.offers(scene),
         "people": bond.people(scene),
     }
     if scene.reader.internal:
-        packet |= {"value": bond.value(scene), "treatment": bond.treatment(scene), "alerts": bond.alerts(scene)}
-        packet["network"] = bond.network(scene)
-    if scene.reader.view == "partner":
-        packet = {key: section for key, section in packet.items() if key not in NOT_FOR_PARTNERS}
-    version = _hash(_lasting(packet))
-    _answer_the_caller(packet, scene, suggested)
-    packet["continuity"] = _continuity(scene, version, suggested)
-    return Composed(packet, version, f"{version}-{_hash([packet.get('ask'), packet['who'], suggested])[:8]}")
+        sections |= {"treatment": bond.treatment(scene), "network": bond.network(scene)}
+    written = {name: orjson.Fragment(as_json(section)) for name, section in sections.items()}
+    return Settled(written, _hash(sections))
 
 
 def _restrained(scene: Scene) -> Scene:
@@ -156,9 +180,10 @@ def as_json(content: object, *, option: int = 0) -> bytes:
 
 
 def _lasting(packet: Packet) -> Packet:
-    """The packet without what changes by the mere passing of time."""
+    """What of the packet is not settled, without what changes by the mere passing of time."""
     passing = {"age_hours", "hours_open"}
-    return packet | {
+    unsettled = {name: section for name, section in packet.items() if not isinstance(section, orjson.Fragment)}
+    return unsettled | {
         section: [{key: value for key, value in item.items() if key not in passing} for item in packet[section]]
         for section in ("threads", "cases", "suggestions")
         if section in packet

@@ -30,7 +30,7 @@ from interactions.resume.domain import (
     Trace,
     Who,
 )
-from interactions.resume.sections import Reading, Sections, as_asked
+from interactions.resume.sections import Reading, Sections, Written, as_asked
 from interactions.resume.statements import Shape, carrying, lookup, moments_at, reading
 from interactions.resume.together import Together
 from interactions.touchpoints.models import customer, touchpoint, trace, trace_identifier
@@ -39,6 +39,8 @@ MOST_HOPS = 16  # of absorbed customers
 # Of readings in one statement, and of statements of a kind under way: two would be half as large, and cost as much each.
 MOST_TOGETHER = 32
 AT_ONCE = 1
+# Of how many parties it is remembered what was made of the words in which the database told of them: some 50 KB each.
+MOST_REMEMBERED = 400
 
 # The same traces and customers are reached again and again.
 _id = lru_cache(maxsize=16_384)(UUID)
@@ -64,6 +66,7 @@ class Resumes:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._remembered = lru_cache(MOST_REMEMBERED)(_remembered)
         self._carrying = Together(self._look_up, most=MOST_TOGETHER, at_once=AT_ONCE)
         self._parties = Together(self._recall, most=MOST_TOGETHER, at_once=AT_ONCE)
         self._engine = database.engine.execution_options(hilo_reading=True)
@@ -107,7 +110,7 @@ class Resumes:
         )
         through = (reader.partner, reader.source) if reader.restricted_to_partner else (None, None)
         traces = who.anonymous if who.customer_id is None else ()
-        return _memory(await self._parties.of(Party(shape, who.customer_id, traces, *through)))
+        return await self._parties.of(Party(shape, who.customer_id, traces, *through))
 
     async def existing(self, customer_id: UUID) -> UUID | None:
         """The customer of that id, or who absorbed him; None where we never heard of one."""
@@ -136,28 +139,32 @@ class Resumes:
             yield ResumeRepository(session)
 
     async def _look_up(self, identifier_ids: Sequence[UUID]) -> dict[UUID, list[Reached]]:
-        found = await self._read(lookup(self._database.dialect), [{"identifier": each} for each in identifier_ids], {})
+        asked = lookup(self._database.dialect)
+        found = await self._read(asked, [{"identifier": each} for each in identifier_ids], {})
         return {
-            each: [_reached(each, row[0], _id(row[1]), _read_id(row[2]), *row[3:]) for row in sections["carrying"]]
-            for each, sections in zip(identifier_ids, found, strict=True)
+            each: [
+                _reached(each, row[0], _id(row[1]), _read_id(row[2]), *row[3:])
+                for row in asked.read(written)["carrying"]
+            ]
+            for each, written in zip(identifier_ids, found, strict=True)
         }
 
-    async def _recall(self, parties: Sequence[Party]) -> dict[Party, Sections]:
-        recalled: dict[Party, Sections] = {}
+    async def _recall(self, parties: Sequence[Party]) -> dict[Party, Memory]:
+        recalled: dict[Party, Memory] = {}
         for shape in dict.fromkeys(party.shape for party in parties):
             alike = [party for party in parties if party.shape == shape]
             shared = moments_at(self._clock())
             found = await self._read(reading(shape), [party.brings() for party in alike], shared)
-            recalled |= zip(alike, found, strict=True)
+            recalled |= {party: self._remembered(shape, written) for party, written in zip(alike, found, strict=True)}
         return recalled
 
     async def _read(
         self, asked: Reading, readings: Sequence[Mapping[str, Any]], shared: Mapping[str, Any]
-    ) -> list[Sections]:
+    ) -> list[Written]:
         values = {"asked": as_asked(self._database.dialect, readings), **shared}
         async with self._engine.connect() as connection:
             rows = (await connection.execute(asked.statement, values)).all()
-        return [asked.read(row) for row in sorted(rows, key=lambda row: int(row[0]))]
+        return [tuple(row[1:]) for row in sorted(rows, key=lambda row: int(row[0]))]
 
 
 class ResumeRepository:
@@ -291,6 +298,11 @@ def _reached(
 
 def _read_id(text: str | None) -> UUID | None:
     return None if text is None else _id(text)
+
+
+def _remembered(shape: Shape, written: Written) -> Memory:
+    """What the database wrote of a party. Whoever is read again in the very same words is not taken apart again."""
+    return _memory(reading(shape).read(written))
 
 
 def _memory(sections: Sections) -> Memory:

@@ -1,10 +1,10 @@
 """What every section of a resume looks at, and the few words that all of them use."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from common.company import Company
 from interactions.contact.domain import Wishes, wishes_of
@@ -12,6 +12,7 @@ from interactions.parts.domain import CONTACT, PROFILE, VALUE
 from interactions.resume.domain import Memory, Question, Reader, Touchpoint, Who
 
 Packet = dict[str, Any]
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -30,14 +31,32 @@ class Scene:
         return part.body if part is not None else {}
 
     @cached_property
+    def _made(self) -> dict[str, Any]:
+        return self.memory.made.setdefault(self.reader, {})
+
+    def once(self, name: str, make: Callable[["Scene"], Made]) -> Made:
+        """What `make` gives, made once of a memory for a reader. It must ask for neither the time nor the question."""
+        if name not in self._made:
+            self._made[name] = make(self)
+        made: Made = self._made[name]
+        return made
+
+    @cached_property
     def contacts(self) -> list[Touchpoint]:
         """The latest first; of two at once the one recorded later comes later."""
-        return sorted(self.memory.touchpoints, key=_in_time, reverse=True)
+        return self.once("contacts", _in_turn)
 
     @cached_property
     def wishes(self) -> Wishes:
-        time_zone = self.company.time_zone
-        return wishes_of(self.body(CONTACT), self.body(VALUE), time_zone=time_zone)
+        return self.once("wishes", _wishes)
+
+
+def _in_turn(scene: Scene) -> list[Touchpoint]:
+    return sorted(scene.memory.touchpoints, key=_in_time, reverse=True)
+
+
+def _wishes(scene: Scene) -> Wishes:
+    return wishes_of(scene.body(CONTACT), scene.body(VALUE), time_zone=scene.company.time_zone)
 
 
 def people_of(scene: Scene, roles: Iterable[str]) -> list[Mapping[str, Any]]:

@@ -18,6 +18,7 @@ from common.db import UtcDateTime
 Dialect = Literal["sqlite", "postgresql"]
 Rows = list[list[Any]]
 Sections = Mapping[str, Rows]
+Written = tuple[str, ...]  # the sections of one reading, as the database wrote them
 Convert = Callable[[Any], Any]
 
 # What each reading brings, one row of `asked` for each; on PostgreSQL with its type.
@@ -41,9 +42,9 @@ class Reading:
     sections: tuple[str, ...]
     converts: Mapping[str, tuple[tuple[int, Convert], ...]]  # by place, for columns whose values JSON does not have
 
-    def read(self, row: Sequence[Any]) -> Sections:
+    def read(self, written: Written) -> Sections:
         """The rows of each section, as our own types, in the order of the columns that were selected."""
-        return {section: self._rows(section, raw) for section, raw in zip(self.sections, row[1:], strict=True)}
+        return {section: self._rows(section, raw) for section, raw in zip(self.sections, written, strict=True)}
 
     def _rows(self, section: str, raw: str) -> Rows:
         if raw == "[]":

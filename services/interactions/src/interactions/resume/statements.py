@@ -1,6 +1,6 @@
 """The statements of the resume: one for each shape of question, compiled when it is first asked."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -128,6 +128,12 @@ def _named_traces(dialect: Dialect) -> Any:
 
 _READ_PAYLOAD = ("web", "campaign_send", "campaign_response", "quote")
 _COLUMNS = [name for name in Touchpoint._fields if name != "conversation_id"]
+# What the recap tells of a contact, and what puts it in its place.
+_IN_RECAP = frozenset({
+    "touchpoint_id", "kind", "channel", "direction", "occurred_at", "recorded_at", "topic", "content", "summary", "outcome",
+    "visibility",
+})  # fmt: skip
+_EMPTY = {"payload": "'{}'", "profile": "'{}'", "figures": "'{}'", "facts": "'[]'"}
 
 
 def _told_of(contact: Any, conversation_id: Any) -> list[Any]:
@@ -140,15 +146,19 @@ def _told_of(contact: Any, conversation_id: Any) -> list[Any]:
     return [*columns.values(), conversation_id]
 
 
-def _newest(shape: Shape, limit: int, *names: str, kinds: Sequence[str] = ()) -> sa.Subquery:
+def _newest(
+    shape: Shape, limit: int, *names: str, kinds: Sequence[str] = (), told: Mapping[str, Any] | None = None
+) -> sa.Subquery:
     """The columns of the newest live touchpoints over all traces that may be shown, of the kinds where some are named.
+
+    `told` is what else is told of each, by name.
 
     On PostgreSQL an index gives each trace's newest, so that a long history costs no more than a short one.
     """
     mine = _mine(shape)
-    newest = sa.select(*(touchpoint.c[name] for name in dict.fromkeys((*names, "occurred_at", "touchpoint_id")))).where(
-        touchpoint.c.state == "live", *_shown(shape, touchpoint)
-    )
+    columns = [touchpoint.c[name] for name in dict.fromkeys((*names, "occurred_at", "touchpoint_id"))]
+    columns += [each.label(name) for name, each in (told or {}).items()]
+    newest = sa.select(*columns).where(touchpoint.c.state == "live", *_shown(shape, touchpoint))
     if kinds:
         newest = newest.where(touchpoint.c.kind.in_(kinds))
     if shape.dialect == "postgresql":
@@ -165,41 +175,62 @@ def _newest(shape: Shape, limit: int, *names: str, kinds: Sequence[str] = ()) ->
 
 def _recent(shape: Shape) -> Any:
     """Of the latest: all, where threads are told anew from what may be shown; else the few that the sections look at."""
-    # read whole at once, and looked at after the limit: to fetch ten of sixty a second time costs more than to carry them
+    if not shape.meant_for_customer:
+        return _chosen(shape)
     newest = _newest(shape, RECENT, *_COLUMNS)
-    in_time = [newest.c[name].desc() for name in ("occurred_at", "recorded_at", "touchpoint_id")]
-    if shape.meant_for_customer:
-        return _in_threads(newest).order_by(*in_time)
-    firsts = _told_once(newest)
+    entry = conversation_entry
+    in_threads = newest.outerjoin(entry, entry.c.touchpoint_id == newest.c.touchpoint_id)
+    told = sa.select(*_told_of(newest, entry.c.conversation_id)).select_from(in_threads)
+    return told.order_by(*_in_turn(newest))
+
+
+def _in_turn(newest: sa.Subquery) -> list[Any]:
+    return [newest.c[name].desc() for name in ("occurred_at", "recorded_at", "touchpoint_id")]
+
+
+def _chosen(shape: Shape) -> Any:
+    """The last ones for the recap, which takes little of each, and whole those of which a section tells more."""
+    # Sixty are looked at, and a few told: only what they are chosen by is carried along, at half the price of whole rows.
+    firsts = _told_once()
+    kept = sa.or_(touchpoint.c.kind.in_(RARE), _learnt(shape.dialect))
+    newest = _newest(shape, RECENT, "recorded_at", told={"kept": kept, **firsts})
+    so_far: dict[str, Any] = {"order_by": _in_turn(newest), "rows": (None, 0)}
     numbered = sa.select(
         newest,
-        sa.func.row_number().over(order_by=in_time, rows=(None, 0)).label("place"),
-        *(flag.label(name) for name, flag in firsts.items()),
-        *(
-            sa.func.count().filter(flag).over(order_by=in_time, rows=(None, 0)).label(f"{name}_so_far")
-            for name, flag in firsts.items()
-        ),
+        sa.func.row_number().over(**so_far).label("place"),
+        *(sa.func.count().filter(newest.c[name]).over(**so_far).label(f"{name}_so_far") for name in firsts),
     ).subquery("numbered")
     first = [sa.and_(numbered.c[name], numbered.c[f"{name}_so_far"] == 1) for name in firsts]
-    learnt = _learnt(numbered, shape.dialect)
-    told = sa.or_(numbered.c.place <= RECAP, numbered.c.kind.in_(RARE), learnt, *first)
-    return _in_threads(numbered).where(told).order_by(numbered.c.place)
-
-
-def _in_threads(contact: Any) -> Any:
+    whole = sa.or_(numbered.c.place == 1, numbered.c.kept, *first)
+    chosen = sa.select(numbered.c.touchpoint_id, numbered.c.place, whole.label("whole")).subquery("chosen")
     entry = conversation_entry
-    return sa.select(*_told_of(contact, entry.c.conversation_id)).select_from(
-        contact.outerjoin(entry, entry.c.touchpoint_id == contact.c.touchpoint_id)
+    thread = sa.select(entry.c.conversation_id).where(entry.c.touchpoint_id == chosen.c.touchpoint_id).scalar_subquery()
+    told = [_for_recap(column, chosen.c.whole) for column in _told_of(touchpoint, thread.label("conversation_id"))]
+    return (
+        sa.select(*told)
+        .select_from(chosen.join(touchpoint, touchpoint.c.touchpoint_id == chosen.c.touchpoint_id))
+        .where(sa.or_(chosen.c.place <= RECAP, chosen.c.whole))
+        .order_by(chosen.c.place)
     )
 
 
-def _told_once(newest: Any) -> dict[str, Any]:
+def _for_recap(column: Any, whole: Any) -> Any:
+    """The column where the contact is told whole, or the recap tells it; else nothing."""
+    if column.name in _IN_RECAP:
+        return column
+    nothing = _EMPTY.get(column.name)
+    told = column.element if isinstance(column, sa.Label) else column
+    empty = None if nothing is None else sa.literal_column(nothing, column.type)
+    return sa.case((whole, told), else_=empty).label(column.name)
+
+
+def _told_once() -> dict[str, Any]:
     """Of these the latest alone is told: where the talk stopped, and how a channel names him."""
-    profile = newest.c.profile
+    profile = touchpoint.c.profile
     named = [_said(profile[name].as_string()) for name in ("full_name", "given_names")]
-    talks = [_said(newest.c.stop_point), _said(newest.c.next_step)]
+    talks = [_said(touchpoint.c.stop_point), _said(touchpoint.c.next_step)]
     return {
-        "talks": sa.or_(newest.c.kind.not_in(sorted(SILENT)), *talks),
+        "talks": sa.or_(touchpoint.c.kind.not_in(sorted(SILENT)), *talks),
         "named": sa.or_(*named),
         "preferred": _said(profile["preferred_name"].as_string()),
     }
@@ -209,9 +240,9 @@ def _said(column: Any) -> Any:
     return sa.func.coalesce(column, "") != ""
 
 
-def _learnt(newest: Any, dialect: Dialect) -> Any:
+def _learnt(dialect: Dialect) -> Any:
     count = sa.func.jsonb_array_length if dialect == "postgresql" else sa.func.json_array_length
-    return count(newest.c.facts) > 0
+    return count(touchpoint.c.facts) > 0
 
 
 def _rare(shape: Shape) -> Any:

@@ -2,10 +2,11 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
+import orjson
 import pytest
-from sqlalchemy import BigInteger, Boolean, Column, Date, Float, Integer, MetaData, String, Table, Uuid, select
+from sqlalchemy import BigInteger, Boolean, Column, Date, Float, Integer, MetaData, String, Table, Uuid, delete, select
 
-from common.bulk import among, insert_rows, update_rows, without_row
+from common.bulk import FEW, Written, among, among_given, insert_columns, insert_rows, update_rows, without_row
 from common.db import Database, Json, UtcDateTime
 from common.uow import UnitOfWork
 
@@ -108,6 +109,31 @@ async def test_any_number_of_values_is_one_condition(things: Database) -> None:
         assert await found(thing.c.big, [2**62 + 7]) == 1
         assert await found(thing.c.id, []) == 0
         assert await found(thing.c.id, [UUID(int=n) for n in range(1, 40_000)]) == 50
+
+
+async def test_a_question_that_is_made_once_is_asked_with_any_values(things: Database) -> None:
+    known = select(thing.c.id).where(among_given(thing.c.name, "names"))
+    async with UnitOfWork(things) as uow:
+        await insert_rows(uow.session, thing, [row(n, name=f"name {n}") for n in range(1, 6)])
+        for names, found in ((["name 1", "name 4", "else"], 2), ([], 0), (["name 5"], 1)):
+            assert len((await uow.session.execute(known, {"names": names})).all()) == found
+
+
+@pytest.mark.parametrize("count", [1, FEW + 1])
+async def test_rows_that_come_by_column_are_written_like_others(things: Database, count: int) -> None:
+    rows = [row(n, name=None if n % 2 else f"name {n}") for n in range(1, count + 1)]
+    async with UnitOfWork(things) as uow:
+        await insert_rows(uow.session, thing, rows)
+        await uow.commit()
+    wanted = await stored(things)
+    columns = {name: tuple(each[name] for each in rows) for name in reversed(rows[0])}
+    columns["body"] = tuple(Written(orjson.dumps(body).decode()) for body in columns["body"])
+    async with UnitOfWork(things) as uow:
+        await uow.session.execute(delete(thing))
+        await insert_columns(uow.session, thing, columns)
+        await insert_columns(uow.session, thing, dict.fromkeys(columns, ()))
+        await uow.commit()
+    assert await stored(things) == wanted
 
 
 async def test_known_rows_take_what_came_and_only_where_the_condition_holds(things: Database) -> None:

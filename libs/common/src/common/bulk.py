@@ -23,6 +23,12 @@ FEW = 12  # rows up to which an insert, prepared and one way there and back, is 
 Conflict = Literal["fail", "nothing"] | Mapping[str, str]
 
 
+class Written(str):
+    """A value of a JSON column that was written as JSON before."""
+
+    __slots__ = ()
+
+
 class _Kind(NamedTuple):
     """How the values of a column type travel: PostgreSQL's name of it, and SQLite's form of a value, there and back."""
 
@@ -58,30 +64,50 @@ async def insert_rows(
     """
     if not rows:
         return []
+    return await insert_columns(
+        session, table, _by_column(rows), on_conflict=on_conflict, keys=keys, returning=returning
+    )
+
+
+def _by_column(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    return {column: [row[column] for row in rows] for column in rows[0]}
+
+
+async def insert_columns(
+    session: AsyncSession,
+    table: Table,
+    columns: Mapping[str, Sequence[Any]],
+    *,
+    on_conflict: Conflict = "fail",
+    keys: Sequence[str] = (),
+    returning: Sequence[str] = (),
+) -> list[Any]:
+    """The same of rows that come by column: for each the values of all rows, in one order. Cheaper where there are thousands."""
+    count = len(next(iter(columns.values())))
+    if not count:
+        return []
     dialect = session.get_bind().dialect.name
     conflict = on_conflict if isinstance(on_conflict, str) else tuple(on_conflict.items())
-    plan = _plan(dialect, table, tuple(rows[0]), conflict, tuple(keys), tuple(returning))
-    if isinstance(session, DirectSession) and on_conflict == "fail" and not returning and len(rows) > FEW:
-        await session.copy(table.name, plan.columns, zip(*_arrays(plan, rows), strict=True))
+    plan = _plan(dialect, table, tuple(columns), conflict, tuple(keys), tuple(returning))
+    if isinstance(session, DirectSession) and on_conflict == "fail" and not returning and count > FEW:
+        await session.copy(table.name, plan.columns, zip(*_arrays(plan, columns), strict=True))
         return []
-    written = await fetch(session, plan.sql, _parameters(plan, rows, dialect))
+    written = await fetch(session, plan.sql, _parameters(plan, columns, dialect))
     return [plan.written(*_decoded(plan, row)) for row in written] if returning else []
 
 
-def _arrays(plan: _Plan, rows: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
-    """The rows by column, each value as it travels."""
+def _arrays(plan: _Plan, columns: Mapping[str, Sequence[Any]]) -> list[Sequence[Any]]:
+    """By column, each value as it travels."""
     return [
-        [row[column] for row in rows]
-        if encode is None
-        else [None if (value := row[column]) is None else encode(value) for row in rows]
-        for column, encode in zip(plan.columns, plan.encoders, strict=True)
+        values if encode is None else [None if value is None else encode(value) for value in values]
+        for values, encode in zip(columns.values(), plan.encoders, strict=True)
     ]
 
 
 def _parameters(
-    plan: _Plan, rows: Sequence[Mapping[str, Any]], dialect: str
+    plan: _Plan, columns: Mapping[str, Sequence[Any]], dialect: str
 ) -> tuple[Any, ...] | list[tuple[Any, ...]]:
-    arrays = _arrays(plan, rows)
+    arrays = _arrays(plan, columns)
     if dialect == "postgresql":
         return tuple(arrays)
     by_row = list(zip(*arrays, strict=True))
@@ -158,7 +184,7 @@ def _quoted(columns: Sequence[str]) -> list[str]:
 
 
 def _dumped(value: Any) -> str:
-    return orjson.dumps(value).decode()
+    return value if value.__class__ is Written else orjson.dumps(value).decode()
 
 
 def _aware(value: datetime) -> datetime:
@@ -222,7 +248,7 @@ async def update_rows(
         return
     dialect = session.get_bind().dialect.name
     plan = _updating(dialect, table, tuple(rows[0]), tuple(keys), where)
-    await fetch(session, plan.sql, _parameters(plan, rows, dialect))
+    await fetch(session, plan.sql, _parameters(plan, _by_column(rows), dialect))
 
 
 @lru_cache
@@ -393,3 +419,8 @@ def among(column: Any, values: Iterable[Any]) -> Any:
     A list of parameters would be another statement, prepared and planned anew, for each length.
     """
     return _Among(column, bindparam(None, list(values), type_=Many(column.type), unique=True))
+
+
+def among_given(column: Any, name: str) -> Any:
+    """The same in a statement that is made once: the list of values is given under the name when it is executed."""
+    return _Among(column, bindparam(name, type_=Many(column.type)))

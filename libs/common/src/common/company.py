@@ -2,11 +2,11 @@
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
@@ -74,6 +74,14 @@ class IdentifierRules(_Part):
 
     def blocks(self, text: str) -> bool:
         """Whether the normalised text `scheme:value` is nobody's identifier."""
+        return self._judged(text)
+
+    @cached_property
+    def _judged(self) -> Callable[[str], bool]:
+        # The same identifiers come again and again, and each would go through a dozen expressions.
+        return lru_cache(maxsize=16_384)(self._judge)
+
+    def _judge(self, text: str) -> bool:
         return text.casefold() in self._exact or any(pattern.fullmatch(text) for pattern in self._patterns)
 
     @model_validator(mode="after")

@@ -1,6 +1,6 @@
 """The envelope: CloudEvents 1.0 in structured JSON, written once and shipped as the same bytes by whoever ships it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from datetime import datetime
 from functools import lru_cache
@@ -9,8 +9,8 @@ from uuid import UUID
 
 import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
-from uuid_utils.compat import uuid7
 
+from common.ids import new_id
 from common.moments import written
 
 CONTENT_TYPE = "application/cloudevents+json"
@@ -35,6 +35,37 @@ class EventData(BaseModel):
     def as_json(self) -> str:
         """What is told, without what is null."""
         return self.model_dump_json(exclude_none=True)
+
+
+class Told(NamedTuple):
+    """What happened, in its final words already: whoever tells thousands of one kind vouches for the fields, and a test of his does.
+
+    It is told in the place of an instance of its class, at a fifth of the price.
+    """
+
+    event: type[EventData]
+    subject: str
+    words: str
+
+    @classmethod
+    def of(cls, event: type[EventData], subject: str, data: Mapping[str, Any]) -> "Told":
+        """`data`: the fields of the class in their order, ids as text, moments aware; those that are None are left out, as ever."""
+        told = {name: value for name, value in data.items() if value is not None}
+        return cls(event, subject, orjson.dumps(told, option=orjson.OPT_UTC_Z).decode())
+
+    @property
+    def type(self) -> str:
+        return self.event.type
+
+    @property
+    def topic(self) -> str:
+        return self.event.topic
+
+    def key(self) -> str:
+        return self.subject
+
+    def as_json(self) -> str:
+        return self.words
 
 
 class Event(BaseModel):
@@ -78,7 +109,11 @@ def registered(topics: Iterable[str] | None = None) -> list[type[EventData]]:
 
 def schema_path(event: type[EventData]) -> str:
     """Where the service that tells an event serves the JSON Schema of its data."""
-    return f"/{event.type.partition('.')[0]}/schemas/{event.type}.{VERSION}.json"
+    return _schema_path(event.type)
+
+
+def _schema_path(kind: str) -> str:
+    return f"/{kind.partition('.')[0]}/schemas/{kind}.{VERSION}.json"
 
 
 class Following(NamedTuple):
@@ -94,19 +129,23 @@ def following() -> Following:
 
 
 def encode(
-    data: EventData, *, at: datetime, event_id: UUID | None = None, part_of: Following | None = None
+    data: EventData | Told, *, at: datetime, event_id: UUID | None = None, part_of: Following | None = None
 ) -> tuple[UUID, bytes]:
     """The finished bytes of an event and its id. `at` is when it happened, in any zone; written in UTC.
 
     `part_of` where not the present task's: requests that share a transaction are each a contact of their own.
     """
-    event_id = event_id or uuid7()
+    event_id = event_id or new_id()
+    return event_id, enveloped(data, event_id, at=at, part_of=part_of).encode()
+
+
+def enveloped(data: EventData | Told, event_id: UUID, *, at: datetime, part_of: Following | None = None) -> str:
+    """The same as text, under an id that was made before."""
     # Put together as text: a third of the price of dumping the data to objects and the envelope once more.
-    body = (
-        f'{{"specversion":"1.0","id":"{event_id}",{_fixed(type(data))}"time":"{written(at)}",'
+    return (
+        f'{{"specversion":"1.0","id":"{event_id}",{_fixed(data.type)}"time":"{written(at)}",'
         f'"subject":{_text(data.key())},{_followed(part_of or following())}"data":{data.as_json()}}}'
     )
-    return event_id, body.encode()
 
 
 @lru_cache
@@ -116,13 +155,13 @@ def _followed(part_of: Following) -> str:
 
 
 @lru_cache
-def _fixed(event: type[EventData]) -> str:
+def _fixed(kind: str) -> str:
     """What the envelopes of all events of a type have in common."""
     attributes = {
-        "source": f"/{event.type.partition('.')[0]}",
-        "type": f"hilo.{event.type}.{VERSION}",
+        "source": f"/{kind.partition('.')[0]}",
+        "type": f"hilo.{kind}.{VERSION}",
         "datacontenttype": "application/json",
-        "dataschema": schema_path(event),
+        "dataschema": _schema_path(kind),
     }
     return "".join([f'"{name}":{_text(value)},' for name, value in attributes.items()])
 

@@ -4,7 +4,6 @@ import hmac
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from typing import Any, ClassVar
@@ -17,7 +16,9 @@ from stdnum.exceptions import ValidationError as WrongNumber
 
 from common.company import Company
 from common.errors import FieldError, Invalid
+from common.ids import id_of
 from common.names import fold
+from common.values import value
 
 # Raised with every change of a normal form; stored ids of an older one must be made anew.
 # 2: zeros in front of NITs and Argentine documents, the check digit of a Peruvian DNI, a Spanish NIF under its own kind.
@@ -67,7 +68,7 @@ class InvalidIdentifier(Invalid):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Identifier:
     """One identifier in normal form, and as it was given."""
 
@@ -91,7 +92,7 @@ class Identifier:
         return self.scheme in PERSONAL and self.readable
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Trace:
     """The trail that one person leaves under one identifier. `text` is that identifier; none: an anonymous touchpoint."""
 
@@ -100,7 +101,7 @@ class Trace:
     text: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Reading:
     """What could be made of the identifiers of a touchpoint, and a warning for each that has no normal form."""
 
@@ -156,19 +157,26 @@ def _read_all(
     found: dict[str, Identifier] = {}
     misread: list[FieldError] = []
     hopeless: list[FieldError] = []
-    told = [(place, each) for place, text in enumerate(given) for each in _told_apart(text, region, source)]
-    for place, text in told:
+    for place, text in enumerate(given):
         try:
-            identifier = parse_identifier(text, default_region=region, source=source)
+            told = _told(text, region, source)
         except InvalidIdentifier as refusal:
             error = FieldError(f"{pointer}/{place}", refusal.reason, refusal.detail)
             if refusal.reason not in _MISREAD or not _looks_like_one(text):
                 hopeless.append(error)
                 continue
             misread.append(error)
-            identifier = _as_written(text)
-        found.setdefault(identifier.text, identifier)
+            told = (_as_written(text),)
+        for identifier in told:
+            found.setdefault(identifier.text, identifier)
     return tuple(found.values()), misread, hopeless
+
+
+@lru_cache(maxsize=65_536)
+def _told(given: str, region: str, source: str | None) -> tuple[Identifier, ...]:
+    """What one field tells: an identifier, as a rule."""
+    apart = _told_apart(given, region, source)
+    return tuple([parse_identifier(each, default_region=region, source=source) for each in apart])
 
 
 def _told_apart(given: str, region: str, source: str | None) -> list[str]:
@@ -271,16 +279,12 @@ def blocked(identifier: Identifier, company: Company) -> bool:
 def _keyed(*parts: str, secret: bytes) -> UUID:
     # Lengths in front keep ("a", "bc") and ("ab", "c") apart; the first part keeps identifiers and traces apart.
     message = "".join([f"{len(part)}:{part}" for part in parts]).encode()
-    digest = int.from_bytes(hmac.digest(secret, message, "sha256")[:16])
-    return UUID(int=digest & _FREE_BITS | _VERSION_8)
+    digest = bytearray(hmac.digest(secret, message, "sha256")[:16])
+    digest[6] = digest[6] & 0x0F | 0x80  # RFC 9562, version 8: made by a rule of our own
+    digest[8] = digest[8] & 0x3F | 0x80
+    return id_of(bytes(digest))
 
 
-# RFC 9562, version 8: made by a rule of our own.
-_VERSION_8 = 8 << 76 | 2 << 62
-_FREE_BITS = ~(0xF << 76 | 3 << 62)
-
-
-@lru_cache(maxsize=65_536)
 def _parse(given: str, region: str, source: str | None) -> tuple[str, str]:
     if len(given) > LONGEST:
         raise InvalidIdentifier(f"An identifier has at most {LONGEST} characters", reason="too-long")

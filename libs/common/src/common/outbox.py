@@ -2,18 +2,20 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Integer, Text, bindparam, cast, delete, func, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import insert_rows
+from common.bulk import insert_columns
 from common.db import cursor_table, outbox_table, upsert
-from common.events import EventData, Following, encode
+from common.events import EventData, Following, Told, enveloped
+from common.ids import new_id
 
 _OLDEST_RUNNING = cast(cast(func.pg_snapshot_xmin(func.pg_current_snapshot()), Text), BigInteger)
+_COLUMNS = ("id", "aggregatetype", "aggregateid", "type", "payload", "at")
 _o = outbox_table.c
 # Made once: relays ask all the time, and to put the question together costs more than the answer that there is nothing.
 _NEXT = (
@@ -53,24 +55,16 @@ class Outbox:
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
-        self._rows: list[dict[str, Any]] = []
+        self._rows: list[tuple[Any, ...]] = []
 
-    def add(self, data: EventData, *, at: datetime, part_of: Following | None = None) -> UUID:
+    def add(self, data: EventData | Told, *, at: datetime, part_of: Following | None = None) -> UUID:
         """Tell that `data` happened at `at`, as a part of the present request or of another; gives the event's id."""
-        event_id, body = encode(data, at=at, part_of=part_of)
-        self._rows.append(
-            {
-                "id": event_id,
-                "aggregatetype": data.topic,
-                "aggregateid": data.key(),
-                "type": data.type,
-                "payload": body.decode(),
-                "at": at.astimezone(UTC),
-            }
-        )
+        event_id = new_id()
+        words = enveloped(data, event_id, at=at, part_of=part_of)
+        self._rows.append((event_id, data.topic, data.key(), data.type, words, at))
         return event_id
 
-    def add_all(self, happened: Iterable[EventData], *, at: datetime) -> None:
+    def add_all(self, happened: Iterable[EventData | Told], *, at: datetime) -> None:
         for data in happened:
             self.add(data, at=at)
 
@@ -78,9 +72,10 @@ class Outbox:
         rows, self._rows = self._rows, []
         if not rows:
             return
+        columns: dict[str, Sequence[Any]] = dict(zip(_COLUMNS, zip(*rows, strict=True), strict=True))
         if self._session.get_bind().dialect.name == "sqlite":
-            rows = [{"xid": 0, **row} for row in rows]  # files made by the first version have no default for it
-        await insert_rows(self._session, outbox_table, rows)
+            columns["xid"] = [0] * len(rows)  # files made by the first version have no default for it
+        await insert_columns(self._session, outbox_table, columns)
 
 
 async def read(session: AsyncSession, *, after: Position, topics: Sequence[str] = (), limit: int = 500) -> list[Entry]:

@@ -18,7 +18,7 @@ async def republish_people(runtime: Runtime) -> int:
             rows = await uow.touchpoints.live_after(after, limit=PAGE)
             if not rows:
                 return told
-            seen = [person_of(row) for row in rows if row["identifiers"]]
+            seen = [person_of(row, identifiers=row["identifiers"]) for row in rows if row["identifiers"]]
             uow.outbox.add_all(seen, at=runtime.clock())
             await uow.commit()
         told, after = told + len(seen), rows[-1]["touchpoint_id"]

@@ -87,6 +87,67 @@ async def test_a_touchpoint_is_in_the_log_and_told_when_the_answer_is_there(worl
     assert [timer["key"] for timer in await world.rows(timer_table)] == answer["commitment_ids"]
 
 
+async def test_all_that_is_told_of_touchpoints_is_as_its_class_would_write_it(world: Any) -> None:
+    offset = "2026-11-20T09:15:00.120-05:00"
+    await record(
+        world,
+        draft(
+            world,
+            1,
+            occurred_at=offset,
+            topic="billing",
+            actor={"kind": "staff", "id": "7"},
+            site="centro",
+            outcome="pending",
+        ),
+        draft(world, 2, occurred_at=offset, channel="call", topic="billing", outcome="resolved", asked=["q1"]),
+        draft(world, 3, identifiers=[], kind="note"),
+        draft(
+            world,
+            4,
+            identifiers=["email:ana@example.org", "phone:+573001234567"],
+            profile={"full_name": 'Ñandú "la" <Ana>', "city": None},
+            facts=[{"key": "likes", "value": 1e-7}, {"key": "sizes", "value": ["a", "b"], "confidence": 0.25}],
+        ),
+        draft(world, 5, kind="purchase", payload={"amount": "12.50", "currency": "USD", "quantity": 2}),
+        draft(world, 6, kind="complaint", payload={"severity": "high"}),
+    )
+    rows = sorted(await world.rows(outbox_table), key=lambda row: row["seq"])
+    assert Counter(row["type"].partition(".")[2] for row in rows) == {
+        "touchpoint-recorded": 6,
+        "person-seen": 5,
+        "conversation-moved": 5,
+        "case-moved": 1,
+    }
+    for row in rows:
+        event = decode(row["payload"])
+        assert event is not None
+        assert row["payload"].endswith(f'"data":{event.data.as_json()}}}')
+        assert (row["aggregateid"], row["aggregatetype"]) == (event.data.key(), event.data.topic) == (
+            event.subject, event.data.topic,
+        )  # fmt: skip
+
+
+async def test_a_large_batch_is_recorded_as_its_touchpoints_would_be_one_by_one(world: Any) -> None:
+    def drafts(first: int) -> list[Draft | Unreadable]:
+        phones = [f"phone:+5730012345{number % 70 + 10}" for number in range(130)]
+        return [draft(world, first + n, identifiers=[phone], topic="billing") for n, phone in enumerate(phones)]
+
+    first, second = await record(world, *drafts(0)), await record(world, *drafts(1_000))
+    answers = [outcome.as_body() for outcome in (*first, *second)]
+    assert Counter(answer["matched_by"] for answer in answers) == {"new": 70, "topic": 190}
+    held = {row["touchpoint_id"]: row["conversation_id"] for row in await world.rows(conversation_entry)}
+    assert held == {UUID(answer["touchpoint_id"]): UUID(answer["conversation_id"]) for answer in answers}
+    threads = {row["conversation_id"]: row["entries"] for row in await world.rows(conversation)}
+    assert threads == Counter(held.values())
+    assert await moves(world) == {
+        "touchpoint-recorded": 260,
+        "person-seen": 260,
+        "conversation-moved:opened": 70,
+        "conversation-moved:continued": 190,
+    }
+
+
 async def test_a_resent_touchpoint_counts_once_and_gets_the_first_answer(world: Any) -> None:
     first = await one(world, topic="billing")
     before = await told(world)

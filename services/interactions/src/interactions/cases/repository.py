@@ -10,7 +10,7 @@ from sqlalchemy import delete, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
-from common.bulk import among, insert_rows
+from common.bulk import among, among_given, insert_rows
 from interactions.cases.domain import TALKS, CaseFile, Done, Step, UnknownCase, number_of
 from interactions.cases.models import case_counter, case_file, case_step
 from interactions.conversations.models import conversation_entry
@@ -59,19 +59,15 @@ class CaseRepository:
         return found[number]
 
     async def some(self, numbers: Collection[str]) -> dict[str, CaseFile]:
+        if not numbers:
+            return {}
         return {one.number: one for one in await self._in(select(*_COLUMNS), case_file.c.number, numbers)}
 
     async def in_threads(self, conversation_ids: Collection[UUID]) -> list[tuple[UUID, CaseFile]]:
         """The cases whose complaint lies in one of the threads and of which it is not known yet whether they held."""
-        e, c = conversation_entry.c, case_file.c
-        query = (
-            select(e.conversation_id, *_COLUMNS)
-            .join(conversation_entry, e.touchpoint_id == c.touchpoint_id)
-            .where(c.state != "retracted", c.first_contact.is_(None))
-        )
         if not conversation_ids:
             return []
-        rows = await self._session.execute(query.where(among(e.conversation_id, conversation_ids)))
+        rows = await self._session.execute(_IN_THREADS, {"threads": list(conversation_ids)})
         return [(row.conversation_id, _case(row)) for row in rows.all()]
 
     async def of_traces(self, trace_ids: Collection[UUID]) -> list[CaseFile]:
@@ -190,6 +186,16 @@ class CaseRepository:
 _COLUMNS = tuple(case_file.c)
 _NAMES = tuple(column.name for column in _COLUMNS)
 _CHANGES = {name: f'excluded."{name}"' for name in _NAMES if name != "number"}
+# Made once: it is asked with every group of contacts, and to put it together costs more than its answer.
+_IN_THREADS = (
+    select(conversation_entry.c.conversation_id, *_COLUMNS)
+    .join(conversation_entry, conversation_entry.c.touchpoint_id == case_file.c.touchpoint_id)
+    .where(
+        case_file.c.state != "retracted",
+        case_file.c.first_contact.is_(None),
+        among_given(conversation_entry.c.conversation_id, "threads"),
+    )
+)
 
 
 def _case(row: Any) -> CaseFile:

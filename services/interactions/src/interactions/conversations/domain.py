@@ -8,6 +8,8 @@ from uuid import UUID
 
 from common.contracts.interactions import ConversationMoved, ConversationMoveRetracted
 from common.errors import Conflict, NotFound
+from common.events import Told
+from common.values import value
 
 MatchedBy = Literal["reference", "topic", "recent", "new", "resumed-closed"]
 Move = Literal["opened", "continued", "resumed", "closed", "parked"]
@@ -36,7 +38,7 @@ class ConversationParked(Conflict):
     title = "The conversation is parked already"
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Entry:
     """What the fold needs of a touchpoint. `live` is false for retracted ones: they hold their place and say nothing."""
 
@@ -64,7 +66,7 @@ class Entry:
         return self.kind in ALONE and self.topic is None and self.continues is None
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Act:
     """What a person did to the thread that holds a touchpoint."""
 
@@ -78,7 +80,7 @@ class Act:
         return self.act_id
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Thread:
     """A conversation as of its entries so far."""
 
@@ -106,7 +108,7 @@ class Thread:
         return self.posture != "closed" and self.entries > 0
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Placed:
     """Where an entry went and by which rule; `before` is the thread as it stood, None for a new one."""
 
@@ -272,21 +274,31 @@ Moves = dict[tuple[UUID, int], ConversationMoved]  # touchpoint or act, and whic
 
 def moves_of(placed: Placed, *, trace_id: UUID, backfill: bool) -> list[ConversationMoved]:
     """What the others are told of where an entry went."""
+    return [ConversationMoved(**one) for one in _moves(placed, str(trace_id), backfill=backfill)]
+
+
+def told_moves(placed: Placed, *, trace_id: UUID, backfill: bool) -> list[Told]:
+    """The same, in the words in which it is told."""
+    moves = _moves(placed, str(trace_id), backfill=backfill)
+    return [Told.of(ConversationMoved, one["trace_id"], one) for one in moves]
+
+
+def _moves(placed: Placed, trace_id: str, *, backfill: bool) -> list[dict[str, Any]]:
     entry, before = placed.entry, placed.before
     return [
-        ConversationMoved(
-            conversation_id=placed.conversation_id,
-            trace_id=trace_id,
-            move=move,
-            matched_by=placed.matched_by,
-            touchpoint_id=entry.touchpoint_id,
-            kind=entry.kind,
-            channel=entry.channel,
-            previous_channel=before.last_channel if before else None,
-            gap_seconds=placed.gap_seconds,
-            at=entry.occurred_at,
-            backfill=backfill,
-        )
+        {
+            "conversation_id": str(placed.conversation_id),
+            "trace_id": trace_id,
+            "move": move,
+            "matched_by": placed.matched_by,
+            "touchpoint_id": str(entry.touchpoint_id),
+            "kind": entry.kind,
+            "channel": entry.channel,
+            "previous_channel": before.last_channel if before else None,
+            "gap_seconds": placed.gap_seconds,
+            "at": entry.occurred_at,
+            "backfill": backfill,
+        }
         for move in placed.moves
     ]
 

@@ -1,14 +1,15 @@
 """Every query of the threads. Takes and gives domain values; never commits."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, tuple_, update
+from sqlalchemy import delete, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import among, find_rows, insert_rows, reassign
+from common.bulk import among, among_given, find_rows, insert_columns, insert_rows, reassign
 from interactions.commitments.models import commitment
 from interactions.conversations.domain import (
     Act,
@@ -24,6 +25,7 @@ from interactions.conversations.models import conversation, conversation_act, co
 from interactions.touchpoints.models import touchpoint, trace
 
 OWED = ("open", "late")
+MANY = 50  # opened threads, from which on a statement of their own costs less than that it is looked whether they are there
 
 
 class ConversationRepository:
@@ -34,8 +36,7 @@ class ConversationRepository:
 
     async def holding(self, touchpoint_ids: Collection[UUID]) -> dict[UUID, tuple[UUID, UUID]]:
         """Touchpoint -> (conversation, party). A conversation's id is that of a touchpoint in it."""
-        c = conversation_entry.c
-        rows = await self._in(select(c.touchpoint_id, c.conversation_id, c.party_id), c.touchpoint_id, touchpoint_ids)
+        rows = await find_rows(self._session, conversation_entry, _HELD, {"touchpoint_id": list(touchpoint_ids)})
         return {row.touchpoint_id: (row.conversation_id, row.party_id) for row in rows}
 
     async def matched_by(self, touchpoint_id: UUID) -> str | None:
@@ -74,50 +75,50 @@ class ConversationRepository:
             "party_id": [party for party, _ in named],
             "reference": [reference for _, reference in named],
         }
-        return await find_rows(
-            self._session, conversation_reference, ("party_id", "reference", "conversation_id"), asked
-        )
+        return await find_rows(self._session, conversation_reference, _REFERENCE, asked)
 
     async def join(self, placed: Mapping[UUID, Sequence[Placed]]) -> None:
         """Write which touchpoint went into which thread, by party."""
-        entries: list[dict[str, Any]] = []
+        every = [one for some in placed.values() for one in some]
+        parties = [party for party, some in placed.items() for _ in some]
+        entries: dict[str, list[Any]] = {
+            "touchpoint_id": [one.entry.touchpoint_id for one in every],
+            "conversation_id": [one.conversation_id for one in every],
+            "party_id": parties,
+            "matched_by": [one.matched_by for one in every],
+        }
+        await insert_columns(self._session, conversation_entry, entries)
         references: dict[tuple[UUID, str], UUID] = {}
-        for party, some in placed.items():
-            for one in some:
-                entries.append(
-                    {
-                        "touchpoint_id": one.entry.touchpoint_id,
-                        "conversation_id": one.conversation_id,
-                        "party_id": party,
-                        "matched_by": one.matched_by,
-                    }
-                )
-                for reference in one.entry.references:
-                    references.setdefault((party, reference), one.conversation_id)
+        for party, one in zip(parties, every, strict=True):
+            for reference in one.entry.references:
+                references.setdefault((party, reference), one.conversation_id)
         rows = [{"party_id": p, "reference": r, "conversation_id": c} for (p, r), c in sorted(references.items())]
-        await insert_rows(self._session, conversation_entry, entries)
         await insert_rows(self._session, conversation_reference, rows, on_conflict="nothing")
 
-    async def save(self, threads: Mapping[UUID, Collection[Thread]]) -> None:
-        """Write the threads of each party as they stand; whose turn it is depends on the promises still open in them."""
-        every = [thread for some in threads.values() for thread in some]
-        owed = await self.promises_in({t.conversation_id for t in every if t.posture == "customer"})
-        rows = [_row(t, party, owed.get(t.conversation_id, 0)) for party, some in threads.items() for t in some]
-        await insert_rows(self._session, conversation, rows, on_conflict=_CHANGES)
+    async def save(self, threads: Mapping[UUID, Collection[Thread]], *, opened: Collection[UUID] = frozenset()) -> None:
+        """Write the threads of each party as they stand; whose turn it is depends on the promises still open in them.
+
+        `opened` are those that cannot be on record yet.
+        """
+        every = [(party, thread) for party, some in threads.items() for thread in some]
+        owed = await self.promises_in({t.conversation_id for _, t in every if t.posture == "customer"})
+        if len(opened) > MANY:
+            new = [one for one in every if one[1].conversation_id in opened]
+            every = [one for one in every if one[1].conversation_id not in opened]
+            await insert_columns(self._session, conversation, _columns(new, owed))
+        await insert_columns(self._session, conversation, _columns(every, owed), on_conflict=_CHANGES)
 
     async def promises_in(self, conversation_ids: Collection[UUID]) -> dict[UUID, int]:
         """How many promises of the company are still open in each thread."""
-        e, c = conversation_entry.c, commitment.c
-        query = (
-            select(e.conversation_id, func.count().label("owed"))
-            .join(commitment, c.touchpoint_id == e.touchpoint_id)
-            .where(c.by == "company", c.state.in_(OWED))
-            .group_by(e.conversation_id)
-        )
-        return {row.conversation_id: row.owed for row in await self._in(query, e.conversation_id, conversation_ids)}
+        if not conversation_ids:
+            return {}
+        rows = await self._session.execute(_PROMISES, {"threads": list(conversation_ids)})
+        return {row.conversation_id: row.owed for row in rows.all()}
 
     async def restate(self, touchpoint_ids: Collection[UUID]) -> None:
         """A promise made in these touchpoints was kept, waived or taken back: say whose turn it is now."""
+        if not touchpoint_ids:
+            return
         held = {one for one, _ in (await self.holding(touchpoint_ids)).values()}
         owed = await self.promises_in(held)
         c = conversation.c
@@ -206,13 +207,21 @@ class ConversationRepository:
         return list((await self._session.execute(query.where(among(column, values)))).all()) if values else []
 
 
-_NAMES = (
-    "conversation_id", "topic", "posture", "moved_at", "started_at", "last_at", "last_channel", "last_site",
-    "last_touchpoint_id", "latest_position", "dialogue", "entries", "references", "stop_point", "next_step", "summary",
-    "told_at", "summed_at",
-)  # fmt: skip
+_NAMES = tuple(each.name for each in fields(Thread))
+_HELD = ("touchpoint_id", "conversation_id", "party_id")
+_REFERENCE = ("party_id", "reference", "conversation_id")
 _ROW = ("party_id", *_NAMES)
 _OPEN_OR_OF_TOPIC = "t.party_id = k.party_id AND (t.state <> 'closed' OR t.topic = k.topic)"
+_PROMISES = (
+    select(conversation_entry.c.conversation_id, func.count().label("owed"))
+    .join(commitment, commitment.c.touchpoint_id == conversation_entry.c.touchpoint_id)
+    .where(
+        commitment.c.by == "company",
+        or_(*(commitment.c.state == state for state in OWED)),
+        among_given(conversation_entry.c.conversation_id, "threads"),
+    )
+    .group_by(conversation_entry.c.conversation_id)
+)
 _CHANGES = {name: f'excluded."{name}"' for name in (*_NAMES, "party_id", "state") if name != "conversation_id"}
 _ENTRY = (
     "touchpoint_id", "position", "kind", "channel", "direction", "occurred_at", "site", "topic", "outcome",
@@ -237,18 +246,19 @@ def _fill(
         loaded[row.party_id].by_reference[row.reference] = row.conversation_id
 
 
-def _thread(row: Any) -> Thread:
-    values = {name: getattr(row, name) for name in _NAMES}
-    return Thread(**{**values, "references": tuple(values["references"])})
-
-
-def _row(thread: Thread, party: UUID, promises: int) -> dict[str, Any]:
+def _columns(threads: Sequence[tuple[UUID, Thread]], owed: Mapping[UUID, int]) -> dict[str, list[Any]]:
     return {
-        **{name: getattr(thread, name) for name in _NAMES},
-        "references": list(thread.references),
-        "party_id": party,
-        "state": state_of(thread.posture, promises=promises),
+        **{name: [getattr(thread, name) for _, thread in threads] for name in _NAMES},
+        "party_id": [party for party, _ in threads],
+        "state": [state_of(t.posture, promises=owed.get(t.conversation_id, 0)) for _, t in threads],
     }
+
+
+def _thread(row: Any) -> Thread:
+    values = row._asdict()
+    del values["party_id"]
+    values["references"] = tuple(values["references"])
+    return Thread(**values)
 
 
 def _entry(row: Any) -> Entry:

@@ -28,7 +28,7 @@ from interactions.uow import PARTIES, TRACES, InteractionsUnitOfWork
 async def place(
     entries: Mapping[UUID, Sequence[Entry]], *, uow: InteractionsUnitOfWork, window: timedelta
 ) -> tuple[dict[UUID, list[Placed]], set[UUID]]:
-    """Continue or open each party's threads, and write who joined which. Call `save_threads` when promises are written.
+    """Continue or open each party's threads. Write who `join`s which, and `save_threads` when promises are written.
 
     Gives the placed entries by party, and the parties whose order was broken: their new ids do not come after all that is
     on record (clocks of two processes differ), so their threads are to be computed from the whole history.
@@ -43,7 +43,6 @@ async def place(
         if corrected or (latest is not None and latest >= min(entry.position for entry in some)):
             disordered.add(party)
         placed[party] = [threads.place(entry) for entry in some]
-    await uow.conversations.join(placed)
     return placed, disordered
 
 
@@ -57,7 +56,8 @@ async def save_threads(
 ) -> None:
     """Write the threads as they stand after the placed entries, of which the moves were told."""
     await uow.conversations.save(
-        {party: {one.conversation_id: one.after for one in some}.values() for party, some in placed.items()}
+        {party: {one.conversation_id: one.after for one in some}.values() for party, some in placed.items()},
+        opened={one.conversation_id for some in placed.values() for one in some if one.before is None},
     )
     if disordered:
         traces = await uow.traces.ids_of(disordered)

@@ -2,23 +2,23 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from orjson import Fragment
 from sqlalchemy import Uuid, bindparam, delete, func, select, text, update
 from sqlalchemy import column as sa_column
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import Many, among, find_rows, insert_rows
+from common.bulk import Many, Written, among, find_rows, insert_columns, insert_rows
 from common.contracts.interactions import TouchpointRecorded
 from common.db import parked_table
+from common.events import Told
 from common.revisions import if_newer
+from common.values import value
 from interactions.touchpoints.domain import (
     CUSTOMERS_LOOKED_AT,
     TRACES_LOOKED_AT,
@@ -54,7 +54,7 @@ class ReceiptTaken(Exception):  # noqa: N818 - not a refusal: the caller starts 
     """Another transaction recorded one of these external ids in between."""
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Receipt:
     """What was recorded under an external id, and what we answered."""
 
@@ -84,9 +84,10 @@ class ReceiptRepository:
     async def claim(self, receipts: Iterable[Receipt]) -> None:
         """Take the external ids, all or none: of two transactions with one id, the later raises ReceiptTaken."""
         # Sorted, so that two transactions with overlapping batches queue up instead of locking each other.
-        rows = [vars(one) for one in sorted(receipts, key=lambda r: r.key)]
+        rows = sorted(receipts, key=lambda r: r.key)
+        columns = {name: [getattr(one, name) for one in rows] for name in _RECEIPT}
         try:
-            await insert_rows(self._session, receipt, rows)
+            await insert_columns(self._session, receipt, columns)
         except IntegrityError as error:  # nothing else can be wrong with a receipt
             raise ReceiptTaken from error
 
@@ -205,10 +206,19 @@ class TouchpointRepository:
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def append(self, touchpoints: Sequence[Touchpoint], figures: Sequence[TouchpointRecorded]) -> None:
+    async def append(self, touchpoints: Sequence[Touchpoint], figures: Sequence[TouchpointRecorded | Told]) -> None:
         """Write them with the figures that are told of each, in the same order."""
-        rows = [_row(one, Fragment(told.as_json())) for one, told in zip(touchpoints, figures, strict=True)]
-        await insert_rows(self._session, touchpoint, rows)
+        drafts = [one.draft for one in touchpoints]
+        columns = {
+            **{name: [getattr(draft, name) for draft in drafts] for name in _AS_DRAFTED},
+            **{name: [getattr(one, name) for one in touchpoints] for name in _AS_ACCEPTED},
+            "position": [one.position or one.touchpoint_id for one in touchpoints],
+            "identifiers": [[seen.as_row for seen in one.seen] for one in touchpoints],
+            "figures": [Written(told.as_json()) for told in figures],
+            "state": ["live"] * len(touchpoints),
+            "redacted": [()] * len(touchpoints),
+        }
+        await insert_columns(self._session, touchpoint, columns)
 
     async def get(self, touchpoint_id: UUID, *, locked: bool = False) -> Any:
         """The row. Raises UnknownTouchpoint."""
@@ -272,30 +282,8 @@ def _follow(start: UUID, merged: Mapping[UUID, UUID | None]) -> UUID:
 _AS_DRAFTED = (
     "source", "external_id", "kind", "channel", "direction", "site", "occurred_at", "actor_kind", "actor_id",
     "actor_name", "content", "language", "summary", "stop_point", "next_step", "outcome", "visibility", "partner",
-    "backfill",
+    "backfill", "references", "payload", "profile", "facts",
 )  # fmt: skip
-
-
-def _row(one: Touchpoint, figures: Fragment) -> dict[str, Any]:
-    draft = vars(one.draft)
-    return {
-        **{name: draft[name] for name in _AS_DRAFTED},
-        "touchpoint_id": one.touchpoint_id,
-        "trace_id": one.trace_id,
-        "version": one.version,
-        "position": one.position or one.touchpoint_id,
-        "corrects": one.corrects,
-        "corrected_by": None,
-        "recorded_at": one.recorded_at,
-        "topic": one.topic,
-        "references": draft["references"],
-        "payload": draft["payload"],
-        "profile": draft["profile"],
-        "facts": draft["facts"],
-        "identifiers": [seen.as_row for seen in one.seen],
-        "figures": figures,
-        "continues": one.continues,
-        "case_number": one.case_number,
-        "state": "live",
-        "redacted": (),
-    }
+_AS_ACCEPTED = (
+    "touchpoint_id", "trace_id", "version", "corrects", "recorded_at", "topic", "continues", "case_number",
+)  # fmt: skip

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -392,13 +393,13 @@ def _draft(document: object, body: bytes, *, speaker: Speaker, company: Company)
         direction=given.direction or _direction(given.kind),
         occurred_at=given.occurred_at,
         body=body.decode(),
-        body_hash=_hash(document, source),
+        body_hash=_hash(body if document.get("source") == source else _with_source(document, source)),
         site=given.site,
         identifiers=_identifiers(given.identifiers, speaker),
         actor_kind=person.kind if person else None,
         actor_id=person.id if person else None,
         actor_name=person.name if person else None,
-        profile=given.profile.model_dump(exclude_none=True) if given.profile else {},
+        profile={name: said for name, said in vars(given.profile).items() if said is not None} if given.profile else {},
         topic=given.topic,
         content=given.content,
         language=given.language,
@@ -446,7 +447,7 @@ def _visibility(given: TouchpointCreate, speaker: Speaker) -> str:
 
 def _payload(given: TouchpointCreate, document: Mapping[str, Any]) -> BaseModel:
     try:
-        payload = PAYLOADS[given.kind].model_validate(given.payload)
+        payload = PAYLOADS[given.kind].model_validate(given.payload) if given.payload else _empty_payload(given.kind)
     except ValidationError as error:
         raise Invalid("See errors.", errors=field_errors_of(_in_body(error, "payload"), document)) from None
     if given.kind in PAID and getattr(payload, "total", None) is None:
@@ -454,6 +455,12 @@ def _payload(given: TouchpointCreate, document: Mapping[str, Any]) -> BaseModel:
             "See errors.", errors=[FieldError("/payload/amount", "missing", "Say how much, or give lines with amounts")]
         )
     return payload
+
+
+@lru_cache
+def _empty_payload(kind: Kind) -> BaseModel:
+    """What a touchpoint of a kind tells that tells nothing; refused for the kinds that have to."""
+    return PAYLOADS[kind].model_validate({})
 
 
 def _in_body(error: ValidationError, *under: str) -> list[dict[str, Any]]:
@@ -491,10 +498,13 @@ def _money(amount: str | None, currency: str, pointer: str) -> Money | None:
         raise InvalidMoney(refusal.detail, pointer=pointer) from None
 
 
-def _hash(document: Mapping[str, Any], source: str) -> str:
+def _with_source(document: Mapping[str, Any], source: str) -> bytes:
+    return orjson.dumps({**document, "source": source}, option=orjson.OPT_SORT_KEYS)
+
+
+def _hash(body: bytes) -> str:
     # Of the parsed document with its keys sorted: a resend that is only written otherwise is the same body.
-    text = orjson.dumps({**document, "source": source}, option=orjson.OPT_SORT_KEYS)
-    return hashlib.blake2b(text, digest_size=32).hexdigest()
+    return hashlib.blake2b(body, digest_size=32).hexdigest()
 
 
 def _origin(document: object, speaker: Speaker) -> str:

@@ -9,25 +9,22 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
+from common.behind import Behind
 from common.clock import Clock
 from common.company import Company
-from common.contracts.interactions import (
-    ConversationMoved,
-    PersonSeen,
-)
 from common.db import Database, is_transient
 from common.erasure import erased_among
 from common.errors import Refusal
-from common.events import Following, following
+from common.events import Following, Told, following
+from common.ids import new_id
 from common.problems import problem_of
+from common.values import value
 from interactions.cases import use_cases as cases
 from interactions.cases.domain import CaseFile
 from interactions.commitments import use_cases as commitments
 from interactions.commitments.domain import Commitment
 from interactions.conversations import use_cases as conversations
-from interactions.conversations.domain import Entry, Placed, moves_of
+from interactions.conversations.domain import Entry, Placed, told_moves
 from interactions.touchpoints import domain
 from interactions.touchpoints.domain import (
     DifferentBody,
@@ -41,8 +38,10 @@ from interactions.touchpoints.domain import (
 from interactions.touchpoints.repository import Receipt, ReceiptTaken
 from interactions.uow import PARTIES, TRACES, InteractionsUnitOfWork, refused_by_database
 
+MANY = 100  # touchpoints whose events are sent while threads are written; those of fewer wait for the rest, and are one statement
 
-@dataclass(frozen=True)
+
+@value(frozen=True)
 class Recorded:
     """It is in the log: for the first time, or since before (`duplicate`, with the first answer)."""
 
@@ -141,7 +140,7 @@ async def _record(taken: Sequence[Taken], *, desk: Desk, park: bool) -> list[Out
         await uow.lock({trace.party_id for trace in traces.values()}, space=PARTIES)
         fresh, named = await checked(fresh, traces, outcomes, uow=uow)
         now = desk.clock()
-        ready = {place: domain.minted(one, uuid7(), at=now) for place, one in fresh.items()}
+        ready = {place: domain.minted(one, new_id(), at=now) for place, one in fresh.items()}
         answers = await append(list(ready.values()), traces, named, desk=desk, uow=uow, now=now)
         await uow.receipts.claim(receipt_of(one, answers[one.touchpoint_id]) for one in ready.values())
         outcomes |= {place: Recorded("recorded", answers[one.touchpoint_id]) for place, one in ready.items()}
@@ -242,7 +241,7 @@ def _new_trace(
     return KnownTrace(one.trace_id, customer_id, proof=proof, new=True)
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class Named:
     """What touchpoints name by id, and whose it is."""
 
@@ -343,18 +342,24 @@ async def append(
     )
     where = {one.entry.touchpoint_id: one for some in placed.values() for one in some}
     threads = {touchpoint_id: one.conversation_id for touchpoint_id, one in where.items()}
-    figures = [domain.recorded(one, conversation_id=threads[one.touchpoint_id], company=desk.company) for one in ready]
-    await uow.touchpoints.append(ready, figures)
-    await _save_traces(ready, traces, uow=uow)
-    for one, told in zip(ready, figures, strict=True):
-        uow.outbox.add(told, at=now, part_of=one.part_of)
-        if one.seen:
-            uow.outbox.add(_person(one), at=now, part_of=one.part_of)
+    async with Behind() as behind:
+        await behind.send(uow.conversations.join, placed)
+        figures = [
+            domain.recorded(one, conversation_id=threads[one.touchpoint_id], company=desk.company) for one in ready
+        ]
+        await behind.send(uow.touchpoints.append, ready, figures)
+        for one, told in zip(ready, figures, strict=True):
+            uow.outbox.add(told, at=now, part_of=one.part_of)
+            if one.seen:
+                uow.outbox.add(_person(one), at=now, part_of=one.part_of)
+        if len(ready) > MANY:
+            await behind.send(uow.outbox.flush)
+        await _save_traces(ready, traces, behind=behind, uow=uow)
     promised = await commitments.make(ready, uow=uow, now=now)
     less_owed = await commitments.keep_by(ready, named.commitments, uow=uow, now=now)
     await cases.move_by(ready, threads, named.cases, uow=uow, company=desk.company, now=now)
     for one in ready:
-        for moved in _moved(one, where[one.touchpoint_id]):
+        for moved in told_moves(where[one.touchpoint_id], trace_id=one.trace_id, backfill=one.draft.backfill):
             uow.outbox.add(moved, at=now, part_of=one.part_of)
     await conversations.save_threads(placed, disordered=disordered, uow=uow, company=desk.company, now=now)
     await uow.conversations.restate(less_owed)
@@ -391,38 +396,41 @@ def _entry(one: Touchpoint) -> Entry:
 
 
 async def _save_traces(
-    touchpoints: Sequence[Touchpoint], traces: Mapping[UUID, KnownTrace], *, uow: InteractionsUnitOfWork
+    touchpoints: Sequence[Touchpoint], traces: Mapping[UUID, KnownTrace], *, behind: Behind, uow: InteractionsUnitOfWork
 ) -> None:
     """Write what the touchpoints add to their traces: new ones, a name, a document, identifiers."""
     after: dict[UUID, KnownTrace] = {}
     for one in touchpoints:
         if not one.anonymous:
             after[one.trace_id] = _richer(after.get(one.trace_id) or traces[one.trace_id], one)
-    await uow.traces.save([trace for key, trace in after.items() if trace.new or trace != traces[key]])
-    await uow.traces.carry(
-        {(one.trace_id, seen.identifier_id, seen.identifier.scheme) for one in touchpoints for seen in one.seen}
-    )
+    await behind.send(uow.traces.save, [trace for key, trace in after.items() if trace.new or trace is not traces[key]])
+    carried = {(one.trace_id, seen.identifier_id, seen.identifier.scheme) for one in touchpoints for seen in one.seen}
+    await behind.send(uow.traces.carry, carried)
 
 
 def _richer(trace: KnownTrace, one: Touchpoint) -> KnownTrace:
     name = one.folded_name or trace.folded_name
-    documents = tuple(dict.fromkeys((*trace.documents, *one.documents)))
+    documents = tuple(dict.fromkeys((*trace.documents, *one.documents))) if one.documents else trace.documents
     if name == trace.folded_name and documents == trace.documents:
         return trace
     return replace(trace, folded_name=name, documents=documents)
 
 
-def _person(one: Touchpoint) -> PersonSeen:
-    said = vars(one.draft) | {
+def _person(one: Touchpoint) -> Told:
+    draft = one.draft
+    said = {
         "touchpoint_id": one.touchpoint_id,
         "trace_id": one.trace_id,
+        "source": draft.source,
+        "channel": draft.channel,
+        "occurred_at": draft.occurred_at,
         "recorded_at": one.recorded_at,
+        "backfill": draft.backfill,
+        "profile": draft.profile,
+        "facts": draft.facts,
+        "kind": draft.kind,
     }
-    return domain.person_of(said | {"identifiers": [seen.as_row for seen in one.seen]}, asked=one.draft.asked)
-
-
-def _moved(one: Touchpoint, placed: Placed) -> list[ConversationMoved]:
-    return moves_of(placed, trace_id=one.trace_id, backfill=one.draft.backfill)
+    return domain.person_of(said, identifiers=[seen.as_row for seen in one.seen], asked=draft.asked)
 
 
 def _answer(
@@ -490,7 +498,7 @@ async def _park(one: Unreadable, *, now: datetime, uow: InteractionsUnitOfWork) 
 # --- group commit -----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@value(frozen=True)
 class _Waiting:
     """What one request brought, and where its outcomes are awaited."""
 

@@ -1,0 +1,41 @@
+"""Work on one connection that goes on behind whoever makes the next ready: so neither he nor the database waits for the other."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import Any, ParamSpec, Self
+
+P = ParamSpec("P")
+
+
+class Behind:
+    """`async with Behind() as behind: await behind.send(write, rows); ...`. One piece is under way at a time, in the order sent.
+
+    What one piece raises is raised by the next `send`, or at the end. Nothing else may use the connection inside the block.
+    """
+
+    def __init__(self) -> None:
+        self._under_way: asyncio.Task[Any] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def send(self, work: Callable[P, Coroutine[Any, Any, Any]], *given: P.args, **named: P.kwargs) -> None:
+        """Begin the work once the piece before it has ended, and come back when it waits for the database."""
+        await self._end()
+        self._under_way = asyncio.create_task(work(*given, **named))
+        await asyncio.sleep(0)
+
+    async def _end(self) -> None:
+        under_way, self._under_way = self._under_way, None
+        if under_way is not None:
+            await under_way
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            await self._end()
+        elif self._under_way is not None:  # its transaction is not going to be committed
+            self._under_way.cancel()
+            await asyncio.gather(self._under_way, return_exceptions=True)

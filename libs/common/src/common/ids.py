@@ -1,0 +1,20 @@
+"""Ids of the class that PostgreSQL's driver has where it is at work: equal to the library's, and made and written ten times as fast."""
+
+import sys
+from uuid import UUID
+
+from uuid_utils import uuid7
+
+_DRIVER = "asyncpg.pgproto.pgproto"
+
+
+def new_id() -> UUID:
+    """A new id, UUIDv7: of one process, greater than all that it made before."""
+    return id_of(uuid7().bytes)
+
+
+def id_of(sixteen: bytes) -> UUID:
+    """The id with these bytes."""
+    driver = sys.modules.get(_DRIVER)  # loaded with the first database that needs it: rules know no driver
+    made: UUID = UUID(bytes=sixteen) if driver is None else driver.UUID(sixteen)
+    return made

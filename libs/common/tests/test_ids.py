@@ -1,0 +1,38 @@
+"""Ids of the driver's class are ids like all others."""
+
+import copy
+import pickle
+import sys
+from uuid import UUID
+
+import asyncpg.pgproto.pgproto
+import pytest
+
+from common.ids import id_of, new_id
+
+
+@pytest.fixture(params=["driver", "library"])
+def made_by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> type[UUID]:
+    """Whose class the ids of the test are of."""
+    if request.param == "driver":
+        return asyncpg.pgproto.pgproto.UUID
+    monkeypatch.delitem(sys.modules, "asyncpg.pgproto.pgproto")
+    return UUID
+
+
+def test_ids_are_made_in_order_and_of_version_7(made_by: type[UUID]) -> None:
+    made = [new_id() for _ in range(1_000)]
+    assert made == sorted(made)
+    assert len(set(made)) == 1_000
+    assert {(type(each), each.version) for each in made} == {(made_by, 7)}
+
+
+def test_an_id_is_equal_to_the_librarys_and_found_where_that_one_lies(made_by: type[UUID]) -> None:
+    sixteen = bytes(range(16))
+    ours, librarys = id_of(sixteen), UUID(bytes=sixteen)
+    assert type(ours) is made_by
+    assert isinstance(ours, UUID)
+    assert ours == librarys
+    assert {librarys: "x"}[ours] == {ours: "x"}[librarys] == "x"
+    assert (str(ours), ours.int, ours.hex) == (str(librarys), librarys.int, librarys.hex)
+    assert copy.deepcopy(ours) == pickle.loads(pickle.dumps(ours)) == librarys

@@ -134,7 +134,7 @@ def _in_erasures(who: str, struck: Callable[..., Any]) -> None:
             _erases.reset(token)
 
     async def committed(self: UnitOfWork) -> None:
-        told = any(row["type"].endswith("customer-erased") for row in self.outbox._rows)
+        told = any(kind.endswith("customer-erased") for _, _, _, kind, *_ in self.outbox._rows)
         if who == (_erases.get() or ("api" if told else None)):
             await struck(self, commit)
         else:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.name_words import GIVEN, SECOND_GIVEN, SURNAMES, SURNAMES_OF_SOME
-from common.names import compatible, fold, greeting_name, phonetic, phonetics, split_name, tokens
+from common.names import compatible, compatible_as_called, fold, greeting_name, phonetic, phonetics, split_name, tokens
 
 
 @pytest.mark.parametrize(
@@ -110,6 +110,33 @@ def test_these_may_be_one_person(one, other):
 def test_these_are_two_people(one, other):
     assert not compatible(one, other)
     assert not compatible(other, one)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Pepe López Ruiz", "José López"),
+        ("MAFE RODRIGUEZ", "María Fernanda Rodríguez Gómez"),
+        ("Kike Gómez", "Enrique Gómez"),
+        ("Beto Ruiz Mora", "RUIZ MORA ALBERTO"),
+    ],
+)
+def test_these_fit_once_what_people_are_called_is_spelt_out(one, other):
+    assert not compatible(one, other)
+    assert compatible_as_called(one, other)
+    assert compatible_as_called(other, one)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Pepe López", "José Ruiz"),
+        ("Mafe Rodríguez", "María Rodríguez"),
+        ("Juan López", "José López"),
+    ],
+)
+def test_a_short_form_alone_fits_nobody_else(one, other):
+    assert not compatible_as_called(one, other)
 
 
 def test_each_word_needs_a_partner_of_its_own():

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 from anyascii import anyascii
 from rapidfuzz.distance import OSA, JaroWinkler
 
 from common.name_words import GIVEN, SECOND_GIVEN, SURNAMES, SURNAMES_OF_SOME
+from common.short_names import SHORT_NAMES
 
 PARTICLES = frozenset(
     {"de", "del", "la", "las", "lo", "los", "y", "e", "da", "das", "do", "dos", "van", "von", "di", "vda", "viuda"}
@@ -89,6 +91,25 @@ def compatible(a: str | None, b: str | None) -> bool:
         return True
     shorter, longer = sorted((first, second), key=lambda words: (len(words), words))
     return _agree(shorter, longer)
+
+
+def compatible_as_called(a: str, b: str) -> bool:
+    """Whether the two fit once what people are called is spelt out: Pepe López and José López, Mafe and María Fernanda.
+
+    Weaker than `compatible`: at home it may be just what tells Pepe from his father José.
+    """
+    return any(compatible(x, y) for x, y in [*((x, b) for x in _spelt_out(a, b)), *((a, y) for y in _spelt_out(b, a))])
+
+
+def _spelt_out(name: str, other: str) -> list[str]:
+    """The name with one short form in full, as often as there are names that it stands for; two in one word as the other tells them."""
+    words, theirs = fold(name).split(), fold(other).split()
+    apart = {f"{one}{two}": f"{one} {two}" for one, two in pairwise(theirs)}
+    return [
+        " ".join([*words[:place], apart.get(full, full), *words[place + 1 :]])
+        for place, word in enumerate(words)
+        for full in sorted(SHORT_NAMES.get(word, ()))
+    ]
 
 
 @lru_cache(maxsize=65_536)

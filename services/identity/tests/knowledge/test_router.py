@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
+import pytest
 
 from ..conftest import Identity, seen  # noqa: TID252
 
@@ -78,3 +79,23 @@ async def test_who_is_reached_understood_and_bound_to_us_is_known(
     later = await knowledge(client, ana)
     assert later["related"]["missing"] == ["dialogue"]
     assert later["understood"]["value"] == 0
+
+
+@pytest.mark.parametrize("value", ["", "  ", [], [""], None])
+async def test_an_empty_answer_is_no_answer(client: httpx.AsyncClient, value: Any) -> None:
+    made = (await client.post(Customers, json={"profile": {"full_name": "Ana López"}})).json()
+    body = {"key": "best_hour", "value": value, "question_id": "q-best-hour"}
+    answer = await client.post(f"{Customers}/{made['customer_id']}/facts", json=body)
+    assert answer.status_code == 422
+    assert all(error["pointer"].startswith("/value") for error in answer.json()["errors"])
+
+
+async def test_a_fact_dated_ahead_would_stand_over_what_he_says_until_then(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    made = (await client.post(Customers, json={"profile": {"full_name": "Ana López"}})).json()
+    ahead = (identity.clock() + timedelta(days=30)).isoformat()
+    body = {"key": "best_hour", "value": "after 18:00", "observed_at": ahead}
+    answer = await client.post(f"{Customers}/{made['customer_id']}/facts", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "occurred-in-future")
+    assert answer.json()["errors"][0]["pointer"] == "/observed_at"

@@ -274,3 +274,13 @@ def test_revisions_never_run_behind_the_clock_nor_behind_themselves() -> None:
     micros = int(NOW.timestamp() * 1_000_000)
     assert next_revision(0, NOW) == micros
     assert next_revision(micros, NOW) == micros + 1
+
+
+def test_who_is_called_by_a_short_name_is_known_by_his_email_and_not_by_the_phone_of_a_home() -> None:
+    town = Town()
+    jose = town.come("email:jl@x.co", name="jose lopez ruiz")
+    assert town.come("email:jl@x.co", name="pepe lopez") == jose
+    home = Town()
+    father = home.come("phone:+573001234567", name="jose lopez ruiz")
+    assert home.come("phone:+573001234567", name="pepe lopez") != father
+    assert town.doubts == home.doubts == []

@@ -365,3 +365,35 @@ async def test_channels_that_join_two_customers_are_heard_of_by_those_beside_the
     survivor = str(await identity.owner(other))
     assert survivor == ana
     assert await told_ties(identity, luis) == {("relative_of", None, ana)}
+
+
+async def test_a_relationship_that_has_not_begun_is_refused(identity: Identity, client: httpx.AsyncClient) -> None:
+    ana, home = await new(client, "Ana López"), await new(client, "Familia López", kind="household")
+    since = (identity.clock() + timedelta(days=30)).isoformat()
+    refusal = refused(await relate(client, ana, home, "household_member", since=since), 422, "occurred-in-future")
+    assert refusal["errors"][0]["pointer"] == "/since"
+
+
+async def test_who_is_named_again_with_his_phone_is_the_same_person(client: httpx.AsyncClient) -> None:
+    ana, acme = await new(client, "Ana López"), await new(client, "Acme", kind="organisation")
+    luisa = {"full_name": "Luisa Ríos", "identifiers": ["phone:310 555 0199"]}
+    sent = (await client.post(f"{Customers}/{ana}/referrals", json=luisa)).json()["to_id"]
+    again = {"full_name": "LUISA FERNANDA RIOS", "identifiers": ["whatsapp:573105550199"], "status": "contacted"}
+    assert (await client.post(f"{Customers}/{ana}/referrals", json=again)).json()["to_id"] == sent
+    given = (await client.get(f"{Customers}/{ana}/referrals")).json()["given"]
+    assert [(each["person_id"], each["status"]) for each in given] == [(sent, "contacted")]
+    assert (await client.post(f"{Customers}/{acme}/contacts", json=luisa)).json()["person_id"] == sent
+    other = luisa | {"full_name": "Pedro Ríos Gil"}
+    assert (await client.post(f"{Customers}/{acme}/contacts", json=other)).json()["person_id"] != sent
+
+
+async def test_a_refusal_names_the_field_of_its_own_body(client: httpx.AsyncClient) -> None:
+    ana, luis = await new(client, "Ana López"), await new(client, "Luis Pérez")
+    himself = refused(
+        await client.post(f"{Customers}/{ana}/referrals", json={"customer_id": ana}), 422, "related-to-himself"
+    )
+    assert himself["errors"][0]["pointer"] == "/customer_id"
+    nowhere = refused(
+        await client.post(f"{Customers}/{ana}/contacts", json={"customer_id": luis}), 422, "wrong-kind-of-party"
+    )
+    assert nowhere["errors"][0]["pointer"] == "/path/customer_id"

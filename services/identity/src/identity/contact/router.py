@@ -14,7 +14,7 @@ from identity.callers import Reading, Secret, Writing
 from identity.contact.domain import Consent, contact_of
 from identity.contact.schemas import ConsentPage, ConsentRead, ConsentRecord, ContactRead, Preferences
 from identity.contact.use_cases import prefer, record_consent
-from identity.customers.domain import UnknownCustomer
+from identity.customers.domain import OccurredInFuture, UnknownCustomer
 from identity.customers.use_cases import STAFF
 from identity.reach import visible
 from identity.uow import IdentityUnitOfWork
@@ -25,7 +25,10 @@ CanRecord = Annotated[Principal, needs("consents:write")]
 
 
 @router.post(
-    "/consents", status_code=201, summary="Record a consent", responses=problems_of(UnknownCustomer, KeyReused)
+    "/consents",
+    status_code=201,
+    summary="Record a consent",
+    responses=problems_of(UnknownCustomer, OccurredInFuture, KeyReused),
 )
 async def consent(
     customer_id: UUID,

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from identity.contact.domain import Consent
 
@@ -108,7 +109,9 @@ class Preferences(BaseModel):
 
     ranking: list[Code] = Field([], max_length=20, description="Channels, the preferred one first")
     max_contacts: int | None = Field(None, ge=0, le=1000, description="So many contacts that we start, in `per_days`")
-    per_days: int | None = Field(None, ge=1, le=366)
+    per_days: int | None = Field(
+        None, ge=1, le=366, validate_default=True, description="With `max_contacts`, and only so"
+    )
     quiet_times: list[QuietTime] = Field([], max_length=20)
     time_zone: str | None = Field(None, max_length=60, description="IANA name; the company's, where left out")
     do_not_contact: bool = False
@@ -125,11 +128,19 @@ class Preferences(BaseModel):
                 raise ValueError("no IANA time zone") from None
         return value
 
-    @model_validator(mode="after")
-    def _both_or_none(self) -> "Preferences":
-        if (self.max_contacts is None) != (self.per_days is None):
-            raise ValueError("max_contacts and per_days belong together")
-        return self
+    @field_validator("per_days")
+    @classmethod
+    def _both_or_none(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if "max_contacts" in info.data and (info.data["max_contacts"] is None) != (value is None):
+            raise PydanticCustomError("missing", "max_contacts and per_days belong together")
+        return value
+
+    @field_validator("ranking", "topics_out")
+    @classmethod
+    def _each_once(cls, value: list[str]) -> list[str]:
+        if len(set(value)) < len(value):
+            raise ValueError("each of them once")
+        return value
 
     def body(self) -> dict[str, Any]:
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -10,6 +10,7 @@ from common.auth import Principal
 from common.clock import Clock
 from common.idempotency import Attempt, recall, remember
 from identity.contact.domain import Consent, Preference
+from identity.customers.domain import check_occurred
 from identity.customers.telling import tell_contact
 from identity.customers.use_cases import own_trace
 from identity.reach import held
@@ -26,8 +27,9 @@ async def record_consent(
     clock: Clock,
     secret: bytes,
 ) -> Consent:
-    """One more entry of the ledger; nothing in it is ever changed."""
+    """One more entry of the ledger; nothing in it is ever changed. Raises OccurredInFuture."""
     now = clock()
+    check_occurred(entry.given_at, now=now, pointer="/at")
     async with uow:
         known = await recall(uow, attempt, who)
         customer = await held(customer_id, who, uow)

@@ -10,7 +10,7 @@ from common.company import Company, Survivorship
 from common.errors import Conflict, Invalid, NotFound
 from common.identifiers import RANK
 from common.moments import written
-from common.names import fold, greeting_name
+from common.names import compatible, fold, greeting_name, tokens
 from identity.knowledge.domain import (
     RECENT_DAYS,
     Fact,
@@ -26,6 +26,9 @@ from identity.knowledge.domain import (
 from identity.parties.domain import PartyRole, as_told
 from identity.relationships.domain import MOST_TOLD, Relationship, by_weight, latest_of_each, ties_of, times_shown
 from identity.sightings.domain import ProfileValue
+
+FUTURE_TOLERANCE = timedelta(minutes=5)  # clocks of channels go ahead a little
+FULL_NAME = 2  # words: a first name alone fits half a town
 
 # Profile values that are facts to whoever talks with him: not to be asked again.
 KNOWN_VALUES = ("birth_date", "address", "city", "region", "postcode", "country", "organisation")
@@ -44,6 +47,16 @@ class CustomerGone(Conflict):
 class IdentifierTaken(Conflict):
     code = "identifier-taken"
     title = "The identifier is another customer's; merge the two if they are one"
+
+
+class NothingToEnter(Invalid):
+    code = "nothing-to-enter"
+    title = "Give a name or an identifier: of nobody there is nothing to keep"
+
+
+class OccurredInFuture(Invalid):
+    code = "occurred-in-future"
+    title = "It has not happened yet"
 
 
 class NothingToSearch(Invalid):
@@ -189,6 +202,17 @@ def display_name(values: Mapping[str, ProfileValue]) -> str | None:
         if key in values:
             return values[key].value
     return None
+
+
+def may_be_one(name: str | None, other: str | None) -> bool:
+    """Whether two who share an identifier may be one person, entered twice: both names told in full, and they fit."""
+    return min(len(tokens(name or "")), len(tokens(other or ""))) >= FULL_NAME and compatible(name, other)
+
+
+def check_occurred(moment: datetime, *, now: datetime, pointer: str) -> None:
+    """Raises OccurredInFuture: dated ahead it would stand over all that is said until then, a withdrawal included."""
+    if moment > now + FUTURE_TOLERANCE:
+        raise OccurredInFuture("It lies more than five minutes ahead of our clock", pointer=pointer)
 
 
 def preferred_name(values: Mapping[str, ProfileValue], facts: Mapping[str, Fact], kind: str) -> str | None:

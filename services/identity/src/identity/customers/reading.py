@@ -6,12 +6,13 @@ from uuid import UUID
 
 from common.auth import Principal
 from common.company import Company
-from common.identifiers import identifier_id, parse_identifier
+from common.identifiers import identifier_id
 from common.names import fold
 from common.pagination import PageQuery
 from identity.customers.domain import Dossier, NothingToSearch, display_name, preferred_name, survivors
 from identity.customers.golden import Golden, golden_of
 from identity.customers.schemas import AskedFor, CustomerFound, CustomersFound
+from identity.customers.use_cases import identified
 from identity.knowledge.domain import current_facts
 from identity.reach import visible
 from identity.uow import IdentityUnitOfWork
@@ -21,7 +22,7 @@ async def by_identifier(
     given: str, *, uow: IdentityUnitOfWork, company: Company, source: str | None, secret: bytes
 ) -> CustomersFound:
     """One customer, several candidates, or nobody; those seen last come first."""
-    identifier = parse_identifier(given, default_region=company.phone_region, source=source)
+    identifier = identified(given, pointer="/identifier", company=company, source=source)
     complete = True
     async with uow:
         if identifier.scheme == "customer":

@@ -14,7 +14,7 @@ from common.pagination import InvalidCursor, PageQuery, Paging
 from common.problems import problems_of
 from common.versions import ExpectedVersion, etag_of
 from identity.callers import Reading, Secret, Writing
-from identity.customers.domain import IdentifierTaken, NothingToSearch, UnknownCustomer
+from identity.customers.domain import IdentifierTaken, NothingToEnter, NothingToSearch, UnknownCustomer
 from identity.customers.reading import by_identifier, by_name, read_customer
 from identity.customers.schemas import (
     CustomerCreate,
@@ -73,7 +73,9 @@ async def search_customers(
     "",
     status_code=201,
     summary="Enter a customer",
-    responses=problems_of(InvalidIdentifier, BlockedIdentifier, IdentifierTaken, ForStaffOnly, KeyReused),
+    responses=problems_of(
+        InvalidIdentifier, NothingToEnter, BlockedIdentifier, IdentifierTaken, ForStaffOnly, KeyReused
+    ),
 )
 async def enter_customer(
     body: CustomerCreate,
@@ -84,14 +86,17 @@ async def enter_customer(
     company: CompanyOf,
     secret: Secret,
 ) -> CustomerCreated:
-    """A customer whom staff enters; his identifiers count as verified by a person. Refused where one is another customer's."""
+    """A customer whom staff enters; his identifiers count as verified by a person. Refused where one is another customer's.
+
+    A phone may be several people's: `alike` names those who have it under a name that fits.
+    """
     for_staff(who)
     profile = {key: value for key, value in body.profile.values().items() if value is not None}
-    customer_id = await create_customer(
+    customer_id, alike = await create_customer(
         kind=body.kind, profile=profile, identifiers=body.identifiers, key_account=body.key_account, reason=body.reason,
         who=who, attempt=attempt, uow=uow, clock=clock, company=company, secret=secret,
     )  # fmt: skip
-    return CustomerCreated(customer_id=customer_id)
+    return CustomerCreated(customer_id=customer_id, alike=alike)
 
 
 @router.get("/{customer_id}", summary="Read the golden record", responses=problems_of(UnknownCustomer))

@@ -65,9 +65,13 @@ class CustomerCreate(BaseModel):
 
 
 class CustomerCreated(BaseModel):
-    model_config = ConfigDict(json_schema_extra={"example": {"customer_id": _ID}})
+    model_config = ConfigDict(json_schema_extra={"example": {"customer_id": _ID, "alike": []}})
 
     customer_id: UUID
+    alike: list[UUID] = Field(
+        description="Customers who carry one of the identifiers under a name that fits: perhaps he was entered before. "
+        "`merges:preview` says what joining them would do"
+    )
 
 
 class CustomerPatch(Profile):

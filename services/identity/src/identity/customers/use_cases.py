@@ -12,10 +12,25 @@ from common.auth import Principal
 from common.clock import Clock
 from common.company import Company
 from common.contracts.identity import Move
-from common.errors import Invalid, Stale
+from common.errors import FieldError, Invalid, Stale
 from common.idempotency import Attempt, recall, remember
-from common.identifiers import Identifier, blocked, customer_trace, identifier_id, is_shared, parse_identifier
-from identity.customers.domain import Customer, IdentifierTaken
+from common.identifiers import (
+    Identifier,
+    InvalidIdentifier,
+    blocked,
+    customer_trace,
+    identifier_id,
+    is_shared,
+    parse_identifier,
+)
+from identity.customers.domain import (
+    Customer,
+    IdentifierTaken,
+    NothingToEnter,
+    display_name,
+    may_be_one,
+    survivors,
+)
 from identity.customers.golden import Golden, golden_of
 from identity.customers.telling import changed, tell_profiles
 from identity.guards.domain import BlockedIdentifier
@@ -56,6 +71,37 @@ async def own_trace(customer: Customer, *, uow: IdentityUnitOfWork, secret: byte
     return trace_id
 
 
+def identified(given: str, *, pointer: str, company: Company, source: str | None) -> Identifier:
+    """The identifier in normal form. Raises InvalidIdentifier, which points at its field."""
+    try:
+        return parse_identifier(given, default_region=company.phone_region, source=source)
+    except InvalidIdentifier as refusal:
+        where = FieldError(pointer, refusal.reason, refusal.detail)
+        raise InvalidIdentifier(refusal.detail, reason=refusal.reason, errors=[where]) from None
+
+
+async def entered_before(
+    name: str | None,
+    identifiers: Sequence[str],
+    *,
+    who: Principal,
+    uow: IdentityUnitOfWork,
+    company: Company,
+    secret: bytes,
+) -> list[UUID]:
+    """Customers who carry one of the identifiers under a name that fits in full: perhaps they are he. Those seen last first."""
+    if name is None or not identifiers:
+        return []
+    read = [
+        identified(text, pointer=f"/identifiers/{place}", company=company, source=who.source)
+        for place, text in enumerate(identifiers)
+    ]
+    ids, _ = await uow.customers.carrying([identifier_id(each.text, secret) for each in read])
+    dossiers = await uow.customers.dossiers(ids)
+    names = {each: display_name(survivors(dossiers[each].values, company.survivorship)) for each in ids}
+    return [each for each in ids if may_be_one(name, names[each])]
+
+
 async def create_customer(
     *,
     kind: str,
@@ -69,21 +115,30 @@ async def create_customer(
     clock: Clock,
     company: Company,
     secret: bytes,
-) -> UUID:
-    """A customer whom staff enters. Raises IdentifierTaken where somebody else is known by one of the identifiers."""
+) -> tuple[UUID, list[UUID]]:
+    """A customer whom staff enters, and who may be the same, entered before.
+
+    Raises NothingToEnter, and IdentifierTaken where somebody else is known by one of the identifiers.
+    """
     async with uow:
         if (answer := await recall(uow, attempt, who)) is not None:
-            return UUID(answer["customer_id"])
+            return UUID(answer["customer_id"]), [UUID(each) for each in answer.get("alike", [])]
+        if not profile and not identifiers:
+            raise NothingToEnter(pointer="/profile")
         await uow.lock_decisions()
         now = clock()
+        alike = await entered_before(
+            name_in(clean_profile(profile)), identifiers, who=who, uow=uow, company=company, secret=secret
+        )
         customer = await make_customer(
             kind=kind, profile=profile, identifiers=identifiers, key_account=key_account, reason=reason, who=who,
             uow=uow, company=company, secret=secret, now=now,
         )  # fmt: skip
         await tell_profiles([customer.customer_id], uow=uow, company=company, now=now)
-        await remember(uow, attempt, who, {"customer_id": str(customer.customer_id)}, at=now)
+        answer = {"customer_id": str(customer.customer_id), "alike": [str(each) for each in alike]}
+        await remember(uow, attempt, who, answer, at=now)
         await uow.commit()
-    return customer.customer_id
+    return customer.customer_id, alike
 
 
 async def make_customer(
@@ -107,9 +162,10 @@ async def make_customer(
     own = await own_trace(customer, uow=uow, secret=secret, by=by, now=now)
     await write_profile(own, profile, uow=uow, source=STAFF, now=now)
     for place, text in enumerate(identifiers):
-        identifier = parse_identifier(text, default_region=company.phone_region, source=who.source)
+        pointer = f"/identifiers/{place}"
+        identifier = identified(text, pointer=pointer, company=company, source=who.source)
         await _link(
-            customer, identifier, own, reason=reason, by=by, pointer=f"/identifiers/{place}", uow=uow,
+            customer, identifier, own, reason=reason, by=by, pointer=pointer, uow=uow,
             company=company, secret=secret, now=now,
         )  # fmt: skip
     return customer
@@ -174,7 +230,7 @@ async def link_identifier(
     secret: bytes,
 ) -> Identifier:
     """A person has verified that the customer is known by the identifier. Raises IdentifierTaken."""
-    identifier = parse_identifier(given, default_region=company.phone_region, source=who.source)
+    identifier = identified(given, pointer="/identifier", company=company, source=who.source)
     if identifier.scheme == "customer":
         raise NotByHand(pointer="/identifier")
     async with uow:

@@ -12,7 +12,7 @@ from common.idempotency import AttemptOf, KeyReused
 from common.pagination import InvalidCursor, Paging
 from common.problems import problems_of
 from identity.callers import Reading, Secret, Writing
-from identity.customers.domain import UnknownCustomer, knowledge_of, known_keys, survivors
+from identity.customers.domain import OccurredInFuture, UnknownCustomer, knowledge_of, known_keys, survivors
 from identity.knowledge.domain import (
     DRIP_LIMIT,
     FactExpiresBeforeItWasObserved,
@@ -43,7 +43,9 @@ CanLearn = Annotated[Principal, needs("facts:write")]
     "/facts",
     status_code=201,
     summary="Learn a fact",
-    responses=problems_of(UnknownCustomer, UnknownQuestion, FactExpiresBeforeItWasObserved, KeyReused),
+    responses=problems_of(
+        UnknownCustomer, UnknownQuestion, OccurredInFuture, FactExpiresBeforeItWasObserved, KeyReused
+    ),
 )
 async def learn(
     customer_id: UUID,

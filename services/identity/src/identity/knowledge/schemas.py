@@ -1,7 +1,7 @@
 """Bodies and answers about facts and questions."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -13,6 +13,9 @@ _ID = "0192f0c1-0000-7000-8000-000000000001"
 _AT = "2026-11-20T20:04:05Z"
 
 
+Said = Annotated[str, Field(min_length=1, max_length=4000, pattern=r"\S")]
+
+
 class FactLearn(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
@@ -22,7 +25,7 @@ class FactLearn(BaseModel):
     )
 
     key: str = Field(min_length=1, max_length=100, pattern=r"^[a-z0-9_.-]+$")
-    value: str | int | float | bool | list[str]
+    value: Said | int | float | bool | Annotated[list[Said], Field(min_length=1, max_length=100)]
     confidence: float = Field(1.0, ge=0, le=1)
     observed_at: AwareDatetime | None = Field(None, description="When he said so; now, where left out")
     expires_at: AwareDatetime | None = Field(None, description="Where left out, as long as facts of this key hold")

@@ -10,6 +10,7 @@ from common.auth import Principal
 from common.clock import Clock
 from common.company import Company
 from common.idempotency import Attempt, recall, remember
+from identity.customers.domain import check_occurred
 from identity.customers.telling import tell_profiles
 from identity.customers.use_cases import STAFF, own_trace
 from identity.knowledge.domain import Fact, FactExpiresBeforeItWasObserved, Put, UnknownQuestion
@@ -37,6 +38,7 @@ async def learn_fact(
     """One more entry of the series; without an expiry it holds as long as the company says facts of its key do."""
     now = clock()
     observed = observed_at or now
+    check_occurred(observed, now=now, pointer="/observed_at")
     if question_id is not None and company.question(question_id) is None:
         raise UnknownQuestion(pointer="/question_id")
     if expires_at is None and (validity := company.valid_for(key, question_id)) is not None:

@@ -10,7 +10,7 @@ from uuid import UUID
 from rapidfuzz.distance import OSA
 
 from common.identifiers import PERSONAL, RANK
-from common.names import compatible, tokens
+from common.names import compatible, compatible_as_called, tokens
 
 Proof = Literal["attested", "claimed", "person"]
 BY_RULES = "rules"
@@ -243,13 +243,17 @@ def _compare_numbers(a: Mapping[str, bool], b: Mapping[str, bool]) -> Literal["s
     return "slip" if any(OSA.distance(x, y) <= 1 for x in a for y in b) else "unclear"
 
 
-def compare_names(a: Persona, b: Persona) -> Literal["unknown", "other", "compatible", "full"]:
-    """full: compatible, and both give at least two words. A common first name alone is no evidence."""
+def compare_names(a: Persona, b: Persona) -> Literal["unknown", "other", "called", "compatible", "full"]:
+    """full: compatible, and both give at least two words. A common first name alone is no evidence.
+
+    called: compatible once Pepe is spelt out as José.
+    """
     if not a.names or not b.names:
         return "unknown"
     fitting = [(x, y) for x in a.names for y in b.names if compatible(x, y)]
     if not fitting:
-        return "other"
+        called = any(compatible_as_called(x, y) for x in a.names for y in b.names)
+        return "called" if called else "other"
     return "full" if any(len(tokens(x)) > 1 and len(tokens(y)) > 1 for x, y in fitting) else "compatible"
 
 
@@ -264,7 +268,9 @@ def judge(a: Persona, b: Persona, scheme: str, world: World) -> tuple[Literal["o
     documents, names = compare_documents(a, b), compare_names(a, b)
     if documents == "differ":
         return ("doubt" if personal else "two"), ("other-document",)
-    if names == "other":
+    if names == "other" or (
+        names == "called" and not personal
+    ):  # a home may call the son what tells him from his father
         return ("doubt" if personal else "two"), ("other-name",)
     if documents == "unclear":
         return ("doubt" if personal or names == "full" else "two"), ("unclear-document",)

@@ -39,9 +39,18 @@ class TargetAccount(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={"example": {"reason": "Opens twelve branches next year", "current_supplier": "Rival S.A."}},
-    )
+        json_schema_extra={
+            "example": {
+                "purpose": "customer", "target_year": 2027, "reason": "Opens twelve branches next year",
+                "current_supplier": "Rival S.A.",
+            }
+        },
+    )  # fmt: skip
 
+    purpose: Literal["customer", "ally"] | None = Field(None, description="What we want it for (cliente o aliado)")
+    target_year: int | None = Field(
+        None, ge=2000, le=2100, description="The year in which we want to do business (año)"
+    )
     reason: Text | None = None
     current_supplier: Annotated[str, Field(max_length=200)] | None = Field(None, description="Whom it buys from now")
 

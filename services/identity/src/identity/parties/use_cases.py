@@ -63,7 +63,7 @@ async def show_reference(
     async with tools.uow as uow:
         if (known := await recall(uow, attempt, tools.who)) is not None:
             return UUID(known["relationship_id"]), int(known["left"])
-        him, prospect = await both(customer_id, prospect_id, tools)
+        him, prospect = await both(customer_id, prospect_id, tools, pointer="/prospect_id")
         reference = (await roles_of(him.customer_id, uow)).get(REFERENCE)
         if reference is None or reference.body is None:
             raise NoSuchRole

@@ -172,10 +172,10 @@ def times_shown(customer_id: UUID, said: Iterable[Relationship]) -> int:
     return sum(r.kind == SHOWN_TO and r.from_customer == customer_id for r in said)
 
 
-def check_ends(kind: str, *, leads_to: str, since: datetime, until: datetime | None) -> None:
-    """Raises what makes the relationship impossible. `leads_to`: the kind of the party at its far end."""
+def check_ends(kind: str, *, leads_to: str, since: datetime, until: datetime | None, pointer: str = "/to_id") -> None:
+    """Raises what makes the relationship impossible. `leads_to`: the kind of the party at its far end, `pointer` where it was named."""
     if LEADS_TO.get(kind, leads_to) != leads_to:
-        raise WrongKindOfParty(pointer="/to_id")
+        raise WrongKindOfParty(pointer=pointer)
     if until is not None and until < since:
         raise EndsBeforeItBegan(pointer="/until")
 

@@ -16,7 +16,14 @@ from common.pagination import InvalidCursor, PageQuery, Paging
 from common.problems import problems_of
 from common.versions import ExpectedVersion, etag_of
 from identity.callers import Reading, Secret, Writing
-from identity.customers.domain import IdentifierTaken, UnknownCustomer, display_name, preferred_name, survivors
+from identity.customers.domain import (
+    IdentifierTaken,
+    OccurredInFuture,
+    UnknownCustomer,
+    display_name,
+    preferred_name,
+    survivors,
+)
 from identity.customers.use_cases import NotByHand
 from identity.guards.domain import BlockedIdentifier
 from identity.knowledge.domain import current_facts
@@ -89,6 +96,7 @@ With = Annotated[Tools, Depends(_tools)]
         RelatedToHimself,
         WrongKindOfParty,
         KindHasItsOwnWay,
+        OccurredInFuture,
         EndsBeforeItBegan,
         ForStaffOnly,
         KeyReused,
@@ -134,7 +142,14 @@ async def list_relationships(
     status_code=201,
     summary="Enter a contact of an organisation",
     responses=problems_of(
-        UnknownCustomer, *_SOMEONE, RelatedToHimself, WrongKindOfParty, EndsBeforeItBegan, ForStaffOnly, KeyReused
+        UnknownCustomer,
+        *_SOMEONE,
+        RelatedToHimself,
+        WrongKindOfParty,
+        OccurredInFuture,
+        EndsBeforeItBegan,
+        ForStaffOnly,
+        KeyReused,
     ),
 )
 async def post_contact(customer_id: UUID, body: ContactEnter, attempt: AttemptOf, tools: With) -> ContactEntered:
@@ -153,7 +168,7 @@ async def post_contact(customer_id: UUID, body: ContactEnter, attempt: AttemptOf
     "/customers/{customer_id}/contacts/{person_id}",
     summary="Confirm a contact, or say that he left",
     responses=problems_of(
-        UnknownCustomer, UnknownContact, WrongKindOfParty, EndsBeforeItBegan, RelatedToHimself, Stale, VersionMissing, ForStaffOnly
+        UnknownCustomer, UnknownContact, WrongKindOfParty, OccurredInFuture, EndsBeforeItBegan, RelatedToHimself, Stale, VersionMissing, ForStaffOnly
     ),
 )  # fmt: skip
 async def put_contact(
@@ -278,7 +293,7 @@ async def ask_for_referral(customer_id: UUID, attempt: AttemptOf, tools: With) -
     "/customers/{customer_id}/referrals",
     status_code=201,
     summary="Note whom he sent us",
-    responses=problems_of(UnknownCustomer, *_SOMEONE, RelatedToHimself, ForStaffOnly, KeyReused),
+    responses=problems_of(UnknownCustomer, *_SOMEONE, OccurredInFuture, RelatedToHimself, ForStaffOnly, KeyReused),
 )
 async def post_referral(customer_id: UUID, body: ReferralRegister, attempt: AttemptOf, tools: With) -> RelationshipRead:
     """He sent us somebody (referido): known already, or a name. Sent again with another status, the series goes on."""

@@ -13,9 +13,9 @@ from common.clock import Clock
 from common.company import Company
 from common.errors import Stale
 from common.idempotency import Attempt, recall, remember
-from identity.customers.domain import Customer
+from identity.customers.domain import Customer, check_occurred
 from identity.customers.telling import tell_profiles
-from identity.customers.use_cases import STAFF, make_customer, own_trace
+from identity.customers.use_cases import STAFF, entered_before, make_customer, own_trace
 from identity.knowledge.domain import Put
 from identity.reach import held, visible
 from identity.relationships.domain import (
@@ -80,22 +80,30 @@ async def relate(*, from_id: UUID, to_id: UUID, said: Said, attempt: Attempt | N
     return entry
 
 
-async def both(one: UUID, other: UUID, tools: Tools) -> tuple[Customer, Customer]:
-    """Both parties, or whoever absorbed them, locked in one order. Raises UnknownCustomer, RelatedToHimself."""
+async def both(one: UUID, other: UUID, tools: Tools, *, pointer: str = "/to_id") -> tuple[Customer, Customer]:
+    """Both parties, or whoever absorbed them, locked in one order. Raises UnknownCustomer, RelatedToHimself at `pointer`."""
     found = [await visible(each, tools.who, tools.uow) for each in (one, other)]
     await tools.uow.lock(sorted(each.customer_id for each in found), space=CUSTOMERS)
     first, second = await tools.uow.hold(one), await tools.uow.hold(other)
     if first.customer_id == second.customer_id:
-        raise RelatedToHimself(pointer="/to_id")
+        raise RelatedToHimself(pointer=pointer)
     return first, second
 
 
 async def _say(
-    one: Customer, other: Customer, said: Said, tools: Tools, *, fresh: bool = True, known_as: Any = None
+    one: Customer,
+    other: Customer,
+    said: Said,
+    tools: Tools,
+    *,
+    fresh: bool = True,
+    known_as: Any = None,
+    pointer: str = "/to_id",
 ) -> Relationship:
     uow, now, by = tools.uow, tools.clock(), tools.who.known_as
     since = said.since or now
-    check_ends(said.kind, leads_to=other.kind, since=since, until=said.until)
+    check_occurred(since, now=now, pointer="/at" if said.kind == REFERRED else "/since")
+    check_ends(said.kind, leads_to=other.kind, since=since, until=said.until, pointer=pointer)
     ends = [await own_trace(each, uow=uow, secret=tools.secret, by=by, now=now) for each in (one, other)]
     entry = Relationship(
         UUID(known_as["relationship_id"]) if known_as else uuid7(), ends[0], ends[1], said.kind,
@@ -112,9 +120,15 @@ async def _tell(one: Customer, other: Customer, tools: Tools) -> None:
 
 
 async def _whoever(person: Newcomer, reason: str, tools: Tools) -> UUID:
-    """Whom we know already, or a new customer by what we have of him; the caller holds the decisions."""
+    """Whom we know already, by his id or by an identifier and a name that fits; else a new customer. The caller holds the decisions."""
     if person.customer_id is not None:
         return person.customer_id
+    known = await entered_before(
+        person.profile.get("full_name"), person.identifiers, who=tools.who, uow=tools.uow, company=tools.company,
+        secret=tools.secret,
+    )  # fmt: skip
+    if len(known) == 1:
+        return known[0]
     made = await make_customer(
         kind="person", profile=person.profile, identifiers=person.identifiers, key_account=False, reason=reason,
         who=tools.who, uow=tools.uow, company=tools.company, secret=tools.secret, now=tools.clock(),
@@ -168,8 +182,9 @@ async def _bring(
         await visible(customer_id, tools.who, uow)
         his = UUID(known["person_id"]) if known else await _whoever(person, said.kind, tools)
         ends = (his, customer_id) if towards else (customer_id, his)
-        one, other = await both(*ends, tools)
-        entry = await _say(one, other, said, tools, fresh=known is None, known_as=known)
+        one, other = await both(*ends, tools, pointer="/customer_id")
+        far = "/path/customer_id" if towards else "/customer_id"
+        entry = await _say(one, other, said, tools, fresh=known is None, known_as=known, pointer=far)
         if known is None:
             await _tell(one, other, tools)
             answer = {"person_id": str(his), "relationship_id": str(entry.relationship_id)}

@@ -1,0 +1,59 @@
+"""Consents and preferences over HTTP: nothing is dated ahead, and what is refused names its field."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from ..conftest import Identity  # noqa: TID252
+
+Customers = "/identity/v1/customers"
+
+
+async def ana(client: httpx.AsyncClient) -> str:
+    answer = await client.post(Customers, json={"profile": {"full_name": "Ana López"}})
+    return f"{Customers}/{answer.json()['customer_id']}"
+
+
+def told(answer: httpx.Response) -> list[tuple[str, str]]:
+    assert answer.status_code == 422, answer.text
+    return [(error["pointer"], error["code"]) for error in answer.json()["errors"]]
+
+
+async def test_a_consent_dated_ahead_would_stand_over_its_withdrawal(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    path = await ana(client)
+    grant: dict[str, Any] = {"purpose": "marketing", "channel": "email", "granted": True, "evidence": "a form"}
+    ahead = {"at": (identity.clock() + timedelta(days=30)).isoformat()}
+    assert told(await client.post(f"{path}/consents", json=grant | ahead)) == [("/at", "occurred-in-future")]
+    a_little = {"at": (identity.clock() + timedelta(minutes=2)).isoformat()}  # a clock that goes ahead
+    assert (await client.post(f"{path}/consents", json=grant | a_little)).status_code == 201
+    identity.clock.advance(timedelta(hours=1))
+    assert (await client.post(f"{path}/consents", json=grant | {"granted": False})).status_code == 201
+    held = (await client.get(f"{path}/preferences")).json()["consents"]
+    assert [each["granted"] for each in held] == [False]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"max_contacts": 2}, "/per_days"),
+        ({"per_days": 30}, "/per_days"),
+        ({"ranking": ["email", "email"]}, "/ranking"),
+        ({"topics_out": ["loyalty", "loyalty"]}, "/topics_out"),
+        ({"time_zone": "Mars/Base"}, "/time_zone"),
+    ],
+)
+async def test_a_preference_that_cannot_be_kept_is_named(
+    client: httpx.AsyncClient, body: dict[str, Any], pointer: str
+) -> None:
+    path = await ana(client)
+    assert [where for where, _ in told(await client.put(f"{path}/preferences", json=body))] == [pointer]
+
+
+async def test_a_cap_is_kept_whole(client: httpx.AsyncClient) -> None:
+    path = await ana(client)
+    kept = (await client.put(f"{path}/preferences", json={"max_contacts": 2, "per_days": 30})).json()
+    assert (kept["max_contacts"], kept["per_days"]) == (2, 30)

@@ -1,0 +1,49 @@
+"""Customers whom staff enters: what is refused names its field, and who may be the same is told."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+Customers = "/identity/v1/customers"
+ANA = "Ana María López Ruiz"
+
+
+async def entered(client: httpx.AsyncClient, name: str, *identifiers: str, **more: Any) -> dict[str, Any]:
+    body = {"profile": {"full_name": name}, "identifiers": identifiers}
+    answer = await client.post(Customers, json=body, **more)
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+def told(answer: httpx.Response) -> list[tuple[str, str]]:
+    assert answer.status_code == 422, answer.text
+    return [(error["pointer"], error["code"]) for error in answer.json()["errors"]]
+
+
+@pytest.mark.parametrize("body", [{}, {"kind": "person"}, {"profile": {}, "identifiers": []}])
+async def test_of_nobody_there_is_nothing_to_enter(client: httpx.AsyncClient, body: dict[str, Any]) -> None:
+    assert told(await client.post(Customers, json=body)) == [("/profile", "nothing-to-enter")]
+
+
+async def test_an_identifier_that_cannot_be_read_is_named(client: httpx.AsyncClient) -> None:
+    body = {"profile": {"full_name": ANA}, "identifiers": ["phone:300 123 4567", "document:co-nit:800.197.268-3"]}
+    assert told(await client.post(Customers, json=body)) == [("/identifiers/1", "wrong-check-digit")]
+    ana = (await entered(client, ANA))["customer_id"]
+    link = {"identifier": "phone:12", "reason": "he said so"}
+    assert told(await client.post(f"{Customers}/{ana}/identifiers", json=link)) == [("/identifier", "not-a-phone")]
+    assert told(await client.get(Customers, params={"identifier": "phone:12"})) == [("/identifier", "not-a-phone")]
+
+
+async def test_who_may_have_been_entered_before_is_told(client: httpx.AsyncClient) -> None:
+    first = await entered(client, ANA, "phone:300 123 4567")
+    assert first["alike"] == []
+    again = await entered(client, "ANA LOPEZ", "whatsapp:573001234567", headers={"Idempotency-Key": "k-1"})
+    assert again["alike"] == [first["customer_id"]] != [again["customer_id"]]
+    assert await entered(client, "ANA LOPEZ", "whatsapp:573001234567", headers={"Idempotency-Key": "k-1"}) == again
+
+
+@pytest.mark.parametrize("name", ["Luis Pérez Gil", "Ana", "Ana López Gómez"])
+async def test_relatives_on_one_phone_are_not_taken_for_one(client: httpx.AsyncClient, name: str) -> None:
+    await entered(client, ANA, "phone:300 123 4567")
+    assert (await entered(client, name, "phone:300 123 4567"))["alike"] == []

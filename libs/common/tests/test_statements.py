@@ -23,10 +23,11 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from common.bulk import FEW, among, find_rows, insert_rows
 from common.db import Database, Json, UtcDateTime, is_transient
-from common.statements import DirectSession
+from common.statements import DirectSession, fetch_alone
 from common.uow import UnitOfWork
 
 METADATA = MetaData()
@@ -239,3 +240,39 @@ async def test_the_connection_of_a_task_that_is_cancelled_is_not_used_again(serv
     async with UnitOfWork(server, reading=True) as one, UnitOfWork(server, reading=True) as other:
         assert pid not in {await pid_of(one), await pid_of(other)}
     assert await ids(server) == [ONE]
+
+
+@pytest.fixture
+def alone(server: Database) -> AsyncEngine:
+    return server.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+async def test_what_is_asked_alone_leaves_no_transaction_open(alone: AsyncEngine) -> None:
+    async with alone.connect() as connection:
+        (row,) = await fetch_alone(connection, "SELECT name FROM thing WHERE share > $1", [0.1])
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        assert row[0] == "n1"
+        assert not driver.is_in_transaction()
+
+
+async def test_what_is_asked_alone_is_heard_by_who_listens(alone: AsyncEngine) -> None:
+    heard: list[str] = []
+    event.listen(alone.sync_engine, "before_cursor_execute", lambda *given: heard.append(given[2]))
+    async with alone.connect() as connection:
+        (row,) = await fetch_alone(connection, "SELECT name FROM thing WHERE share > $1", [0.1])
+    assert row[0] == "n1"
+    assert len(heard) == 1
+
+
+async def test_what_is_asked_alone_fails_as_any_statement_does(server: Database, alone: AsyncEngine) -> None:
+    async with alone.connect() as connection:
+        with pytest.raises(DBAPIError) as wrong:
+            await fetch_alone(connection, "SELECT 1 / $1::int", [0])
+        assert not is_transient(wrong.value)
+        (pid,) = (await fetch_alone(connection, "SELECT pg_backend_pid()", []))[0]
+        await ended(server, pid)
+        with pytest.raises(DBAPIError) as lost:
+            await fetch_alone(connection, "SELECT 1", [])
+        assert is_transient(lost.value)
+    async with alone.connect() as connection:
+        assert (await fetch_alone(connection, "SELECT pg_backend_pid()", []))[0][0] != pid

@@ -11,7 +11,8 @@ from uuid import UUID
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.postgresql import asyncpg
 
 from common.db import UtcDateTime
 
@@ -39,6 +40,8 @@ class Reading:
     """A compiled statement. A row for each that is asked: its place, then the sections, each an array of arrays in JSON."""
 
     statement: sa.TextClause
+    text: str  # the same as the driver takes it, and the names of its values in their order
+    names: tuple[str, ...]
     sections: tuple[str, ...]
     converts: Mapping[str, tuple[tuple[int, Convert], ...]]  # by place, for columns whose values JSON does not have
 
@@ -92,11 +95,14 @@ def _hex(value: UUID) -> str:
 def compiled(dialect: Dialect, sections: Mapping[str, Any], *, brings: Sequence[str]) -> Reading:
     """One statement of all the selects, for as many readings as are asked; each brings what is named."""
     columns = [_as_json(dialect, selected, name).label(name) for name, selected in sections.items()]
-    kinds: dict[Dialect, Any] = {"postgresql": postgresql.dialect, "sqlite": sqlite.dialect}
+    kinds: dict[Dialect, Any] = {"postgresql": asyncpg.dialect, "sqlite": sqlite.dialect}
     chosen = sa.select(asked("place"), *columns)
     written = str(chosen.compile(dialect=kinds[dialect](), compile_kwargs={"literal_binds": True}))
-    statement = sa.text(f"{written}\nFROM {_source(dialect, ('place', *brings))}")
     used = [sa.bindparam(name, type_=kind) for name, kind in _SHARED.items() if f":{name}" in written]
+    statement = sa.text(f"{written}\nFROM {_source(dialect, ('place', *brings))}").bindparams(
+        sa.bindparam("asked", type_=sa.Text()), *used
+    )
+    driven = statement.compile(dialect=kinds[dialect]())
     converts = {
         name: tuple(
             (place, convert)
@@ -105,7 +111,7 @@ def compiled(dialect: Dialect, sections: Mapping[str, Any], *, brings: Sequence[
         )
         for name, selected in sections.items()
     }
-    return Reading(statement.bindparams(sa.bindparam("asked", type_=sa.Text()), *used), tuple(sections), converts)
+    return Reading(statement, str(driven), tuple(driven.positiontup or ()), tuple(sections), converts)
 
 
 def _source(dialect: Dialect, names: Sequence[str]) -> str:

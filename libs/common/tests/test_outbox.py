@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -66,6 +67,56 @@ async def test_nothing_is_skipped_that_began_earlier_and_committed_later(databas
         assert await numbers_after(database, Position()) == []  # 2 waits for 1, or 1 would be passed over
         await early.commit()
     assert await numbers_after(database, Position()) == [1, 2]
+
+
+async def test_who_has_written_elsewhere_in_this_database_and_may_still_tell_holds_up_what_came_after_him(
+    database: Database,
+) -> None:
+    if database.dialect == "sqlite":
+        return
+    async with UnitOfWork(database) as early:
+        await early.timers.set("any", "key", NOW)  # he has his number now, and his place in the log
+        await write(database, 2)
+        assert await numbers_after(database, Position()) == []
+        early.outbox.add(links(1), at=NOW)
+        await early.commit()
+    assert await numbers_after(database, Position()) == [1, 2]
+
+
+async def test_who_writes_to_another_database_of_the_server_holds_nothing_up(
+    make_database: Callable[[str], Awaitable[Database]],
+) -> None:
+    database, other = await make_database("scoring"), await make_database("identity")
+    if database.dialect == "sqlite":
+        return
+    async with UnitOfWork(other) as elsewhere:
+        await elsewhere.timers.set("any", "key", NOW)
+        await write(database, 1)
+        async with UnitOfWork(database) as early:
+            await early.timers.set("any", "key", NOW)
+            await write(database, 2)
+            assert await numbers_after(database, Position()) == [1]
+            await early.commit()
+        assert await numbers_after(database, Position()) == [1, 2]
+
+
+async def test_within_one_transaction_it_is_asked_anew_who_is_writing(
+    make_database: Callable[[str], Awaitable[Database]],
+) -> None:
+    database, other = await make_database("scoring"), await make_database("identity")
+    if database.dialect == "sqlite":
+        return
+    async with UnitOfWork(other) as elsewhere, UnitOfWork(database) as reader, UnitOfWork(database) as first:
+        await elsewhere.timers.set("any", "key", NOW)
+        await first.timers.set("any", "key", NOW)
+        await write(database, 1)
+        assert await read(reader.session, after=Position()) == []
+        async with UnitOfWork(database) as second:
+            await second.timers.set("any", "other", NOW)
+            await first.commit()
+            await write(database, 2)
+            entries = await read(reader.session, after=Position())
+            assert [UUID(entry.key).int for entry in entries] == [1]
 
 
 async def test_sixty_four_writers_and_a_reader_that_follows_them_skip_no_row(database: Database) -> None:

@@ -36,7 +36,7 @@ SETTINGS = {
     "max_wal_size": "2GB",
     "jit": "off",
     "timezone": "UTC",
-    # The outbox reader waits for the oldest running transaction of the whole server: none may idle for long.
+    # The outbox reader waits for the oldest transaction that writes to its database: none may idle for long.
     "idle_in_transaction_session_timeout": "30s",
     "statement_timeout": "120s",
 }

@@ -25,7 +25,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Connection, Dialect
 from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.functions import FunctionElement
@@ -152,6 +152,9 @@ class Database:
         self.engine = engine
         self.dialect: Literal["sqlite", "postgresql"] = "sqlite" if engine.dialect.name == "sqlite" else "postgresql"
         self._reading = engine.execution_options(hilo_reading=True)
+        if self.dialect == "postgresql":
+            # Each statement by itself: what is read needs no transaction, and BEGIN and ROLLBACK are two ways there and back of three.
+            self._reading = self._reading.execution_options(isolation_level="AUTOCOMMIT")
         self._probing = create_async_engine(engine.url, poolclass=NullPool)  # not of the pool: that may be used up
         self.is_shared = True  # others write here as well
         # SQLite has one writer: those of this process queue here in order, instead of polling the file's lock.
@@ -182,10 +185,13 @@ class Database:
         return shadow
 
     def session(self, *, reading: bool = False) -> AsyncSession:
-        engine = self._reading if reading else self.engine
+        return self.session_on(self._reading if reading else self.engine)
+
+    def session_on(self, bind: AsyncEngine | AsyncConnection) -> AsyncSession:
+        """A session of this database's kind, on one of its connections for instance."""
         # Whoever listens to an engine hears of each statement: then they all take SQLAlchemy's way.
         is_direct = self.dialect == "postgresql" and not self.engine.sync_engine._has_events  # noqa: SLF001
-        return (DirectSession if is_direct else AsyncSession)(engine, expire_on_commit=False, autoflush=False)
+        return (DirectSession if is_direct else AsyncSession)(bind, expire_on_commit=False, autoflush=False)
 
     def on_commit(self, wake: Callable[[], None]) -> None:
         """Call `wake` after each commit in this process: how the embedded consumers learn of news at once."""

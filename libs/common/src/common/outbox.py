@@ -6,15 +6,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Integer, Text, bindparam, cast, delete, func, select, text, tuple_, update
+from sqlalchemy import BigInteger, Integer, Select, Text, bindparam, cast, delete, func, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import insert_columns
-from common.db import cursor_table, outbox_table, upsert
+from common.bulk import insert_columns, insert_rows
+from common.db import cursor_table, outbox_table
 from common.events import EventData, Following, Told, enveloped
 from common.ids import new_id
 
-_OLDEST_RUNNING = cast(cast(func.pg_snapshot_xmin(func.pg_current_snapshot()), Text), BigInteger)
+_OLDEST_RUNNING = select(
+    cast(cast(func.pg_snapshot_xmin(func.pg_current_snapshot()), Text), BigInteger)
+).scalar_subquery()
 _COLUMNS = ("id", "aggregatetype", "aggregateid", "type", "payload", "at")
 _o = outbox_table.c
 # Made once: relays ask all the time, and to put the question together costs more than the answer that there is nothing.
@@ -27,7 +29,18 @@ _NEXT = (
     .order_by(_o.xid, _o.seq)
     .limit(bindparam("most", type_=Integer))
 )
-_NEXT_COMMITTED = _NEXT.where(_o.xid < _OLDEST_RUNNING)
+_NEXT_WITH_OLDEST = _NEXT.add_columns(_OLDEST_RUNNING.label("oldest"))
+_NEXT_BEFORE = _NEXT.where(_o.xid < bindparam("bound", type_=BigInteger))
+# The oldest transaction that writes to this database; if none does, the one that comes next. What goes on in the server's other
+# databases holds nothing up. Asked in a statement of its own: who has ended by then is seen by the next, whatever he wrote.
+_OLDEST_HERE = text("""
+    SELECT n.next - coalesce(max(n.next - a.backend_xid::text::bigint & 4294967295)
+        FILTER (WHERE (n.next - a.backend_xid::text::bigint & 4294967295) < 2147483648), 0)
+    FROM (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next, pg_stat_clear_snapshot()::text AS none OFFSET 0) n
+    LEFT JOIN LATERAL pg_stat_get_activity(nullif(n.none, n.none)::int) a
+        ON a.datid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND a.backend_xid IS NOT NULL
+    GROUP BY n.next
+""")
 
 
 @dataclass(frozen=True)
@@ -81,17 +94,26 @@ class Outbox:
 async def read(session: AsyncSession, *, after: Position, topics: Sequence[str] = (), limit: int = 500) -> list[Entry]:
     """The next entries of the log after a position, oldest first; only those of `topics` where given.
 
-    On PostgreSQL nothing at or beyond the oldest running transaction is given: a sequence number taken early and committed
-    late would otherwise be passed over for ever.
+    On PostgreSQL nothing at or beyond the oldest transaction that is writing is given: a sequence number taken early and
+    committed late would otherwise be passed over for ever.
     """
-    query = _NEXT_COMMITTED if session.get_bind().dialect.name == "postgresql" else _NEXT
-    if topics:
-        query = query.where(_o.aggregatetype.in_(topics))
-    rows = (await session.execute(query, {"after_xid": after.xid, "after_seq": after.seq, "most": limit})).all()
+    asked = {"after_xid": after.xid, "after_seq": after.seq, "most": limit}
+    if session.get_bind().dialect.name == "sqlite":
+        rows = (await session.execute(_of(_NEXT, topics), asked)).all()
+    else:
+        found = (await session.execute(_of(_NEXT_WITH_OLDEST, topics), asked)).all()
+        rows = [row for row in found if row.xid < row.oldest]
+        if found and not rows:  # held up by somebody on this server: by whom costs more to find out than all else
+            asked["bound"] = await session.scalar(_OLDEST_HERE)
+            rows = (await session.execute(_of(_NEXT_BEFORE, topics), asked)).all()
     return [
         Entry(Position(row.xid, row.seq, row.id), row.aggregatetype, row.aggregateid, row.type, row.payload.encode())
         for row in rows
     ]
+
+
+def _of(query: Select[Any], topics: Sequence[str]) -> Select[Any]:
+    return query.where(_o.aggregatetype.in_(topics)) if topics else query
 
 
 async def position_of(session: AsyncSession, reader: str) -> Position:
@@ -103,11 +125,9 @@ async def position_of(session: AsyncSession, reader: str) -> Position:
 
 async def move_cursor(session: AsyncSession, reader: str, to: Position, *, at: datetime) -> None:
     """Remember how far a reader has come. Call it after what was read has taken effect, never before."""
-    statement = upsert(cursor_table, session.get_bind().dialect.name).values(
-        reader=reader, xid=to.xid, seq=to.seq, last_id=to.last_id, moved_at=at
-    )
-    changes = {name: statement.excluded[name] for name in ("xid", "seq", "last_id", "moved_at")}
-    await session.execute(statement.on_conflict_do_update(index_elements=["reader"], set_=changes))
+    row = {"reader": reader, "xid": to.xid, "seq": to.seq, "last_id": to.last_id, "moved_at": at}
+    changes = {name: f"excluded.{name}" for name in ("xid", "seq", "last_id", "moved_at")}
+    await insert_rows(session, cursor_table, [row], on_conflict=changes)
 
 
 async def agrees(session: AsyncSession, position: Position) -> bool:

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import lru_cache, partial
 from typing import Any
@@ -22,6 +22,7 @@ from aiokafka.errors import (
 )
 from aiokafka.partitioner import DefaultPartitioner
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.backlog import Behind
 from common.bus.delivery import BACK_OFF, Consumer, ConsumerStopped, Delivery, Held, Record, pause_after
@@ -141,32 +142,44 @@ class KafkaRelay:
             )
             await producer.start()
             try:
-                await self._publish_until(stop, producer, connection)
+                await self._publish_until(stop, producer, self._database.session_on(connection))
             finally:
                 await producer.stop()
                 if self._database.dialect == "postgresql":
                     await connection.invalidate()  # ends the session and with it the lead; the pool would keep both
 
-    async def _publish_until(self, stop: asyncio.Event, producer: AIOKafkaProducer, connection: Any) -> None:
+    async def _publish_until(self, stop: asyncio.Event, producer: AIOKafkaProducer, lead: AsyncSession) -> None:
         position = await self._start()
         self.trouble = None
         idle = 0
         while not stop.is_set():
             self._news.clear()
-            async with UnitOfWork(self._database, reading=True) as uow:
-                entries = await read(uow.session, after=position, limit=BATCH)
+            async with self._outbox(lead, reading=True) as session:
+                entries = await read(session, after=position, limit=BATCH)
             if not entries:
                 await wait_for_news(self._news, stop, IDLE_SECONDS[min(idle, len(IDLE_SECONDS) - 1)])
                 idle += 1
-                if idle % 100 == 0 and self._database.dialect == "postgresql":
-                    await connection.execute(text("SELECT 1"))  # a lost session is a lost lead: notice it
                 continue
             idle = 0
             await self._publish(producer, entries)
             position = entries[-1].position
-            async with UnitOfWork(self._database) as uow:
-                await move_cursor(uow.session, RELAY, position, at=self._clock())
-                await uow.commit()
+            async with self._outbox(lead) as session:
+                await move_cursor(session, RELAY, position, at=self._clock())
+
+    @asynccontextmanager
+    async def _outbox(self, lead: AsyncSession, *, reading: bool = False) -> AsyncIterator[AsyncSession]:
+        """For one statement: on the connection that holds the lead, so that whoever has lost the one has lost the other."""
+        if self._database.dialect == "sqlite":
+            async with UnitOfWork(self._database, reading=reading) as uow:
+                yield uow.session
+                if not reading:
+                    await uow.commit()
+            return
+        try:
+            yield lead
+        except Exception as error:
+            self._database.broke_off(error)
+            raise
 
     async def _start(self) -> Position:
         await self._settle()

@@ -87,13 +87,17 @@ class Identity:
     clock: FakeClock
     company: Company = COMPANY
     sent: list[Event] = field(default_factory=list)
+    compared: set[UUID] = field(default_factory=set)
 
     def uow(self) -> IdentityUnitOfWork:
         return IdentityUnitOfWork(self.database)
 
     async def handle(self, *events: Event) -> None:
         self.clock.advance(timedelta(seconds=1))
-        await consume(list(events), uow=self.uow(), clock=self.clock, company=self.company, secret=SECRET)
+        uow = self.uow()
+        await consume(
+            list(events), uow=uow, clock=self.clock, company=self.company, secret=SECRET, compared=self.compared
+        )
 
     async def happen(self, *data: EventData) -> None:
         """One batch."""

@@ -146,6 +146,54 @@ async def test_nothing_is_told_of_a_customer_of_whom_nothing_changed(identity: I
     assert len(await identity.told("links-changed")) == 1
 
 
+async def test_of_whom_the_same_is_told_again_is_not_worked_out_anew_how_he_is_known(identity: Identity) -> None:
+    said = {"city": "Cali"}
+    await identity.happen(seen("phone:3001234567", name=ANA, profile=said))
+    identity.company = COMPANY.model_copy(
+        update={"questions": ()}
+    )  # whoever is worked out anew by this file is asked nothing
+    await identity.happen(seen("phone:3001234567", name=ANA, profile=said))
+    assert len(await identity.told("customer-profiled")) == 1
+    identity.compared.clear()  # as a process that has just started with it
+    await identity.happen(seen("phone:3001234567", name=ANA, profile=said))
+    assert [bool(told["ask"]) for told in await identity.told("customer-profiled")] == [True, False]
+    await identity.happen(seen("phone:3001234567", name=ANA, profile=said))
+    assert len(await identity.told("customer-profiled")) == 2
+
+
+async def test_a_value_that_comes_again_after_another_stands_again(identity: Identity) -> None:
+    for day, city in enumerate(("Cali", "Pasto", "Pasto", "Cali", "Cali")):
+        at = EARLY + timedelta(days=day)
+        await identity.happen(seen("phone:3001234567", name=ANA, profile={"city": city}, at=at))
+    told = await identity.told("customer-profiled")
+    assert [known["value"] for each in told for known in each["known"]] == ["Cali", "Pasto", "Cali"]
+
+
+async def test_a_value_under_one_identifier_gives_way_to_that_under_another(identity: Identity) -> None:
+    await identity.happen(seen("email:ana@example.com", "phone:3001234567", name=ANA))
+    for day, (over, city) in enumerate((("phone:3001234567", "Cali"), ("email:ana@example.com", "Pasto")) * 2):
+        at = EARLY + timedelta(days=day)
+        await identity.happen(seen(over, name=ANA, profile={"city": city}, at=at))
+    assert len(await identity.rows(customer)) == 1
+    told = await identity.told("customer-profiled")
+    assert [known["value"] for each in told for known in each["known"]] == ["Cali", "Pasto", "Cali", "Pasto"]
+
+
+async def test_a_value_told_before_makes_what_is_known_older(identity: Identity) -> None:
+    await identity.happen(seen("phone:3001234567", name=ANA, profile={"city": "Cali"}))
+    await identity.happen(seen("phone:3001234567", name=ANA, profile={"city": "Cali"}, at=EARLY))
+    [known] = (await identity.told("customer-profiled"))[-1]["known"]
+    assert datetime.fromisoformat(known["as_of"]) == EARLY
+
+
+async def test_a_value_told_by_another_source_as_well_is_weighed(identity: Identity) -> None:
+    first = seen("phone:3001234567", name=ANA, profile={"city": "Cali"}, at=EARLY)
+    later = seen("phone:3001234567", name=ANA, profile={"city": "Cali"}).model_copy(update={"source": "desk"})
+    await identity.happen(first)
+    await identity.happen(later)
+    assert [known["source"] for known in (await identity.told("customer-profiled"))[-1]["known"]] == ["desk"]
+
+
 async def test_a_blocked_identifier_is_nobody(identity: Identity) -> None:
     await identity.happen(seen("email:noreply@example.com", name=ANA))
     assert await identity.rows(customer) == []

@@ -23,24 +23,35 @@ TOPICS = (
 )  # fmt: skip
 # Of the log's own topic only what decides whether he may be asked something; touchpoints are not read here.
 TYPES = frozenset({PersonSeen.type, PersonUnseen.type, CaseMoved.type, *(each.type for each in CONFIRMATIONS)})
+MOST_COMPARED = 100_000  # customers
 
 
 async def consume(
-    events: Sequence[Event], *, uow: IdentityUnitOfWork, clock: Clock, company: Company, secret: bytes
+    events: Sequence[Event],
+    *,
+    uow: IdentityUnitOfWork,
+    clock: Clock,
+    company: Company,
+    secret: bytes,
+    compared: set[UUID] | None = None,
 ) -> None:
     """One batch, one transaction: claimed, decided, told. What was before somebody's erasure is passed over.
 
-    `secret`: of identifiers and traces.
+    `secret`: of identifiers and traces. `compared`: what `see_people` gave in this process, where that is kept.
     """
     async with uow:
         await uow.lock_decisions()
         fresh, now = await uow.inbox.claim(events, consumer=CONSUMER), clock()
         await list_late(of_type(fresh, PersonSeen), uow=uow, company=company, secret=secret, now=now)
         told = [event.data for event in await without_erased(fresh, uow.session)]
-        await see_people(told, uow=uow, company=company, now=now)
+        seen = await see_people(told, uow=uow, company=company, now=now, compared=compared or ())
         confirmed = [data for data in told if isinstance(data, ErasureDone)]
         await note_confirmations(confirmed, uow=uow, company=company, now=now)
         await uow.commit()
+    if compared is not None:
+        if len(compared) > MOST_COMPARED:
+            compared.clear()
+        compared |= seen
 
 
 async def profiles_stale(due: Sequence[Timer], *, uow: IdentityUnitOfWork, clock: Clock, company: Company) -> None:

@@ -1,6 +1,7 @@
 """The worker's composition root: what consumes, and what wakes."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from common.bus.delivery import Consumer
 from common.events import Event
@@ -20,11 +21,12 @@ from identity.uow import IdentityUnitOfWork
 
 def create_consumer(runtime: Runtime) -> Consumer:
     _weigh_by_settings(runtime)
+    compared = set[UUID]()
 
     async def handle(events: Sequence[Event]) -> None:
         uow = IdentityUnitOfWork(runtime.database)
         secret = runtime.settings.key_for("identifiers")
-        await consume(events, uow=uow, clock=runtime.clock, company=runtime.company, secret=secret)
+        await consume(events, uow=uow, clock=runtime.clock, company=runtime.company, secret=secret, compared=compared)
 
     return Consumer(CONSUMER, TOPICS, handle, types=TYPES)
 

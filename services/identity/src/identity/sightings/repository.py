@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import Conflict, among, find_rows, insert_rows, update_rows
+from common.bulk import Conflict, among, find_rows, insert_rows, update_rows, without_row
 from identity.linking.domain import Carried
 from identity.sightings.domain import (
     LONGEST_IDENTIFIER,
@@ -26,6 +26,16 @@ _LATER = "CASE WHEN excluded.{1} > {0}.{1} THEN excluded.{1} ELSE {0}.{1} END"
 
 def _seen(table: str) -> dict[str, str]:
     return {"first_seen": _EARLIER.format(table, "first_seen"), "last_seen": _LATER.format(table, "last_seen")}
+
+
+# The customer's one value of its key, told by the same source no earlier: whichever rule chooses, it is chosen.
+_ALONE_OF_ITS_KEY = """
+    t.trace_id = k.trace_id AND t.key = k.key AND t.source = k.source AND t.digest = k.digest AND t.first_seen <= k.first_seen
+    AND NOT EXISTS (
+        SELECT 1 FROM trace told JOIN trace his ON his.customer_id = told.customer_id
+        JOIN profile_value other ON other.trace_id = his.trace_id AND other.key = k.key
+        WHERE told.trace_id = k.trace_id AND (other.trace_id <> t.trace_id OR other.source <> t.source OR other.digest <> t.digest)
+    )"""
 
 
 class Lessons(NamedTuple):
@@ -168,6 +178,19 @@ class Sightings:
         conflict = _seen("profile_value") | {"verified": "excluded.verified OR profile_value.verified"}
         await self._put(profile_value, rows, lambda key: key[0] in fresh, conflict)
         return rows
+
+    async def telling_otherwise(self, sightings: Iterable[Sighting]) -> set[UUID]:
+        """Those of the sightings' traces by which their customers may have other values than they had."""
+        told = [(each, key, value) for each in sightings for key, value in each.profile.items()]
+        keys: dict[str, list[Any]] = {
+            "trace_id": [each.trace_id for each, _, _ in told],
+            "key": [key for _, key, _ in told],
+            "source": [each.source for each, _, _ in told],
+            "digest": [digest_of(value) for _, _, value in told],
+            "first_seen": [each.occurred_at for each, _, _ in told],
+        }
+        places = await without_row(self._session, profile_value, keys, where=_ALONE_OF_ITS_KEY)
+        return {told[place][0].trace_id for place in places}
 
     async def name_anew(self, traces: Collection[UUID]) -> None:
         """The traces are found by the words of the names on record, and by no others."""

@@ -21,11 +21,21 @@ from identity.sightings.domain import Sighting, given_in, is_blocked, sighting_o
 from identity.uow import IdentityUnitOfWork
 
 
-async def see_people(told: Sequence[Any], *, uow: IdentityUnitOfWork, company: Company, now: datetime) -> None:
-    """Take in what channels saw of people, and decide whose traces those are. Does not commit; the caller holds the decisions."""
+async def see_people(
+    told: Sequence[Any],
+    *,
+    uow: IdentityUnitOfWork,
+    company: Company,
+    now: datetime,
+    compared: Collection[UUID] = frozenset(),
+) -> set[UUID]:
+    """Take in what channels saw of people, and decide whose traces those are. Does not commit; the caller holds the decisions.
+
+    Gives the customers of whom is told, once that is committed, all that this company's file says; `compared` are those given before.
+    """
     seen = [(sighting_of(data, company), data) for data in told if isinstance(data, PersonSeen)]
     gone = [data for data in told if isinstance(data, PersonUnseen)]
-    touched = await _see(seen, uow, company, now, told_at_once=not gone)
+    touched, newcomers = await _see(seen, uow, company, now, told_at_once=not gone, compared=compared)
     less = [event for sighting, event in seen if len(sighting.carried) < len(event.identifiers)]
     nobodys = [(each.trace_id, c) for each in less for c in given_in(each) if is_blocked(c, company)]
     await bite([blocked(c, trace_id=trace_id, at=now) for trace_id, c in nobodys], uow=uow)
@@ -33,6 +43,7 @@ async def see_people(told: Sequence[Any], *, uow: IdentityUnitOfWork, company: C
     for data in gone:
         touched |= await unsee(data, uow, company, now)
     await tell_profiles(touched, uow=uow, company=company, now=now)
+    return touched | newcomers
 
 
 async def _see(
@@ -42,14 +53,16 @@ async def _see(
     now: datetime,
     *,
     told_at_once: bool,
-) -> set[UUID]:
-    """Gives the customers who are to be told of. `told_at_once`: newcomers are not among them, since nothing follows."""
+    compared: Collection[UUID],
+) -> tuple[set[UUID], set[UUID]]:
+    """Gives the customers who are to be told of, and newcomers of whom was told: with `told_at_once`, when nothing follows."""
     sightings = await _not_counted(seen, uow)
     if not sightings:
-        return set()
+        return set(), set()
     likeness = await learn_likeness([sighting for sighting, _ in sightings], uow=uow, company=company)
     desk = Desk(uow, company, now, likeness=likeness)
     await desk.open([sighting for sighting, _ in sightings])
+    same = await _the_same_again(sightings, desk, compared, uow)
     lessons = await uow.sightings.add(
         [sighting for sighting, _ in sightings],
         at=now,
@@ -58,7 +71,7 @@ async def _see(
         unheard=desk.world.unheard,
     )
     if told_at_once:
-        more = {sighting.trace_id for sighting, event in sightings if event.facts or event.asked}
+        more = {sighting.trace_id for sighting, event in sightings if _is_answered(event)}
         desk.lessons = {trace_id: lesson for trace_id, lesson in lessons.items() if trace_id not in more}
     await uow.knowledge.add(fact for _, event in sightings for fact in facts_of(event, company))
     await uow.knowledge.put(
@@ -69,9 +82,29 @@ async def _see(
     await desk.close()
     came = {desk.owner(sighting.trace_id) for sighting, event in sightings if not event.backfill}
     back = await _back_from_the_archive({owner for owner in came if owner is not None} - desk.told, uow, now)
-    telling = {s.trace_id for s, event in sightings if s.profile or event.facts or event.asked} | desk.news
+    telling = {s.trace_id for s, event in sightings if (s.profile and s.trace_id not in same) or _is_answered(event)}
+    telling |= desk.news
     owners = {desk.owner(trace_id) for trace_id in telling}
-    return (desk.touched | back | {owner for owner in owners if owner is not None}) - desk.told
+    return (desk.touched | back | {owner for owner in owners if owner is not None}) - desk.told, desk.told
+
+
+def _is_answered(event: PersonSeen) -> bool:
+    return bool(event.facts or event.asked)
+
+
+async def _the_same_again(
+    sightings: Iterable[tuple[Sighting, PersonSeen]], desk: Desk, compared: Collection[UUID], uow: IdentityUnitOfWork
+) -> set[UUID]:
+    """Known traces of which the same was told as before, as it is of most: how their customers are known is what it was.
+
+    Asked before it is written. A customer who was not compared yet may have been told of under another file of the company's.
+    """
+    again = [
+        sighting for sighting, _ in sightings if sighting.profile and desk.settled.get(sighting.trace_id) in compared
+    ]
+    if not again:
+        return set()
+    return {each.trace_id for each in again} - await uow.sightings.telling_otherwise(again)
 
 
 async def _not_counted(

@@ -7,11 +7,14 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 import numpy as np
+import orjson
 import pytest
 import sqlalchemy as sa
 
 from common.contracts.identity import ContactChanged, CustomerErased
 from common.contracts.interactions import CaseMoved
+from common.contracts.scoring import TierChanged, TreatmentChanged, ValueChanged
+from common.events import EventData
 from common.worker import TimerLoop
 from scoring.appraisals.domain import Appraisal, Cause, appraise, windows_of
 from scoring.appraisals.use_cases import LOOK, look_again, reappraise, subjects_of, yardstick
@@ -258,6 +261,33 @@ def test_ids_that_share_a_key_are_told_apart() -> None:
     known = Ids(ids)
     assert sorted(known.find(ids).tolist()) == [0, 1, 2]
     assert Ids(ids[:1]).find(ids).tolist() == [0, -1, -1]
+
+
+async def test_what_is_told_of_many_reads_as_what_is_told_of_one(scoring: Scoring) -> None:
+    await _fill(scoring, 6)
+    events: tuple[type[ValueChanged | TierChanged | TreatmentChanged], ...] = (
+        ValueChanged,
+        TierChanged,
+        TreatmentChanged,
+    )
+    before = {event: len(await _told(scoring, event)) for event in events}
+    uow = scoring.uow(reading=False)
+    await replace_policy(THRESHOLDS, {"mvc_share": 0.4}, read=0, author="x", uow=uow, clock=scoring.clock)
+    await scoring.wait()
+    for event in events:
+        news = (await _told(scoring, event))[before[event] :]
+        assert news
+        for data in news:
+            assert orjson.loads(event.model_validate(data).as_json()) == data
+    state = (await _told(scoring, ValueChanged))[-1]
+    standing = await scoring.standing(UUID(state["customer_id"]))
+    assert (state["revision"], state["value"]["as_of"]) == (standing.revision, state["as_of"])
+    parts = {name: state[name] for name in standing.parts}
+    assert standing.parts == parts | {"value": {name: each for name, each in state["value"].items() if name != "as_of"}}
+
+
+async def _told(scoring: Scoring, event: type[EventData]) -> list[dict[str, Any]]:
+    return await scoring.told(event.type.partition(".")[2])
 
 
 # --- everybody remembered -----------------------------------------------------------------------------------------------

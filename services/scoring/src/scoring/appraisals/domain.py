@@ -115,6 +115,21 @@ class Ruling:
     rules_version: str
     policy_version: int
 
+    @cached_property
+    def value(self) -> dict[str, Any]:
+        """What of the value it decides; put together once for all of whom it is said."""
+        return {
+            "tier": str(self.classified.tier),
+            "abc": None if self.abc is None else str(self.abc),
+            "lifecycle": str(self.lifecycle),
+            "reasons": list(self.classified.reasons),
+            "rules_version": self.rules_version,
+        }
+
+    @cached_property
+    def treatment(self) -> dict[str, Any]:
+        return treatment_part(self.decision)
+
 
 def rules_version(rules: RuleSet, cuts: CutPoints | None) -> str:
     """Which thresholds and which cut points gave a class."""
@@ -405,20 +420,6 @@ def treatment_part(decision: Decision) -> dict[str, Any]:
         "modules": list(treatment.modules),
         "reasons": decision.reasons,
     }
-
-
-def ruled_anew(parts: Mapping[str, Any], ruling: Ruling) -> dict[str, Any]:
-    """What is told of a customer, as other rules have it; his figures, his holdings and what is alarming stay."""
-    value = {
-        "tier": str(ruling.classified.tier),
-        "abc": None if ruling.abc is None else str(ruling.abc),
-        "lifecycle": str(ruling.lifecycle),
-        "reasons": list(ruling.classified.reasons),
-        "rules_version": ruling.rules_version,
-    }
-    suppressed = ruling.decision.treatment.suppress_paid_outbound
-    told = {"treatment": treatment_part(ruling.decision), "suppress_paid_outbound": suppressed}
-    return {**parts, **told, "value": {**parts["value"], **value}}
 
 
 def holdings_part(appraisal: Appraisal, books: Books) -> dict[str, Any]:

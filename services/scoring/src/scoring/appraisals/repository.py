@@ -2,13 +2,18 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.bulk import among, insert_rows
+from common.ids import new_id
+from common.statements import fetch
+from scoring.appraisals.domain import Ruling
 from scoring.appraisals.models import standing, standing_change
 from scoring.signals.models import signal as signal_table
 
@@ -19,6 +24,63 @@ _UNREAD: dict[str, Any] = {
 _KEPT = [column.name for column in standing.columns if column.name not in ("customer_id", *_UNREAD)]
 WRITTEN_SINCE = "(age(standing.xmin) <= age('{}'::xid))"
 _READ = [column for column in standing.columns if column.name not in _UNREAD]
+
+
+# What rulings say comes once for each, and the documents are put together where they lie; rows are found key by key (`common.bulk`).
+_RULE = """
+WITH kind AS MATERIALIZED (
+    SELECT nr, tier, abc, lifecycle, service_level, suppressed, version, reasons::jsonb, treatment::jsonb, value::jsonb
+    FROM unnest($6::int[], $7::text[], $8::text[], $9::text[], $10::text[], $11::boolean[], $12::text[], $13::text[], $14::text[],
+        $15::text[]) AS k(nr, tier, abc, lifecycle, service_level, suppressed, version, reasons, treatment, value)
+), ruled AS (
+    UPDATE standing AS s SET
+        revision = greatest(s.revision + 1, $5), appraised_at = $4, tier = f.tier, abc = f.abc, lifecycle = f.lifecycle,
+        service_level = f.service_level, suppress_paid_outbound = f.suppressed, rules_version = f.version,
+        parts = s.parts || jsonb_build_object(
+            'value', (s.parts -> 'value') || f.value, 'treatment', f.treatment, 'suppress_paid_outbound', f.suppressed)
+    FROM (
+        SELECT k.*, a.change, o.place, o.tier AS old_tier, o.treatment <> k.treatment AS is_treated_otherwise,
+            (o.tier, o.abc, o.lifecycle, o.service_level)
+                IS DISTINCT FROM (k.tier, k.abc, k.lifecycle, k.service_level) AS is_classed_otherwise
+        FROM unnest($1::uuid[], $2::int[], $3::uuid[]) AS a(customer_id, nr, change) JOIN kind k USING (nr) CROSS JOIN LATERAL (
+            SELECT ctid AS place, tier, abc, lifecycle, service_level, parts -> 'treatment' AS treatment FROM standing
+            WHERE customer_id = a.customer_id AND NOT {since} AND parts -> 'value' <> '{{}}' OFFSET 0) o
+    ) f
+    WHERE s.ctid = f.place
+    RETURNING s.*, f.nr, f.change, f.reasons, f.old_tier, f.is_treated_otherwise, f.is_classed_otherwise
+), changed AS (
+    INSERT INTO standing_change (id, customer_id, at, tier, abc, lifecycle, service_level, reasons, profitability, contribution, rules_version)
+    SELECT change, customer_id, $4, tier, abc, lifecycle, service_level, reasons, profitability, contribution, rules_version
+    FROM ruled WHERE is_classed_otherwise
+)
+SELECT customer_id, nr, revision, old_tier, is_treated_otherwise, (parts -> 'value')::text, (parts - 'value')::text FROM ruled
+"""
+
+
+class Ruled(NamedTuple):
+    """What is said of a customer by other rules, and what was said of him before; his parts are JSON."""
+
+    customer_id: UUID
+    ruling: Ruling
+    revision: int
+    old_tier: str
+    is_treated_otherwise: bool
+    value: str
+    other_parts: str
+
+
+def _as_ruled(ruling: Ruling) -> tuple[Any, ...]:
+    value = ruling.value
+    treatment, documents = ruling.decision.treatment, (value["reasons"], ruling.treatment, value)
+    return (
+        value["tier"],
+        value["abc"],
+        value["lifecycle"],
+        treatment.service_level,
+        treatment.suppress_paid_outbound,
+        ruling.rules_version,
+        *(orjson.dumps(each).decode() for each in documents),
+    )
 
 
 @dataclass(frozen=True)
@@ -40,11 +102,31 @@ class StandingRepository:
         query = sa.select(*_READ).where(among(standing.c.customer_id, customers))
         return {row.customer_id: row for row in await self._session.execute(query)}
 
-    async def untouched(self, customers: Iterable[UUID], *, since: int) -> list[Any]:
-        """Those that were written before a moment of PostgreSQL's transactions (`census.moment`), and not again."""
-        written_since = sa.literal_column(WRITTEN_SINCE.format(int(since) % 2**32), sa.Boolean())
-        query = sa.select(*_READ).where(among(standing.c.customer_id, customers), ~written_since)
-        return list((await self._session.execute(query)).all())
+    async def rule(self, rulings: Mapping[UUID, Ruling], *, since: int, now: datetime) -> list[Ruled]:
+        """Say of customers what other rules have made of the same figures, with the series of changes; of PostgreSQL's only.
+
+        Left out is whoever was written since a moment of its transactions (`census.moment`), and of whom nothing is told.
+        The caller holds the locks.
+        """
+        if not rulings:
+            return []
+        kinds = list({id(each): each for each in rulings.values()}.values())
+        numbers = {id(each): number for number, each in enumerate(kinds)}
+        told = zip(*map(_as_ruled, kinds), strict=True)
+        rows = await fetch(
+            self._session,
+            _RULE.format(since=WRITTEN_SINCE.format(since % 2**32)),
+            (
+                list(rulings),
+                [numbers[id(each)] for each in rulings.values()],
+                [new_id() for _ in rulings],
+                now,
+                int(now.timestamp() * 1_000_000),
+                list(range(len(kinds))),
+                *map(list, told),
+            ),
+        )
+        return [Ruled(row[0], kinds[row[1]], *row[2:]) for row in rows]
 
     async def add(self, rows: Sequence[dict[str, Any]]) -> None:
         """The first standings of customers; the caller holds their locks, and has found none."""

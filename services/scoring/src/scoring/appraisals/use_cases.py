@@ -1,6 +1,7 @@
 """Looking at customers again: the figures, the rules, what changed, and what the others are told of it."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -12,6 +13,7 @@ from uuid_utils.compat import uuid7
 
 from common.clock import Clock
 from common.contracts.scoring import SignalMoved, TierChanged, TreatmentChanged, ValueChanged
+from common.events import Told
 from common.moments import written
 from common.timers import Timer
 from scoring.appraisals.domain import (
@@ -25,9 +27,9 @@ from scoring.appraisals.domain import (
     measure,
     newly_raised,
     next_revision,
-    ruled_anew,
     value_part,
 )
+from scoring.appraisals.repository import Ruled
 from scoring.signals.domain import Raised, holding
 from scoring.uow import ScoringUnitOfWork
 from scoring.values.domain import Day
@@ -71,12 +73,12 @@ class Reappraisal:
         return before is None or _is_of_another_class(before, now)
 
 
-def _is_of_another_class(before: Any, now: Appraisal | Ruling) -> bool:
+def _is_of_another_class(before: Any, now: Appraisal) -> bool:
     said = _class_columns(now)
     return any(getattr(before, name) != value for name, value in said.items())
 
 
-def _class_columns(said: Appraisal | Ruling) -> dict[str, Any]:
+def _class_columns(said: Appraisal) -> dict[str, Any]:
     return {
         "tier": str(said.classified.tier),
         "abc": None if said.abc is None else str(said.abc),
@@ -175,13 +177,7 @@ def _look_again(subject: Subject, days: Sequence[Day], *, known: Known, cause: C
 async def _save(again: Sequence[Reappraisal], *, uow: ScoringUnitOfWork, now: datetime) -> None:
     await uow.standings.add([_standing_row(each, now) for each in again if each.known.standing is None])
     await uow.standings.save([_standing_row(each, now) for each in again if each.known.standing is not None])
-    await uow.standings.add_changes(
-        [
-            _change_row(_id(each), each.appraisal, each.appraisal.value, now)
-            for each in again
-            if each.is_classed_otherwise
-        ]
-    )
+    await uow.standings.add_changes([_change_row(each, now) for each in again if each.is_classed_otherwise])
     await uow.signals.add([(_id(each), raised) for each in again for raised in each.raised], at=now)
     gone = {row: _cleared_evidence(each) for each in again for row in each.cleared}
     await uow.signals.clear(gone, at=now)
@@ -231,25 +227,30 @@ def _class_events(each: Reappraisal, now: datetime) -> Iterable[TierChanged | Tr
 
 
 def _news(
-    before: Any, said: Appraisal | Ruling, parts: Mapping[str, Any], now: datetime
+    before: Any, said: Appraisal, parts: Mapping[str, Any], now: datetime
 ) -> Iterable[TierChanged | TreatmentChanged]:
+    who = {"customer_id": before.customer_id, "at": now}
     if before.tier != str(said.classified.tier):
-        yield TierChanged(
-            customer_id=before.customer_id,
-            old=before.tier,
-            new=str(said.classified.tier),
-            reasons=list(said.classified.reasons),
-            rules_version=said.rules_version,
-            at=now,
-        )
+        yield TierChanged.model_validate(who | _tier_changed(before.tier, said))
     if before.parts["treatment"] != parts["treatment"]:
-        yield TreatmentChanged(
-            customer_id=before.customer_id,
-            service_level=said.decision.treatment.service_level,
-            policy_version=str(said.policy_version),
-            reasons=said.decision.reasons,
-            at=now,
-        )
+        yield TreatmentChanged.model_validate(who | _treatment_changed(said))
+
+
+def _tier_changed(old: str, said: Appraisal | Ruling) -> dict[str, Any]:
+    return {
+        "old": old,
+        "new": str(said.classified.tier),
+        "reasons": list(said.classified.reasons),
+        "rules_version": said.rules_version,
+    }
+
+
+def _treatment_changed(said: Appraisal | Ruling) -> dict[str, Any]:
+    return {
+        "service_level": said.decision.treatment.service_level,
+        "policy_version": str(said.policy_version),
+        "reasons": said.decision.reasons,
+    }
 
 
 def _moved(each: Reappraisal, signal: Raised, move: str, evidence: Mapping[str, Any], now: datetime) -> SignalMoved:
@@ -296,17 +297,17 @@ def _standing_row(each: Reappraisal, now: datetime) -> dict[str, Any]:
     }
 
 
-def _change_row(customer_id: UUID, said: Appraisal | Ruling, figures: Any, now: datetime) -> dict[str, Any]:
-    """`figures`: a value to date, or a standing, whose columns have the same names."""
+def _change_row(each: Reappraisal, now: datetime) -> dict[str, Any]:
+    appraisal = each.appraisal
     return {
         "id": uuid7(),
-        "customer_id": customer_id,
+        "customer_id": _id(each),
         "at": now,
-        **_class_columns(said),
-        "reasons": list(said.classified.reasons),
-        "profitability": figures.profitability,
-        "contribution": figures.contribution,
-        "rules_version": said.rules_version,
+        **_class_columns(appraisal),
+        "reasons": list(appraisal.classified.reasons),
+        "profitability": appraisal.value.profitability,
+        "contribution": appraisal.value.contribution,
+        "rules_version": appraisal.rules_version,
     }
 
 
@@ -316,30 +317,46 @@ async def rule_anew(rulings: Mapping[UUID, Ruling], *, since: int, uow: ScoringU
     `since`: the moment (`census.moment`) at which they were judged. Of whoever was looked at after it this says nothing:
     neither is right of him for certain. Within the caller's transaction, who holds their locks.
     """
-    rows, changes = [], []
-    untouched = await uow.standings.untouched(rulings, since=since) if rulings else []
-    found = [row for row in untouched if row.parts["value"]]  # of the others nothing is told
-    for before in found:
-        ruling = rulings[before.customer_id]
-        parts, revision = ruled_anew(before.parts, ruling), next_revision(before.revision, now)
-        rows.append(
-            {
-                **before._mapping,  # noqa: SLF001 - SQLAlchemy's documented access
-                **_class_columns(ruling),
-                "revision": revision,
-                "appraised_at": now,
-                "suppress_paid_outbound": parts["suppress_paid_outbound"],
-                "rules_version": ruling.rules_version,
-                "parts": parts,
-            }
-        )
-        if _is_of_another_class(before, ruling):
-            changes.append(_change_row(before.customer_id, ruling, before, now))
-        uow.outbox.add(_state_event(before.customer_id, revision, now, parts), at=now)
-        uow.outbox.add_all(_news(before, ruling, parts, now), at=now)
-    await uow.standings.save(rows)
-    await uow.standings.add_changes(changes)
-    return {before.customer_id for before in found}
+    wanted, told, done = list(rulings.items()), _Retelling(now), set[UUID]()
+    saying: asyncio.Task[list[Ruled]] | None = None
+    try:
+        for start in range(0, len(wanted) + AT_ONCE, AT_ONCE):
+            rows = [] if saying is None else await saying
+            some = dict(wanted[start : start + AT_ONCE])
+            saying = asyncio.create_task(uow.standings.rule(some, since=since, now=now))
+            await asyncio.sleep(0)  # it is sent: while the database writes them, those before them are put into words
+            for ruled in rows:
+                uow.outbox.add_all(told.of(ruled), at=now)
+                done.add(ruled.customer_id)
+    finally:
+        if saying is not None:
+            await saying
+    return done
+
+
+class _Retelling:
+    """What is told of thousands at one moment: most words are the same for all who have the same ruling."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+        self._said: dict[tuple[int, str], str] = {}
+
+    def of(self, ruled: Ruled) -> Iterator[Told]:
+        customer, as_of = str(ruled.customer_id), f'"as_of":"{written(self._now)}"'
+        value = f'"value":{{{as_of},{ruled.value[1:]}'
+        state = f'{{"customer_id":"{customer}","revision":{ruled.revision},{as_of},{value},{ruled.other_parts[1:]}'
+        yield Told(ValueChanged, customer, state)
+        if ruled.old_tier != ruled.ruling.value["tier"]:
+            yield self._news(TierChanged, customer, ruled.ruling, ruled.old_tier)
+        if ruled.is_treated_otherwise:
+            yield self._news(TreatmentChanged, customer, ruled.ruling, "")
+
+    def _news(self, event: type[TierChanged | TreatmentChanged], customer: str, ruling: Ruling, old: str) -> Told:
+        key = (id(ruling), old)
+        if (words := self._said.get(key)) is None:
+            said = _tier_changed(old, ruling) if event is TierChanged else _treatment_changed(ruling)
+            words = self._said[key] = Told.of(event, "", said | {"at": self._now}).words
+        return Told(event, customer, f'{{"customer_id":"{customer}",{words[1:]}')
 
 
 async def look_again(due: Sequence[Timer], *, uow: ScoringUnitOfWork, clock: Clock) -> None:

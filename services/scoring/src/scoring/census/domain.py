@@ -477,12 +477,14 @@ def _decide(facts: Mapping[str, Any], rules: RuleSet, books: Books, customers: i
     asked = sorted(rules.policy.asked)
     code, combined = np.zeros(customers, np.int64), 1
     for name in asked:
-        values, place = np.unique(facts[name], return_inverse=True)
+        values, place = _distinct(facts[name])
         code, combined = code * len(values) + place, combined * len(values)
         if combined > customers:
-            values, code = np.unique(code, return_inverse=True)
+            values, code = _distinct(code)
             combined = len(values)
-    _, first, place = np.unique(code, return_index=True, return_inverse=True)
+    values, place = _distinct(code)
+    first = np.zeros(len(values), np.intp)
+    first[place] = np.arange(customers)  # any one of those who have it
     names = [rule.name for rule in rules.policy.rules]
     decided = []
     for at in first:
@@ -560,8 +562,25 @@ def _tenure(figures: Figures, subjects: Subjects) -> Column:
 
 def _by_value(column: Column, told: Callable[[int], int]) -> Column:
     """The rule for one, asked once for each number that occurs."""
-    values, place = np.unique(column, return_inverse=True)
+    values, place = _distinct(column)
     return np.array([told(int(each)) for each in values], np.int16)[place] if len(values) else np.zeros(0, np.int16)
+
+
+def _distinct(column: Column) -> tuple[Column, Column]:
+    """The different values in their order, and which of them each is. Without sorting where they lie close to each other."""
+    if not len(column):
+        return column, np.zeros(0, np.intp)
+    numbers = column.astype(np.int64)
+    lowest = int(numbers.min())
+    if column.dtype.kind not in "bi" or int(numbers.max()) - lowest > len(column):
+        return np.unique(column, return_inverse=True)
+    numbers -= lowest
+    occurs = np.zeros(int(numbers.max()) + 1, bool)
+    occurs[numbers] = True
+    values = np.flatnonzero(occurs)
+    places = np.zeros(len(occurs), np.intp)
+    places[values] = np.arange(len(values))
+    return (values + lowest).astype(column.dtype), places[numbers]
 
 
 def _first(conditions: Sequence[Any], customers: int) -> Column:

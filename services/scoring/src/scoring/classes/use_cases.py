@@ -122,7 +122,7 @@ async def rank_all_anew(*, everybody: bool, uow: ScoringUnitOfWork, now: datetim
 
 @dataclass(frozen=True)
 class Verdicts:
-    """What is to be said of those who were found by a survey, as long as the rules and lines of it are in force."""
+    """What is to be said of those who were found, as long as the rules and lines by which they were are in force."""
 
     moment: int
     by: tuple[date, str, int]

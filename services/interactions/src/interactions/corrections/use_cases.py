@@ -23,13 +23,13 @@ from interactions.touchpoints.use_cases import (
     Outcome,
     Recorded,
     Refused,
-    _unerased,
     append,
     checked,
     lock_keys,
     party_of,
     receipt_of,
     traces_of,
+    unerased,
 )
 from interactions.uow import PARTIES, TRACES, InteractionsUnitOfWork
 
@@ -61,8 +61,8 @@ async def correct(touchpoint_id: UUID, draft: Draft, *, by: str, reason: str, de
         if (row["source"], row["external_id"]) != accepted.key:
             raise domain.AnotherExternalId(pointer="/external_id")
         outcomes: dict[int, Outcome | Unreadable] = {}
-        unerased = await _unerased({0: accepted}, {0: accepted}, outcomes, desk=desk, uow=uow)
-        fresh, named = await checked(unerased, traces, outcomes, uow=uow)
+        kept = await unerased({0: accepted}, {0: accepted}, outcomes, desk=desk, uow=uow)
+        fresh, named = await checked(kept, traces, outcomes, uow=uow)
         if isinstance(refused := outcomes.get(0), Unreadable | Refused):
             raise refused.refusal
         now = desk.clock()

@@ -135,7 +135,7 @@ async def _record(taken: Sequence[Taken], *, desk: Desk, park: bool) -> list[Out
     async with InteractionsUnitOfWork(desk.database) as uow:
         await uow.lock(lock_keys(accepted.values()), space=TRACES)  # before the first write, or order per key is lost
         unknown = await _unknown(accepted, outcomes, uow=uow)
-        fresh = await _unerased(unknown, accepted, outcomes, desk=desk, uow=uow)
+        fresh = await unerased(unknown, accepted, outcomes, desk=desk, uow=uow)
         traces = await traces_of(list(fresh.values()), uow=uow)
         await uow.lock({trace.party_id for trace in traces.values()}, space=PARTIES)
         fresh, named = await checked(fresh, traces, outcomes, uow=uow)
@@ -178,7 +178,7 @@ async def _unknown(
     return fresh
 
 
-async def _unerased(
+async def unerased(
     fresh: dict[int, Touchpoint],
     accepted: Mapping[int, Touchpoint],
     outcomes: dict[int, Outcome | Unreadable],

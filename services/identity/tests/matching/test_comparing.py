@@ -234,6 +234,17 @@ def test_many_words_are_compared_as_few_are(monkeypatch):
     assert (few.levels == many.levels).all()
 
 
+def test_words_that_are_graded_all_at_once_are_graded_as_one_by_one(monkeypatch):
+    columns = crowd(30)
+    left, right = np.triu_indices(columns.count, k=1)
+    assert len(columns.words("word")) <= comparing.FEW_WORDS
+    assert columns.table["otherwise"].any()
+    at_once = Comparer(columns)
+    found = [at_once.compare(left[some], right[some]).levels for some in (slice(100), slice(100, None))]
+    monkeypatch.setattr(comparing, "FEW_WORDS", 0)
+    assert (np.concatenate(found) == Comparer(columns).compare(left, right).levels).all()
+
+
 def test_how_rare_a_name_is_does_not_hang_on_who_stands_first_in_the_file():
     one, other = person("Ana Maria Lopez Ruiz"), person("Maria Ana Ruiz Lopez")
     many = [person("Maria Ana Ruiz Lopez")] * 5 + [person("Otilia Bahamon")] * 5

@@ -1,5 +1,7 @@
 """A newcomer is compared with all who are known: alike enough he is theirs; in doubt a person decides; relatives stay two."""
 
+from uuid import UUID
+
 import numpy as np
 import pytest
 import sqlalchemy as sa
@@ -7,9 +9,9 @@ import sqlalchemy as sa
 from identity.linking.models import cannot_link, decision
 from identity.matching.columns import Columns
 from identity.matching.comparing import Comparer, Frequencies
-from identity.matching.domain import SHIPPED_COMMON, learnt_document, learnt_from_file, score, shipped_weights
+from identity.matching.domain import LINKED, SHIPPED_COMMON, learnt_document, learnt_from_file, score, shipped_weights
 from identity.matching.models import match_key, match_record
-from identity.matching.use_cases import compare_people
+from identity.matching.use_cases import MOST_COMPARED, Told, compare_people, compare_with_all
 from identity.reviews.models import review
 
 from ..conftest import Identity, seen, unseen  # noqa: TID252
@@ -154,9 +156,24 @@ async def test_a_crowd_under_one_key_is_passed_over(identity: Identity) -> None:
     await identity.happen(*strangers)
     keys = sorted({row.key for row in await identity.rows(match_key)})
     async with identity.uow() as uow:
-        found, _ = await uow.matching.near(keys)
+        found = await uow.matching.near(keys)
     assert found
     assert max(len(traces) for traces in found.values()) <= 50
+
+
+async def test_among_many_namesakes_whoever_shares_what_few_share_is_compared(identity: Identity) -> None:
+    """They share more keys with her, and she is found by a document and a date of birth, under the name of her husband."""
+    namesakes = [person("Ana Lopez Ruiz", city="Cali", birth_date=f"{1940 + n}-05-17") for n in range(40)]
+    ana = {"ids": ("document:co-cc:52123456",), "birth_date": "1984-03-02"}
+    people = {UUID(int=n): each for n, each in enumerate([*namesakes, person("Ana Maria Perez", **ana)], start=1)}
+    newcomer = Told(UUID(int=100), UUID(int=101), person("Ana Lopez Ruiz", city="Cali", **ana))
+    async with identity.uow() as uow:
+        await uow.matching.keep(people)
+        found = await compare_with_all([newcomer], {}, uow=uow)
+    [pairs] = found.pairs.values()
+    assert len(pairs) == MOST_COMPARED
+    assert [pair.theirs for pair in pairs if pair.probability >= LINKED] == [UUID(int=41)]
+    assert found.people.keys() == {pair.theirs for pair in pairs}, "nobody else is read"
 
 
 def test_one_pair_has_the_same_verdict_online_and_in_bulk():

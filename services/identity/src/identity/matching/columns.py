@@ -70,17 +70,9 @@ class Codebook:
 
         What stands beyond the second tells little.
         """
-        joined = self.code("word", "".join(given)), self.code("word", "".join(surnames))
-        return (*self._four(given, surnames), *(self._four(*otherwise) if otherwise else _NO_NAME), *joined)
-
-    def _four(self, given: Sequence[str], surnames: Sequence[str]) -> Row:
-        codes = self._codes["word"]
-        first, second, *_ = [*(codes[word] for word in given[:2]), 0, 0]
-        third, fourth, *_ = [*(codes[word] for word in surnames[:2]), 0, 0]
-        return first, second, third, fourth
-
-    def address(self, building: str, unit: str) -> Row:
-        return self.code("building", building), self.code("unit", unit)
+        word = self._codes["word"]
+        other = (*_two(word, otherwise[0]), *_two(word, otherwise[1])) if otherwise else _NO_NAME
+        return *_two(word, given), *_two(word, surnames), *other, word["".join(given)], word["".join(surnames)]
 
     def identifiers(self, comparable: Iterable[tuple[str, str]]) -> Sequence[int]:
         """Of each group the first values: of a third one nothing is kept."""
@@ -94,11 +86,20 @@ class Codebook:
 
     def row(self, person: Person) -> Row:
         """All columns of one record, in their order."""
+        codes = self._codes
         return (
             *self.names(person.given, person.surnames, person.otherwise), person.birth,
-            *self.address(person.building, person.unit), self.code("organisation", person.organisation),
-            *(self.code(name, getattr(person, name)) for name in PLACES), *self.identifiers(person.identifiers),
+            codes["building"][person.building], codes["unit"][person.unit], codes["organisation"][person.organisation],
+            codes["postcode"][person.postcode], codes["city"][person.city], codes["region"][person.region],
+            *self.identifiers(person.identifiers),
         )  # fmt: skip
+
+
+def _two(codes: Mapping[str, int], words: Sequence[str]) -> tuple[int, int]:
+    """The numbers of the first two of some words."""
+    if len(words) > 1:
+        return codes[words[0]], codes[words[1]]
+    return (codes[words[0]], 0) if words else (0, 0)
 
 
 @dataclass

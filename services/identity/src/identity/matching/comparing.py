@@ -21,10 +21,11 @@ Rows = npt.NDArray[np.int64]
 Grades = npt.NDArray[np.int8]
 Keys = npt.NDArray[np.uint64]
 Nibbles = npt.NDArray[np.uint32]
-MISSING, DIFFERENT, INITIAL, SHORT, NEAR, SAME = -1, 0, 1, 2, 3, 4  # grades of two words
+UNASKED, MISSING, DIFFERENT, INITIAL, SHORT, NEAR, SAME = -2, -1, 0, 1, 2, 3, 4  # grades of two words
 NAME_FIELDS, PLACES = ("given_names", "surnames"), ("postcode", "city")
 PLACES_COMPARED = (*PLACES, "region")
 MANY = 10_000  # pairs of words of which it pays to look at their characters first
+FEW_WORDS = 300  # of which it pays to keep a table of the grades of every two
 ROUNDED = 1e-6  # bits: more than sums in another order differ by
 FEW = 20  # people who have a value that is told to others
 READINGS = ("names", "otherwise")
@@ -60,6 +61,7 @@ class Comparer:
         self._sounds, self._initials = columns.numbered("word", phonetics), columns.numbered("word", initials_of)
         self._names, self._otherwise = (_Reading.of(columns.table[name], self._initials) for name in READINGS)
         self._told = {name for name, codes in columns.table.items() if codes.any()}
+        self._grades = _no_grades(len(self._words)) if len(self._words) <= FEW_WORDS else None
 
     def compare(self, left: Rows, right: Rows) -> Compared:
         compared = Compared.nothing_of(len(left))
@@ -123,6 +125,8 @@ class Comparer:
         levels, rarity = told.levels, told.rarity
         a, b = self.columns.table["names"][left], self.columns.table["names"][right]
         joined = self.columns.table["joined"]
+        if self._grades is not None:
+            self._ask_grades(self._grades, left, right)
         given, surnames = self._name_levels(a, b, joined[left], joined[right])
         self._try_other_readings(left, right, given, surnames)
         for place, (field, found) in enumerate((("given_names", given), ("surnames", surnames))):
@@ -200,9 +204,25 @@ class Comparer:
 
     def grade(self, a: Codes, b: Codes) -> Grades:
         """How alike two words are, for many pairs: each pair of words is looked at once."""
+        if self._grades is not None:
+            asked: Grades = self._grades[a, b]
+            return asked
         if not len(a):
             return np.zeros(0, dtype=np.int8)
         return _graded(a, b, self._grade_words)
+
+    def _ask_grades(self, grades: Grades, left: Rows, right: Rows) -> None:
+        """Have every grade at hand that the names of these pairs may be compared by.
+
+        A few pairs are compared in as many steps as a million, and what each asks for itself costs more than all at once.
+        """
+        table, asked = self.columns.table, np.zeros(grades.shape, dtype=bool)
+        names = np.hstack([table[name] for name in READINGS])
+        names = names[:, names.any(axis=0)]
+        asked[names[left][:, :, None], names[right][:, None, :]] = True
+        asked[table["joined"][left], table["joined"][right]] = True
+        a, b = np.nonzero(np.triu(asked | asked.T) & (grades == UNASKED))
+        grades[a, b] = grades[b, a] = self._grade_words(a, b)
 
     def _grade_words(self, a: Rows, b: Rows) -> Grades:
         slips = self._slips("word", a, b)
@@ -519,6 +539,14 @@ def _graded(a: Codes, b: Codes, grade_pairs: Callable[[Rows, Rows], Grades]) -> 
         low, high = np.minimum(a[unequal], b[unequal]), np.maximum(a[unequal], b[unequal])
         pairs, place = _each_once(low.astype(np.int64) << 32 | high)
         grades[unequal] = grade_pairs(pairs >> 32, pairs & 0xFFFFFFFF)[place]
+    return grades
+
+
+def _no_grades(size: int) -> Grades:
+    """The grades of every two of so many words, of which only those are known that need no look at them."""
+    grades = np.full((size, size), UNASKED, dtype=np.int8)
+    np.fill_diagonal(grades, SAME)
+    grades[0] = grades[:, 0] = MISSING
     return grades
 
 

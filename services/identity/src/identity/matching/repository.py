@@ -8,7 +8,8 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import among, insert_rows
+from common.bulk import among, find_rows, insert_rows
+from common.statements import fetch
 from identity.linking.models import trace
 from identity.matching.blocking import keys_of
 from identity.matching.models import match_key, match_record
@@ -18,18 +19,15 @@ from identity.sightings.models import sighting
 UNASKED = "unasked"  # of a record: it was made anew, and nobody was looked for by what it tells now
 CROWD = 50  # records under one key beyond which it tells nobody from anybody
 
-# Key by key and record by record through the indexes: a join would be planned for the size that the tables once had.
+# Key by key through the index: a join would be planned for the size that the table once had.
 # Of a common key one row more than the limit is read, and it is passed over.
 _NEAR_POSTGRESQL = f"""
-SELECT h.key, h.trace_id, r.told::text AS told FROM (
-  SELECT k.key, m.trace_id, count(*) OVER (PARTITION BY k.key) AS crowd
-  FROM unnest($1::bigint[]) AS k(key)
-  CROSS JOIN LATERAL (SELECT trace_id FROM match_key m WHERE m.key = k.key LIMIT {CROWD + 1}) m
-) h CROSS JOIN LATERAL (SELECT told FROM match_record r WHERE r.trace_id = h.trace_id OFFSET 0) r
-WHERE h.crowd <= {CROWD}"""  # noqa: S608 - numbers of ours
+SELECT key, traces FROM (
+  SELECT k.key, ARRAY(SELECT m.trace_id FROM match_key m WHERE m.key = k.key LIMIT {CROWD + 1}) AS traces
+  FROM unnest($1::bigint[]) AS k(key) OFFSET 0
+) found WHERE cardinality(traces) BETWEEN 1 AND {CROWD}"""  # noqa: S608 - numbers of ours
 _NEAR_SQLITE = f"""
-SELECT m.key, m.trace_id, r.told FROM json_each(?) k
-CROSS JOIN match_key m ON m.key = k.value CROSS JOIN match_record r ON r.trace_id = m.trace_id
+SELECT m.key, m.trace_id FROM json_each(?) k CROSS JOIN match_key m ON m.key = k.value
 WHERE NOT EXISTS (SELECT 1 FROM match_key x WHERE x.key = k.value LIMIT 1 OFFSET {CROWD})"""  # noqa: S608
 
 
@@ -39,10 +37,8 @@ class Matching:
 
     async def records(self, traces: Collection[UUID]) -> tuple[dict[UUID, Person], set[UUID]]:
         """What is compared of the traces, without those of which nothing is known; and which of them nobody was looked for by."""
-        if not traces:
-            return {}, set()
-        query = sa.select(match_record).where(among(match_record.c.trace_id, traces))
-        told = {row.trace_id: row.told for row in (await self._session.execute(query)).all()}
+        rows = await find_rows(self._session, match_record, ("trace_id", "told"), {"trace_id": list(traces)})
+        told = {row.trace_id: row.told for row in rows}
         unasked = {trace_id for trace_id, each in told.items() if UNASKED in each}
         return {trace_id: person_from(each) for trace_id, each in told.items()}, unasked
 
@@ -90,21 +86,13 @@ class Matching:
         for table in (match_key, match_record):
             await self._session.execute(sa.delete(table).where(among(table.c.trace_id, traces)))
 
-    async def near(self, keys: Sequence[int]) -> tuple[dict[int, list[UUID]], dict[UUID, Person]]:
-        """Whom each of the keys leads to, and what is compared of them: one statement, bounded by the number of keys."""
+    async def near(self, keys: Sequence[int]) -> dict[int, set[UUID]]:
+        """Whom each of the keys leads to: one statement, bounded by the number of keys."""
         if not keys:
-            return {}, {}
-        connection = await self._session.connection()
-        if connection.dialect.name == "postgresql":
-            rows = (await connection.exec_driver_sql(_NEAR_POSTGRESQL, (list(keys),))).all()
-        else:
-            rows = (await connection.exec_driver_sql(_NEAR_SQLITE, (orjson.dumps(list(keys)).decode(),))).all()
-        found: dict[int, list[UUID]] = {}
-        people: dict[UUID, Person] = {}
-        for row in rows:
-            key, given, told = tuple(row)
-            trace_id = given if isinstance(given, UUID) else UUID(str(given))
-            found.setdefault(key, []).append(trace_id)
-            if trace_id not in people:
-                people[trace_id] = person_from(orjson.loads(told))
-        return found, people
+            return {}
+        if self._session.get_bind().dialect.name == "postgresql":
+            return {key: set(traces) for key, traces in await fetch(self._session, _NEAR_POSTGRESQL, (list(keys),))}
+        found: dict[int, set[UUID]] = {}
+        for key, trace_id in await fetch(self._session, _NEAR_SQLITE, (orjson.dumps(list(keys)).decode(),)):
+            found.setdefault(key, set()).add(UUID(trace_id))
+        return found

@@ -1,10 +1,10 @@
 """One record against all that are known: whoever is alike enough is the same customer, or a pair for a person to decide."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import combinations
+from itertools import chain, combinations
 from uuid import UUID
 
 import numpy as np
@@ -34,7 +34,7 @@ from identity.reviews.domain import Review
 from identity.sightings.domain import Sighting
 from identity.uow import IdentityUnitOfWork
 
-MOST_COMPARED = 100  # records that one is compared with: those that share the most keys
+MOST_COMPARED = 32  # records that one is compared with: those that share the rarest keys with it
 MOST_ALIKE = 5  # customers that one record is weighed against: those it resembles most
 MOST_ASKED = 3  # reviews that one record opens: the pairs that are most alike
 POPULATION = 1_000_000  # records among which the shipped weights look for a person
@@ -87,7 +87,7 @@ class Likeness:
     told: Mapping[UUID, Told] = field(default_factory=dict)  # by touchpoint
     pairs: Mapping[UUID, Sequence[Pair]] = field(
         default_factory=dict
-    )  # by touchpoint: linked, in doubt or contradicting
+    )  # by touchpoint that any is alike to: linked, in doubt or contradicting
     people: dict[UUID, Person] = field(default_factory=dict)  # by trace, as far as was told
 
     @property
@@ -172,28 +172,32 @@ async def compare_with_all(told: Sequence[Told], known: Mapping[UUID, Person], *
     `known`: what was known before of the traces that are told of.
     """
     keys = {each.touchpoint_id: keys_of(each.person) for each in told if each.person.tells_enough}
-    found, others = await uow.matching.near(sorted({key for some in keys.values() for key in some}))
-    mine = {each.trace_id for each in told} | known.keys()
-    near = {key: {trace_id for trace_id in traces if trace_id not in mine} for key, traces in found.items()}
+    near = await uow.matching.near(sorted({key for some in keys.values() for key in some}))
+    told_of = {each.trace_id for each in told} | known.keys()
+    for traces in near.values():
+        traces.difference_update(told_of)
     at = {trace_id: trace_id for trace_id in known}  # under which id the version is found that holds at the moment
     for trace_id, person in known.items():
         _enter(trace_id, keys_of(person), near)
-    people = {**others, **known, **{each.touchpoint_id: each.person for each in told}}
+    people = {**known, **{each.touchpoint_id: each.person for each in told}}
     trace_of = {each.touchpoint_id: each.trace_id for each in told}
     candidates: list[tuple[UUID, UUID]] = []
     for each in told:
         before = people[at[each.trace_id]] if each.trace_id in at else None
         _leave(each.trace_id, keys_of(before) if before else (), near)
         own = keys.get(each.touchpoint_id, ())
-        shared = _most_shared(own, near)
-        candidates += [(each.touchpoint_id, at.get(theirs, theirs)) for theirs in shared]
+        candidates += [(each.touchpoint_id, at.get(theirs, theirs)) for theirs in _nearest(own, near)]
         at[each.trace_id] = each.touchpoint_id
         _enter(each.trace_id, own or keys_of(each.person), near)
+    others, _ = await uow.matching.records({theirs for _, theirs in candidates} - people.keys())
+    people |= others
+    candidates = [(mine, theirs) for mine, theirs in candidates if theirs in people]
     pairs: dict[UUID, list[Pair]] = {}
-    for pair in compare_people(candidates, people):
-        theirs = trace_of.get(pair.theirs, pair.theirs)
-        pairs.setdefault(pair.mine, []).append(replace(pair, mine=trace_of[pair.mine], theirs=theirs))
-    return Likeness({each.touchpoint_id: each for each in told}, pairs, {**others, **known})
+    for (mine, theirs), bits, probability, bars in _weighed(candidates, people):
+        found = Pair(trace_of[mine], trace_of.get(theirs, theirs), bits, probability, bars)
+        pairs.setdefault(mine, []).append(found)
+    alike = {mine: some for mine, some in pairs.items() if any(each.probability >= REVIEW for each in some)}
+    return Likeness({each.touchpoint_id: each for each in told}, alike, {**others, **known})
 
 
 def _enter(trace_id: UUID, keys: Iterable[int], near: Mapping[int, set[UUID]]) -> None:
@@ -208,32 +212,45 @@ def _leave(trace_id: UUID, keys: Iterable[int], near: Mapping[int, set[UUID]]) -
             near[key].discard(trace_id)
 
 
-def _most_shared(keys: Iterable[int], near: Mapping[int, Collection[UUID]]) -> list[UUID]:
-    shared = Counter(theirs for key in keys for theirs in near.get(key, ()))
+def _nearest(keys: Iterable[int], near: Mapping[int, Collection[UUID]]) -> list[UUID]:
+    """Who shares the most with a record: the fewer there are under a key, the more it says. Namesakes come last.
+
+    The weights of all add up to the number of keys at most, so that whoever weighs more than that by MOST_COMPARED is among
+    them in any population; and it is the bound that makes a record cost the same among ten thousand and among a million.
+    """
+    shared: defaultdict[UUID, float] = defaultdict(float)
+    for key in keys:
+        crowd = near.get(key, ())
+        for theirs in crowd:
+            shared[theirs] += 1 / len(crowd)
     return sorted(shared, key=lambda theirs: (-shared[theirs], theirs))[:MOST_COMPARED]
 
 
 def compare_people(pairs: Sequence[tuple[UUID, UUID]], people: Mapping[UUID, Person]) -> list[Pair]:
-    """Score the pairs by the same levels and weights as a run in bulk."""
+    """Score the pairs by the same levels and weights as a run in bulk; those that are alike, in doubt or contradicting."""
+    return [Pair(*pair, bits, probability, bars) for pair, bits, probability, bars in _weighed(pairs, people)]
+
+
+def _weighed(
+    pairs: Sequence[tuple[UUID, UUID]], people: Mapping[UUID, Person]
+) -> Iterator[tuple[tuple[UUID, UUID], float, float, Sequence[Evidence]]]:
+    """Bits, probability and waterfall of those pairs that are alike, in doubt or contradicting."""
     if not pairs:
-        return []
-    traces = sorted({trace_id for pair in pairs for trace_id in pair})
-    at = {trace_id: place for place, trace_id in enumerate(traces)}
-    columns = Columns.of(people[trace_id] for trace_id in traces)
+        return
+    at: dict[UUID, int] = {}
+    places = [at.setdefault(each, len(at)) for each in chain.from_iterable(pairs)]
+    columns = Columns.of(people[each] for each in at)
     weights = ENGINE.weights
     comparer = Comparer(columns, Frequencies.known(columns, ENGINE.common))
-    left, right = (np.array([at[pair[side]] for pair in pairs], dtype=np.int64) for side in (0, 1))
-    compared = comparer.compare(left, right)
+    compared = comparer.compare(*np.array(places, dtype=np.int64).reshape(-1, 2).T)
     scored = score(compared.levels, compared.rarity, weights)
-    return [
-        Pair(
-            *pair, float(scored.score[place]), float(scored.probability[place]),
-            waterfall(compared.levels[place].tolist(), compared.rarity[place].tolist(), weights)
-            if scored.probability[place] >= REVIEW else (),
-        )
-        for place, pair in enumerate(pairs)
-        if scored.probability[place] >= REVIEW or scored.score[place] < CONTRADICTION
-    ]  # fmt: skip
+    told = zip(pairs, scored.score.tolist(), scored.probability.tolist(), strict=True)
+    for place, (pair, bits, probability) in enumerate(told):
+        if probability >= REVIEW:
+            bars = waterfall(compared.levels[place].tolist(), compared.rarity[place].tolist(), weights)
+            yield pair, bits, probability, bars
+        elif bits < CONTRADICTION:
+            yield pair, bits, probability, ()
 
 
 # --- weighing ---------------------------------------------------------------------------------------------------------

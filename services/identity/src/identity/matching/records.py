@@ -15,7 +15,7 @@ Identifiers = Iterable[tuple[str, str]]
 SCHEMES = {"document": "document", "account": "account", "partner": "account", "email": "email", "phone": "phone"}
 # Raised with every change of what is compared of a person, of the keys under which he is found, or of how words are folded:
 # the index is then made anew.
-FORM = 1
+FORM = 2
 GROUPS = ("document", "account", "email", "phone")  # of identifiers, each a field
 MOST_KEPT = 8  # identifiers of one trace that it is compared by
 PHONE_DIGITS = 9  # from the right: with and without country code, trunk zero or area prefix

@@ -38,9 +38,10 @@ from interactions.resume.together import Together
 from interactions.touchpoints.models import customer, touchpoint, trace, trace_identifier
 
 MOST_HOPS = 16  # of absorbed customers
-# Of readings in one statement, and of statements of a kind under way: while the database works for some, others are told.
-MOST_TOGETHER = 16
-AT_ONCE = 2
+# Of readings in one statement, and of statements of a kind under way: two of half the size overlap with the telling of others,
+# and cost as much more as that brings; whoever comes at half the rate waits longer.
+MOST_TOGETHER = 32
+AT_ONCE = 1
 # Of how many parties it is remembered what was made of the words in which the database told of them, where these are few: 40 KB
 # for an agent as a rule. And for how long: nobody's data stay for ever because nobody else is asked for.
 MOST_REMEMBERED = 400

@@ -22,8 +22,8 @@ import asyncpg
 import httpx
 import numpy as np
 import polars as pl
-from uuid_utils.compat import uuid7
 
+from common.ids import new_id
 from hilo.native.processes import launch
 from scoring.appraisals.domain import Lifecycle
 from scoring.census.domain import BELOW_ZERO_REASONS, CLASSES, treatments
@@ -179,7 +179,7 @@ async def _standings(place: Grounds, folder: Path) -> None:
     holding = np.flatnonzero(said.signals).tolist()
     (folder / "signals.csv").write_text(
         "".join(
-            f"{uuid7()},{ids[at]},{name}\n"
+            f"{new_id()},{ids[at]},{name}\n"
             for at in holding
             for bit, name in enumerate(Signal)
             if said.signals[at] >> bit & 1

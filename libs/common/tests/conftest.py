@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from uuid_utils.compat import uuid7
 
 from common import access  # noqa: F401
 from common.db import COMMON, Database
+from common.ids import new_id
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.real)])
@@ -24,6 +24,6 @@ def _url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite+aiosqlite:///{tmp_path}/common.db"
     server: Any = request.getfixturevalue("postgres_server")
-    name = f"common_{uuid7().hex}"
+    name = f"common_{new_id().hex}"
     server.create_database(name)
     return str(server.url(name))

@@ -12,7 +12,6 @@ from uuid import UUID
 import pytest
 from aiokafka import AIOKafkaProducer
 from sqlalchemy import TextClause, insert, text
-from uuid_utils.compat import uuid7
 
 from common import access  # noqa: F401
 from common.bus.delivery import Consumer, Record
@@ -21,6 +20,7 @@ from common.bus.local import LocalReader
 from common.contracts.scoring import TOPIC, SignalMoved
 from common.db import COMMON, Database, outbox_table
 from common.events import Event
+from common.ids import new_id
 from common.outbox import Position, drop_before, move_cursor, read
 from common.uow import UnitOfWork
 from common.worker import Worker
@@ -37,7 +37,7 @@ class Bus:
 
     def __init__(self, source: Database, sink: Database, bootstrap: str | None) -> None:
         self.source, self.sink, self.bootstrap = source, sink, bootstrap
-        self.name = f"sink-{uuid7().hex[-8:]}"
+        self.name = f"sink-{new_id().hex[-8:]}"
         self.seen: list[tuple[int, str]] = []
         self.raw: list[bytes] = []
         self.failing: set[str] = set()
@@ -115,7 +115,7 @@ async def bus(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[B
     if request.param == "kafka":
         postgres: Any = request.getfixturevalue("postgres_server")
         bootstrap = request.getfixturevalue("kafka_server").bootstrap
-        names = [f"bus_{uuid7().hex}" for _ in range(2)]
+        names = [f"bus_{new_id().hex}" for _ in range(2)]
         for name in names:
             postgres.create_database(name)
         urls = [postgres.url(name) for name in names]
@@ -135,7 +135,7 @@ def of(bus: Bus, customer: int) -> list[str]:
 
 
 def fresh_customer() -> int:
-    return uuid7().int  # the topic is shared by the tests of a run
+    return new_id().int  # the topic is shared by the tests of a run
 
 
 async def test_what_is_told_arrives_once_and_in_order_for_each_subject(bus: Bus) -> None:
@@ -214,7 +214,7 @@ async def test_an_unreadable_record_and_a_failing_event_are_parked_and_hold_up_n
     one = fresh_customer()
     bus.failing = {"13"}
     async with UnitOfWork(bus.source) as uow:
-        row = {"xid": 0, "id": uuid7(), "aggregatetype": TOPIC, "aggregateid": "k", "type": "x", "at": NOW}
+        row = {"xid": 0, "id": new_id(), "aggregatetype": TOPIC, "aggregateid": "k", "type": "x", "at": NOW}
         await uow.session.execute(insert(outbox_table).values(**row, payload="{broken"))
         await uow.commit()
     async with bus.running():
@@ -299,7 +299,7 @@ async def test_a_source_that_has_lost_its_database_is_read_from_its_new_beginnin
 async def test_records_of_a_raw_topic_go_to_their_own_function(bus: Bus) -> None:
     if bus.bootstrap is None:
         return  # channel systems produce to Kafka; the embedded stack takes HTTP only
-    body = uuid7().hex.encode()
+    body = new_id().hex.encode()
     producer = AIOKafkaProducer(bootstrap_servers=bus.bootstrap)
     await producer.start()
     await producer.send_and_wait("channels.touchpoints.v1", body)

@@ -2,15 +2,14 @@ import asyncio
 from datetime import UTC, datetime
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from common.db import Database
 from common.events import Event
+from common.ids import new_id
 from common.uow import UnitOfWork
 
 
 def event(event_id: UUID | None = None) -> Event:
-    return Event(id=event_id or uuid7(), type="t", source="/s", time=datetime.now(UTC), subject="x", data=None)
+    return Event(id=event_id or new_id(), type="t", source="/s", time=datetime.now(UTC), subject="x", data=None)
 
 
 async def claim(database: Database, events: list[Event], consumer: str = "scoring") -> list[UUID]:

@@ -7,11 +7,11 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import func, insert, select, text
-from uuid_utils.compat import uuid7
 
 from common.clock import utc_now
 from common.contracts.identity import LinksChanged, Move
 from common.db import Database, inbox_table, outbox_table
+from common.ids import new_id
 from common.outbox import Position, agrees, move_cursor, read, still_to_read
 from common.partitions import (
     INBOX,
@@ -169,7 +169,7 @@ async def test_whoever_writes_is_not_held_up_and_what_could_not_be_done_is_done_
         await reader.execute(text("LOCK TABLE inbox_default IN ACCESS SHARE MODE"))  # a backup, for instance
         async with asyncio.timeout(60):  # it would wait for ever
             await retention(database, NOW).shorten()
-        await claimed(database, uuid7(), at=NOW)
+        await claimed(database, new_id(), at=NOW)
     assert await names(database, INBOX) == ["inbox_default"]
     await retention(database, NOW).shorten()
     assert len(await names(database, INBOX)) == 3
@@ -183,7 +183,7 @@ async def test_ranges_come_and_go_under_writers_and_a_reader_and_nobody_fails(da
         count = 0
         while writing:
             await write(database, *range(first + count, first + count + 5))
-            await claimed(database, *(uuid7() for _ in range(5)), at=NOW)
+            await claimed(database, *(new_id() for _ in range(5)), at=NOW)
             count += 5
         return count
 
@@ -255,7 +255,7 @@ async def test_a_table_becomes_a_partitioned_one_without_copying_and_plain_again
 async def test_claims_without_a_moment_in_their_id_do_not_hinder_the_division(database: Database) -> None:
     await run(database, unite, INBOX)
     beyond = UUID(int=first_id_of(NOW + timedelta(days=900)))
-    await claimed(database, uuid7(), beyond, at=NOW)
+    await claimed(database, new_id(), beyond, at=NOW)
     await run(database, divide, INBOX, utc_now())
     assert (await rows_in(database, "inbox_first"), await rows_in(database, "inbox_default")) == (1, 1)
 
@@ -265,7 +265,7 @@ async def test_old_claims_go_and_young_ones_stay_whatever_their_ids_are(database
     now = utc_now()
     old = [uuid_at(now - timedelta(days=60)) for _ in range(count)]
     await claimed(database, *old, *(timeless() for _ in range(3)), at=now - timedelta(days=60))
-    await claimed(database, uuid7(), timeless(), at=now - timedelta(days=1))
+    await claimed(database, new_id(), timeless(), at=now - timedelta(days=1))
     await retention(database, now).shorten()
     async with UnitOfWork(database, reading=True) as uow:
         assert await uow.session.scalar(select(func.count()).select_from(inbox_table)) == 2

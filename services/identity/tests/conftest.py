@@ -10,7 +10,6 @@ import httpx
 import orjson
 import pytest
 import sqlalchemy as sa
-from uuid_utils.compat import uuid7
 
 from common.company import Company
 from common.contracts.interactions import CaseMoved, PersonSeen, PersonUnseen
@@ -18,6 +17,7 @@ from common.db import Database, outbox_table
 from common.events import Event, EventData
 from common.http import ServiceApp
 from common.identifiers import identifier_id, parse_identifier, trace_of
+from common.ids import new_id
 from common.service import Runtime
 from common.settings import derived_key
 from common.testing import TEST_SECRET, FakeClock, client_for, settings_for
@@ -37,10 +37,10 @@ def seen(
 ) -> PersonSeen:  # fmt: skip
     """A channel saw somebody: what interactions would publish of such a touchpoint."""
     parsed = [parse_identifier(text, default_region="CO", source="shop") for text in identifiers]
-    external_id = str(uuid7())
+    external_id = str(new_id())
     found = trace_of(parsed, name=name, source="shop", external_id=external_id, secret=SECRET)
     return PersonSeen(
-        touchpoint_id=more.pop("touchpoint_id", None) or uuid7(), trace_id=found.trace_id, source="shop", channel=more.pop("channel", "shop"),
+        touchpoint_id=more.pop("touchpoint_id", None) or new_id(), trace_id=found.trace_id, source="shop", channel=more.pop("channel", "shop"),
         occurred_at=at or datetime.fromisoformat("2026-11-20T15:00:00-05:00"),
         identifiers=[
             {"id": str(identifier_id(i.text, SECRET)), "scheme": i.scheme, "value": i.value, "attested": i.scheme in attests or "*" in attests}
@@ -70,7 +70,7 @@ def case(of: PersonSeen, move: Any, *, minute: int) -> CaseMoved:
 
 def event(data: EventData) -> Event:
     return Event(
-        id=uuid7(),
+        id=new_id(),
         type=data.type,
         source="/interactions",
         time=datetime.fromisoformat("2026-11-20T20:00:00Z"),

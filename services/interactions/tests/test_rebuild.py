@@ -6,7 +6,6 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import text
-from uuid_utils.compat import uuid7
 
 from common.bus.history import OutboxHistory
 from common.bus.local import LocalReader
@@ -14,6 +13,7 @@ from common.company import Company
 from common.contracts.identity import AccessChanged, CustomerChanged, LinksChanged, Move
 from common.db import Database
 from common.events import EventData
+from common.ids import new_id
 from common.service import Runtime, rebuild_projections
 from common.testing import FakeClock, settings_for
 from common.uow import UnitOfWork
@@ -53,7 +53,7 @@ async def test_states_are_mended_and_a_link_that_is_still_to_be_followed_is_foll
 
     def linked(revision: int, to: UUID | None) -> LinksChanged:
         moves = [Move(trace_id=TRACE, customer_id=to, revision=revision)]
-        return LinksChanged(decision_id=uuid7(), kind="link", moves=moves)
+        return LinksChanged(decision_id=new_id(), kind="link", moves=moves)
 
     key = AccessChanged(key_id="k", hash="h", scopes=[], name="till", revoked=False, revision=3)
     await tell(linked(1, WHO), CustomerChanged(customer_id=WHO, revision=1, state="active"), key)

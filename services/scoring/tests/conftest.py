@@ -9,7 +9,6 @@ from uuid import UUID
 import orjson
 import pytest
 from sqlalchemy import select
-from uuid_utils.compat import uuid7
 
 from common.bus.delivery import Delivery, Record
 from common.company import Company
@@ -17,6 +16,7 @@ from common.contracts.identity import CustomerChanged, LinksChanged, Move
 from common.contracts.interactions import TouchpointFigures, TouchpointRecorded, TouchpointRetracted
 from common.db import Database, outbox_table
 from common.events import Event, EventData, decode, encode
+from common.ids import new_id
 from common.service import Runtime
 from common.testing import FakeClock, settings_for
 from common.worker import TimerLoop
@@ -37,7 +37,7 @@ def touchpoint(trace: UUID, on: str, **more: Any) -> TouchpointRecorded:
     """A touchpoint at noon, UTC."""
     return TouchpointRecorded.model_validate(
         {
-            "touchpoint_id": uuid7(),
+            "touchpoint_id": new_id(),
             "trace_id": trace,
             "source": "till",
             "channel": "shop",
@@ -66,7 +66,7 @@ def retraction(of: TouchpointFigures, **more: Any) -> TouchpointRetracted:
 def linked(*moves: tuple[UUID, UUID | None, int], kind: str = "link") -> LinksChanged:
     return LinksChanged.model_validate(
         {
-            "decision_id": uuid7(),
+            "decision_id": new_id(),
             "kind": kind,
             "moves": [Move(trace_id=trace, customer_id=owner, revision=revision) for trace, owner, revision in moves],
         }

@@ -8,13 +8,13 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import event, select
-from uuid_utils.compat import uuid7
 
 from common.access import access_key_table
 from common.contracts.identity import AccessChanged
 from common.contracts.interactions import CaseMoved
 from common.db import parked_table
 from common.events import encode
+from common.ids import new_id
 from scoring.consumers import consume
 from scoring.uow import ScoringUnitOfWork
 from scoring.values.models import day_value
@@ -167,7 +167,7 @@ async def test_a_retraction_takes_everything_back(scoring: Scoring) -> None:
 
 
 async def test_anonymous_sales_are_counted_and_belong_to_nobody(scoring: Scoring) -> None:
-    await scoring.hear(*(purchase(uuid7(), "2026-11-10", 100, anonymous=True) for _ in range(3)))
+    await scoring.hear(*(purchase(new_id(), "2026-11-10", 100, anonymous=True) for _ in range(3)))
     (together,) = await rows(scoring)
     assert together[3:5] == (3, 3)
     async with scoring.uow() as uow:

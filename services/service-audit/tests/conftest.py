@@ -10,7 +10,6 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from sqlalchemy import select
-from uuid_utils.compat import uuid7
 
 from common.company import Company
 from common.contracts.identity import CustomerChanged, LinksChanged, Move
@@ -23,6 +22,7 @@ from common.contracts.interactions import (
 )
 from common.db import outbox_table
 from common.events import Event, EventData, decode
+from common.ids import new_id
 from common.service import Runtime
 from common.testing import FakeClock, client_for, settings_for
 from service_audit.consumers import consume
@@ -39,7 +39,7 @@ TRACE = UUID("11111111-1111-4111-8111-111111111111")
 
 def told(data: EventData, *, event_id: UUID | None = None) -> Event:
     """The event as a consumer receives it."""
-    return Event(id=event_id or uuid7(), type=data.type, source="/test", time=START, subject=data.key(), data=data)
+    return Event(id=event_id or new_id(), type=data.type, source="/test", time=START, subject=data.key(), data=data)
 
 
 def touchpoint(**changes: Any) -> TouchpointRecorded:

@@ -8,11 +8,11 @@ from uuid import UUID
 
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
-from uuid_utils.compat import uuid7
 
 from common.bulk import insert_rows
 from common.db import parked_table
 from common.errors import Conflict, NotFound, Stale
+from common.ids import new_id
 
 Kind = Literal["touchpoint", "event"]
 
@@ -58,7 +58,7 @@ class Parked:
 
         NUL, which PostgreSQL's text cannot hold, is kept as the visible sign U+2400.
         """
-        parked_id: UUID = uuid7()
+        parked_id: UUID = new_id()
         row = {
             "id": parked_id,
             "kind": kind,

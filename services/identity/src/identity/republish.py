@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import UUID
 
 import sqlalchemy as sa
-from uuid_utils.compat import uuid7
 
 from common.contracts.identity import LinksChanged, Move
+from common.ids import new_id
 from common.service import Runtime
 from identity.access_keys.repository import AccessKeyRows
 from identity.customers.domain import Customer
@@ -28,7 +28,7 @@ async def republish_links(runtime: Runtime) -> int:
             if not rows:
                 return told
             moves = [Move(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's documented access
-            event = LinksChanged(decision_id=uuid7(), kind="republish", moves=moves)
+            event = LinksChanged(decision_id=new_id(), kind="republish", moves=moves)
             uow.outbox.add(event, at=runtime.clock())
             await uow.commit()
         told, after = told + 1, rows[-1].trace_id

@@ -5,9 +5,9 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
-from uuid_utils.compat import uuid7
 
 from common.bulk import among, insert_rows
+from common.ids import new_id
 from identity.assignments.models import assignment
 from identity.customers.domain import Assigned
 
@@ -17,7 +17,7 @@ class Assignments:
         self._session = session
 
     async def add(self, assigned: Assigned) -> None:
-        await insert_rows(self._session, assignment, [{"assignment_id": uuid7(), **vars(assigned)}])
+        await insert_rows(self._session, assignment, [{"assignment_id": new_id(), **vars(assigned)}])
 
     async def of(self, traces: Collection[UUID]) -> list[Assigned]:
         c = assignment.c

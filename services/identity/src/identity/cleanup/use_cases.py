@@ -6,13 +6,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from common.auth import Principal
 from common.clock import Clock
 from common.company import Company
 from common.errors import Refusal
 from common.idempotency import Attempt, recall, remember
+from common.ids import new_id
 from common.timers import Timer
 from identity.cleanup.domain import (
     SHIPPED,
@@ -62,7 +61,7 @@ async def start_cleanup(
     wanted = SHIPPED[rule] if isinstance(rule, str) else rule
     condition_of(wanted)
     now = clock()
-    run = Cleanup(uuid7(), wanted, wanted["do"], reason, "finding", who.known_as, now)
+    run = Cleanup(new_id(), wanted, wanted["do"], reason, "finding", who.known_as, now)
     async with uow:
         if (answer := await recall(uow, attempt, who)) is not None:
             return await _known(UUID(answer["cleanup_id"]), uow)
@@ -145,7 +144,7 @@ async def _records(run: Cleanup, tools: Tools) -> tuple[list[Item], UUID | None,
     condition = run.condition
     dossiers = await tools.uow.customers.dossiers(ids) if ids else {}
     figures = {each: figures_of(dossiers[each], now=tools.now) for each in ids}
-    items = [Item(uuid7(), run.cleanup_id, each, None, figures[each]) for each in ids if condition(figures[each])]
+    items = [Item(new_id(), run.cleanup_id, each, None, figures[each]) for each in ids if condition(figures[each])]
     return items, ids[-1] if ids else None, len(ids) == LOOKED_AT
 
 
@@ -161,7 +160,7 @@ async def _pairs(run: Cleanup, tools: Tools) -> tuple[list[Item], UUID | None, b
             continue
         seen.add(frozenset(both))
         elder, younger = sorted((customers[each] for each in both if each), key=lambda c: (c.since, c.customer_id))
-        items.append(Item(uuid7(), run.cleanup_id, younger.customer_id, elder.customer_id, figures))
+        items.append(Item(new_id(), run.cleanup_id, younger.customer_id, elder.customer_id, figures))
     return items, pairs[-1].review_id if pairs else None, len(pairs) == LOOKED_AT
 
 

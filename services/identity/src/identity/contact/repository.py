@@ -6,9 +6,9 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
-from uuid_utils.compat import uuid7
 
 from common.bulk import among, insert_rows
+from common.ids import new_id
 from identity.contact.domain import Consent, Preference
 from identity.contact.models import consent, preference
 
@@ -34,7 +34,7 @@ class Contact:
         return [Consent(**row._mapping) for row in rows]  # noqa: SLF001
 
     async def add_preference(self, wanted: Preference) -> None:
-        await insert_rows(self._session, preference, [{"preference_id": uuid7(), **vars(wanted)}])
+        await insert_rows(self._session, preference, [{"preference_id": new_id(), **vars(wanted)}])
 
     async def preferences_of(self, traces: Collection[UUID]) -> list[Preference]:
         rows = await self._rows(preference, traces)

@@ -4,11 +4,10 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from common.auth import Principal
 from common.clock import Clock
 from common.idempotency import Attempt, recall, remember
+from common.ids import new_id
 from identity.contact.domain import Consent, Preference
 from identity.customers.domain import check_occurred
 from identity.customers.telling import tell_contact
@@ -34,7 +33,7 @@ async def record_consent(
         known = await recall(uow, attempt, who)
         customer = await held(customer_id, who, uow)
         own = await own_trace(customer, uow=uow, secret=secret, by=who.known_as, now=now)
-        consent_id = UUID(known["consent_id"]) if known else uuid7()
+        consent_id = UUID(known["consent_id"]) if known else new_id()
         entry = replace(entry, consent_id=consent_id, trace_id=own, recorded_at=now, by=who.known_as)
         if known is None:
             await uow.contact.add_consent(entry)

@@ -6,8 +6,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from common.auth import Principal
 from common.clock import Clock
 from common.company import Company
@@ -23,6 +21,7 @@ from common.identifiers import (
     is_shared,
     parse_identifier,
 )
+from common.ids import new_id
 from identity.customers.domain import (
     Customer,
     IdentifierTaken,
@@ -54,7 +53,7 @@ async def own_trace(customer: Customer, *, uow: IdentityUnitOfWork, secret: byte
     trace_id = customer_trace(customer.customer_id, secret)
     if trace_id in await uow.links.owners_of_traces([trace_id]):
         return trace_id
-    decision = Decision(uuid7(), "link", by, "named by his id", now)
+    decision = Decision(new_id(), "link", by, "named by his id", now)
     revision = next_revision(0, now)
     row = {
         "trace_id": trace_id, "customer_id": customer.customer_id, "revision": revision, "proof": "person", "via": None,
@@ -156,7 +155,7 @@ async def make_customer(
 ) -> Customer:
     """The customer, within a transaction that holds the decisions; telling his profile is the caller's."""
     by = who.known_as
-    customer = Customer(uuid7(), kind, "active", None, key_account, now, by, next_revision(0, now))  # type: ignore[arg-type]
+    customer = Customer(new_id(), kind, "active", None, key_account, now, by, next_revision(0, now))  # type: ignore[arg-type]
     await uow.customers.add([customer])
     uow.outbox.add(changed(customer), at=now)
     own = await own_trace(customer, uow=uow, secret=secret, by=by, now=now)
@@ -293,7 +292,7 @@ async def _take(
         if trail.customer_id is None
         or (trail.customer_id == customer.customer_id and trail.proof == "claimed" and trail.scheme == carried.scheme)
     ]  # fmt: skip
-    decision = Decision(uuid7(), "link", by, reason, now, customer.customer_id)
+    decision = Decision(new_id(), "link", by, reason, now, customer.customer_id)
     await uow.links.record([decision])
     await uow.links.move(taken, decision_id=decision.decision_id)
     moves = [Move(trace_id=t.trace_id, customer_id=t.customer_id, revision=t.revision, proof=t.proof) for t in taken]

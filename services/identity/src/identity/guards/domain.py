@@ -7,10 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from common.company import IdentifierRules, NewWithin
 from common.errors import Invalid
+from common.ids import new_id
 from identity.linking.domain import Carried, Doubt, World
 
 Guard = Literal["shared-identifier", "gathers-too-many", "unique-identifier", "blocked-identifier"]
@@ -73,7 +72,7 @@ def too_common(identifier: Carried, world: World, rules: IdentifierRules) -> Map
 def shared(identifier: Carried, figures: Mapping[str, Any], *, trace_id: UUID, at: datetime) -> Trip:
     about = f"shared/{identifier.identifier_id}"
     return Trip(
-        uuid7(), SHARED_IDENTIFIER, about, identifier.scheme, identifier.identifier_id, None, trace_id, figures, at
+        new_id(), SHARED_IDENTIFIER, about, identifier.scheme, identifier.identifier_id, None, trace_id, figures, at
     )
 
 
@@ -97,14 +96,14 @@ def gathers(first_seen: Iterable[tuple[UUID, str, datetime]], rules: IdentifierR
 def _gathering(customer_id: UUID, scheme: str, count: int, window: NewWithin, *, at: datetime) -> Trip:
     about = f"gathers/{customer_id}/{scheme}/{at.date()}"
     figures = {"count": count, "at_most": window.at_most, "days": window.days}
-    return Trip(uuid7(), "gathers-too-many", about, scheme, None, customer_id, None, figures, at)
+    return Trip(new_id(), "gathers-too-many", about, scheme, None, customer_id, None, figures, at)
 
 
 def unique(doubts: Iterable[Doubt], *, at: datetime) -> list[Trip]:
     """Each of the two has an attested number of his own, and something joins them all the same."""
     return [
         Trip(
-            uuid7(), "unique-identifier", f"unique/{min(d.left, d.right)}/{max(d.left, d.right)}", d.scheme, d.identifier_id, None,
+            new_id(), "unique-identifier", f"unique/{min(d.left, d.right)}/{max(d.left, d.right)}", d.scheme, d.identifier_id, None,
             d.left, {"other_trace": str(d.right)}, at,
         )
         for d in doubts
@@ -115,5 +114,5 @@ def unique(doubts: Iterable[Doubt], *, at: datetime) -> list[Trip]:
 def blocked(identifier: Carried, *, trace_id: UUID, at: datetime) -> Trip:
     about = f"blocked/{identifier.identifier_id}"
     return Trip(
-        uuid7(), "blocked-identifier", about, identifier.scheme, identifier.identifier_id, None, trace_id, {}, at
+        new_id(), "blocked-identifier", about, identifier.scheme, identifier.identifier_id, None, trace_id, {}, at
     )

@@ -7,10 +7,10 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
-from uuid_utils.compat import uuid7
 
 from common.bulk import among, insert_rows
 from common.contracts.interactions import CaseMoved
+from common.ids import new_id
 from common.revisions import if_newer
 from identity.knowledge.domain import Fact, Put
 from identity.knowledge.models import case_seen, fact, question_put
@@ -34,7 +34,7 @@ class Knowledge:
         """Questions that were put or declined, each with the touchpoint in which it happened, where there was one."""
         rows: dict[tuple[Any, ...], dict[str, Any]] = {}
         for each, touchpoint_id in puts:
-            row = {**vars(each), "put_id": touchpoint_id or uuid7()}
+            row = {**vars(each), "put_id": touchpoint_id or new_id()}
             rows[(each.trace_id, each.question_id, row["put_id"])] = row
         await insert_rows(self._session, question_put, list(rows.values()), on_conflict="nothing")
 

@@ -4,12 +4,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from common.auth import Principal
 from common.clock import Clock
 from common.company import Company
 from common.idempotency import Attempt, recall, remember
+from common.ids import new_id
 from identity.customers.domain import check_occurred
 from identity.customers.telling import tell_profiles
 from identity.customers.use_cases import STAFF, own_trace
@@ -50,7 +49,7 @@ async def learn_fact(
         customer = await held(customer_id, who, uow)
         own = await own_trace(customer, uow=uow, secret=secret, by=who.known_as, now=now)
         fact = Fact(
-            UUID(known["fact_id"]) if known else uuid7(), own, key, value,
+            UUID(known["fact_id"]) if known else new_id(), own, key, value,
             "customer" if who.customer_id is not None else source or who.source or STAFF, confidence, observed,
             expires_at, None, question_id, who.known_as,
         )  # fmt: skip

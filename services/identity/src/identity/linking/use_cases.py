@@ -6,10 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from common.company import Company
 from common.contracts.identity import GuardTripped, LinksChanged, Move
+from common.ids import new_id
 from identity.customers.domain import CarriedIdentifier, Customer, Dossier, TraceInfo
 from identity.customers.telling import changed, tell_contact, tell_newcomers, tell_those_beside
 from identity.guards.domain import Trip, gathers, shared, too_common, unique
@@ -45,7 +44,7 @@ class Desk:
     now: datetime
     reason: str = "by the rules"
     kind: str = "link"
-    decision_id: UUID = field(default_factory=uuid7)
+    decision_id: UUID = field(default_factory=new_id)
     likeness: Likeness = field(default_factory=Likeness)
 
     def __post_init__(self) -> None:
@@ -142,7 +141,7 @@ class Desk:
 
     def decide(self, trail: Trail, profile: Mapping[str, str] | None = None, *, at: datetime | None = None) -> Verdict:
         """Decide on one trail, let it take effect in the neighbourhood, and note what is to be written."""
-        verdict = decide(trail, self.world, mint=lambda: self.former.pop(trail.trace_id, None) or uuid7())
+        verdict = decide(trail, self.world, mint=lambda: self.former.pop(trail.trace_id, None) or new_id())
         if verdict.founded and verdict.customer_id is not None and verdict.customer_id not in self.world.since:
             self.founded[verdict.customer_id] = kind_of(trail.carried.values(), profile or {})
         was = {merge: self._note_before(merge) for merge in verdict.merges}
@@ -184,7 +183,7 @@ class Desk:
         before |= {"over": str(merge.over)} if merge.over else {}
         reason = ", ".join(merge.reasons) if merge.over is None else f"by the rules: {', '.join(merge.reasons)}"
         decision = Decision(
-            uuid7(),
+            new_id(),
             "merge",
             merge.by,
             reason,
@@ -444,7 +443,7 @@ async def archive_if_empty(customers: Collection[UUID], *, uow: IdentityUnitOfWo
 
 
 def reviews_of(
-    doubts: Sequence[Doubt], world: World, *, at: datetime, mint: Callable[[], UUID] = uuid7
+    doubts: Sequence[Doubt], world: World, *, at: datetime, mint: Callable[[], UUID] = new_id
 ) -> list[Review]:
     """A review for each pair in doubt, unless it is one customer's by now. The explanation names schemes, never values."""
     opened = []

@@ -8,9 +8,9 @@ from itertools import chain, combinations
 from uuid import UUID
 
 import numpy as np
-from uuid_utils.compat import uuid7
 
 from common.company import Company
+from common.ids import new_id
 from identity.linking.domain import World
 from identity.matching.blocking import keys_of
 from identity.matching.clustering import CONTRADICTION
@@ -322,4 +322,4 @@ def review_of(pair: Pair, reasons: Sequence[str], *, at: datetime) -> Review:
     explanation = {
         "shares": "profile", "reasons": list(reasons), "probability": round(pair.probability, 6), "waterfall": bars,
     }  # fmt: skip
-    return Review(uuid7(), left, right, explanation, "open", at)
+    return Review(new_id(), left, right, explanation, "open", at)

@@ -5,13 +5,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from common.auth import Principal
 from common.clock import Clock
 from common.company import Company
 from common.contracts.identity import Move
 from common.idempotency import Attempt, recall, remember
+from common.ids import new_id
 from identity.customers.domain import UnknownCustomer
 from identity.customers.telling import changed, tell_contact, tell_profiles
 from identity.linking.domain import Trail, next_revision
@@ -87,7 +86,7 @@ async def _undo(
     chain = await _chain(merge.survivor, uow)
     await uow.lock([chain[-1], merge.absorbed], space=CUSTOMERS)
     past = await _past_of(merge, chain, uow)
-    undo_id: UUID = uuid7()
+    undo_id: UUID = new_id()
     image = before_image(list(past.present.values()), []) | {"undoes": str(merge.decision_id)}
     undo = Decision(
         undo_id, "undo", by, reason, now, merge.survivor, merge.absorbed, merge.left_trace, merge.right_trace, image

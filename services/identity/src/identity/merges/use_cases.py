@@ -6,14 +6,13 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from common.auth import Principal
 from common.clock import Clock
 from common.company import Company, Survivorship
 from common.contracts.identity import Move
 from common.errors import FieldError, Refusal
 from common.idempotency import Attempt, recall, remember
+from common.ids import new_id
 from identity.contact.domain import Consent, contact_of
 from identity.customers.domain import (
     Customer,
@@ -159,7 +158,7 @@ async def merge_now(
     _refuse(objections(survivor, absorbed, world), force=force)
     moved, kept = world.members(absorbed), world.members(survivor)
     left, right = pair or (representative(kept), representative(moved))
-    decision = Decision(uuid7(), "merge", by, reason, now, survivor, absorbed, left, right, before_image(moved, kept))
+    decision = Decision(new_id(), "merge", by, reason, now, survivor, absorbed, left, right, before_image(moved, kept))
     await uow.links.record([decision])
     # whoever proved to be the absorbed one is, by a person's word, the survivor
     given = [_given(t, survivor, "claimed" if t.proof == "claimed" else "person", now) for t in moved]
@@ -242,7 +241,7 @@ async def lift(*, one: UUID, other: UUID, reason: str, who: Principal, uow: Iden
         if not await uow.links.lift(one, other, by=by, reason=reason, at=now):
             raise NotKeptApart
         left, right = sorted((one, other))
-        await uow.links.record([Decision(uuid7(), "lift", by, reason, now, left_trace=left, right_trace=right)])
+        await uow.links.record([Decision(new_id(), "lift", by, reason, now, left_trace=left, right_trace=right)])
         await uow.commit()
 
 

@@ -3,10 +3,9 @@
 from typing import Any
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from common.errors import Stale
 from common.idempotency import Attempt, recall, remember
+from common.ids import new_id
 from identity.contact.domain import contact_of
 from identity.customers.telling import tell_profiles
 from identity.customers.use_cases import own_trace
@@ -42,7 +41,7 @@ async def put_role(
         if body is None and (present is None or present.body is None):
             raise NoSuchRole
         own = await own_trace(customer, uow=uow, secret=tools.secret, by=by, now=now)
-        said = PartyRole(uuid7(), own, role, body, by, now)
+        said = PartyRole(new_id(), own, role, body, by, now)
         await uow.parties.add_role(said)
         await tell_profiles([customer.customer_id], uow=uow, company=tools.company, now=now)
         await uow.commit()
@@ -73,7 +72,7 @@ async def show_reference(
         ends = [await own_trace(each, uow=uow, secret=tools.secret, by=by, now=now) for each in (him, prospect)]
         body = {"note": note} if note is not None else {}
         showing = Relationship(
-            uuid7(), ends[0], ends[1], SHOWN_TO, body, now, now, tools.who.source or "staff", by, now
+            new_id(), ends[0], ends[1], SHOWN_TO, body, now, now, tools.who.source or "staff", by, now
         )
         await uow.relationships.add(showing)
         await tell_profiles([him.customer_id], uow=uow, company=tools.company, now=now)

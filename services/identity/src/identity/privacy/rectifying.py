@@ -3,13 +3,12 @@
 from typing import Any
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from common.auth import Principal
 from common.clock import Clock
 from common.company import Company
 from common.errors import Invalid
 from common.idempotency import Attempt, recall, remember
+from common.ids import new_id
 from identity.customers.domain import Dossier, survivors
 from identity.customers.telling import tell_profiles
 from identity.customers.use_cases import STAFF, own_trace, write_profile
@@ -55,9 +54,9 @@ async def rectify(
         else:
             validity = company.valid_for(key)
             expires_at = now + validity if validity else None
-            await uow.knowledge.add([Fact(uuid7(), own, key, value, STAFF, 1.0, now, expires_at, None, None, by)])
+            await uow.knowledge.add([Fact(new_id(), own, key, value, STAFF, 1.0, now, expires_at, None, None, by)])
         change = {"key": key, "was": _standing(dossier, key, company), "is": value}
-        decision = Decision(uuid7(), RECTIFY, by, reason, now, customer.customer_id, before=change)
+        decision = Decision(new_id(), RECTIFY, by, reason, now, customer.customer_id, before=change)
         await uow.links.record([decision])
         await tell_profiles([customer.customer_id], uow=uow, company=company, now=now)
         await remember(uow, attempt, who, {"decision_id": str(decision.decision_id)}, at=now)

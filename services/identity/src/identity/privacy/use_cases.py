@@ -6,8 +6,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from common.auth import Principal
 from common.clock import Clock
 from common.company import Company
@@ -19,6 +17,7 @@ from common.contracts.scoring import CustomerForgotten as ByScoring
 from common.contracts.service_audit import CustomerForgotten as ByAudit
 from common.erasure import empty_parked, empty_people_events, erased_among, forget_answers, list_erased, naming
 from common.identifiers import Identifier, customer_trace, is_shared, traces_alone
+from common.ids import new_id
 from identity.customers.domain import Customer
 from identity.customers.telling import PROFILE_STALE, changed, tell_profiles, tell_those_beside
 from identity.linking.domain import Trail, next_revision
@@ -64,7 +63,7 @@ async def erase_customer(
             return Certificate(known, await uow.erasures.lines([known.erasure_id]))
         customer = await uow.hold(customer_id)
         now = clock()
-        erasure = Erasure(uuid7(), customer.customer_id, reason, who.known_as, now, parts=1)
+        erasure = Erasure(new_id(), customer.customer_id, reason, who.known_as, now, parts=1)
         await uow.erasures.add(erasure)
         trails = await uow.links.trails_of_customers([customer.customer_id])
         customers = {customer.customer_id, *await uow.erasures.absorbed_by(customer.customer_id)}

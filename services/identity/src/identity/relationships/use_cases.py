@@ -6,13 +6,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from common.auth import Principal
 from common.clock import Clock
 from common.company import Company
 from common.errors import Stale
 from common.idempotency import Attempt, recall, remember
+from common.ids import new_id
 from identity.customers.domain import Customer, check_occurred
 from identity.customers.telling import tell_profiles
 from identity.customers.use_cases import STAFF, entered_before, make_customer, own_trace
@@ -106,7 +105,7 @@ async def _say(
     check_ends(said.kind, leads_to=other.kind, since=since, until=said.until, pointer=pointer)
     ends = [await own_trace(each, uow=uow, secret=tools.secret, by=by, now=now) for each in (one, other)]
     entry = Relationship(
-        UUID(known_as["relationship_id"]) if known_as else uuid7(), ends[0], ends[1], said.kind,
+        UUID(known_as["relationship_id"]) if known_as else new_id(), ends[0], ends[1], said.kind,
         {key: value for key, value in said.body.items() if value is not None}, since, said.until,
         said.source or tools.who.source or STAFF, by, now, one.customer_id, other.customer_id,
     )  # fmt: skip

@@ -2,12 +2,11 @@
 
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from common.auth import Principal
 from common.clock import Clock
 from common.company import Company
 from common.idempotency import Attempt, recall, remember
+from common.ids import new_id
 from identity.linking.repository import Decision
 from identity.merges.use_cases import merge_now
 from identity.reviews.domain import AlreadyDecided, AlreadyOne, NobodyThere, Review, UnknownReview
@@ -79,7 +78,7 @@ async def _different(
         raise AlreadyOne
     now = clock()
     decision = Decision(
-        uuid7(), "different", by, reason, now, left_trace=review.left_trace, right_trace=review.right_trace
+        new_id(), "different", by, reason, now, left_trace=review.left_trace, right_trace=review.right_trace
     )
     await uow.links.record([decision])
     await uow.links.keep_apart(review.left_trace, review.right_trace, decision_id=decision.decision_id, at=now)

@@ -6,10 +6,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from common.company import Company
 from common.contracts.interactions import CaseMoved, PersonSeen, PersonUnseen
+from common.ids import new_id
 from identity.customers.telling import changed, tell_profiles
 from identity.guards.domain import blocked
 from identity.knowledge.domain import Fact, Put
@@ -125,7 +124,7 @@ def facts_of(seen: PersonSeen, company: Company) -> Iterable[Fact]:
         question_id = question.id if question else None
         validity = company.valid_for(key, question_id)
         yield Fact(
-            uuid7(), seen.trace_id, key, each.get("value"), seen.channel, float(each.get("confidence") or 1.0),
+            new_id(), seen.trace_id, key, each.get("value"), seen.channel, float(each.get("confidence") or 1.0),
             seen.occurred_at, seen.occurred_at + validity if validity else None, seen.touchpoint_id, question_id,
         )  # fmt: skip
 

@@ -8,9 +8,9 @@ from uuid import UUID
 
 from sqlalchemy import delete, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
-from uuid_utils.compat import uuid7
 
 from common.bulk import among, among_given, insert_rows
+from common.ids import new_id
 from interactions.cases.domain import TALKS, CaseFile, Done, Step, UnknownCase, number_of
 from interactions.cases.models import case_counter, case_file, case_step
 from interactions.conversations.models import conversation_entry
@@ -39,7 +39,7 @@ class CaseRepository:
         """Write the cases as they stand after the steps, and the steps."""
         latest = {step.case.number: step.case for step in steps}
         await self.put(list(latest.values()))
-        await insert_rows(self._session, case_step, [_step_row(step, uuid7()) for step in steps])
+        await insert_rows(self._session, case_step, [_step_row(step, new_id()) for step in steps])
 
     async def rewrite(self, gone: Collection[UUID], steps: Sequence[tuple[UUID, Step]]) -> None:
         """Drop the steps under the ids, and write others under their own ids, which give their places."""

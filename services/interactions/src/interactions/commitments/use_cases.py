@@ -5,9 +5,8 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from common.clock import Clock
+from common.ids import new_id
 from common.timers import Timer
 from interactions.commitments import domain
 from interactions.commitments.domain import Commitment
@@ -36,7 +35,7 @@ async def make(
 def _made(touchpoint: Touchpoint, place: int) -> Commitment:
     draft, promise = touchpoint.draft, touchpoint.draft.promises[place]
     return Commitment(
-        commitment_id=uuid7(),
+        commitment_id=new_id(),
         trace_id=touchpoint.trace_id,
         touchpoint_id=touchpoint.touchpoint_id,
         case_number=touchpoint.case_number,

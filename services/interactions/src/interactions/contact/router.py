@@ -5,11 +5,11 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
-from uuid_utils.compat import uuid7
 
 from common.auth import Principal, needs
 from common.errors import Forbidden
 from common.http import ClockOf, CompanyOf, DatabaseOf
+from common.ids import new_id
 from common.problems import problems_of
 from common.uow import UnitOfWork
 from interactions.contact.domain import Request
@@ -83,7 +83,7 @@ def _note(journal: Journal, answered: Answered, request: Request, who: Principal
     journal.note(
         contact_decision,
         {
-            "decision_id": uuid7(),
+            "decision_id": new_id(),
             "customer_id": answered.customer_id,
             "channel": request.channel,
             "purpose": request.purpose,

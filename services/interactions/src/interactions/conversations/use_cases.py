@@ -5,10 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from common.clock import Clock
 from common.company import Company
+from common.ids import new_id
 from interactions.cases.use_cases import follow_threads
 from interactions.conversations.domain import (
     Act,
@@ -148,7 +147,7 @@ async def act_on_conversation(
         if row["state"] == "parked" and act == "park":
             raise ConversationParked
         now = clock()
-        done = Act(uuid7(), touchpoint["touchpoint_id"], act, now)
+        done = Act(new_id(), touchpoint["touchpoint_id"], act, now)
         told = await told_of([row["party_id"]], uow=uow, company=company)
         await uow.conversations.add_act(done, trace_id=touchpoint["trace_id"], by=by, reason=reason)
         await recompute([row["party_id"]], told=told, uow=uow, company=company, now=now)  # which tells of it

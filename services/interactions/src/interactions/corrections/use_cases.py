@@ -7,9 +7,9 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from uuid_utils.compat import uuid7
 
 from common.contracts.interactions import PersonUnseen, TouchpointRetracted
+from common.ids import new_id
 from common.moments import written
 from common.names import fold
 from interactions.cases import domain as case_domain
@@ -67,7 +67,7 @@ async def correct(touchpoint_id: UUID, draft: Draft, *, by: str, reason: str, de
             raise refused.refusal
         now = desk.clock()
         new = replace(
-            domain.minted(fresh[0], uuid7(), at=now),
+            domain.minted(fresh[0], new_id(), at=now),
             version=row["version"] + 1,
             position=row["position"],
             corrects=touchpoint_id,

@@ -6,12 +6,12 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
-from uuid_utils.compat import uuid7
 
 from common.auth import Principal, needs
 from common.errors import Invalid
 from common.http import made_once, metrics_of
 from common.identifiers import InvalidIdentifier, blocked, identifier_id, read_identifiers
+from common.ids import new_id
 from common.problems import problems_of
 from common.versions import etag_of, is_known
 from interactions.journal import Journal, journal_of, keeping_journal
@@ -152,7 +152,7 @@ def _note(
     journal.note(
         resume_read,
         {
-            "read_id": uuid7(),
+            "read_id": new_id(),
             "at": resumed.at,
             "key_id": who.key_id[:200],
             "reader": (who.name or who.subject or who.key_id)[:200],

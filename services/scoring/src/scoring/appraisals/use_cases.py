@@ -9,11 +9,10 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from common.clock import Clock
 from common.contracts.scoring import SignalMoved, TierChanged, TreatmentChanged, ValueChanged
 from common.events import Told
+from common.ids import new_id
 from common.moments import written
 from common.timers import Timer
 from scoring.appraisals.domain import (
@@ -300,7 +299,7 @@ def _standing_row(each: Reappraisal, now: datetime) -> dict[str, Any]:
 def _change_row(each: Reappraisal, now: datetime) -> dict[str, Any]:
     appraisal = each.appraisal
     return {
-        "id": uuid7(),
+        "id": new_id(),
         "customer_id": _id(each),
         "at": now,
         **_class_columns(appraisal),

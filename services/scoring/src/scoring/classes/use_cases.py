@@ -9,11 +9,11 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
-from uuid_utils.compat import uuid7
 
 from common.bulk import insert_rows
 from common.clock import Clock
 from common.db import timer_table
+from common.ids import new_id
 from common.timers import Timer
 from common.uow import LOCK_SLOTS
 from scoring.appraisals.domain import Cause, Ruling, Windows, Yardstick, own_mvc_window, rules_version, windows_of
@@ -212,7 +212,7 @@ class Waves:
         Whoever comes after this transaction knows the new ones; so those whom the wave then does not find are not to be found.
         """
         await uow.lock(UUID(int=slot) for slot in range(LOCK_SLOTS))
-        await self._go_on(timer, {"after": None, "wave": str(uuid7())}, uow=uow, now=now)
+        await self._go_on(timer, {"after": None, "wave": str(new_id())}, uow=uow, now=now)
 
     async def _go_on(self, timer: Timer, payload: Mapping[str, Any], *, uow: ScoringUnitOfWork, now: datetime) -> None:
         """Come back, unless the wave was begun anew meanwhile: then that is where it goes on."""

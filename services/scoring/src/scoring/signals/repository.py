@@ -7,9 +7,9 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
-from uuid_utils.compat import uuid7
 
 from common.bulk import among, insert_rows
+from common.ids import new_id
 from scoring.signals.domain import Raised
 from scoring.signals.models import signal
 
@@ -34,7 +34,7 @@ class SignalRepository:
     async def add(self, raised: Sequence[tuple[UUID, Raised]], *, at: datetime) -> None:
         rows = [
             {
-                "id": uuid7(),
+                "id": new_id(),
                 "customer_id": customer_id,
                 "signal": each.signal,
                 "since": each.since,

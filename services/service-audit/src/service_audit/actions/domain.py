@@ -5,9 +5,8 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from common.errors import Conflict, NotFound
+from common.ids import new_id
 from service_audit.evidence.domain import Evidence
 from service_audit.standards.domain import Moment
 
@@ -61,7 +60,7 @@ class Action:
 def action_for(failed: Evidence, moment: Moment, *, owner: str | None, now: datetime) -> Action:
     """The action that a failed critical moment opens."""
     return Action(
-        action_id=uuid7(),
+        action_id=new_id(),
         source="moment",
         title=f"Critical moment of truth failed: {moment.name}",
         cycle=moment.cycle,

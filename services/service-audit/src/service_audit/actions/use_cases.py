@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from common.auth import Principal
 from common.clock import Clock
 from common.contracts.service_audit import ActionMoved
 from common.idempotency import Attempt, recall, remember
+from common.ids import new_id
 from service_audit.actions.domain import Action, ActionClosed, Result, UnknownAction
 from service_audit.uow import AuditUnitOfWork
 
@@ -23,7 +22,7 @@ async def open_action(
             return await action_of(UUID(first["action_id"]), uow=uow)
         now = clock()
         action = Action(
-            action_id=uuid7(),
+            action_id=new_id(),
             source="hand",
             trace_id=None,
             evidence_id=None,

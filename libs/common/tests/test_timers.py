@@ -138,3 +138,18 @@ async def test_a_handler_and_a_consumer_that_set_the_same_timer_do_not_wait_cros
     await consuming
     clock.advance(timedelta(days=1))
     assert await loop.fire() == 1
+
+
+async def test_a_worker_wakes_what_is_set_while_it_naps(database: Database) -> None:
+    woken, stop = asyncio.Event(), asyncio.Event()
+
+    async def handle(due: Sequence[Timer], uow: Any) -> None:  # noqa: ARG001
+        woken.set()
+
+    loop = TimerLoop(database, {"late": handle}, unit_of_work=lambda: UnitOfWork(database), clock=FakeClock(NOW))
+    running = asyncio.create_task(loop.run(stop))
+    await asyncio.sleep(0.05)
+    await set_timer(database, "late", "a", NOW)
+    await asyncio.wait_for(woken.wait(), 60)
+    stop.set()
+    await running

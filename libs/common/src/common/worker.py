@@ -24,7 +24,9 @@ log = structlog.get_logger()
 
 # Called inside one transaction with the due timers of one name; it must not commit.
 TimerHandler = Callable[[Sequence[Timer], Any], Awaitable[None]]
-LONGEST_NAP = 1.0
+LONGEST_NAP = 0.25  # seconds until a timer is seen that another process has set, by one look into an index
+SHORTEST_NAP = 0.01  # while another worker wakes what is due
+AFTER_FAILURE = 1.0
 RETRY_AFTER = timedelta(minutes=5)
 RETENTION_ROUND = 3600.0
 IDEMPOTENCY_KEPT = timedelta(days=2)
@@ -62,20 +64,20 @@ class TimerLoop:
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
-                if await self.fire():
-                    continue
-                await nap(stop, await self._until_next())
+                pause = await self._until_next()
+                if pause > 0 or not await self._wake():
+                    await nap(stop, max(pause, SHORTEST_NAP))
             except Exception as error:
                 if not isinstance(error, Transient) and not is_transient(error):
                     raise
                 log.warning("timers_wait", reason=type(error).__name__)
-                await nap(stop, LONGEST_NAP)
+                await nap(stop, AFTER_FAILURE)
 
     async def fire(self) -> int:
         """Wake what is due now; gives how many timers had their effect."""
-        due = await self._peek()
-        if not due:
-            return 0
+        return 0 if await self._until_next() > 0 else await self._wake()
+
+    async def _wake(self) -> int:
         try:
             return await self._fire(TIMERS_AT_ONCE)
         except Exception as error:
@@ -91,17 +93,13 @@ class TimerLoop:
             total += fired
         return total
 
-    async def _peek(self) -> bool:
-        async with UnitOfWork(self._database, reading=True) as uow:
-            due_at = await next_due(uow.session)
-        return due_at is not None and due_at <= self._clock()
-
     async def _until_next(self) -> float:
+        """Seconds until the next timer is due, as long as a nap may be; 0 where one is due."""
         async with UnitOfWork(self._database, reading=True) as uow:
             due_at = await next_due(uow.session)
         if due_at is None:
             return LONGEST_NAP
-        return min(LONGEST_NAP, max(0.01, (due_at - self._clock()).total_seconds()))
+        return min(LONGEST_NAP, max(0.0, (due_at - self._clock()).total_seconds()))
 
     async def _fire(self, limit: int) -> int:
         async with self._unit_of_work() as uow:
@@ -124,7 +122,7 @@ class TimerLoop:
         """One timer's handler fails: the others go on, and that one is due again later, never lost."""
         fired = 0
         for _ in range(TIMERS_AT_ONCE):
-            if not await self._peek():
+            if await self._until_next() > 0:
                 break
             try:
                 fired += await self._fire(1)

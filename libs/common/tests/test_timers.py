@@ -143,7 +143,7 @@ async def test_a_handler_and_a_consumer_that_set_the_same_timer_do_not_wait_cros
 async def test_a_worker_wakes_what_is_set_while_it_naps(database: Database) -> None:
     woken, stop = asyncio.Event(), asyncio.Event()
 
-    async def handle(due: Sequence[Timer], uow: Any) -> None:  # noqa: ARG001
+    async def handle(due: Sequence[Timer], uow: Any) -> None:
         woken.set()
 
     loop = TimerLoop(database, {"late": handle}, unit_of_work=lambda: UnitOfWork(database), clock=FakeClock(NOW))

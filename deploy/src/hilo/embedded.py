@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from common.auth import first_credential, first_secret
 from common.bus.local import LocalReader, sources_of
+from common.bus.turns import Turns
 from common.clock import Clock, utc_now
 from common.company import Company
 from common.db import PATIENCE_SECONDS, Database
@@ -82,6 +83,7 @@ class Embedded:
         self._services = services
         self._runtimes = runtimes
         self._apps: dict[str, FastAPI] = {}
+        self._turns = Turns()
         self._front = front_page(services, lifespan=self._lifespan)
 
     @property
@@ -90,9 +92,12 @@ class Embedded:
         return self._runtimes[self._services[0].name].settings
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        name = scope["path"].split("/", 2)[1] if scope["type"] == "http" else ""
-        app: Any = self._apps.get(name, self._front)
-        await app(scope, receive, send)
+        if scope["type"] != "http":
+            await self._front(scope, receive, send)
+            return
+        app: Any = self._apps.get(scope["path"].split("/", 2)[1], self._front)
+        with self._turns.request():
+            await app(scope, receive, send)
 
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
@@ -137,4 +142,4 @@ class Embedded:
         consumer = service.create_consumer(runtime)
         databases = {name: other.database for name, other in self._runtimes.items()}
         sources = sources_of(consumer.topics, databases)
-        return LocalReader(consumer, runtime.database, sources, clock=runtime.clock)
+        return LocalReader(consumer, runtime.database, sources, clock=runtime.clock, turns=self._turns)

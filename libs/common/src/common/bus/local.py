@@ -8,6 +8,7 @@ import structlog
 
 from common.backlog import Behind, waiting_by_topic
 from common.bus.delivery import Consumer, ConsumerStopped, Delivery, Held, Record, pause_after
+from common.bus.turns import Turns
 from common.bus.waiting import nap, wait_for_news
 from common.clock import Clock, utc_now
 from common.db import Database, is_transient
@@ -23,10 +24,19 @@ TELL_SOURCE_EVERY = timedelta(minutes=1)
 
 
 class LocalReader:
-    """Feeds one consumer from the outboxes of the services it listens to (`sources`: service name -> its database)."""
+    """Feeds one consumer from the outboxes of the services it listens to (`sources`: service name -> its database).
+
+    `turns` are shared by the readers of a process that answers requests as well.
+    """
 
     def __init__(
-        self, consumer: Consumer, database: Database, sources: Mapping[str, Database], *, clock: Clock = utc_now
+        self,
+        consumer: Consumer,
+        database: Database,
+        sources: Mapping[str, Database],
+        *,
+        clock: Clock = utc_now,
+        turns: Turns | None = None,
     ) -> None:
         self.stopped: str | None = None  # why, if the consumer stopped itself
         self.trouble: str | None = None  # why it waits just now, if it does
@@ -34,6 +44,7 @@ class LocalReader:
         self._database = database
         self._sources = sources
         self._clock = clock
+        self._turns = turns or Turns()
         self._told: dict[str, datetime] = {}
         self._news = asyncio.Event()
         for source in sources.values():
@@ -46,7 +57,7 @@ class LocalReader:
         while not stop.is_set():
             self._news.clear()
             try:
-                moved = sum([await self._step(name, source, checked) for name, source in self._sources.items()])
+                moved = await self._round(checked)
                 misses, self.trouble = 0, None
             except ConsumerStopped as reason:
                 self.stopped = str(reason)
@@ -82,9 +93,16 @@ class LocalReader:
         """Deliver all there is now, and say how much it was. For tests and for an orderly end."""
         total = 0
         checked: set[str] = set()
-        while moved := sum([await self._step(name, source, checked) for name, source in self._sources.items()]):
+        while moved := await self._round(checked):
             total += moved
         return total
+
+    async def _round(self, checked: set[str]) -> int:
+        moved = 0
+        for name, source in self._sources.items():
+            async with self._turns.turn():
+                moved += await self._step(name, source, checked)
+        return moved
 
     async def _step(self, name: str, source: Database, checked: set[str]) -> int:
         reader = f"{self._delivery.consumer.name}<{name}"

@@ -20,6 +20,7 @@ from scoring.appraisals.domain import Appraisal, Cause, appraise, windows_of
 from scoring.appraisals.use_cases import LOOK, look_again, reappraise, subjects_of, yardstick
 from scoring.census.domain import Everybody, Ids, Spans, as_bytes
 from scoring.census.repository import Remembered
+from scoring.classes import use_cases
 from scoring.classes.domain import abc_cuts, mvc_cut, worst_cut
 from scoring.classes.use_cases import EVERYBODY, RANK, WAVE, Waves, compute_cut_points, misplaced
 from scoring.links.models import trace_link
@@ -406,9 +407,12 @@ async def test_tables_in_the_place_of_others_are_read_again(remembering: Scoring
     assert await _is_right(remembering, remembered)
 
 
-@pytest.mark.parametrize("seed", [21, 22])
-async def test_rules_that_change_again_and_again_leave_nobody_where_he_was(scoring: Scoring, seed: int) -> None:
+@pytest.mark.parametrize(("seed", "guessed_of"), [(21, use_cases.GUESSED_OF), (22, use_cases.GUESSED_OF), (21, 0)])
+async def test_rules_that_change_again_and_again_leave_nobody_where_he_was(
+    scoring: Scoring, seed: int, guessed_of: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Random rules, of which some concern few and some nearly all, while customers go on buying; one in three slices breaks off."""
+    monkeypatch.setattr(use_cases, "GUESSED_OF", guessed_of)
     await _fill(scoring, seed)
     draw, town = random.Random(seed), _Town(scoring, seed)
     timers = _breaking_timers(scoring, draw)

@@ -150,8 +150,12 @@ async def test_a_wave_that_is_begun_anew_leaves_nobody_behind(
     assert await _best(scoring) == {_id(18), _id(19), _id(20)}
 
 
-async def test_who_buys_between_ranking_and_the_wave_stands_by_the_new_lines(scoring: Scoring) -> None:
+@pytest.mark.parametrize("guessed_of", [use_cases.GUESSED_OF, 0])
+async def test_who_buys_between_ranking_and_the_wave_stands_by_the_new_lines(
+    scoring: Scoring, guessed_of: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What was read for the ranking is asked again for the wave: whoever was looked at since is not judged by it."""
+    monkeypatch.setattr(use_cases, "GUESSED_OF", guessed_of)
     await _shop(scoring)
     async with scoring.uow() as uow:
         old = await yardstick(uow=uow, now=scoring.clock())

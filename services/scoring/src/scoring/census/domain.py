@@ -322,6 +322,7 @@ class Everybody:
         self.figures = figures
         self.subjects = subjects
         self.said = said
+        self.state = object()  # another as soon as the figures of anybody are
         self._written: Column | None = None  # for each the transaction in which we said of him what follows
         self._saying: Said | None = None
 
@@ -336,6 +337,7 @@ class Everybody:
         places = self.customers.find(those.customers.ids)
         for mine, theirs in zip(self.columns(), those.columns(), strict=True):
             mine[places] = theirs
+        self.state = object()
 
     def say(self, said: Said) -> None:
         """What is to be said of them from now on, of whoever it is then said to."""

@@ -1,7 +1,7 @@
 """Every query on everybody at once: whole tables, read as columns of numbers."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import combinations
@@ -111,18 +111,25 @@ class CensusRepository:
         return int(number) % 2**32
 
     async def everybody(
-        self, before: Remembered | None, spans: Spans, *, rules: RuleSet, books: Books
+        self,
+        before: Remembered | None,
+        spans: Spans,
+        *,
+        rules: RuleSet,
+        books: Books,
+        looking: Awaitable[Any] | None = None,
     ) -> Remembered | None:
         """Everybody as he is now. Of whoever was not looked at since `before`, which is used up, nothing is read again.
 
         Whatever changes anything of a customer writes his standing in the same transaction; where one was taken away, or
         there are many to be read, all are read. None where there are too many, or where nobody can tell what has passed.
+        Nothing is changed of `before` until whoever is still `looking` at it is done.
         """
         moment = await self.moment()
         if moment is None:
             return None
         if before is not None and before.spans == spans:
-            found = await self._renewed(before, moment, rules=rules, books=books)
+            found = await self._renewed(before, moment, rules=rules, books=books, looking=looking)
             if found is not None:
                 return found if len(found.everybody.customers) <= AT_ONCE else None
         before = None  # there is no room for both
@@ -132,10 +139,14 @@ class CensusRepository:
         read, doubtful = await self._read_all(Stretch(), spans, since=moment, rules=rules, books=books)
         return Remembered(read, spans, treatments(rules), str(origin), moment, doubtful)
 
-    async def _renewed(self, before: Remembered, moment: int, *, rules: RuleSet, books: Books) -> Remembered | None:
+    async def _renewed(
+        self, before: Remembered, moment: int, *, rules: RuleSet, books: Books, looking: Awaitable[Any] | None
+    ) -> Remembered | None:
         """What is remembered with those read again who were looked at since; None where all are to be read."""
         everybody, doubtful, parts = before.everybody, before.doubtful[:0], treatments(rules)
         origin, many, ids, transactions = await self._told_since(before.moment)
+        if looking is not None:
+            await looking
         if origin != before.origin:
             return None
         again = np.concatenate([ids[everybody.settle(ids, transactions)], before.doubtful])

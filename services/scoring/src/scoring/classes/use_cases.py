@@ -1,11 +1,11 @@
 """Ranking the population: cut points computed when a timer says so, and whoever they move is looked at again."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import numpy as np
@@ -21,6 +21,7 @@ from scoring.appraisals.use_cases import AT_ONCE as LOOKED_AT
 from scoring.appraisals.use_cases import reappraise, rule_anew, yardstick
 from scoring.census.domain import (
     Column,
+    Everybody,
     Figures,
     Rankings,
     Said,
@@ -42,8 +43,13 @@ WAVE = "wave"  # the timer that looks at many customers again, a slice at a time
 SOON, DAILY = "soon", "daily"
 EVERYBODY, MISPLACED = "everybody", "misplaced"  # the keys of a wave
 AT_ONCE = 2_000  # customers of a slice, of whom no more than LOOKED_AT are looked at: to be ruled anew takes less
+GUESSED_OF = (
+    20_000  # customers: of more of them what is asked is found at a guess while it is looked for who is another
+)
 SMALL, MIDDLING = 2_000, 20_000  # populations that are ranked within seconds, within a minute
 
+
+T = TypeVar("T")
 
 _SAME_RULES = {"rules": "same"}  # the payload of a ranking that changed figures ask for, and not changed rules
 
@@ -171,15 +177,33 @@ class Waves:
 
     async def _cut_points(self, *, uow: ScoringUnitOfWork, rules: RuleSet, as_of: date, now: datetime) -> CutPoints:
         windows = await _ranking_windows(uow=uow, rules=rules, as_of=as_of)
-        known = await self._everybody(Spans.of(as_of, windows, rules.thresholds), rules=rules, uow=uow)
-        if known is None:
-            return await compute_cut_points(uow=uow, rules=rules, as_of=as_of, now=now)
-        return _cut_points([rankings_of(known.everybody.figures)], windows, rules=rules, as_of=as_of, now=now)
 
-    async def _everybody(self, spans: Spans, *, rules: RuleSet, uow: ScoringUnitOfWork) -> Remembered | None:
-        """Everybody as he is now, remembered for the next time; None where there are too many, or nobody can tell what has passed."""
-        self._remembered = await uow.census.everybody(self._taken(), spans, rules=rules, books=uow.books)
-        return self._remembered
+        def draw(everybody: Everybody) -> CutPoints:
+            return _cut_points([rankings_of(everybody.figures)], windows, rules=rules, as_of=as_of, now=now)
+
+        lines = await self._asked(draw, Spans.of(as_of, windows, rules.thresholds), rules=rules, uow=uow)
+        return lines or await compute_cut_points(uow=uow, rules=rules, as_of=as_of, now=now)
+
+    async def _asked(
+        self, question: Callable[[Everybody], T], spans: Spans, *, rules: RuleSet, uow: ScoringUnitOfWork
+    ) -> T | None:
+        """What is to be found of everybody as he is now, who is remembered for the next time; None where `census.everybody` gives none.
+
+        Of many it is found at a guess while the database looks for whoever is another than he was, and anew where anybody is.
+        """
+        before, guess, state = self._taken(), None, None
+        if before is not None and before.spans == spans and len(before.everybody.customers) > GUESSED_OF:
+            guess, state = asyncio.create_task(asyncio.to_thread(question, before.everybody)), before.everybody.state
+        reading = uow.census.everybody(before, spans, rules=rules, books=uow.books, looking=guess)
+        before = None  # there is no room for it beside everybody read anew
+        try:
+            self._remembered = await reading
+        finally:
+            answer = None if guess is None else await guess
+        if self._remembered is None:
+            return None
+        everybody = self._remembered.everybody
+        return answer if everybody.state is state else await asyncio.to_thread(question, everybody)
 
     def _taken(self) -> Remembered | None:
         """What is remembered, from now on by whoever brings it up to date: what he leaves half done is worth nothing."""
@@ -241,11 +265,15 @@ class Waves:
     ) -> tuple[Column, Verdicts | None]:
         """The ids, sorted, of those whom the wave concerns; and what is to be said of whom, where everybody is remembered."""
         self._verdicts = None
-        rules = await uow.policies.in_force()
-        known = await self._everybody(await _spans(uow=uow, now=now), rules=rules, uow=uow)
-        if known is None:
+        rules, cuts = await uow.policies.in_force_with_cuts()
+
+        def judge_all(everybody: Everybody) -> Said:
+            return judge(everybody.figures, everybody.subjects, rules=rules, cuts=cuts, books=uow.books)
+
+        say = await self._asked(judge_all, await _spans(uow=uow, now=now), rules=rules, uow=uow)
+        if say is None or self._remembered is None:
             return await misplaced(after=after, uow=uow, now=now), None
-        return await judged_anew(known, uow=uow, now=now)
+        return await judged_anew(self._remembered, say, uow=uow, now=now)
 
     async def _rule_anew(self, rulings: Mapping[UUID, Ruling], *, uow: ScoringUnitOfWork, now: datetime) -> set[UUID]:
         if self._verdicts is None:
@@ -256,12 +284,13 @@ class Waves:
         return done
 
 
-async def judged_anew(remembered: Remembered, *, uow: ScoringUnitOfWork, now: datetime) -> tuple[Column, Verdicts]:
-    """As `misplaced`, of everybody as he is remembered; and what is to be said of those of whom nothing but the class is another."""
+async def judged_anew(
+    remembered: Remembered, say: Said, *, uow: ScoringUnitOfWork, now: datetime
+) -> tuple[Column, Verdicts]:
+    """As `misplaced`, of everybody as he is remembered and of whom this is to be said; and what to those of whom nothing but the class is another."""
     rules, cuts = await uow.policies.in_force_with_cuts()
     everybody, by = remembered.everybody, await _by(uow=uow, now=now)
     figures, said = everybody.figures, everybody.said
-    say = await asyncio.to_thread(partial(judge, figures, everybody.subjects, rules=rules, cuts=cuts, books=uow.books))
     places = said.otherwise(say)
     ids = as_bytes(figures.customers.ids[places])
     order = np.argsort(ids)

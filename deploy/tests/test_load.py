@@ -10,13 +10,15 @@ from pathlib import Path
 import httpx
 import pytest
 
+from common.company import Company
 from hilo.dry_run import check
-from hilo.load import BATCH, LoadStopped, Tally, count_of, load, progress_file, touchpoints_of
+from hilo.load import BATCH, LoadStopped, Tally, absent_columns, count_of, load, progress_file, touchpoints_of
 from hilo.mapping import FileMap
 from hilo.verdicts import Lookup, Verdicts
 from interactions.touchpoints.payloads import PAYLOADS
 from interactions.touchpoints.schemas import TouchpointCreate
 
+COMPANY = Company.load()
 ROOT = Path(__file__).parents[2]
 MAPS = ROOT / "deploy" / "maps"
 DATA = ROOT.parent / "shared" / "data"
@@ -245,22 +247,53 @@ def test_a_dry_run_says_who_is_there_already_and_sends_nothing(files):
     def search(request: httpx.Request) -> httpx.Response:
         assert request.url.path == "/identity/v1/customers:search"
         asked.append(json.loads(request.content)["identifier"])
-        if "not-a-phone" in asked[-1]:
+        if asked[-1] == "phone:301123456":
             return httpx.Response(422, json={})
         return httpx.Response(200, json={"items": [{"customer_id": "c-1"}] if "300" in asked[-1] else []})
 
     asked: list[str] = []
-    rows = ["id,at,phone", "a,2026-11-20T10:00:00Z,300", "b,2026-11-20T10:00:00Z,301", "a,2026-11-20T10:00:00Z,300", "c,,300",
-            "d,2026-11-20T10:00:00Z,not-a-phone"]  # fmt: skip
+    at, one, other = "2026-11-20T10:00:00Z", "3001234567", "3011234567"
+    rows = ["id,at,phone", f"a,{at},{one}", f"b,{at},{other}", f"a,{at},{one}", f"c,,{one}", f"d,{at},301123456",
+            f"e,{at},not-a-phone"]  # fmt: skip
     path, out = written(files / "some.csv", rows), files / "verdicts.csv"
     file_map = FileMap.load(written(files / "map.toml", [PLAIN]))
     with httpx.Client(transport=httpx.MockTransport(search), base_url="http://test") as client:
-        words = check(touchpoints_of(path, file_map), total=5, verdicts=Verdicts(out), lookup=Lookup(client))
-    assert "1 match customers who are there already" in words
+        words = check(
+            touchpoints_of(path, file_map), total=6, company=COMPANY, verdicts=Verdicts(out), lookup=Lookup(client)
+        )
+    assert words.splitlines() == [
+        "4 of 6 would be taken", "1 match customers who are there already", "        1  /occurred_at: Field required",
+        "        1  /identifiers/0: This is no phone number that could be dialled",
+        "of those taken these would be kept as they stand, and prove nothing:",
+        "        1  /identifiers/0: This is no phone number that could be dialled",
+    ]  # fmt: skip
     assert [(line["verdict"], line["customers"]) for line in verdicts_in(out)] == [
         ("matches", "c-1"), ("new", ""), ("duplicate", "c-1"), ("refused", ""), ("new", ""),
+        ("refused", ""),
     ]  # fmt: skip
     assert len(asked) == len(set(asked)) == 3
+
+
+def test_a_dry_run_finds_what_the_payload_of_its_kind_does_not_take(files):
+    text = PLAIN.replace("note", "purchase") + '[payload]\namount = "{amount}"\ncurrency = "COP"\n'
+    path = written(files / "some.csv", ["id,at,phone,amount", "a,2026-11-20,,129900", 'b,2026-11-20,,"129.900,00"'])
+    words = check(touchpoints_of(path, map_of(files, text)), total=2, company=COMPANY)
+    assert words.startswith("1 of 2 would be taken\n        1  /payload/amount")
+
+
+@pytest.mark.parametrize("read", ["", '[read]\ndelimiter = ";"\nencoding = "latin-1"\n'])
+def test_a_file_that_is_read_amiss_stops_before_the_first_row(files, read):
+    path = files / "excel.csv"
+    path.write_bytes("\ufeffid;at;phone\na;2026-11-20;300\n".encode())
+    with pytest.raises(LoadStopped, match=r"has no column `id`.*encoding and delimiter"):
+        absent_columns(path, map_of(files, PLAIN + read))
+
+
+def test_a_column_that_only_some_files_have_is_told_and_stops_nothing(files):
+    path = written(files / "short.csv", ["id,at", "a,2026-11-20"])
+    assert absent_columns(path, map_of(files)) == "short.csv has no column `phone`; its columns are `id`, `at`"
+    assert absent_columns(plain_csv(files, 1), map_of(files)) is None
+    assert absent_columns(written(files / "some.ndjson", ["{}"]), map_of(files)) is None
 
 
 def test_without_resume_an_interrupted_load_starts_anew_and_counts_duplicates(api, client, files):

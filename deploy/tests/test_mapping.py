@@ -89,6 +89,26 @@ def test_an_identifier_with_an_empty_column_is_left_out(map_of, missing):
     assert missing.partition("_")[0] not in identifiers[0].partition(":")[0]
 
 
+@pytest.mark.parametrize("nothing", ["N/A", "null", " - ", "NaN", "No tiene", "pendiente"])
+def test_an_identifier_is_left_out_where_a_column_holds_a_word_for_nothing(map_of, nothing):
+    own = map_of(CRM + "[values.unused]\n").touchpoint_of([row(phone=nothing)])["identifiers"]
+    named = map_of(CRM.replace("[read]", '[read]\nempty = ["Pendiente"]')).touchpoint_of([row(phone=nothing)])[
+        "identifiers"
+    ]
+    assert named == ["document:co-CC:52.123.456"]
+    assert own == (named if nothing != "pendiente" else ["phone:pendiente", *named])
+
+
+def test_the_columns_of_a_map_are_those_of_all_its_templates(map_of):
+    assert map_of(CRM).columns() == (
+        "record_id", "channel", "date", "phone", "email", "doc_type", "doc_number", "full_name", "address",
+    )  # fmt: skip
+    assert map_of(INVOICES).columns() == (
+        "InvoiceNo", "InvoiceDate", "CustomerID", "Quantity", "UnitPrice", "StockCode",
+    )  # fmt: skip
+    assert map_of(CRM).columns_of_each() == ("record_id", "date")
+
+
 def test_columns_that_the_file_does_not_have_are_empty(map_of):
     body = map_of(CRM).touchpoint_of([{"record_id": "r1", "channel": "Web", "date": None, "row": 1}])
     assert body["identifiers"] == []
@@ -128,6 +148,10 @@ def test_words_become_values_of_any_type(map_of):
         ("", "2013-07-29", "2013-07-29T00:00:00-05:00"),
         ("", "2013-07-29T10:00:00Z", "2013-07-29T10:00:00+00:00"),
         ('date_format = "%m/%d/%Y"', "29/7/2013", "29/7/2013"),
+        ('date_format = "%m/%d/%Y"', "2013-07-29", "2013-07-29T00:00:00-05:00"),
+        ('date_format = ["%d/%m/%Y", "%d-%m-%y"]', "29/7/2013", "2013-07-29T00:00:00-05:00"),
+        ('date_format = ["%d/%m/%Y", "%d-%m-%y"]', "29-07-13", "2013-07-29T00:00:00-05:00"),
+        ('date_format = ["%d/%m/%Y", "%d-%m-%y"]', "41484", "41484"),
         ("", "yesterday", "yesterday"),
     ],
 )
@@ -136,6 +160,17 @@ def test_a_date_is_read_in_the_files_form_and_zone_and_passed_on_where_it_cannot
         f'id = "{{row}}"\n[touchpoint]\noccurred_at = "{{when}}"\n[read]\ntime_zone = "America/Bogota"\n{format_line}\n'
     )
     assert dated.touchpoint_of([{"row": 1, "when": text}])["occurred_at"] == moment
+
+
+def test_a_date_of_birth_is_read_in_each_of_the_files_forms(map_of):
+    born = map_of(
+        'id = "{row}"\n[touchpoint]\n[profile]\nbirth_date = "{b}"\n[read]\ndate_format = ["%d/%m/%Y", "%d-%m-%y"]\n'
+    )
+    told = [
+        born.touchpoint_of([{"row": 1, "b": text}])["profile"]["birth_date"]
+        for text in ("2/3/1984", "02-03-84", "1984")
+    ]
+    assert told == ["1984-03-02", "1984-03-02", "1984"]
 
 
 def test_a_date_without_zone_anywhere_is_utc(map_of):
@@ -208,6 +243,10 @@ def test_nested_tables_and_lists_are_rendered_too(map_of):
         ('id = "{row}"\nchanel = "x"\n[touchpoint]\n', "chanel"),
         ('id = "{row}"\n[touchpoint]\n[read]\ntime_zone = "America/Macondo"\n', "America/Macondo"),
         ('id = "{row}"\n[touchpoint]\n[read]\nencoding = "utf-99"\n', "utf-99"),
+        ('id = "{row}"\n[touchpoint]\n[read]\ndelimiter = "||"\n', "delimiter"),
+        ('id = "{row}"\n[touchpoint]\n[read]\ndelimiter = 5\n', "delimiter"),
+        ('id = "{row}"\n[touchpoint]\n[read]\ndate_format = 5\n', "date_format"),
+        ('id = "{row}"\n[touchpoint]\n[read]\nempty = [5]\n', "empty"),
         ('id = "{row}"\nread = "all"\n[touchpoint]\n', "read"),
         ('id = "{row}"\nvalues = 7\n[touchpoint]\n', "values"),
         ('id = "{row}"\n[touchpoint]\n[values]\nchannel = "web"\n', "channel"),

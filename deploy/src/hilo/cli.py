@@ -5,12 +5,15 @@ import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import httpx
 import typer
 
 from hilo.client import SERVICE_PORTS, asked, client_to
+
+if TYPE_CHECKING:
+    from common.company import Company
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Hilo: the memory that all channels share.")
 
@@ -122,7 +125,7 @@ def load(
 
     With --dry-run and --verdicts the running system is asked which rows match customers who are there already.
     """
-    from hilo.load import LoadStopped, count_of, progress_file, touchpoints_of  # noqa: PLC0415
+    from hilo.load import LoadStopped, absent_columns, count_of, progress_file, touchpoints_of  # noqa: PLC0415
     from hilo.load import load as load_file  # noqa: PLC0415
     from hilo.mapping import BadMap, FileMap  # noqa: PLC0415
 
@@ -130,18 +133,26 @@ def load(
         file_map = FileMap.load(map_file)
     except BadMap as error:
         raise typer.BadParameter(str(error), param_hint="--map") from error
+    try:
+        if (absent := absent_columns(file, file_map)) is not None:
+            typer.echo(absent, err=True)
+    except LoadStopped as stopped:
+        typer.echo(f"stopped: {stopped}", err=True)
+        raise typer.Exit(1) from stopped
     if dry_run:
         from hilo.dry_run import check  # noqa: PLC0415
         from hilo.verdicts import Lookup, Verdicts  # noqa: PLC0415
 
-        total = count_of(file, file_map)
         try:
+            total, rows, company = count_of(file, file_map), touchpoints_of(file, file_map), _company()
             if verdicts is None:
-                typer.echo(check(touchpoints_of(file, file_map), total=total))
+                typer.echo(check(rows, total=total, company=company))
             else:
                 with client_to(to, key_file) as client:
-                    rows = touchpoints_of(file, file_map)
-                    typer.echo(check(rows, total=total, verdicts=Verdicts(verdicts), lookup=Lookup(client)))
+                    found = check(
+                        rows, total=total, company=company, verdicts=Verdicts(verdicts), lookup=Lookup(client)
+                    )
+                typer.echo(found)
         except (LoadStopped, httpx.TransportError) as stopped:
             typer.echo(f"stopped: {stopped}", err=True)
             raise typer.Exit(1) from stopped
@@ -158,6 +169,14 @@ def load(
         typer.echo(f"  refused: {example}")
     if tally.refused:
         typer.echo(f"Read and repair the refused: GET {to}/interactions/v1/parked?kind=touchpoint")
+
+
+def _company() -> "Company":
+    """The company's settings, as the services read them."""
+    from common.company import Company  # noqa: PLC0415 - `hilo --help` answers without loading the system
+
+    company_file = os.environ.get("HILO_COMPANY_FILE")
+    return Company.load(Path(company_file) if company_file else None)
 
 
 @app.command()
@@ -182,8 +201,7 @@ def match(
     together. OUT has a row for each row, those of FILE first. `probability` is how surely a row belongs to its cluster;
     of a row that is alone, how surely it does.
     """
-    from common.company import Company  # noqa: PLC0415 - `hilo --help` answers without loading the system
-    from hilo.load import LoadStopped  # noqa: PLC0415
+    from hilo.load import LoadStopped  # noqa: PLC0415 - `hilo --help` answers without loading the system
     from hilo.mapping import BadMap, FileMap  # noqa: PLC0415
     from hilo.match import match as match_files  # noqa: PLC0415
 
@@ -191,11 +209,11 @@ def match(
         file_map = FileMap.load(map_file)
     except BadMap as error:
         raise typer.BadParameter(str(error), param_hint="--map") from error
-    company_file = os.environ.get("HILO_COMPANY_FILE")
-    company = Company.load(Path(company_file) if company_file else None)
     paths = [file] if second is None else [file, second]
     try:
-        rows, clusters, in_doubt = match_files(paths, file_map, out=out, explain=explain, learnt=learn, company=company)
+        rows, clusters, in_doubt = match_files(
+            paths, file_map, out=out, explain=explain, learnt=learn, company=_company()
+        )
     except LoadStopped as stopped:
         typer.echo(f"stopped: {stopped}", err=True)
         raise typer.Exit(1) from stopped

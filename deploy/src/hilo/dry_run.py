@@ -1,38 +1,47 @@
-"""A load without sending: every row is rendered and checked against the API's own schema."""
+"""A load without sending: every row is rendered, and read as the API would read it."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pydantic import ValidationError
 from tqdm import tqdm
 
+from common.company import Company
+from common.errors import FieldError
+from common.identifiers import InvalidIdentifier, read_identifiers
 from hilo.verdicts import Lookup, Verdict, Verdicts
-from interactions.touchpoints.schemas import TouchpointCreate
+from interactions.touchpoints.domain import Speaker, Unreadable
+from interactions.touchpoints.schemas import read_document
 
 AT_ONCE = 500  # verdicts that are written to the disk together
+MOST_TOLD = 20  # kinds of faults
+SPEAKER = Speaker("hilo load")  # names the source where the map names none: the credential's is not asked
 
 
 def check(
     touchpoints: Iterable[dict[str, Any]],
     *,
     total: int,
+    company: Company,
     verdicts: Verdicts | None = None,
     lookup: Lookup | None = None,
 ) -> str:
-    """How many rows would be taken as they are, and what is wrong with the others, by field.
+    """How many rows would be taken as they are, what is wrong with the others, and what would be kept unread, by field.
 
     Into `verdicts` a line for each: new, duplicate (its id stands twice in the file), matches (customers whom `lookup`
     finds under its identifiers) or refused.
     """
     good, matching = 0, 0
     wrong: Counter[str] = Counter()
+    unread: Counter[str] = Counter()
     seen: set[tuple[str, str]] = set()
     waiting: list[Verdict] = []
     for touchpoint in tqdm(touchpoints, total=total, unit=" touchpoints"):
-        problems = _problems(touchpoint)
-        wrong.update(words for _, words in problems)
-        good += not problems
+        problems, warnings = _problems(touchpoint, company)
+        wrong.update(f"{one.pointer}: {one.detail}" for one in problems)
+        if not problems:
+            good += 1
+            unread.update(f"{one.pointer}: {one.detail}" for one in warnings)
         if verdicts is not None:
             verdict = _verdict(touchpoint, problems, seen, lookup)
             matching += verdict["verdict"] == "matches"
@@ -42,25 +51,31 @@ def check(
                 waiting = []
     if verdicts is not None:
         verdicts.add(waiting)
-    lines = [f"{good} of {total} would be taken; identifiers are checked when they are sent"]
+    lines = [f"{good} of {total} would be taken"]
     if lookup is not None:
         lines.append(f"{matching} match customers who are there already")
-    return "\n".join([*lines, *(f"  {count:>7}  {words}" for words, count in wrong.most_common(20))])
+    lines += [f"  {count:>7}  {words}" for words, count in wrong.most_common(MOST_TOLD)]
+    if unread:
+        lines.append("of those taken these would be kept as they stand, and prove nothing:")
+        lines += [f"  {count:>7}  {words}" for words, count in unread.most_common(MOST_TOLD)]
+    return "\n".join(lines)
 
 
-def _problems(touchpoint: dict[str, Any]) -> list[tuple[str, str]]:
-    """Pointer and words of each thing that is wrong with it."""
+def _problems(touchpoint: dict[str, Any], company: Company) -> tuple[Sequence[FieldError], Sequence[FieldError]]:
+    """What is wrong with it, and which of its identifiers have no normal form."""
+    draft = read_document(touchpoint, speaker=SPEAKER, company=company)
+    if isinstance(draft, Unreadable):
+        return draft.refusal.errors, ()
     try:
-        TouchpointCreate.model_validate(touchpoint)
-    except ValidationError as error:
-        places = [(f"/{'/'.join(map(str, one['loc']))}", one["msg"]) for one in error.errors(include_input=False)]
-        return [(pointer, f"{pointer}: {words}") for pointer, words in places]
-    return []
+        reading = read_identifiers(draft.identifiers, default_region=company.phone_region, source=draft.source)
+    except InvalidIdentifier as refusal:
+        return refusal.errors, ()
+    return (), reading.warnings
 
 
 def _verdict(
     touchpoint: dict[str, Any],
-    problems: list[tuple[str, str]],
+    problems: Sequence[FieldError],
     seen: set[tuple[str, str]],
     lookup: Lookup | None,
 ) -> Verdict:
@@ -73,5 +88,5 @@ def _verdict(
     word = "refused" if problems else "duplicate" if twice else "matches" if known else "new"
     return {
         "external_id": key[1], "verdict": word, "customers": " ".join(known), "touchpoint_id": "", "parked_id": "",
-        "code": "invalid" if problems else "", "where": " ".join(pointer for pointer, _ in problems),
+        "code": "invalid" if problems else "", "where": " ".join(one.pointer for one in problems),
     }  # fmt: skip

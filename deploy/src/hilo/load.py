@@ -114,6 +114,29 @@ def rows_of(path: Path, file_map: FileMap) -> Iterator[Row]:
         yield from ({**row, "row": number} for number, row in enumerate(rows, start=1))
 
 
+def absent_columns(path: Path, file_map: FileMap) -> str | None:
+    """In words, which columns the map draws from and the file does not have; None where there are none.
+
+    Raises LoadStopped where id or moment would be drawn from nothing: the map is another file's, or the file is not in the
+    encoding or with the delimiter that it says, and every row would be refused. Documents may each have other fields.
+    """
+    if is_ndjson(path):
+        return None
+    with readable(path, file_map) as file:
+        header = next(csv.reader(file, delimiter=file_map.delimiter), [])
+    absent = [name for name in file_map.columns() if name not in header]
+    if not absent:
+        return None
+    words = f"{path.name} has no column {_quoted(absent)}; its columns are {_quoted(header)}"
+    if set(absent) & set(file_map.columns_of_each()):
+        raise LoadStopped(f"{words}. Are encoding and delimiter in [read] those of the file?")
+    return words
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
 @contextmanager
 def readable(path: Path, file_map: FileMap, *, as_text: bool = True) -> Iterator[IO[Any]]:
     """A file opened to be read, packed or not. Raises LoadStopped where it cannot be, now or later."""

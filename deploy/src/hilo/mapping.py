@@ -3,12 +3,15 @@
 A value is a template over the columns (`"{full_name}"`) or the dotted paths of a JSON document (`"{customer.phone}"`);
 `{row}` is the row's number, from 1. What cannot be read (a date that is none) is passed on as it is: the API refuses it,
 names the field and keeps it, so that there is one place where refused rows are found.
+
+[read] says how the file is written: `encoding`, `delimiter`, `time_zone`, `date_format` (one form or a list of them, the first
+that fits holds; ISO 8601 is read as well), `empty` (words that stand for no identifier, beside those that files commonly have).
 """
 
 import codecs
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -23,6 +26,10 @@ _SECTIONS = {"id", "group", "touchpoint", "profile", "payload", "line", "read", 
 _TABLES = {"touchpoint", "profile", "payload", "line", "read", "values"}
 
 _DIGITS = 18  # more are no amount
+# What files hold in the place of an identifier that nobody knows; `empty` in [read] names a file's own words.
+NOTHING = frozenset(
+    {"n/a", "na", "#n/a", "n.a.", "nan", "null", "none", "nil", "-", "--", "s/d", "sin dato", "no tiene", "no aplica"}
+)
 
 Row = Mapping[str, Any]
 
@@ -51,7 +58,8 @@ class FileMap:
     line: Mapping[str, Any] = field(default_factory=dict)
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     time_zone: ZoneInfo | None = None
-    date_format: str | None = None
+    date_formats: Sequence[str] = ()
+    empty: frozenset[str] = NOTHING
     delimiter: str = ","
     encoding: str = "utf-8-sig"
 
@@ -74,16 +82,20 @@ class FileMap:
             line=document.get("line", {}),
             values=document.get("values", {}),
             time_zone=ZoneInfo(read["time_zone"]) if "time_zone" in read else None,
-            date_format=read.get("date_format"),
+            date_formats=_texts(read.get("date_format", [])),
+            empty=NOTHING | {word.strip().casefold() for word in _texts(read.get("empty", []))},
             delimiter=read.get("delimiter", ","),
             encoding=read.get("encoding", "utf-8-sig"),
         )
 
     def group_of(self, row: Row) -> str | None:
         """The value that the rows of one touchpoint share; None where each row is a touchpoint of its own."""
-        return (
-            None if self.group is None else _filled(f"{{{self.group}}}" if "{" not in self.group else self.group, row)
-        )
+        return None if self.group_template is None else _filled(self.group_template, row)
+
+    @property
+    def group_template(self) -> str | None:
+        """`group` as a template, which may be written as a column's bare name."""
+        return self.group if self.group is None or "{" in self.group else f"{{{self.group}}}"
 
     def touchpoint_of(self, rows: Sequence[Row]) -> dict[str, Any]:
         """The body of one touchpoint, from its row, or from all rows of its group."""
@@ -115,7 +127,18 @@ class FileMap:
 
     def drawn_identifiers(self) -> "list[Drawn]":
         """What becomes of each identifier: nothing where a column of it is empty."""
-        return [_drawn(template, whole=True) for template in self.touchpoint.get("identifiers", [])]
+        return [_drawn(template, empty=self.empty | {""}) for template in self.touchpoint.get("identifiers", [])]
+
+    def columns_of_each(self) -> tuple[str, ...]:
+        """The columns without which no row is a touchpoint: what its id and its moment are drawn from."""
+        return self._own(self.id, self.touchpoint.get("occurred_at"))
+
+    def columns(self) -> tuple[str, ...]:
+        """All columns that are drawn from."""
+        return self._own(self.id, self.group_template, self.touchpoint, self.profile, self.payload, self.line)
+
+    def _own(self, *templates: Any) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for each in templates for name in _columns_within(each) if name != "row"))
 
     def _section(self, section: Mapping[str, Any], rows: Sequence[Row]) -> dict[str, Any]:
         filled = {name: self._value(name, template, rows) for name, template in section.items()}
@@ -123,7 +146,7 @@ class FileMap:
 
     def _value(self, name: str, template: Any, rows: Sequence[Row]) -> Any:
         if name == "identifiers":
-            return [_filled(t, rows[0]) for t in template if all(column_of(rows[0], c) for c in _PLACE.findall(t))]
+            return [_filled(t, rows[0]) for t in template if all(self._tells(rows[0], c) for c in _PLACE.findall(t))]
         if isinstance(template, Mapping):
             return self._section(template, rows) or None
         if isinstance(template, list):
@@ -136,25 +159,49 @@ class FileMap:
         text = _filled(template, rows[0])
         if name in self.values:
             return _translated(self.values[name], text)
-        if name == "birth_date" and text and self.date_format:
+        if name == "birth_date" and text:
             return self._day(text)
         return self._moment(text) if text and name in _MOMENTS else text or None
 
+    def _tells(self, row: Row, column: str) -> bool:
+        """Whether the cell holds more than a word for nothing."""
+        cell = column_of(row, column)
+        return bool(cell) and cell.casefold() not in self.empty
+
     def _day(self, text: str) -> str:
         """A date of birth as the file writes its dates; as it stands where it is none."""
-        try:
-            return datetime.strptime(text, self.date_format or "").date().isoformat()  # noqa: DTZ007 - a day has no zone
-        except ValueError:
-            return text
+        day = self._read_by(self.date_formats, text)
+        return text if day is None else day.date().isoformat()
 
     def _moment(self, text: str) -> str:
-        try:
-            moment = datetime.strptime(text, self.date_format) if self.date_format else datetime.fromisoformat(text)  # noqa: DTZ007
-        except ValueError:
+        moment = self._read_by(self.date_formats, text) or _iso(text)
+        if moment is None:
             return text
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=self.time_zone or ZoneInfo("UTC"))
         return moment.isoformat()
+
+    @staticmethod
+    def _read_by(forms: Sequence[str], text: str) -> datetime | None:
+        """The first of the forms that fits says what the text means."""
+        for form in forms:
+            try:
+                return datetime.strptime(text, form)  # noqa: DTZ007 - the zone is the file's
+            except ValueError:
+                continue
+        return None
+
+
+def _iso(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _texts(told: Any) -> tuple[str, ...]:
+    """One, or a list of them."""
+    return (told,) if isinstance(told, str) else tuple(told)
 
 
 def _wrongs_in(document: Mapping[str, Any]) -> Iterator[str]:
@@ -185,6 +232,11 @@ def _wrongs_in_reading(read: Mapping[str, Any]) -> Iterator[str]:
         codecs.lookup(read.get("encoding", "utf-8"))
     except (LookupError, TypeError):
         yield f"no such encoding: {read['encoding']}"
+    if not isinstance(delimiter := read.get("delimiter", ","), str) or len(delimiter) != 1 or delimiter in '"\r\n':
+        yield "delimiter is one character"
+    for name in ("date_format", "empty"):
+        if not isinstance(told := read.get(name, []), list | str) or not all(isinstance(each, str) for each in told):
+            yield f"{name} is a text, or a list of texts"
 
 
 def _columns_in(template: str) -> tuple[str, ...]:
@@ -195,21 +247,30 @@ def _row(columns: Sequence[str], cells: Sequence[str]) -> Row:
     return dict(zip(columns, cells, strict=True))
 
 
-def _drawn(template: str, *, whole: bool = False) -> Drawn:
-    """A template over the cells of its columns; with `whole` nothing where one of them is empty."""
+def _columns_within(template: Any) -> Iterator[str]:
+    """The columns of a template, or of all templates of a section."""
+    if isinstance(template, str):
+        yield from _columns_in(template)
+    elif isinstance(template, Mapping | list):
+        for each in template.values() if isinstance(template, Mapping) else template:
+            yield from _columns_within(each)
+
+
+def _drawn(template: str, *, empty: Collection[str] = ()) -> Drawn:
+    """A template over the cells of its columns; nothing where one of them is a word of `empty`."""
     columns, pieces = _columns_in(template), _PLACE.split(template)
     if len(pieces) == len(("before", "column", "behind")):  # as most are: a million times
         before, _, behind = pieces
 
         def of_one(cells: Sequence[str]) -> str:
             told = cells[0].strip()
-            return "" if whole and not told else f"{before}{told}{behind}".strip()
+            return "" if empty and told.casefold() in empty else f"{before}{told}{behind}".strip()
 
         return Drawn(columns, of_one)
 
     def of(cells: Sequence[str]) -> str:
         told = [cell.strip() for cell in cells]
-        return "" if whole and not all(told) else _filled(template, _row(columns, told))
+        return "" if any(cell.casefold() in empty for cell in told) else _filled(template, _row(columns, told))
 
     return Drawn(columns, of)
 

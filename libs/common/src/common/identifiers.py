@@ -23,7 +23,8 @@ from common.values import value
 # Raised with every change of a normal form; stored ids of an older one must be made anew.
 # 2: zeros in front of NITs and Argentine documents, the check digit of a Peruvian DNI, a Spanish NIF under its own kind.
 # 3: documents with a label, as quantities, under their types in full, without their letter; old Chilean phones.
-NORMALISATION = 3
+# 4: phones and documents with an exponent.
+NORMALISATION = 4
 
 # The strongest scheme first: it names the trace.
 RANK = {
@@ -202,7 +203,8 @@ def _looks_like_one(given: str) -> bool:
     if scheme == "email":
         return "@" in raw.strip("@ ")
     if scheme in _ON_PHONES or scheme == "phone":
-        return digits >= FEWEST_PHONE_DIGITS or _folded(raw).strip() in _WITHHELD
+        told = digits >= FEWEST_PHONE_DIGITS or _WITH_EXPONENT.fullmatch(raw) is not None
+        return told or _folded(raw).strip() in _WITHHELD
     return digits > 0
 
 
@@ -303,7 +305,9 @@ def _parse(given: str, region: str, source: str | None) -> tuple[str, str]:
     if any(unicodedata.category(character) in _UNREADABLE for character in value.strip()):
         raise InvalidIdentifier("An identifier has no control characters", reason="bad-characters")
     if scheme in _ON_PHONES:
-        return "phone", _messenger_number(value, region)
+        return "phone", _messenger_number(_in_full(value), region)
+    if scheme == "phone":
+        value = _in_full(value)
     if scheme in ("account", "partner"):
         return scheme, _issued(value, source)
     return scheme, _NORMAL_FORMS[scheme](value, region)
@@ -327,6 +331,23 @@ def _folded(text: str) -> str:
 
 
 _UNREADABLE = frozenset({"Cc", "Cs", "Co", "Cn"})
+_WITH_EXPONENT = re.compile(r"\s*([1-9])[.,]([0-9]+)[eE](\+?)([0-9]{1,2})\s*")
+
+
+def _in_full(number: str) -> str:
+    """3001234567 of 3.001234567E9: where numbers are numerals to a spreadsheet or a program, it writes long ones so.
+
+    As it stands where digits were lost: 3.00123E+09 is how Excel shows any number that begins so, while programs write
+    3.00123E9 of that one alone.
+    """
+    found = _WITH_EXPONENT.fullmatch(number)
+    if found is None:
+        return number
+    first, decimals, plus, power = found.groups()
+    length = int(power)
+    if decimals[length:].strip("0") or (plus and len(decimals) < length):
+        return number
+    return first + decimals[:length].ljust(length, "0")
 
 
 def _customer(value: str, _region: str) -> str:
@@ -567,7 +588,7 @@ def _document(value: str, region: str) -> str:
         raise InvalidIdentifier(
             "A document is document:country-type:number, such as document:co-cc:...", reason="no-document-type"
         )
-    kind, number = _SAME_AS.get(kind, kind), _QUANTITY.sub("", number)
+    kind, number = _SAME_AS.get(kind, kind), _QUANTITY.sub("", _in_full(number))
     if not (bare := _SEPARATORS.sub("", number).upper()):
         raise InvalidIdentifier("The number of the document is empty", reason="empty")
     unlabelled = _unlabelled(kind, number)

@@ -54,6 +54,9 @@ def test_and_fewer_are_not(missing: str) -> None:
     [
         ({"kind": "telepathy"}, "/kind"),
         ({"occurred_at": "2026-11-20T15:04:05"}, "/occurred_at"),  # no offset
+        ({"occurred_at": "20261120"}, "/occurred_at"),  # no seconds since 1970
+        ({"occurred_at": "45934"}, "/occurred_at"),
+        ({"occurred_at": "1.7e9"}, "/occurred_at"),
         ({"occurred_at": 1_700_000_000}, "/occurred_at"),
         ({"occurred_at": "0001-01-01T00:00:00+14:00"}, "/occurred_at"),
         ({"colour": "red"}, "/colour"),

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from common.moments import Moment
 from identity.contact.domain import Consent
 
 _ID = "0192f0c1-0000-7000-8000-000000000001"
@@ -29,7 +30,7 @@ class ConsentRecord(BaseModel):
     purpose: Code
     channel: Code = Field("*", description="`*`: every channel")
     granted: bool = Field(description="False: withdrawn, or refused")
-    at: AwareDatetime | None = Field(None, description="When he said so; now, where left out")
+    at: Moment | None = Field(None, description="When he said so; now, where left out")
     source: str | None = Field(
         None, min_length=1, max_length=100, description="Where he said so; the credential's, where left out"
     )

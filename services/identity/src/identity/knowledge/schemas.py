@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from common.company import FactDefinition
+from common.moments import Moment
 from identity.knowledge.domain import Asked, Fact, KnowledgeIndex, Part
 
 _ID = "0192f0c1-0000-7000-8000-000000000001"
@@ -27,8 +28,8 @@ class FactLearn(BaseModel):
     key: str = Field(min_length=1, max_length=100, pattern=r"^[a-z0-9_.-]+$")
     value: Said | int | float | bool | Annotated[list[Said], Field(min_length=1, max_length=100)]
     confidence: float = Field(1.0, ge=0, le=1)
-    observed_at: AwareDatetime | None = Field(None, description="When he said so; now, where left out")
-    expires_at: AwareDatetime | None = Field(None, description="Where left out, as long as facts of this key hold")
+    observed_at: Moment | None = Field(None, description="When he said so; now, where left out")
+    expires_at: Moment | None = Field(None, description="Where left out, as long as facts of this key hold")
     source: str | None = Field(
         None, min_length=1, max_length=100, description="Where it is from; the credential's, where left out"
     )

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from common.moments import Moment
 from identity.customers.schemas import IdentifierText
 from identity.relationships.domain import Relationship
 from identity.relationships.use_cases import Newcomer, Said
@@ -40,8 +41,8 @@ class Relate(BaseModel):
         description="works_for (trabaja en), household_member (vive en el hogar), partner_of (socio de), same_owner (mismo dueño), "
         "relative_of (pariente), successor_of, buys_through (compra por medio de), or a word of your own",
     )  # fmt: skip
-    since: AwareDatetime | None = Field(None, description="Now, where left out")
-    until: AwareDatetime | None = Field(None, description="It ended, or is going to")
+    since: Moment | None = Field(None, description="Now, where left out")
+    until: Moment | None = Field(None, description="It ended, or is going to")
     source: Source = None
     decision_role: DecisionRole | None = Field(None, description="Who decides (quién decide)")
     category: Code | None = Field(None, description="About what he decides: a category of products")
@@ -116,10 +117,10 @@ class Position(BaseModel):
     seniority: Seniority | None = Field(None, description="His rank (jerarquía)")
     decision_role: DecisionRole | None = Field(None, description="Who decides (quién decide)")
     category: Code | None = Field(None, description="About what he decides: a category of products")
-    since: AwareDatetime | None = None
+    since: Moment | None = None
     source: Source = None
     still_there: bool = Field(True, description="False: he has left (ya no trabaja ahí)")
-    left_at: AwareDatetime | None = Field(None, description="When he left; now, where left out")
+    left_at: Moment | None = Field(None, description="When he left; now, where left out")
 
     @model_validator(mode="after")
     def _left_where_gone(self) -> "Position":
@@ -196,7 +197,7 @@ class ReferralRegister(Someone):
     )
 
     status: Literal["new", "contacted", "converted", "declined"] = "new"
-    at: AwareDatetime | None = Field(None, description="When he named him; now, where left out")
+    at: Moment | None = Field(None, description="When he named him; now, where left out")
     source: Source = None
 
     def said(self) -> Said:

@@ -4,7 +4,9 @@ import re
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from common.moments import Moment
 
 Code = Annotated[str, Field(min_length=1, max_length=200)]
 Details = Annotated[
@@ -81,7 +83,7 @@ class Quote(_Money):
     category: Code | None = None
     offering: Code | None = None
     cost_of_goods: Amount | None = None
-    valid_until: AwareDatetime | None = None
+    valid_until: Moment | None = None
     reason: str | None = Field(None, max_length=500)
 
 
@@ -92,7 +94,7 @@ class CaseOpening(_Payload):
     about: str | None = Field(None, max_length=200, description="The subject in a few words or a code")
     owner: str | None = Field(None, max_length=200)
     retention_critical: bool = False
-    answered_at: AwareDatetime | None = Field(None, description="When it was answered, where that has happened already")
+    answered_at: Moment | None = Field(None, description="When it was answered, where that has happened already")
     timely: bool | None = Field(None, description="Whether it was answered in time, as the source says")
     details: Details
 

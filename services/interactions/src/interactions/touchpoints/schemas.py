@@ -2,17 +2,14 @@
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import orjson
 from pydantic import (
-    AfterValidator,
     AwareDatetime,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -21,6 +18,7 @@ from pydantic import (
 from common.company import Company
 from common.contracts.interactions import Money
 from common.errors import FieldError, Invalid, Refusal
+from common.moments import Moment
 from common.money import InvalidMoney, to_minor
 from common.problems import Malformed, field_errors_of
 from interactions.touchpoints.domain import Draft, ForeignSource, KnownTrace, Promise, Speaker, Unreadable
@@ -79,19 +77,6 @@ READ_EXAMPLE: dict[str, Any] = {
 }
 
 
-def _text_only(value: object) -> object:
-    if not isinstance(value, str):
-        raise ValueError("A moment is an RFC 3339 text with an offset")  # noqa: TRY004 - pydantic reads ValueError
-    return value
-
-
-def _in_history(value: datetime) -> datetime:
-    if not 1900 <= value.year <= 9000:
-        raise ValueError("The year is out of range")
-    return value
-
-
-Moment = Annotated[AwareDatetime, BeforeValidator(_text_only), AfterValidator(_in_history)]
 Word = Annotated[str, Field(min_length=1, max_length=60)]
 Text = Annotated[str, Field(max_length=20_000)]
 

@@ -264,6 +264,15 @@ async def test_what_is_asked_alone_is_heard_by_who_listens(alone: AsyncEngine) -
     assert len(heard) == 1
 
 
+async def test_a_long_statement_is_prepared_once(alone: AsyncEngine) -> None:
+    long = f"SELECT name FROM thing WHERE share > $1 /* {'long ' * 10_000} */"
+    async with alone.connect() as connection:
+        for _ in range(2):
+            await fetch_alone(connection, long, [0.1])
+        prepared = "SELECT generic_plans + custom_plans FROM pg_prepared_statements WHERE statement = $1"
+        assert [tuple(row) for row in await fetch_alone(connection, prepared, [long])] == [(2,)]
+
+
 async def test_what_is_asked_alone_fails_as_any_statement_does(server: Database, alone: AsyncEngine) -> None:
     async with alone.connect() as connection:
         with pytest.raises(DBAPIError) as wrong:

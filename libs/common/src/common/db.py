@@ -260,6 +260,8 @@ def _postgresql(url: str, pool_size: int, patience: float, *, search_path: str =
         connect_args={
             "timeout": 5,
             "command_timeout": 60,
+            # However long: beyond 15 KB the driver would have the server plan a statement anew at each of its runs.
+            "max_cacheable_statement_size": 0,
             # Short transactions keep the outbox's reading bound young; one that hangs is ended by the server.
             "server_settings": {
                 "idle_in_transaction_session_timeout": "30000",

@@ -201,7 +201,7 @@ async def fetch_alone(connection: AsyncConnection, sql: str, values: Sequence[An
 
     What fails, fails as SQLAlchemy has it fail; whoever listens to the engine hears of it.
     """
-    if connection.engine.sync_engine._has_events:  # noqa: SLF001
+    if connection.sync_engine.dispatch.before_cursor_execute:
         return list((await connection.exec_driver_sql(sql, tuple(values))).all())
     adapted: Any = (await connection.get_raw_connection()).dbapi_connection
     try:

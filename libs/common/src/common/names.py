@@ -26,7 +26,7 @@ _APOSTROPHES = re.compile(r"(?<=\w)['’`´](?=\w)")
 _CLOSE = 0.92
 
 # How names are written short, in Mexico above all: Ma. Guadalupe Hdez. They say more than an initial, and greet nobody.
-_ABBREVIATED = {
+ABBREVIATED = {
     "ma": "maria", "fco": "francisco", "fca": "francisca", "gpe": "guadalupe", "gmo": "guillermo",
     "hdez": "hernandez", "hdz": "hernandez", "fdez": "fernandez", "fdz": "fernandez", "glez": "gonzalez", "gzlz": "gonzalez",
     "glz": "gonzalez", "mtz": "martinez", "mtnez": "martinez", "rdz": "rodriguez", "rdguez": "rodriguez", "rguez": "rodriguez",
@@ -145,7 +145,7 @@ def _assign(shorter: tuple[str, ...], longer: tuple[str, ...], *, at: int, taken
 
 @lru_cache(maxsize=131_072)
 def _same_word(a: str, b: str) -> bool:
-    if a == b or _ABBREVIATED.get(a) == b or _ABBREVIATED.get(b) == a:
+    if a == b or ABBREVIATED.get(a) == b or ABBREVIATED.get(b) == a:
         return True
     if len(a) == 1 or len(b) == 1:
         return a[0] == b[0]
@@ -188,7 +188,7 @@ def greeting_name(full: str | None) -> str | None:
     """The first name to greet with, capitalised: "ANA M. LOPEZ RUIZ" is Ana. None where there is none."""
     given, _ = split_name(full or "")
     words = given.split()
-    spelt_out = [word for word in words if len(fold(word)) > 1 and fold(word) not in PARTICLES | _ABBREVIATED.keys()]
+    spelt_out = [word for word in words if len(fold(word)) > 1 and fold(word) not in PARTICLES | ABBREVIATED.keys()]
     chosen = (spelt_out or words)[:1]
     return "-".join(part.capitalize() for part in chosen[0].split("-")) if chosen else None
 

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from identity.matching.bulk import match
+from identity.matching.clustering import CONTRADICTION
 from identity.matching.columns import Columns
 from identity.matching.records import Person
 
-from .people import person
+from .people import judged, person
 
 FEBRL = Path(__file__).parents[4].parent / "shared" / "data" / "febrl"
 NAMES = [
@@ -99,6 +100,38 @@ def test_families_stay_families():
                 )
             )  # fmt: skip
     assert sizes(people) == {1: 600}
+
+
+def test_families_with_one_mailbox_stay_families_and_each_of_them_is_found_again():
+    """Three people of one home, each of them told of twice, half of the time without a date of birth, in every one of 150 homes."""
+    draw, people, who = random.Random(11), [], []
+    for n in range(150):
+        home = stranger(draw, n)
+        told = {"address": home.building, "city": home.city}
+        ids = (f"phone:{home.identifiers[1][1]}", f"email:{home.surnames[0]}{n}@example.com")
+        for given in draw.sample(GIVEN, 3):
+            birth = f"{draw.randint(1940, 2005)}-{draw.randint(1, 12):02}-{draw.randint(1, 28):02}"
+            for day in (birth, draw.choice((birth, ""))):
+                people.append(
+                    person(given_names=given, surnames=" ".join(home.surnames), birth_date=day, ids=ids, **told)
+                )
+                who.append((n, given))
+    cluster = match(Columns.of(people)).cluster.tolist()
+    assert pairs(zip(cluster, who, strict=True)) == pairs(cluster) == pairs(who)
+
+
+def test_what_two_people_are_reached_by_is_taken_back_in_the_waterfall():
+    told = {
+        "address": "Calle 93 # 11-26 apto 501",
+        "city": "Bogota",
+        "ids": ("phone:3001112233", "email:lopezruiz@example.com"),
+    }
+    ana, eva = (person(f"{given} Lopez Ruiz", **told) for given in ("Ana", "Eva"))
+    bits, bars = judged(ana, eva)
+    assert bits < CONTRADICTION
+    assert sum(bar.weight for bar in bars) == pytest.approx(bits)
+    assert [bar.level for bar in bars if bar.field == "one-home"] == ["may be relatives", "reached by two people"]
+    assert "reached by two people" not in [bar.level for bar in judged(ana, ana)[1]]
 
 
 def test_fathers_and_sons_of_one_name_are_not_joined_however_many_of_them_call_the_son_by_its_short_form():

@@ -13,11 +13,21 @@ from .people import person
     ("text", "birth"),
     [
         ("1984-03-02", 19840302), ("19840302", 19840302), ("02/03/1984", 19840302), ("2-3-1984", 19840302),
+        ("19/03/1984", 19840319), ("20-01-1990", 19900120), ("20.12.2001", 20011220), ("19031984", 19840319),
+        ("20011990", 19900120), ("20121201", 20121201), ("1984/3/19", 19840319), ("12/31/1999", 19991231),
         ("19991399", 19991399), ("1984", 0), ("", 0), ("desconocido", 0), ("1984-03-02T00:00:00Z", 19840302),
     ],
 )  # fmt: skip
 def test_a_date_of_birth_is_read_however_it_was_written(text, birth):
     assert birth_of(text) == birth
+
+
+@pytest.mark.parametrize(
+    "name", ["Ma. Guadalupe Hdez. López", "MA GUADALUPE HDEZ LOPEZ", "María Guadalupe Hernández López"]
+)
+def test_names_that_are_written_short_are_compared_in_full(name):
+    told = person(name)
+    assert (told.given, told.surnames) == (("maria", "guadalupe"), ("hernandez", "lopez"))
 
 
 @pytest.mark.parametrize(

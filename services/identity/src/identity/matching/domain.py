@@ -104,6 +104,11 @@ _SURNAMES = """rodriguez:27 gomez:20 martinez:20 garcia:19 lopez:19 gonzalez:18 
 _CITIES = "bogota:150 medellin:50 cali:45 barranquilla:25 cartagena:20 soacha:15 cucuta:15"
 
 
+REACHED_BY = ("phone", "email")
+_DIFFERENT = {name: FIELDS[AT[name]].place("different") for name in ("given_names", "birth_date", "document")}
+_OWN = FIELDS[AT["document"]].place("near")  # one wrong digit is a slip
+
+
 @dataclass(frozen=True)
 class Common:
     """How common each value of a kind is, and the probability that two strangers agree on any (the sum of squares)."""
@@ -210,8 +215,25 @@ def score(levels: Levels, rarity: Floats, weights: Weights) -> Scored:
             towards_home += home_bits[row][levels[:, row]]
         if each.at_home:
             towards_home += rarity[:, row]
-    total = towards_match(levels, rarity, weights) - np.logaddexp2(0.0, towards_home)
+    towards = towards_match(levels, rarity, weights) - only_reached(levels, weights)
+    total = towards - np.logaddexp2(0.0, towards_home)
     return Scored(total, 1.0 / (1.0 + np.exp2(-total)))
+
+
+def only_reached(levels: Levels, weights: Weights) -> Floats:
+    """What the telephone and the e-mail of two people say (bits), which is no more than that they are reached in one place.
+
+    A family has one mailbox and one telephone. Whoever is called otherwise or was born on another day is another, unless a number
+    of his own says that he is the same; and so is who has another document, unless both were born on one day.
+    """
+    named, born, numbered = (levels[:, AT[field]] == last for field, last in _DIFFERENT.items())
+    document, account, birth = (levels[:, AT[field]] for field in ("document", "account", "birth_date"))
+    own = ((document != MISSING) & (document <= _OWN)) | (account == 1)
+    two = ((named | born) & ~own) | (numbered & (birth != 1))
+    bits = weights.bits
+    reached = sum(np.maximum(bits[AT[field]], 0.0)[levels[:, AT[field]]] for field in REACHED_BY)
+    told: Floats = np.where(two, reached, 0.0)
+    return told
 
 
 def towards_match(levels: Levels, rarity: Floats, weights: Weights) -> Floats:
@@ -232,7 +254,9 @@ def waterfall(levels: Sequence[int], rarity: Sequence[float], weights: Weights) 
             told = float(weights.bits[row, level]) + rare
             bars.append(Evidence(FIELDS[row].name, FIELDS[row].levels[level - 1].name, told))
             towards_home += float(weights.home_bits[row, level]) + (rare if FIELDS[row].at_home else 0.0)
-    return [*bars, Evidence("one-home", "may be relatives", -float(np.logaddexp2(0.0, towards_home)))]
+    bars.append(Evidence("one-home", "may be relatives", -float(np.logaddexp2(0.0, towards_home))))
+    reached = float(only_reached(np.array([levels], dtype=np.int8), weights)[0])
+    return [*bars, Evidence("one-home", "reached by two people", -reached)] if reached else bars
 
 
 def verdict_of(probability: float) -> Verdict:

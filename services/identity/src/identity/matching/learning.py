@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from identity.matching.domain import AT, FIELDS, WIDEST, Floats, Levels, Weights, shipped_weights
+from identity.matching.domain import AT, FIELDS, WIDEST, Floats, Levels, Weights, only_reached, shipped_weights
 
 MATCHES_SHIPPED = 60.0  # pairs that the shipped frequencies among matches stand for
 STRANGERS_SHIPPED = 20_000.0
@@ -76,6 +76,7 @@ def _shares(patterns: Levels, weights: Weights) -> tuple[Floats, Floats, Floats]
     match = weights.prior + np.log2(weights.match[rows, patterns]).sum(axis=1)
     home = weights.housemate_prior + np.log2(weights.housemate[rows, patterns]).sum(axis=1)
     stranger = np.log2(weights.stranger[rows, patterns]).sum(axis=1)
+    match -= only_reached(patterns, weights)
     total = np.logaddexp2(np.logaddexp2(match, home), stranger)
     return np.exp2(match - total), np.exp2(home - total), np.exp2(stranger - total)
 

@@ -8,14 +8,14 @@ from typing import Any
 
 from common.addresses import address_key, plain_place
 from common.emails import mailbox
-from common.names import PARTICLES, TITLES, fold, split_name, tokens
+from common.names import ABBREVIATED, PARTICLES, TITLES, fold, split_name, tokens
 
 Identifiers = Iterable[tuple[str, str]]
 
 SCHEMES = {"document": "document", "account": "account", "partner": "account", "email": "email", "phone": "phone"}
 # Raised with every change of what is compared of a person, of the keys under which he is found, or of how words are folded:
 # the index is then made anew.
-FORM = 2
+FORM = 3
 GROUPS = ("document", "account", "email", "phone")  # of identifiers, each a field
 MOST_KEPT = 8  # identifiers of one trace that it is compared by
 PHONE_DIGITS = 9  # from the right: with and without country code, trunk zero or area prefix
@@ -125,17 +125,31 @@ def birth_of(text: str) -> int:
     """
     if len(text) == 10 and text[4] == text[7] == "-" and (plain := text[:4] + text[5:7] + text[8:]).isdecimal():
         return int(plain)
-    digits = re.sub(r"\D", "", text[:10])
-    if len(digits) != 8:
-        parts = re.split(r"\D+", text[:10].strip())
-        if len(parts) != 3 or not all(parts):
-            return 0
+    told = text[:10].strip()
+    parts = re.split(r"\D+", told)
+    if len(parts) == 3 and all(parts):
         digits = "".join(part.zfill(2) for part in parts)
-        if len(digits) != 8:
-            return 0
-    year_first = 1850 <= int(digits[:4]) <= 2100
-    year_last = 1850 <= int(digits[4:]) <= 2100 and not year_first
-    return int(digits[4:] + digits[2:4] + digits[:2]) if year_last else int(digits)
+        return _in_order(digits, year_last=len(parts[2]) == 4) if len(digits) == 8 else 0
+    digits = "".join(parts)
+    if len(digits) != 8:
+        return 0
+    # 19031984 is the 19th of March: no year begins with its own month and day
+    years = [1850 <= int(each) <= 2100 for each in (digits[:4], digits[4:])]
+    first = years[0] and (not years[1] or _is_day(digits[6:], digits[4:6]) or not _is_day(digits[:2], digits[2:4]))
+    return _in_order(digits, year_last=years[1] and not first)
+
+
+def _in_order(digits: str, *, year_last: bool) -> int:
+    if not year_last:
+        return int(digits)
+    day, month = digits[:2], digits[2:4]
+    if not _is_day(day, month) and _is_day(month, day):  # 12/31/1999, as it is written in the United States
+        day, month = month, day
+    return int(digits[4:] + month + day)
+
+
+def _is_day(day: str, month: str) -> bool:
+    return 1 <= int(day) <= 31 and 1 <= int(month) <= 12
 
 
 @lru_cache(maxsize=16_384)
@@ -165,11 +179,15 @@ _UNTELLING = PARTICLES | TITLES
 
 @lru_cache(maxsize=65_536)
 def words_of(name: str) -> tuple[str, ...]:
-    """The folded words of a name that tell people apart; none where it is a word for nothing."""
+    """The folded words of a name that tell people apart, those written short in full; none where it is a word for nothing."""
+    return tuple([ABBREVIATED.get(word, word) for word in _telling_words(name)])
+
+
+def _telling_words(name: str) -> Sequence[str]:
     if name.isascii() and name.replace(" ", "").isalpha() and (told := name.lower()) not in _NO_VALUE:
         words = told.split()  # folded already, but for capitals
         telling = words if _UNTELLING.isdisjoint(words) else [word for word in words if word not in _UNTELLING]
-        return tuple(telling or words)
+        return telling or words
     return tokens(name) if word_of(name) else ()
 
 

@@ -36,6 +36,16 @@ async def test_a_consent_dated_ahead_would_stand_over_its_withdrawal(
     assert [each["granted"] for each in held] == [False]
 
 
+async def test_a_consent_for_a_channel_that_nobody_knows_would_never_hold(client: httpx.AsyncClient) -> None:
+    path = await ana(client)
+    withdrawn: dict[str, Any] = {"purpose": "marketing", "granted": False, "evidence": "a call"}
+    answer = await client.post(f"{path}/consents", json=withdrawn | {"channel": "whatsap"})
+    assert told(answer) == [("/channel", "unknown-channel")]
+    assert "sms, social" in answer.json()["detail"]
+    for channel in ("whatsapp", "*"):
+        assert (await client.post(f"{path}/consents", json=withdrawn | {"channel": channel})).status_code == 201
+
+
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [

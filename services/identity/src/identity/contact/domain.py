@@ -1,12 +1,26 @@
 """How a customer may be contacted: his preferences, his consents, and which of two contradicting ones holds."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from common.errors import Invalid
 from common.moments import written
+
+EVERY_CHANNEL = "*"
+
+
+class UnknownChannel(Invalid):
+    code = "unknown-channel"
+    title = "The company has no such channel"
+
+
+def check_channel(channel: str, known: Collection[str]) -> None:
+    """What is withdrawn on a channel that nobody asks about would never hold. Raises UnknownChannel."""
+    if channel != EVERY_CHANNEL and channel not in known:
+        raise UnknownChannel(f"The channels are {', '.join(sorted(known))}, and * for all of them", pointer="/channel")
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from common.auth import Principal, needs
-from common.http import ClockOf
+from common.http import ClockOf, CompanyOf
 from common.idempotency import AttemptOf, KeyReused
 from common.pagination import InvalidCursor, Paging
 from common.problems import problems_of
 from identity.callers import Reading, Secret, Writing
-from identity.contact.domain import Consent, contact_of
+from identity.contact.domain import Consent, UnknownChannel, check_channel, contact_of
 from identity.contact.schemas import ConsentPage, ConsentRead, ConsentRecord, ContactRead, Preferences
 from identity.contact.use_cases import prefer, record_consent
 from identity.customers.domain import OccurredInFuture, UnknownCustomer
@@ -28,7 +28,7 @@ CanRecord = Annotated[Principal, needs("consents:write")]
     "/consents",
     status_code=201,
     summary="Record a consent",
-    responses=problems_of(UnknownCustomer, OccurredInFuture, KeyReused),
+    responses=problems_of(UnknownCustomer, UnknownChannel, OccurredInFuture, KeyReused),
 )
 async def consent(
     customer_id: UUID,
@@ -37,9 +37,11 @@ async def consent(
     attempt: AttemptOf,
     uow: Writing,
     clock: ClockOf,
+    company: CompanyOf,
     secret: Secret,
 ) -> ConsentRead:
     """Given or withdrawn (autorización, revocatoria), with its evidence: one more entry of a ledger that only grows."""
+    check_channel(body.channel, company.channels)
     source = "customer" if who.customer_id is not None else body.source or who.source or STAFF
     now = clock()
     entry = Consent(

@@ -28,7 +28,7 @@ class ConsentRecord(BaseModel):
     )  # fmt: skip
 
     purpose: Code
-    channel: Code = Field("*", description="`*`: every channel")
+    channel: Code = Field("*", description="One of the company's channels; `*`: every channel")
     granted: bool = Field(description="False: withdrawn, or refused")
     at: Moment | None = Field(None, description="When he said so; now, where left out")
     source: str | None = Field(

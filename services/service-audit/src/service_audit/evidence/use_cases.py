@@ -146,10 +146,10 @@ async def customers_evidence(
 
 
 def _cases(touched: Iterable[Observation], moments: Moments) -> dict[Case, None]:
-    by_source: dict[str, dict[Moment, None]] = defaultdict(dict)
+    by_source: dict[str, list[Moment]] = defaultdict(list)
     for moment in moments.values():
-        for watch in (moment.trigger, *moment.standard.watches):
-            by_source[watch.source][moment] = None
+        for source in {watch.source for watch in (moment.trigger, *moment.standard.watches)}:
+            by_source[source].append(moment)
     return {
         (moment, scope): None
         for one in touched

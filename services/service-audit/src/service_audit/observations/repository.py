@@ -3,18 +3,20 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, Select, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import among, insert_rows
+from common.bulk import among, insert_columns, insert_rows
 from common.revisions import if_newer
 from service_audit.observations.domain import SUBJECT_KINDS, Observation, Source, SubjectKind, Withdrawal
 from service_audit.observations.models import observation, withdrawal
 
 _COLUMNS = tuple(field.name for field in fields(Observation))
+_values = attrgetter(*_COLUMNS)
 _LATEST = if_newer("observation", [name for name in _COLUMNS if name not in ("key", "noted_at")], by="told")
 
 
@@ -26,12 +28,15 @@ class Observations:
 
     async def add(self, seen: Iterable[Observation]) -> set[str]:
         """Keep those observations that were never told before; gives their keys. The others are as they were."""
-        written = await insert_rows(self._session, observation, _rows(seen), on_conflict="nothing", returning=["key"])
+        if not (columns := _columns(seen)):
+            return set()
+        written = await insert_columns(self._session, observation, columns, on_conflict="nothing", returning=["key"])
         return {row.key for row in written}
 
     async def save(self, seen: Iterable[Observation]) -> None:
         """Keep the observations; of several tellings of the same the latest counts, and the first says when it was noted."""
-        await insert_rows(self._session, observation, _rows(seen), on_conflict=_LATEST)
+        if columns := _columns(seen):
+            await insert_columns(self._session, observation, columns, on_conflict=_LATEST)
 
     async def withdraw(self, withdrawals: Iterable[Withdrawal]) -> None:
         latest: dict[str, UUID] = {}
@@ -92,14 +97,15 @@ class Observations:
         return [_observation(row) for row in (await self._session.execute(query)).all()]
 
 
-def _rows(seen: Iterable[Observation]) -> list[dict[str, Any]]:
-    """A row for each thing that was seen, by its latest telling, in the order in which rows are locked."""
+def _columns(seen: Iterable[Observation]) -> dict[str, Sequence[Any]]:
+    """By column a value for each thing that was seen, by its latest telling, in the order in which rows are locked; nothing of nothing."""
     latest: dict[str, Observation] = {}
     for one in seen:
         known = latest.get(one.key)
         if known is None or one.told > known.told:
             latest[one.key] = one
-    return [{name: getattr(one, name) for name in _COLUMNS} for _, one in sorted(latest.items())]
+    rows = [_values(latest[key]) for key in sorted(latest)]
+    return dict(zip(_COLUMNS, zip(*rows, strict=True), strict=True)) if rows else {}
 
 
 def _observation(row: Row[Any]) -> Observation:

@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import orjson
 import pytest
 from sqlalchemy import event, select
 
 from common.access import access_key_table
-from common.contracts.identity import AccessChanged
+from common.contracts.identity import AccessChanged, ContactChanged
 from common.contracts.interactions import CaseMoved
+from common.contracts.scoring import ValueChanged
 from common.db import parked_table
 from common.events import encode
 from common.ids import new_id
@@ -360,3 +362,26 @@ async def test_what_fails_before_the_commit_leaves_nothing_behind(scoring: Scori
     assert await rows(scoring) == []
     await scoring.hear(event)
     assert len(await rows(scoring)) == 1
+
+
+async def test_of_customers_with_the_same_days_each_is_told_what_is_said_of_him(scoring: Scoring) -> None:
+    """They are measured and put into words together: a twin, one who bought otherwise, one who is restricted, one in alarm."""
+    people = {UUID(int=0x100 + number): UUID(int=0x200 + number) for number in range(5)}
+    ana, twin, other, locked, asleep = people.values()
+    links = [linked(*((trace, who, 1) for trace, who in people.items()))]
+    bought = [purchase(trace, "2026-11-10", 7_000 if who is other else 5_000) for trace, who in people.items()]
+    old = [purchase(trace, "2024-05-01", 5_000) for trace, who in people.items() if who is asleep]
+    await scoring.hear(ContactChanged(customer_id=locked, revision=1, restricted=True), *links, *bought, *old)
+    said = {who: await scoring.value(who) for who in people.values()}
+    for who, state in said.items():
+        standing = await scoring.standing(who)
+        assert (state["customer_id"], state["revision"]) == (str(who), standing.revision)
+        value = {name: part for name, part in state["value"].items() if name != "as_of"}
+        assert {**{name: state[name] for name in standing.parts}, "value": value} == standing.parts
+        assert orjson.loads(ValueChanged.model_validate(state).as_json()) == state
+    assert {name: said[ana][name] for name in ("value", "holdings", "alerts", "treatment")} == {
+        name: said[twin][name] for name in ("value", "holdings", "alerts", "treatment")
+    }
+    assert [each["value"].get("frequency") for each in said.values()] == [1, 1, 1, None, 1]
+    assert said[other]["value"]["revenue"] != said[ana]["value"]["revenue"]
+    assert (said[locked]["value"], said[locked]["treatment"]) == ({}, {})

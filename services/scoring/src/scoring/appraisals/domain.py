@@ -192,6 +192,9 @@ class Yardstick:
     rules_version: str
     asked: tuple[str, ...]  # the facts that conditions of the policy look at
     measured: dict[tuple[Any, ...], Appraisal] = field(default_factory=dict)
+    parts: dict[int, Mapping[str, Any]] = field(
+        default_factory=dict
+    )  # by the appraisal's identity: `measured` keeps it
     decided: dict[tuple[Any, ...], Decision] = field(default_factory=dict)
     treatments: dict[int, dict[str, Any]] = field(
         default_factory=dict
@@ -224,11 +227,15 @@ def appraise(
 
 
 def measure(subject: Subject, days: Sequence[Day], *, by: Yardstick) -> Appraisal:
-    """What `appraise` gives, by a yardstick that is made once for many: newcomers with the same days are measured once."""
+    """What `appraise` gives, by a yardstick that is made once for many."""
+    return replace(measure_alike(subject, days, by=by), subject=subject)
+
+
+def measure_alike(subject: Subject, days: Sequence[Day], *, by: Yardstick) -> Appraisal:
+    """The same of him or of somebody of whom the same is on record, as of newcomers: those are measured once."""
     same = (subject.record, *days)
-    if (found := by.measured.get(same)) is not None:
-        return replace(found, subject=subject)
-    found = by.measured[same] = _measured(subject, days, by=by)
+    if (found := by.measured.get(same)) is None:
+        found = by.measured[same] = _measured(subject, days, by=by)
     return found
 
 

@@ -10,7 +10,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import among, insert_rows
+from common.bulk import among_given, insert_rows
 from common.ids import new_id
 from common.statements import fetch
 from scoring.appraisals.domain import Ruling
@@ -21,9 +21,15 @@ from scoring.signals.models import signal as signal_table
 _UNREAD: dict[str, Any] = {
     "is_ranked": False, "in_best": False, "in_worst": False, "abc_profit": 0, "ranked_profit": 0, "contributed": 0,
 }  # fmt: skip
-_KEPT = [column.name for column in standing.columns if column.name not in ("customer_id", *_UNREAD)]
+_REPLACED = {
+    column.name: f'excluded."{column.name}"'
+    for column in standing.columns
+    if column.name not in ("customer_id", *_UNREAD)
+}
 WRITTEN_SINCE = "(age(standing.xmin) <= age('{}'::xid))"
-_READ = [column for column in standing.columns if column.name not in _UNREAD]
+_OF = sa.select(*(column for column in standing.columns if column.name not in _UNREAD)).where(
+    among_given(standing.c.customer_id, "customers")
+)
 
 
 # What rulings say comes once for each, and the documents are put together where they lie; rows are found key by key (`common.bulk`).
@@ -99,8 +105,8 @@ class StandingRepository:
         self._session = session
 
     async def of(self, customers: Iterable[UUID]) -> dict[UUID, Any]:
-        query = sa.select(*_READ).where(among(standing.c.customer_id, customers))
-        return {row.customer_id: row for row in await self._session.execute(query)}
+        rows = await self._session.execute(_OF, {"customers": list(customers)})
+        return {row.customer_id: row for row in rows}
 
     async def rule(self, rulings: Mapping[UUID, Ruling], *, since: int, now: datetime) -> list[Ruled]:
         """Say of customers what other rules have made of the same figures, with the series of changes; of PostgreSQL's only.
@@ -133,8 +139,7 @@ class StandingRepository:
         await insert_rows(self._session, standing, [row | _UNREAD for row in rows])
 
     async def save(self, rows: Sequence[dict[str, Any]]) -> None:
-        changes = {name: f'excluded."{name}"' for name in _KEPT}
-        await insert_rows(self._session, standing, [row | _UNREAD for row in rows], on_conflict=changes)
+        await insert_rows(self._session, standing, [row | _UNREAD for row in rows], on_conflict=_REPLACED)
 
     async def set_revisions(self, revisions: Mapping[UUID, int]) -> None:
         s = standing.c

@@ -9,6 +9,9 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
+import orjson
+
+from common.bulk import Written
 from common.clock import Clock
 from common.contracts.scoring import SignalMoved, TierChanged, TreatmentChanged, ValueChanged
 from common.events import Told
@@ -23,7 +26,7 @@ from scoring.appraisals.domain import (
     Yardstick,
     alerts_part,
     holdings_part,
-    measure,
+    measure_alike,
     newly_raised,
     next_revision,
     value_part,
@@ -49,7 +52,8 @@ class Known:
 class Reappraisal:
     """One customer looked at again: what is said of him now, beside what was said before."""
 
-    appraisal: Appraisal
+    subject: Subject
+    appraisal: Appraisal  # of him, or of another of whom the same is on record
     known: Known
     cause: Cause
     raised: Sequence[Raised]
@@ -58,7 +62,7 @@ class Reappraisal:
 
     @property
     def is_vacant(self) -> bool:
-        return self.appraisal.subject.traces == 0
+        return self.subject.traces == 0
 
     @cached_property
     def is_told_otherwise(self) -> bool:
@@ -67,7 +71,7 @@ class Reappraisal:
     @cached_property
     def is_classed_otherwise(self) -> bool:
         before, now = self.known.standing, self.appraisal
-        if now.subject.restricted and before is not None:
+        if self.subject.restricted and before is not None:
             return False  # he is not moved from class to class; the figures catch up when the restriction is lifted
         return before is None or _is_of_another_class(before, now)
 
@@ -124,8 +128,9 @@ async def _reappraise(causes: Mapping[UUID, Cause], *, by: Yardstick, uow: Scori
         for each, cause in causes.items()
         if each in standings or subjects[each].traces
     ]
-    await _save(again, uow=uow, now=now)
-    _tell(again, uow=uow, now=now)
+    words = _Words()
+    await _save(again, words, uow=uow, now=now)
+    _tell(again, words, uow=uow, now=now)
     return any(each.appraisal.value.sums.tally.entries for each in again)
 
 
@@ -151,7 +156,7 @@ async def subjects_of(
 
 
 def _look_again(subject: Subject, days: Sequence[Day], *, known: Known, cause: Cause, by: Yardstick) -> Reappraisal:
-    appraisal, books = measure(subject, days, by=by), by.books
+    appraisal, books = measure_alike(subject, days, by=by), by.books
     before = None
     if known.standing is not None:
         before = {}
@@ -162,20 +167,51 @@ def _look_again(subject: Subject, days: Sequence[Day], *, known: Known, cause: C
     raised = newly_raised(holds, known=list(known.signals.values()), before=before, as_of=by.as_of)
     cleared = {row: each for row, each in known.signals.items() if each.signal not in holds}
     still = [each for row, each in known.signals.items() if row not in cleared]
+    parts = None if known.signals else by.parts.get(id(appraisal))
+    if parts is None:
+        parts = _parts(appraisal, [*still, *raised], by=by)
+        if not known.signals:  # so that nothing of him alone is in it
+            by.parts[id(appraisal)] = parts
+    return Reappraisal(subject, appraisal, known, cause, raised, cleared, parts)
+
+
+def _parts(appraisal: Appraisal, holding: Sequence[Raised], *, by: Yardstick) -> dict[str, Any]:
+    subject, books = appraisal.subject, by.books
     unused = subject.traces == 0 or subject.restricted
-    parts = {
+    return {
         "value": {} if unused else value_part(appraisal, books),
         "treatment": {} if subject.restricted else by.treatment(appraisal.decision),
         "holdings": {} if unused else holdings_part(appraisal, books),
-        "alerts": alerts_part([*still, *raised]),
+        "alerts": alerts_part(holding),
         "suppress_paid_outbound": appraisal.decision.treatment.suppress_paid_outbound,
     }
-    return Reappraisal(appraisal, known, cause, raised, cleared, parts)
 
 
-async def _save(again: Sequence[Reappraisal], *, uow: ScoringUnitOfWork, now: datetime) -> None:
-    await uow.standings.add([_standing_row(each, now) for each in again if each.known.standing is None])
-    await uow.standings.save([_standing_row(each, now) for each in again if each.known.standing is not None])
+class _Words:
+    """What is said of customers, as JSON: put into words once, however many it is said of, and whether it is told or kept."""
+
+    def __init__(self) -> None:
+        self._written: dict[int, tuple[str, str]] = {}  # by the identity of what is said, which lives as long
+
+    def of(self, parts: Mapping[str, Any]) -> tuple[str, str]:
+        """The part that is the value, and the object of all others."""
+        if (words := self._written.get(id(parts))) is None:
+            others = {name: part for name, part in parts.items() if name != "value"}
+            words = self._written[id(parts)] = (_dumped(parts["value"]), _dumped(others))
+        return words
+
+    def together(self, parts: Mapping[str, Any]) -> Written:
+        value, others = self.of(parts)
+        return Written(f'{{"value":{value},{others[1:]}')
+
+
+def _dumped(part: Mapping[str, Any]) -> str:
+    return orjson.dumps(part).decode()
+
+
+async def _save(again: Sequence[Reappraisal], words: _Words, *, uow: ScoringUnitOfWork, now: datetime) -> None:
+    await uow.standings.add([_standing_row(each, words, now) for each in again if each.known.standing is None])
+    await uow.standings.save([_standing_row(each, words, now) for each in again if each.known.standing is not None])
     await uow.standings.add_changes([_change_row(each, now) for each in again if each.is_classed_otherwise])
     await uow.signals.add([(_id(each), raised) for each in again for raised in each.raised], at=now)
     gone = {row: _cleared_evidence(each) for each in again for row in each.cleared}
@@ -189,10 +225,11 @@ async def _save(again: Sequence[Reappraisal], *, uow: ScoringUnitOfWork, now: da
     )
 
 
-def _tell(again: Sequence[Reappraisal], *, uow: ScoringUnitOfWork, now: datetime) -> None:
+def _tell(again: Sequence[Reappraisal], words: _Words, *, uow: ScoringUnitOfWork, now: datetime) -> None:
+    as_of = written(now)
     for each in again:
         if each.is_told_otherwise:
-            uow.outbox.add(_state_event(_id(each), _revision(each, now), now, each.parts), at=now)
+            uow.outbox.add(_state(str(_id(each)), _revision(each, now), as_of, *words.of(each.parts)), at=now)
         for signal in each.raised:
             if signal.announced:
                 uow.outbox.add(_moved(each, signal, "raised", signal.evidence, now), at=now)
@@ -202,25 +239,21 @@ def _tell(again: Sequence[Reappraisal], *, uow: ScoringUnitOfWork, now: datetime
         uow.outbox.add_all(_class_events(each, now), at=now)
 
 
-def _state_event(customer_id: UUID, revision: int, as_of: datetime, parts: Mapping[str, Any]) -> ValueChanged:
-    dated = {"as_of": written(as_of)}
-    value = parts["value"] and {**parts["value"], **dated}
-    # made of what is right already: to check each of its parts anew would cost as much as to write it
-    return ValueChanged.model_construct(
-        **{**parts, "customer_id": customer_id, "revision": revision, "as_of": as_of, "value": value}
+def _state(customer: str, revision: int, as_of: str, value: str, others: str) -> Told:
+    """The state of a customer in its final words. Of the value, where there is one, it is told as of when it is."""
+    dated = f'"as_of":"{as_of}"'
+    shown = value if value == "{}" else f"{{{dated},{value[1:]}"
+    return Told(
+        ValueChanged,
+        customer,
+        f'{{"customer_id":"{customer}","revision":{revision},{dated},"value":{shown},{others[1:]}',
     )
 
 
 def _class_events(each: Reappraisal, now: datetime) -> Iterable[TierChanged | TreatmentChanged]:
     """News of a class: not of the first one that is given, and not of what loaded history makes of it."""
     before, appraisal = each.known.standing, each.appraisal
-    if (
-        before is None
-        or before.is_vacant
-        or each.is_vacant
-        or each.cause is Cause.HISTORY
-        or appraisal.subject.restricted
-    ):
+    if before is None or before.is_vacant or each.is_vacant or each.cause is Cause.HISTORY or each.subject.restricted:
         return ()
     return _news(before, appraisal, each.parts, now)
 
@@ -264,7 +297,7 @@ def _cleared_evidence(each: Reappraisal) -> dict[str, Any]:
 
 
 def _id(each: Reappraisal) -> UUID:
-    return each.appraisal.subject.customer_id
+    return each.subject.customer_id
 
 
 def _revision(each: Reappraisal, now: datetime) -> int:
@@ -275,7 +308,7 @@ def _revision(each: Reappraisal, now: datetime) -> int:
     return next_revision(last, now)
 
 
-def _standing_row(each: Reappraisal, now: datetime) -> dict[str, Any]:
+def _standing_row(each: Reappraisal, words: _Words, now: datetime) -> dict[str, Any]:
     appraisal = each.appraisal
     whole = appraisal.value
     return {
@@ -292,7 +325,7 @@ def _standing_row(each: Reappraisal, now: datetime) -> dict[str, Any]:
         "contact_cost": whole.cost_to_serve,
         "suppress_paid_outbound": appraisal.decision.treatment.suppress_paid_outbound,
         "rules_version": appraisal.rules_version,
-        "parts": each.parts,
+        "parts": words.together(each.parts),
     }
 
 
@@ -338,13 +371,12 @@ class _Retelling:
 
     def __init__(self, now: datetime) -> None:
         self._now = now
+        self._as_of = written(now)
         self._said: dict[tuple[int, str], str] = {}
 
     def of(self, ruled: Ruled) -> Iterator[Told]:
-        customer, as_of = str(ruled.customer_id), f'"as_of":"{written(self._now)}"'
-        value = f'"value":{{{as_of},{ruled.value[1:]}'
-        state = f'{{"customer_id":"{customer}","revision":{ruled.revision},{as_of},{value},{ruled.other_parts[1:]}'
-        yield Told(ValueChanged, customer, state)
+        customer = str(ruled.customer_id)
+        yield _state(customer, ruled.revision, self._as_of, ruled.value, ruled.other_parts)
         if ruled.old_tier != ruled.ruling.value["tier"]:
             yield self._news(TierChanged, customer, ruled.ruling, ruled.old_tier)
         if ruled.is_treated_otherwise:
@@ -380,8 +412,10 @@ async def republish_values(*, uow: ScoringUnitOfWork, now: datetime) -> int:
             rows = sorted((await uow.standings.of(ids)).items())
             revisions = {customer_id: next_revision(row.revision, now) for customer_id, row in rows}
             await uow.standings.set_revisions(revisions)
+            words = _Words()
             for customer_id, row in rows:
-                event = _state_event(customer_id, revisions[customer_id], row.appraised_at, row.parts)
+                as_of = written(row.appraised_at)
+                event = _state(str(customer_id), revisions[customer_id], as_of, *words.of(row.parts))
                 uow.outbox.add(event, at=now)
             await uow.commit()
         told += len(rows)

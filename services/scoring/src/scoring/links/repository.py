@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -86,6 +87,8 @@ class LinkRepository:
     async def apply_restrictions(self, told: Iterable[ContactChanged]) -> set[UUID]:
         """Project whose data may not be used, in any order; gives those for whom something else may hold now."""
         changes = latest(told, key=lambda change: change.customer_id)
+        if not changes:
+            return set()
         known = await self.restricted(changes)
         rows = [
             {"customer_id": customer_id, "revision": change.revision, "restricted": change.restricted}
@@ -106,26 +109,9 @@ class LinkRepository:
 
     async def subjects(self, ids: Iterable[UUID]) -> list["Told"]:
         """What is on record of each customer, whether identity ever told of him or not: key by key, in one statement."""
-        wanted = list(ids)
-        asked = sa.literal(wanted, Many(sa.Uuid()))
-        if self._session.get_bind().dialect.name == "postgresql":
-            keys = sa.func.unnest(asked, type_=sa.Uuid()).table_valued("value").render_derived()
-        else:
-            keys = sa.func.json_each(asked).table_valued("value")
-        key: sa.ColumnElement[UUID] = sa.type_coerce(keys.c.value, sa.Uuid())
-        owned = sa.select(sa.func.count()).where(trace_link.c.customer_id == key)
-        complained = owned.join_from(trace_link, open_case, open_case.c.trace_id == trace_link.c.trace_id)
-        query = sa.select(
-            key,
-            customer.c.since,
-            sa.func.coalesce(customer.c.kind, "person"),
-            sa.func.coalesce(customer.c.state, "active"),
-            sa.func.coalesce(customer.c.key_account, sa.false()),
-            owned.scalar_subquery(),
-            complained.where(open_case.c.is_open).scalar_subquery(),
-            sa.select(restriction.c.restricted).where(restriction.c.customer_id == key).scalar_subquery(),
-        ).select_from(keys.outerjoin(customer, customer.c.customer_id == key))
-        return [Told._make((*row[:-1], bool(row[-1]))) for row in (await self._session.execute(query)).all()]
+        query = _subjects(self._session.get_bind().dialect.name)
+        rows = (await self._session.execute(query, {"wanted": list(ids)})).all()
+        return [Told._make((*row[:-1], bool(row[-1]))) for row in rows]
 
     async def survivor_of(self, customer_id: UUID) -> UUID:
         """Who carries the customer's data today: himself, or whoever absorbed him, however often that went on."""
@@ -156,3 +142,26 @@ class LinkRepository:
     async def _among(self, query: sa.Select[Any], column: sa.ColumnElement[Any], values: Iterable[UUID]) -> list[Any]:
         wanted = list(values)
         return list((await self._session.execute(query.where(among(column, wanted)))).all()) if wanted else []
+
+
+@lru_cache
+def _subjects(dialect: str) -> sa.Select[Any]:
+    """Made once: to put it together costs as much as to ask it."""
+    asked = sa.bindparam("wanted", type_=Many(sa.Uuid()))
+    if dialect == "postgresql":
+        keys = sa.func.unnest(asked, type_=sa.Uuid()).table_valued("value").render_derived()
+    else:
+        keys = sa.func.json_each(asked).table_valued("value")
+    key: sa.ColumnElement[UUID] = sa.type_coerce(keys.c.value, sa.Uuid())
+    owned = sa.select(sa.func.count()).where(trace_link.c.customer_id == key)
+    complained = owned.join_from(trace_link, open_case, open_case.c.trace_id == trace_link.c.trace_id)
+    return sa.select(
+        key,
+        customer.c.since,
+        sa.func.coalesce(customer.c.kind, "person"),
+        sa.func.coalesce(customer.c.state, "active"),
+        sa.func.coalesce(customer.c.key_account, sa.false()),
+        owned.scalar_subquery(),
+        complained.where(open_case.c.is_open).scalar_subquery(),
+        sa.select(restriction.c.restricted).where(restriction.c.customer_id == key).scalar_subquery(),
+    ).select_from(keys.outerjoin(customer, customer.c.customer_id == key))

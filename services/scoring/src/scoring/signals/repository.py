@@ -50,17 +50,18 @@ class SignalRepository:
 
     async def clear(self, rows: Mapping[UUID, Mapping[str, Any]], *, at: datetime) -> None:
         """Close signals by the ids of their rows, each with the evidence that it holds no more."""
+        if not rows:
+            return
         statement = (
             sa.update(signal)
             .where(signal.c.id == sa.bindparam("row_id"))
             .values(cleared_at=sa.bindparam("cleared"), cleared_evidence=sa.bindparam("because"))
         )
-        if rows:
-            # Core on the connection: the ORM's bulk update would ask for primary keys by name
-            connection = await self._session.connection()
-            await connection.execute(
-                statement, [{"row_id": row, "cleared": at, "because": dict(evidence)} for row, evidence in rows.items()]
-            )
+        # Core on the connection: the ORM's bulk update would ask for primary keys by name
+        connection = await self._session.connection()
+        await connection.execute(
+            statement, [{"row_id": row, "cleared": at, "because": dict(evidence)} for row, evidence in rows.items()]
+        )
 
     async def page(self, customer_id: UUID, *, after: UUID | None, limit: int) -> list[Any]:
         """The signals of a customer, past and present, the newest first."""

@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import among, insert_rows
+from common.bulk import among, among_given, insert_rows
 from scoring.links.models import trace_link
 from scoring.values.domain import ANONYMOUS, COUNTED, Day, Tally, Window
 from scoring.values.models import category_value, day_value
@@ -16,6 +16,12 @@ from scoring.values.models import category_value, day_value
 Slot = tuple[UUID, date, str]  # trace, day, currency
 
 _LINKED = trace_link.join(day_value, day_value.c.trace_id == trace_link.c.trace_id)
+_ADDED = {name: f"day_value.{name} + excluded.{name}" for name in COUNTED}
+_DAYS = (
+    sa.select(trace_link.c.customer_id, day_value.c.day, day_value.c.currency, *(day_value.c[name] for name in COUNTED))
+    .select_from(_LINKED)
+    .where(among_given(trace_link.c.customer_id, "customers"))
+)
 _SUMS = [sa.cast(sa.func.sum(day_value.c[name]), sa.BigInteger).label(name) for name in COUNTED]
 
 
@@ -38,8 +44,7 @@ class ValueRepository:
             for (trace, day, currency), tally in sorted(changes.items(), key=_in_order)
             if not tally.is_nothing
         ]
-        added = {name: f"day_value.{name} + excluded.{name}" for name in COUNTED}
-        await insert_rows(self._session, day_value, rows, on_conflict=added)
+        await insert_rows(self._session, day_value, rows, on_conflict=_ADDED)
 
     async def add_categories(self, changes: Mapping[tuple[UUID, str], int]) -> None:
         rows = [
@@ -52,13 +57,9 @@ class ValueRepository:
 
     async def days_of(self, customers: Iterable[UUID], *, until: date | None = None) -> dict[UUID, list[Day]]:
         """The days of each customer, over all of his traces."""
-        query = sa.select(
-            trace_link.c.customer_id, day_value.c.day, day_value.c.currency, *(day_value.c[name] for name in COUNTED)
-        ).select_from(_LINKED)
-        if until is not None:
-            query = query.where(day_value.c.day <= until)
+        query = _DAYS if until is None else _DAYS.where(day_value.c.day <= until)
         found: dict[UUID, list[Day]] = {}
-        rows = await self._session.execute(query.where(among(trace_link.c.customer_id, customers)))
+        rows = await self._session.execute(query, {"customers": list(customers)})
         for customer_id, day, currency, *counts in rows.all():
             found.setdefault(customer_id, []).append(Day(day, currency, Tally._make(counts)))
         return found

@@ -6,21 +6,18 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-from sqlalchemy import BigInteger, bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.db import Database
 from common.inbox import Inbox
 from common.outbox import Outbox
 from common.parked import Parked
+from common.statements import fetch
 from common.timers import Timers
 
 LOCK_SLOTS = 1024  # a lock for each of a thousand keys would exhaust PostgreSQL's lock table
 # The inner query fixes the order in which the locks are taken: two transactions never wait for each other crosswise.
-_LOCK = text("SELECT pg_advisory_xact_lock(:space, s.slot) FROM (SELECT unnest(:slots)::int AS slot) AS s").bindparams(
-    bindparam("slots", type_=ARRAY(BigInteger))
-)
+_LOCK = "SELECT pg_advisory_xact_lock($1::int, s.slot) FROM (SELECT unnest($2::int[]) AS slot) AS s"
 
 
 class UnitOfWork:
@@ -78,7 +75,7 @@ class UnitOfWork:
             return
         slots = sorted({_slot(key) for key in keys})
         if slots:
-            await self.session.execute(_LOCK, {"slots": slots, "space": space})
+            await fetch(self.session, _LOCK, (space, slots))
 
     async def commit(self) -> None:
         """Write the outbox and commit. After it returns, everything in this transaction is durable."""

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from common.behind import Behind
+from common.behind import SLICE, Behind, by_slices
 
 
 class Work:
@@ -85,3 +85,40 @@ async def test_whoever_is_cancelled_while_he_waits_ends_the_piece_he_waits_for()
     work.may_end.set()
     await asyncio.sleep(0)
     assert work.told == ["a begins"]
+
+
+async def test_the_connection_is_free_once_all_that_was_sent_is_done() -> None:
+    work = Work()
+    async with Behind() as behind:
+        await behind.send(work.do, "a")
+        work.may_end.set()
+        await behind.done()
+        assert work.told == ["a begins", "a ends"]
+        await behind.done()  # nothing is under way
+
+
+async def test_whoever_waits_for_an_answer_goes_on_between_the_slices_of_a_batch() -> None:
+    made: list[int] = []
+    seen: list[int] = []
+
+    async def waits() -> None:
+        while len(made) < 3 * SLICE:
+            seen.append(len(made))
+            await asyncio.sleep(0)
+
+    def make(one: int) -> int:
+        made.append(one)
+        return -one
+
+    waiting = asyncio.create_task(waits())
+    found = await by_slices(make, range(3 * SLICE))
+    assert found == [-one for one in range(3 * SLICE)]
+    assert seen == [SLICE, 2 * SLICE]
+    await waiting
+
+
+async def test_what_is_in_one_slice_is_made_at_once_and_what_is_wrong_with_one_is_raised() -> None:
+    assert await by_slices(str, []) == []
+    assert await by_slices(str, [1, 2]) == ["1", "2"]
+    with pytest.raises(ValueError, match="invalid literal"):
+        await by_slices(int, ["1"] * SLICE + ["x"])

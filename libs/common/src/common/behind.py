@@ -1,17 +1,31 @@
 """Work on one connection that goes on behind whoever makes the next ready: so neither he nor the database waits for the other."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from types import TracebackType
-from typing import Any, ParamSpec, Self
+from typing import Any, ParamSpec, Self, TypeVar
 
 P = ParamSpec("P")
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
+SLICE = 10
+
+
+async def by_slices(make: Callable[[Given], Made], given: Sequence[Given]) -> list[Made]:
+    """What `make` makes of each, ten at a time: whoever waits for a database's answer goes on in between, and asks it the next."""
+    made = [make(one) for one in given[:SLICE]]
+    for start in range(SLICE, len(given), SLICE):
+        await asyncio.sleep(0)
+        made += [make(one) for one in given[start : start + SLICE]]
+    return made
 
 
 class Behind:
     """`async with Behind() as behind: await behind.send(write, rows); ...`. One piece is under way at a time, in the order sent.
 
-    What one piece raises is raised by the next `send`, or at the end. Nothing else may use the connection inside the block.
+    What one piece raises is raised by the next `send`, by `done`, or at the end. Nothing else may use the connection inside the
+    block but after `done`, until the next `send`.
     """
 
     def __init__(self) -> None:
@@ -22,11 +36,12 @@ class Behind:
 
     async def send(self, work: Callable[P, Coroutine[Any, Any, Any]], *given: P.args, **named: P.kwargs) -> None:
         """Begin the work once the piece before it has ended, and come back when it waits for the database."""
-        await self._end()
+        await self.done()
         self._under_way = asyncio.create_task(work(*given, **named))
         await asyncio.sleep(0)
 
-    async def _end(self) -> None:
+    async def done(self) -> None:
+        """Wait until all that was sent is done."""
         under_way, self._under_way = self._under_way, None
         if under_way is not None:
             await under_way
@@ -35,7 +50,7 @@ class Behind:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is None:
-            await self._end()
+            await self.done()
         elif self._under_way is not None:  # its transaction is not going to be committed
             self._under_way.cancel()
             await asyncio.gather(self._under_way, return_exceptions=True)

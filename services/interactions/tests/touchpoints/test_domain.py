@@ -19,7 +19,7 @@ NOW = datetime(2026, 11, 20, 20, 0, tzinfo=UTC)
 def accept(*identifiers: str, attests: str = "*", **said: Any) -> Touchpoint:
     draft = Draft(
         speaker=Speaker(by="test", attests=frozenset({attests})),
-        source="test",
+        source=said.pop("source", "test"),
         external_id=said.pop("external_id", "1"),
         kind=said.pop("kind", "message"),
         channel=said.pop("channel", "call"),
@@ -68,6 +68,36 @@ def test_an_unknown_scheme_is_refused_with_its_place() -> None:
 def test_a_source_attests_what_its_credential_says() -> None:
     one = accept("email:ana@example.com", "phone:300 123 4567", attests="email")
     assert {seen.identifier.scheme: seen.attested for seen in one.seen} == {"email": True, "phone": False}
+
+
+def test_what_was_read_of_identifiers_is_read_anew_for_another_name_source_credential_secret_or_company() -> None:
+    given = ("phone:300 123 4567", "account:9", "email:ana@example.com")
+    rules = COMPANY.identifiers.model_dump() | {"blocked": frozenset({"email:ana@example.com"})}
+    stricter = Company.model_validate(COMPANY.model_dump() | {"identifiers": rules})
+    abroad = Company.model_validate(COMPANY.model_dump() | {"phone_region": "MX"})
+
+    def read(*identifiers: str, **said: Any) -> tuple[Any, ...]:
+        company, secret = said.pop("company", COMPANY), said.pop("secret", SECRET)
+        one = domain.accept(accept(*identifiers, **said).draft, now=NOW, company=company, secret=secret)
+        return (
+            one.trace_id,
+            [(seen.identifier_id, seen.identifier.text, seen.attested) for seen in one.seen],
+            one.warnings,
+        )
+
+    told = [
+        read(*given),
+        read(*given[:1]),
+        read(*given[:1], profile={"full_name": "Ana"}),
+        read(*given[:1], profile={"full_name": "Luis"}),
+        read(*given, source="shop"),
+        read(*given, attests="phone"),
+        read(*given, secret=b"t" * 32),
+        read(*given, company=stricter),
+        read(*given[:1], company=abroad),
+    ]
+    assert [told.count(each) for each in told] == [1] * len(told)
+    assert read(*given) == told[0]
 
 
 def test_topics_are_the_companys_words_and_unknown_ones_are_kept() -> None:

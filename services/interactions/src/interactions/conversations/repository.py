@@ -47,9 +47,9 @@ class ConversationRepository:
         """What each party's entries may join: its open threads, those of their topics, and those that they name."""
         loaded = {party: Threads(window) for party in entries}
         every = [entry for some in entries.values() for entry in some]
-        topics = sorted({(party.int, entry.topic or "") for party, some in entries.items() for entry in some})
+        topics = dict.fromkeys((party, entry.topic or "") for party, some in entries.items() for entry in some)
         keys: dict[str, list[Any]] = {
-            "party_id": [UUID(int=party) for party, _ in topics],
+            "party_id": [party for party, _ in topics],
             "topic": [topic for _, topic in topics],
         }
         rows = await find_rows(self._session, conversation, _ROW, keys, where=_OPEN_OR_OF_TOPIC)
@@ -210,7 +210,8 @@ class ConversationRepository:
 _NAMES = tuple(each.name for each in fields(Thread))
 _HELD = ("touchpoint_id", "conversation_id", "party_id")
 _REFERENCE = ("party_id", "reference", "conversation_id")
-_ROW = ("party_id", *_NAMES)
+_ROW = ("party_id", *_NAMES)  # in the order of a Thread's fields
+_PLACE_OF_REFERENCES = _NAMES.index("references")
 _OPEN_OR_OF_TOPIC = "t.party_id = k.party_id AND (t.state <> 'closed' OR t.topic = k.topic)"
 _PROMISES = (
     select(conversation_entry.c.conversation_id, func.count().label("owed"))
@@ -255,10 +256,9 @@ def _columns(threads: Sequence[tuple[UUID, Thread]], owed: Mapping[UUID, int]) -
 
 
 def _thread(row: Any) -> Thread:
-    values = row._asdict()
-    del values["party_id"]
-    values["references"] = tuple(values["references"])
-    return Thread(**values)
+    _, *values = row
+    values[_PLACE_OF_REFERENCES] = tuple(values[_PLACE_OF_REFERENCES])
+    return Thread(*values)
 
 
 def _entry(row: Any) -> Entry:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import orjson
 
+from common.behind import Behind
 from common.contracts.interactions import PersonUnseen, TouchpointRetracted
 from common.ids import new_id
 from common.moments import written
@@ -77,7 +78,8 @@ async def correct(touchpoint_id: UUID, draft: Draft, *, by: str, reason: str, de
         await conversations.recompute(parties, told=told, uow=uow, company=desk.company, now=now)
         await _recount(touchpoint_id, now=now, desk=desk, uow=uow)
         traces = await traces_of([new], uow=uow)  # taking back has changed what is on record of them
-        answers = await append([new], traces, named, desk=desk, uow=uow, now=now)
+        async with Behind() as behind:
+            answers = await append([new], traces, named, desk=desk, uow=uow, now=now, behind=behind)
         thread = await uow.conversations.get(new.touchpoint_id)
         answer = answers[new.touchpoint_id] | {"conversation_id": str(thread["conversation_id"])}
         await uow.receipts.replace(receipt_of(new, answer))

@@ -1,9 +1,9 @@
 """What a touchpoint is, when it is taken, and what it tells: the rules of the log. No I/O, no clock."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 from uuid import UUID
 
@@ -13,8 +13,6 @@ from common.errors import Conflict, Forbidden, Invalid, NotFound, Refusal
 from common.events import Following, Told
 from common.identifiers import (
     Identifier,
-    Reading,
-    blocked,
     identifier_id,
     read_identifiers,
     trace_of,
@@ -100,9 +98,6 @@ class Speaker:
     attests: frozenset[str] = frozenset()
     customer_id: UUID | None = None
     partner: str | None = None
-
-    def attests_scheme(self, scheme: str) -> bool:
-        return "*" in self.attests or scheme in self.attests
 
     def as_row(self) -> dict[str, Any]:
         """To be parked with what he sent."""
@@ -223,7 +218,7 @@ class Touchpoint:
     @property
     def folded_name(self) -> str | None:
         name = name_of(self.draft.profile)
-        return fold(name) or None if name else None
+        return _folded(name) if name else None
 
     @property
     def documents(self) -> list[str]:
@@ -259,27 +254,63 @@ def accept(
     """The draft with its identifiers normalised and its trace computed, from its own content alone. Raises Invalid."""
     if draft.occurred_at > now + FUTURE_TOLERANCE:
         raise OccurredInFuture("It lies more than five minutes ahead of our clock", pointer="/occurred_at")
-    # One wrong digit must not lose the contact: what cannot be read is kept as it is spelt, and proves nothing.
-    reading = read_identifiers(draft.identifiers, default_region=company.phone_region, source=draft.source)
-    kept = [identifier for identifier in reading.identifiers if not blocked(identifier, company)]
-    trace = trace_of(
-        kept,
-        name=name_of(draft.profile),
-        source=draft.source,
-        external_id=draft.external_id,
+    name = name_of(draft.profile)
+    read = _read(
+        draft.identifiers,
+        name,
+        draft.source,
+        draft.speaker.attests,
+        region=company.phone_region,
+        blocks=company.identifiers.blocks,
+        issuers=company.identifiers.shared_account_issuers,
         secret=secret,
-        shared_account_issuers=company.identifiers.shared_account_issuers,
     )
+    trace_id = read.trace_id or trace_of((), source=draft.source, external_id=draft.external_id, secret=secret).trace_id
+    topic = company.topic_of(draft.topic)
     return Touchpoint(
         touchpoint_id=NOT_MINTED,
         draft=draft,
-        trace_id=trace.trace_id,
-        seen=tuple(_seen(i, draft.speaker, secret) for i in sorted(kept, key=lambda i: i.text != trace.text)),
+        trace_id=trace_id,
+        seen=read.seen,
         recorded_at=now,
-        topic=company.topic_of(draft.topic) or draft.topic,
-        warnings=_warnings(draft, reading, blocked_some=len(kept) < len(reading.identifiers), company=company),
+        topic=topic or draft.topic,
+        warnings=_warnings(draft, read, is_known_topic=topic is not None, company=company),
         part_of=part_of,
     )
+
+
+@value(frozen=True)
+class _Read:
+    """What the identifiers of a touchpoint say, whichever touchpoint it is that brings them."""
+
+    trace_id: UUID | None  # none where no identifier is left to name one
+    seen: tuple[Seen, ...]  # first the one that names the trace
+    misread: bool
+    blocked: bool
+
+
+# A person comes back under the same identifiers and name, and all of this is computed from them alone.
+@lru_cache(maxsize=16_384)
+def _read(
+    given: tuple[str, ...],
+    name: str | None,
+    source: str,
+    attests: frozenset[str],
+    *,
+    region: str,
+    blocks: Callable[[str], bool],
+    issuers: frozenset[str],
+    secret: bytes,
+) -> _Read:
+    # One wrong digit must not lose the contact: what cannot be read is kept as it is spelt, and proves nothing.
+    reading = read_identifiers(given, default_region=region, source=source)
+    kept = [identifier for identifier in reading.identifiers if not blocks(identifier.text)]
+    misread, some_blocked = bool(reading.warnings), len(kept) < len(reading.identifiers)
+    if not kept:
+        return _Read(None, (), misread, some_blocked)
+    trace = trace_of(kept, name=name, source=source, external_id="", secret=secret, shared_account_issuers=issuers)
+    ordered = sorted(kept, key=lambda identifier: identifier.text != trace.text)
+    return _Read(trace.trace_id, tuple([_seen(one, attests, secret) for one in ordered]), misread, some_blocked)
 
 
 def traces_it_names(touchpoint: Touchpoint, *, company: Company, secret: bytes) -> set[UUID]:
@@ -292,21 +323,26 @@ def traces_it_names(touchpoint: Touchpoint, *, company: Company, secret: bytes) 
     return {touchpoint.trace_id} | traces_alone(others, name=name, secret=secret, shared_account_issuers=issuers)
 
 
-def _seen(identifier: Identifier, speaker: Speaker, secret: bytes) -> Seen:
-    attested = identifier.readable and speaker.attests_scheme(identifier.scheme)
+def _seen(identifier: Identifier, attests: frozenset[str], secret: bytes) -> Seen:
+    attested = identifier.readable and ("*" in attests or identifier.scheme in attests)
     return Seen(identifier_id(identifier.text, secret), identifier, attested)
 
 
-def _warnings(draft: Draft, reading: Reading, *, blocked_some: bool, company: Company) -> tuple[str, ...]:
+def _warnings(draft: Draft, read: _Read, *, is_known_topic: bool, company: Company) -> tuple[str, ...]:
     talks = draft.kind in {"message", "call", "visit"} and draft.direction != "internal" and not draft.backfill
     found = {
-        "blocked-identifier": blocked_some,
-        "unreadable-identifier": bool(reading.warnings),
+        "blocked-identifier": read.blocked,
+        "unreadable-identifier": read.misread,
         "unknown-channel": draft.channel not in company.channels,
-        "unknown-topic": draft.topic is not None and company.topic_of(draft.topic) is None,
+        "unknown-topic": draft.topic is not None and not is_known_topic,
         "no-stop-point": talks and draft.stop_point is None and draft.actor_kind == "staff",
     }
     return tuple(code for code, holds in found.items() if holds)
+
+
+@lru_cache(maxsize=16_384)
+def _folded(name: str) -> str | None:
+    return fold(name) or None
 
 
 def name_of(profile: Mapping[str, Any]) -> str | None:

@@ -1,6 +1,7 @@
 """HTTP in, HTTP out: touchpoints taken one by one and in batches, read, corrected, retracted, redacted."""
 
 from collections import Counter
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -8,6 +9,7 @@ import orjson
 from fastapi import APIRouter, Depends, Request, Response
 
 from common.auth import Principal, needs
+from common.behind import by_slices
 from common.errors import Invalid
 from common.http import DatabaseOf, body_of, clock_of, company_of, database_of, made_once, metrics_of
 from common.identifiers import InvalidIdentifier
@@ -135,8 +137,8 @@ async def record_batch(request: Request, who: CanRecord) -> Response:
     rows = _lines(body) if _is_lines(request) else _array(body)
     if len(rows) > MOST_ROWS:
         raise BatchTooLarge(pointer="")
-    company = company_of(request)
-    outcomes = await _recorder(request).record([read(row, speaker=speaker, company=company) for row in rows])
+    given = await by_slices(partial(read, speaker=speaker, company=company_of(request)), rows)
+    outcomes = await _recorder(request).record(given)
     counts = Counter(map(_fate, outcomes))
     for fate, count in counts.items():
         _count(request, fate, count)
@@ -188,7 +190,7 @@ def _array(body: bytes) -> list[Any]:
 
 def _answered(outcome: Outcome) -> Response:
     if isinstance(outcome, Refused):
-        document = problem_of(outcome.refusal) | {"parked_id": outcome.parked_id}
+        document = problem_of(outcome.refusal) | {"parked_id": outcome.parked_as}
         return Response(orjson.dumps(document), status_code=document["status"], media_type=MEDIA_TYPE)
     status = 201 if outcome.status == "recorded" else 200
     return Response(orjson.dumps(outcome.as_body()), status_code=status, media_type="application/json")

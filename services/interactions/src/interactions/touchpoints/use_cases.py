@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from common.behind import Behind
+from common.behind import Behind, by_slices
 from common.clock import Clock
 from common.company import Company
 from common.db import Database, is_transient
@@ -38,8 +38,6 @@ from interactions.touchpoints.domain import (
 from interactions.touchpoints.repository import Receipt, ReceiptTaken
 from interactions.uow import PARTIES, TRACES, InteractionsUnitOfWork, refused_by_database
 
-MANY = 100  # touchpoints whose events are sent while threads are written; those of fewer wait for the rest, and are one statement
-
 
 @value(frozen=True)
 class Recorded:
@@ -60,7 +58,11 @@ class Refused:
     parked_id: UUID | None
 
     def as_body(self) -> dict[str, Any]:
-        return {"status": "refused", "parked_id": self.parked_id, "problem": problem_of(self.refusal)}
+        return {"status": "refused", "parked_id": self.parked_as, "problem": problem_of(self.refusal)}
+
+    @property
+    def parked_as(self) -> str | None:
+        return None if self.parked_id is None else str(self.parked_id)
 
 
 Outcome = Recorded | Refused
@@ -82,18 +84,20 @@ async def record_touchpoints(given: Sequence[Draft | Unreadable], *, desk: Desk,
     A resend is a duplicate and gets the first answer. What is refused is parked (unless `park` is false: it is in the
     parked store already) and the others are recorded. A row that the database refuses is found by halving.
     """
-    return await _write(_accepted(given, desk=desk), desk=desk, park=park)
+    return await _write(await _accepted(given, desk=desk), desk=desk, park=park)
 
 
 Taken = Touchpoint | Unreadable  # what the rules take, and what they refuse
 
 
-def _accepted(given: Sequence[Draft | Unreadable], *, desk: Desk) -> list[Taken]:
+async def _accepted(given: Sequence[Draft | Unreadable], *, desk: Desk) -> list[Taken]:
     now, part_of = desk.clock(), following()
-    return [one if isinstance(one, Unreadable) else _accept(one, now=now, part_of=part_of, desk=desk) for one in given]
+    return await by_slices(lambda one: _accept(one, now=now, part_of=part_of, desk=desk), given)
 
 
-def _accept(one: Draft, *, now: datetime, part_of: Following, desk: Desk) -> Taken:
+def _accept(one: Draft | Unreadable, *, now: datetime, part_of: Following, desk: Desk) -> Taken:
+    if isinstance(one, Unreadable):
+        return one
     try:
         return domain.accept(one, now=now, company=desk.company, secret=desk.secret, part_of=part_of)
     except Refusal as refusal:
@@ -141,16 +145,19 @@ async def _record(taken: Sequence[Taken], *, desk: Desk, park: bool) -> list[Out
         fresh, named = await checked(fresh, traces, outcomes, uow=uow)
         now = desk.clock()
         ready = {place: domain.minted(one, new_id(), at=now) for place, one in fresh.items()}
-        answers = await append(list(ready.values()), traces, named, desk=desk, uow=uow, now=now)
-        await uow.receipts.claim(receipt_of(one, answers[one.touchpoint_id]) for one in ready.values())
-        outcomes |= {place: Recorded("recorded", answers[one.touchpoint_id]) for place, one in ready.items()}
+        async with Behind() as behind:
+            some = list(ready.values())
+            answers = await append(some, traces, named, desk=desk, uow=uow, now=now, behind=behind)
+            await behind.send(uow.receipts.claim, [receipt_of(one, answers[one.touchpoint_id]) for one in some])
+            outcomes |= {place: Recorded("recorded", answers[one.touchpoint_id]) for place, one in ready.items()}
         settled = await _settled(outcomes, taken, park=park, now=now, uow=uow)
         await uow.commit()
     return settled
 
 
 def lock_keys(touchpoints: Any) -> set[UUID]:
-    return {key for one in touchpoints for key in (one.trace_id, *(seen.identifier_id for seen in one.seen))}
+    some = list(touchpoints)
+    return {one.trace_id for one in some} | {seen.identifier_id for one in some for seen in one.seen}
 
 
 async def _unknown(
@@ -257,7 +264,9 @@ async def checked(
     uow: InteractionsUnitOfWork,
 ) -> tuple[dict[int, Touchpoint], Named]:
     """Those that name only what is the same customer's, each with the touchpoint whose thread it continues."""
-    some = fresh.values()
+    some = [one for one in fresh.values() if _names(one.draft)]
+    if not some:
+        return dict(fresh), Named({}, {})
     named = Named(
         await uow.commitments.some({one for t in some for one in t.draft.keeps}),
         await uow.cases.some({t.draft.case for t in some if t.draft.case}),
@@ -265,7 +274,7 @@ async def checked(
     held = await uow.conversations.holding({t.draft.conversation_id for t in some if t.draft.conversation_id})
     foreign = {c.trace_id for c in named.commitments.values()} | {c.trace_id for c in named.cases.values()}
     known = {**await uow.traces.known(foreign), **traces}
-    led_to = await uow.traces.parties({s.identifier_id for t in some if _names(t.draft) for s in t.seen})
+    led_to = await uow.traces.parties({s.identifier_id for t in some for s in t.seen})
     kept: dict[int, Touchpoint] = {}
     for place, one in fresh.items():
         parties = _may_name(one, traces[one.trace_id].party_id, led_to)
@@ -331,8 +340,12 @@ async def append(
     desk: Desk,
     uow: InteractionsUnitOfWork,
     now: datetime,
+    behind: Behind,
 ) -> dict[UUID, dict[str, Any]]:
-    """Write the touchpoints and all that follows from them, and tell the others. Gives the answer to each."""
+    """Write the touchpoints and all that follows from them, and tell the others. Gives the answer to each.
+
+    The last of it is still being written then, `behind` whoever called.
+    """
     if not touchpoints:
         return {}
     ready = await cases.number(touchpoints, uow=uow, company=desk.company, now=now)
@@ -342,28 +355,40 @@ async def append(
     )
     where = {one.entry.touchpoint_id: one for some in placed.values() for one in some}
     threads = {touchpoint_id: one.conversation_id for touchpoint_id, one in where.items()}
-    async with Behind() as behind:
-        await behind.send(uow.conversations.join, placed)
-        figures = [
-            domain.recorded(one, conversation_id=threads[one.touchpoint_id], company=desk.company) for one in ready
-        ]
-        await behind.send(uow.touchpoints.append, ready, figures)
-        for one, told in zip(ready, figures, strict=True):
-            uow.outbox.add(told, at=now, part_of=one.part_of)
-            if one.seen:
-                uow.outbox.add(_person(one), at=now, part_of=one.part_of)
-        if len(ready) > MANY:
-            await behind.send(uow.outbox.flush)
-        await _save_traces(ready, traces, behind=behind, uow=uow)
+    await behind.send(uow.conversations.join, placed)
+    figures = [domain.recorded(one, conversation_id=threads[one.touchpoint_id], company=desk.company) for one in ready]
+    await behind.send(
+        uow.touchpoints.append, ready, figures
+    )  # the slowest: behind it most of the rest is put into words
+    for one, told in zip(ready, figures, strict=True):
+        uow.outbox.add(told, at=now, part_of=one.part_of)
+        if one.seen:
+            uow.outbox.add(_person(one), at=now, part_of=one.part_of)
+    richer, moves = _richer_traces(ready, traces), [_moves(one, where[one.touchpoint_id]) for one in ready]
+    await behind.send(uow.traces.save, richer)
+    await behind.send(
+        uow.traces.carry,
+        {(one.trace_id, seen.identifier_id, seen.identifier.scheme) for one in ready for seen in one.seen},
+    )
+    await behind.done()
     promised = await commitments.make(ready, uow=uow, now=now)
     less_owed = await commitments.keep_by(ready, named.commitments, uow=uow, now=now)
     await cases.move_by(ready, threads, named.cases, uow=uow, company=desk.company, now=now)
-    for one in ready:
-        for moved in told_moves(where[one.touchpoint_id], trace_id=one.trace_id, backfill=one.draft.backfill):
+    for one, some in zip(ready, moves, strict=True):
+        for moved in some:
             uow.outbox.add(moved, at=now, part_of=one.part_of)
-    await conversations.save_threads(placed, disordered=disordered, uow=uow, company=desk.company, now=now)
-    await uow.conversations.restate(less_owed)
-    return {one.touchpoint_id: _answer(one, where[one.touchpoint_id], traces[one.trace_id], promised) for one in ready}
+    await behind.send(uow.outbox.flush)
+    answers = {
+        one.touchpoint_id: _answer(one, where[one.touchpoint_id], traces[one.trace_id], promised) for one in ready
+    }
+    await behind.send(conversations.save_threads, placed, disordered=disordered, uow=uow, company=desk.company, now=now)
+    if less_owed:
+        await behind.send(uow.conversations.restate, less_owed)
+    return answers
+
+
+def _moves(one: Touchpoint, placed: Placed) -> list[Told]:
+    return told_moves(placed, trace_id=one.trace_id, backfill=one.draft.backfill)
 
 
 def _entries(touchpoints: Sequence[Touchpoint], parties: Mapping[UUID, UUID]) -> dict[UUID, list[Entry]]:
@@ -395,22 +420,18 @@ def _entry(one: Touchpoint) -> Entry:
     )
 
 
-async def _save_traces(
-    touchpoints: Sequence[Touchpoint], traces: Mapping[UUID, KnownTrace], *, behind: Behind, uow: InteractionsUnitOfWork
-) -> None:
-    """Write what the touchpoints add to their traces: new ones, a name, a document, identifiers."""
+def _richer_traces(touchpoints: Sequence[Touchpoint], traces: Mapping[UUID, KnownTrace]) -> list[KnownTrace]:
+    """The traces to which the touchpoints add something: new ones, a name, a document."""
     after: dict[UUID, KnownTrace] = {}
     for one in touchpoints:
         if not one.anonymous:
             after[one.trace_id] = _richer(after.get(one.trace_id) or traces[one.trace_id], one)
-    await behind.send(uow.traces.save, [trace for key, trace in after.items() if trace.new or trace is not traces[key]])
-    carried = {(one.trace_id, seen.identifier_id, seen.identifier.scheme) for one in touchpoints for seen in one.seen}
-    await behind.send(uow.traces.carry, carried)
+    return [trace for key, trace in after.items() if trace.new or trace is not traces[key]]
 
 
 def _richer(trace: KnownTrace, one: Touchpoint) -> KnownTrace:
-    name = one.folded_name or trace.folded_name
-    documents = tuple(dict.fromkeys((*trace.documents, *one.documents))) if one.documents else trace.documents
+    name, more = one.folded_name or trace.folded_name, one.documents
+    documents = tuple(dict.fromkeys((*trace.documents, *more))) if more else trace.documents
     if name == trace.folded_name and documents == trace.documents:
         return trace
     return replace(trace, folded_name=name, documents=documents)
@@ -520,7 +541,7 @@ class Recorder:
 
     async def record(self, given: Sequence[Draft | Unreadable]) -> list[Outcome]:
         """As `record_touchpoints`, in a transaction that other requests may share."""
-        taken = _accepted(given, desk=self._desk)  # while the database works for others
+        taken = await _accepted(given, desk=self._desk)  # while the database works for others
         one = _Waiting(taken, asyncio.get_running_loop().create_future())
         self._waiting.append(one)
         if self._flusher is None:

@@ -89,10 +89,12 @@ class Bus:
 
     async def read_up_to_its_end(self) -> None:
         """Waits until whoever reads the source's log has put down that it came to its last entry."""
-        reached = text("SELECT (SELECT max(seq) FROM cursor) >= (SELECT max(seq) FROM outbox)")
         async with asyncio.timeout(60):
-            while not await self._tells(reached):
+            while not await self.is_read_up_to_its_end():
                 await asyncio.sleep(0.02)
+
+    async def is_read_up_to_its_end(self) -> bool:
+        return await self._tells(text("SELECT (SELECT max(seq) FROM cursor) >= (SELECT max(seq) FROM outbox)"))
 
     async def _tells(self, question: TextClause) -> bool:
         async with UnitOfWork(self.source, reading=True) as uow:
@@ -180,6 +182,7 @@ async def test_whoever_is_told_to_stop_has_nothing_left_that_would_be_given_to_h
     assert bus.reader is not None
     assert {behind.events for behind in await bus.reader.behind()} == {0}
     if isinstance(bus.reader, KafkaReader):
+        assert await bus.is_read_up_to_its_end()
         await bus.reader.close()
 
 

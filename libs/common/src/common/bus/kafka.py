@@ -27,7 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from common.backlog import Behind
 from common.bus.delivery import BACK_OFF, Consumer, ConsumerStopped, Delivery, Held, Record, pause_after
 from common.bus.group_lag import GroupLag
-from common.bus.waiting import nap, wait_for_news
+from common.bus.waiting import nap, rest_after, wait_for_news
 from common.clock import Clock, utc_now
 from common.db import Database, is_transient
 from common.errors import Transient
@@ -100,6 +100,7 @@ class KafkaRelay:
 
     Of several relays of a service one leads, by a lock of its database session. Should two ever publish the same entries, each
     does so in order, so that the first copy of every entry still comes in order, and the inbox drops the second.
+    The cursor follows by `COMMIT_SECONDS`: whoever leads next ships so much once more.
     """
 
     def __init__(self, database: Database, bootstrap: str, *, clock: Clock = utc_now) -> None:
@@ -149,22 +150,27 @@ class KafkaRelay:
                     await connection.invalidate()  # ends the session and with it the lead; the pool would keep both
 
     async def _publish_until(self, stop: asyncio.Event, producer: AIOKafkaProducer, lead: AsyncSession) -> None:
-        position = await self._start()
+        position = moved_to = await self._start()
+        moved_at = time.monotonic()
         self.trouble = None
         idle = 0
         while not stop.is_set():
             self._news.clear()
+            begun = time.monotonic()
             async with self._outbox(lead, reading=True) as session:
                 entries = await read(session, after=position, limit=BATCH)
-            if not entries:
+            if entries:
+                idle = 0
+                await self._publish(producer, entries)
+                position = entries[-1].position
+                await asyncio.sleep(rest_after(len(entries), time.monotonic() - begun))
+            else:
                 await wait_for_news(self._news, stop, IDLE_SECONDS[min(idle, len(IDLE_SECONDS) - 1)])
                 idle += 1
-                continue
-            idle = 0
-            await self._publish(producer, entries)
-            position = entries[-1].position
-            async with self._outbox(lead) as session:
-                await move_cursor(session, RELAY, position, at=self._clock())
+            if position != moved_to and (stop.is_set() or time.monotonic() >= moved_at + COMMIT_SECONDS):
+                async with self._outbox(lead) as session:
+                    await move_cursor(session, RELAY, position, at=self._clock())
+                moved_to, moved_at = position, time.monotonic()
 
     @asynccontextmanager
     async def _outbox(self, lead: AsyncSession, *, reading: bool = False) -> AsyncIterator[AsyncSession]:
@@ -300,6 +306,7 @@ class KafkaReader:
             misses = 0
             while not stop.is_set():
                 records = await consumer.getmany(timeout_ms=LOOK_MS, max_records=BATCH)
+                begun = time.monotonic()
                 async with self._busy:
                     failure = await self._deliver(consumer, records) if records else None
                     if time.monotonic() >= self._committed_at + COMMIT_SECONDS:
@@ -307,6 +314,8 @@ class KafkaReader:
                 misses = 0 if failure is None else misses + 1
                 if failure is not None:
                     await nap(stop, pause_after(failure, misses))
+                else:
+                    await asyncio.sleep(rest_after(sum(map(len, records.values())), time.monotonic() - begun))
         finally:
             with suppress(KafkaError):  # the broker is away: given once more, they are known
                 await commit()

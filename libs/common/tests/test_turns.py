@@ -7,7 +7,7 @@ import pytest
 
 from common.bus.delivery import Consumer
 from common.bus.local import LocalReader
-from common.bus.turns import LOOKED_EVERY, Turns
+from common.bus.turns import LONGEST_REST, LOOKED_EVERY, Turns
 from common.db import COMMON, Database
 
 A_MOMENT = 3 * LOOKED_EVERY
@@ -52,6 +52,18 @@ async def test_beside_requests_a_reader_rests_for_four_times_as_long_as_its_turn
         await asyncio.sleep(A_MOMENT)
         assert not next_turn.done()
         clock.now += 0.2
+        await came(next_turn)
+
+
+async def test_after_a_turn_that_took_very_long_a_reader_rests_for_some_seconds_at_most(
+    turns: Turns, clock: Clock
+) -> None:
+    with turns.request():
+        await took(turns, clock, 1000.0)
+        next_turn = asyncio.create_task(took(turns, clock, 1.0))
+        await asyncio.sleep(A_MOMENT)
+        assert not next_turn.done()
+        clock.now += LONGEST_REST + A_MOMENT
         await came(next_turn)
 
 

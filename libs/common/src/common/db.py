@@ -32,7 +32,8 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
 from common.partitions import INBOX, OUTBOX, declared
-from common.statements import DirectSession
+from common.sqlite import BEGIN, connecting
+from common.statements import DirectSession, InLoopSession
 
 COMMON = MetaData()
 
@@ -190,8 +191,9 @@ class Database:
     def session_on(self, bind: AsyncEngine | AsyncConnection) -> AsyncSession:
         """A session of this database's kind, on one of its connections for instance."""
         # Whoever listens to an engine hears of each statement: then they all take SQLAlchemy's way.
-        is_direct = self.dialect == "postgresql" and not self.engine.sync_engine._has_events  # noqa: SLF001
-        return (DirectSession if is_direct else AsyncSession)(bind, expire_on_commit=False, autoflush=False)
+        straight = DirectSession if self.dialect == "postgresql" else InLoopSession
+        is_heard = bool(self.engine.sync_engine.dispatch.before_cursor_execute)
+        return (AsyncSession if is_heard else straight)(bind, expire_on_commit=False, autoflush=False)
 
     def on_commit(self, wake: Callable[[], None]) -> None:
         """Call `wake` after each commit in this process: how the embedded consumers learn of news at once."""
@@ -231,21 +233,22 @@ class Database:
 
 def _sqlite(url: str, patience: float, *, attached: str | None = None) -> AsyncEngine:
     # isolation_level None hands BEGIN to us. The driver's deferred BEGIN loses updates between processes.
-    engine = create_async_engine(url, connect_args={"isolation_level": None, "timeout": patience}, **_json())
+    creator = connecting(patience)
+    engine = create_async_engine(url, connect_args={"isolation_level": None, "async_creator_fn": creator}, **_json())
 
     @event.listens_for(engine.sync_engine, "connect")
     def _configure(connection: Any, _: object) -> None:
-        cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            cursor.execute(f"PRAGMA {pragma}")
+        said = ["PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON"]
         if attached is not None:
-            cursor.execute("ATTACH ? AS live", (f"file:{attached}?mode=ro",))
-        cursor.close()
+            said.append("ATTACH 'file:{}?mode=ro' AS live".format(attached.replace("'", "''")))
+        connection.run_async(lambda driver: driver.configure(said))
 
     @event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: Connection) -> None:
         reading = connection.get_execution_options().get("hilo_reading", False)
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+        driver: Any = connection.connection.driver_connection
+        if not driver.begins(reading=reading):
+            connection.exec_driver_sql("BEGIN" if reading else BEGIN)
 
     return engine
 

@@ -1,4 +1,4 @@
-"""Statements straight to PostgreSQL's driver, in the transaction of their session: SQLAlchemy compiles each of them once.
+"""Statements straight to the driver, in the transaction of their session: SQLAlchemy compiles each of them once.
 
 It would make a cursor, a context and two switches of stack for each of them, at two to four times the price of the driver's work.
 """
@@ -50,8 +50,8 @@ class _Held(NamedTuple):
     driver: Any
 
 
-class DirectSession(AsyncSession):
-    """A session on PostgreSQL whose statements skip most of SQLAlchemy. What fails, fails as it does there, and leaves the same.
+class StraightSession(AsyncSession):
+    """A session whose statements skip most of SQLAlchemy. What fails, fails as it does there, and leaves the same.
 
     `execute`, `scalar` and `scalars` are used as ever. What is not plain (lists of parameters or of values within the text,
     inserts, rows given back by changes) takes SQLAlchemy's way, in the same transaction.
@@ -65,11 +65,9 @@ class DirectSession(AsyncSession):
             return await super().execute(statement, params, **options)
         plan, values = planned
         if plan.counts:
-            status = await self._run("execute", plan.compiled.string, values)
-            return _Written(int(status.rpartition(" ")[2]))
-        rows = await self._run("fetch", plan.compiled.string, values)
-        shape = plan.shape or (SimpleResultMetaData(list(rows[0].keys())) if rows else _NOTHING)
-        return IteratorResult(shape, iter(rows))
+            return _Written(await self._change(plan.compiled.string, values))
+        rows, names = await self._ask(plan.compiled.string, tuple(values))
+        return IteratorResult(plan.shape or (SimpleResultMetaData(names) if names else _NOTHING), iter(rows))
 
     async def scalar(self, statement: Any, params: Any = None, **options: Any) -> Any:
         return (await self.execute(statement, params, **options)).scalar()
@@ -77,33 +75,69 @@ class DirectSession(AsyncSession):
     async def scalars(self, statement: Any, params: Any = None, **options: Any) -> Any:
         return (await self.execute(statement, params, **options)).scalars()
 
-    async def fetch(self, sql: str, values: Sequence[Any]) -> list[Any]:
-        """The rows that a text with `$1`, `$2` gives, as the driver has them: tuples of asyncpg's types."""
-        rows: list[Any] = await self._run("fetch", sql, values)
-        return rows
+    async def fetch(self, sql: str, values: Any) -> list[Any]:
+        """The rows that a text gives, with parameters as its driver writes them, as the driver has them: tuples of its types."""
+        return (await self._ask(sql, values))[0]
 
-    async def copy(self, table: str, columns: Sequence[str], rows: Any) -> None:
-        """COPY the rows into a table: many cost two thirds of an insert's price."""
-        await self._run("copy_records_to_table", table, (), columns=columns, records=rows)
+    async def _ask(self, sql: str, values: Any) -> tuple[list[Any], Sequence[str]]:
+        """The rows that a statement gives, and the names of their columns."""
+        raise NotImplementedError
+
+    async def _change(self, sql: str, values: Any) -> int:
+        """How many rows a statement has changed."""
+        raise NotImplementedError
 
     @property
     def _dialect(self) -> Any:
         bind: Any = self.sync_session.bind
         return bind.dialect
 
-    async def _run(self, what: str, subject: str, values: Sequence[Any], **named: Any) -> Any:
+    async def _run(self, what: str, subject: str, *values: Any, **named: Any) -> Any:
         held = self._held
         if held is None or held.transaction is not _transaction(self.sync_session):
             held = self._held = await self.run_sync(_hold)
         try:
-            if held.adapted._transaction is None:  # noqa: SLF001 - SQLAlchemy begins with the first statement, and is to end it
-                await held.adapted._start_transaction()  # noqa: SLF001
+            await self._begin(held)
             return await getattr(held.driver, what)(subject, *values, **named)
         except BaseException as error:
             self._held = None
             raised = error  # the name ends with this block
             await self.run_sync(lambda _: _fail(raised, held, subject))
             raise
+
+    async def _begin(self, held: _Held) -> None: ...
+
+
+class DirectSession(StraightSession):
+    """On PostgreSQL, whose texts have `$1`, `$2`."""
+
+    async def _ask(self, sql: str, values: Sequence[Any]) -> tuple[list[Any], Sequence[str]]:
+        rows = await self._run("fetch", sql, *values)
+        return rows, list(rows[0].keys()) if rows else ()
+
+    async def _change(self, sql: str, values: Sequence[Any]) -> int:
+        status = await self._run("execute", sql, *values)
+        return int(status.rpartition(" ")[2])
+
+    async def copy(self, table: str, columns: Sequence[str], rows: Any) -> None:
+        """COPY the rows into a table: many cost two thirds of an insert's price."""
+        await self._run("copy_records_to_table", table, columns=columns, records=rows)
+
+    async def _begin(self, held: _Held) -> None:
+        if held.adapted._transaction is None:  # noqa: SLF001 - SQLAlchemy begins with the first statement, and is to end it
+            await held.adapted._start_transaction()  # noqa: SLF001
+
+
+class InLoopSession(StraightSession):
+    """On SQLite, whose texts have `?`, by a connection that is `InLoop`. A list of values repeats its statement."""
+
+    async def _ask(self, sql: str, values: Any) -> tuple[list[Any], Sequence[str]]:
+        rows, cursor = await self._run("fetch", sql, values)
+        return rows, [column[0] for column in cursor.description or ()]
+
+    async def _change(self, sql: str, values: Any) -> int:
+        _, cursor = await self._run("fetch", sql, tuple(values))
+        return int(cursor.rowcount)
 
 
 def _transaction(session: Session) -> Any:
@@ -124,9 +158,8 @@ def _fail(error: BaseException, held: _Held, sql: str) -> None:
             held.adapted._handle_exception(error)  # noqa: SLF001 - raises the driver's error by its name in SQLAlchemy
         except Exception as translated:  # noqa: BLE001 - that one
             error = translated
-    if isinstance(
-        error, ValueError | TypeError | OverflowError
-    ):  # of a COPY: values of an insert are refused by the driver
+    # of a COPY: values of an insert are refused by the driver
+    if isinstance(error, ValueError | TypeError | OverflowError) and held.connection.dialect.name == "postgresql":
         raise DBAPIError(sql, None, error, hide_parameters=True) from error
     is_known = isinstance(error, held.connection.dialect.loaded_dbapi.Error)
     try:
@@ -142,7 +175,7 @@ def _planned(statement: Any, params: dict[str, Any], dialect: Any) -> tuple[_Pla
     key = statement._generate_cache_key()  # noqa: SLF001 - as SQLAlchemy knows statements again
     if key is None or not isinstance(params, dict):
         return None
-    known = key.key, tuple(params)
+    known = dialect.name, key.key, tuple(params)
     if known in _PLANS:
         plan = _PLANS[known]
     else:
@@ -217,7 +250,7 @@ async def fetch_alone(connection: AsyncConnection, sql: str, values: Sequence[An
 
 async def fetch(session: AsyncSession, sql: str, values: Any) -> list[Any]:
     """The rows that a text gives in the session's transaction, with parameters as its driver writes them."""
-    if isinstance(session, DirectSession):
+    if isinstance(session, StraightSession):
         return await session.fetch(sql, values)
     result = await (await session.connection()).exec_driver_sql(sql, values)
     return list(result.all()) if result.returns_rows else []

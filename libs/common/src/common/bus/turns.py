@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 SHARE = 0.2  # of the time that the readers have, all together, while requests are under way
+LONGEST_REST = 5.0  # seconds, also after a turn that stood and waited for its database
 LOOKED_EVERY = 0.02  # seconds; when no request has been under way for so long, nobody is given way to
 
 
@@ -45,7 +46,7 @@ class Turns:
                 yield
             finally:
                 ended = self._clock()
-                self._rests_until = ended + (ended - begun) * (1 / SHARE - 1)
+                self._rests_until = ended + min((ended - begun) * (1 / SHARE - 1), LONGEST_REST)
 
     def _is_busy(self) -> bool:
         return self._under_way > 0 or self._clock() - self._last_seen < LOOKED_EVERY

@@ -21,7 +21,8 @@ MEGABYTE = 1_000_000
 
 def _start(folder: Path, log: Path) -> tuple[Process, int, float]:
     port = free_port()
-    environment = dict(os.environ) | {"HILO_RATE_LIMIT": "0"}
+    environment = dict(os.environ) | {"HILO_RATE_LIMIT": "0", "PYTHONPYCACHEPREFIX": str(log.with_name("bytecode"))}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     command = [Path(sys.executable).with_name("hilo"), "run", "--var", folder, "--port", str(port)]
     begun = time.perf_counter()
     process = launch(command, log=log, environment=environment, directory=ROOT, when_orphaned=signal.SIGTERM)
@@ -36,6 +37,8 @@ def _start(folder: Path, log: Path) -> tuple[Process, int, float]:
 def alone(place: Grounds, *, rounds: int, seconds: float) -> Report:
     """`hilo run`: one process, four SQLite files, consumers and timers inside."""
     first, again, rates, singles, at_rest, loaded, peaks, p99s = [], [], [], [], [], [], [], []
+    process, _, _ = _start(place.folder / "alone-before", place.folder / "alone.log")
+    process.stop()  # compiled by now, as an installed system is, whatever the environment says of writing bytecode
     for each in range(rounds):
         folder = place.folder / f"alone-{each}"
         process, _, took = _start(folder, place.folder / "alone.log")

@@ -646,6 +646,33 @@ async def test_of_the_last_contacts_the_recap_takes_ten_and_the_sections_find_th
     assert [fact["key"] for fact in packet["known"]] == ["hobby"]
 
 
+CALL = {"kind": "message", "channel": "call"}
+PAYMENT = {"kind": "payment", "payload": {"amount": "1.00"}}
+LEARNT = [{"facts": [{"key": "hobby", "value": "chess"}]}]
+TALK = [{"stop_point": "He sends papers"}]
+SENDS = [{"kind": "campaign_send", "channel": "email", "payload": {"campaign": f"C{n}"}} for n in range(25)]
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "found"),
+    [
+        (LEARNT, CALL, lambda packet: [fact["value"] for fact in packet["known"]] == ["chess"]),
+        (TALK, PAYMENT, lambda packet: packet["resume_point"]["stop_point"] == "He sends papers"),
+        (SENDS, CALL, lambda packet: {offer["campaign"] for offer in packet["offers"]} == {f"C{n}" for n in range(25)}),
+    ],
+    ids=["what he told of himself", "the last talk", "every offer"],
+)
+async def test_of_whom_identity_has_told_too_is_found_what_lies_before_the_last_ten(world, first, then, found):
+    contacts = [*first, *[then] * 12]
+    for place, contact in enumerate(contacts):
+        await world.record(identifiers=[PHONE], ago=timedelta(hours=len(contacts) - place), **contact)
+    customer = await world.link(PHONE)
+    await world.say(CustomerProfiled(customer_id=customer, revision=1, preferred_name="Ana"))
+    packet = await resume(world, identifier=PHONE)
+    assert len(packet["recap"]) == 10
+    assert found(packet)
+
+
 async def test_facts_that_identity_knows_are_not_shadowed_by_older_ones_and_grow_stale(world):
     await world.record(identifiers=[PHONE], facts=[{"key": "best_hour", "value": "morning"}], ago=timedelta(days=2))
     customer = await world.link(PHONE)

@@ -1,6 +1,6 @@
 """The statements of the resume: one for each shape of question, compiled when it is first asked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -12,7 +12,7 @@ from interactions.cases.models import case_file, case_step
 from interactions.commitments.models import commitment
 from interactions.contact.domain import CONTACTS
 from interactions.conversations.models import conversation, conversation_entry
-from interactions.parts.domain import CONTACT, FailedMoment, Part
+from interactions.parts.domain import CONTACT, PROFILE, FailedMoment, Part
 from interactions.parts.models import failed_moment, part
 from interactions.resume.domain import (
     EXCERPT,
@@ -25,7 +25,7 @@ from interactions.resume.domain import (
 )
 from interactions.resume.sections import Dialect, Reading, asked, compiled, shared
 from interactions.resume.talk import RECAP, SILENT
-from interactions.touchpoints.models import RARE, customer, touchpoint, trace, trace_identifier
+from interactions.touchpoints.models import LEARNT, RARE, customer, touchpoint, trace, trace_identifier
 
 RECENT = 60
 DEPTH = 1_000  # how far back purchases, offers and forms are looked for, and what counts for a quota
@@ -147,11 +147,16 @@ def _told_of(contact: Any, conversation_id: Any) -> list[Any]:
 
 
 def _newest(
-    shape: Shape, limit: int, *names: str, kinds: Sequence[str] = (), told: Mapping[str, Any] | None = None
+    shape: Shape,
+    limit: int,
+    *names: str,
+    only: Any = None,
+    told: Mapping[str, Any] | None = None,
+    of_each: Any = None,
 ) -> sa.Subquery:
-    """The columns of the newest live touchpoints over all traces that may be shown, of the kinds where some are named.
+    """The columns of the newest live touchpoints over all traces that may be shown, or `only` of some.
 
-    `told` is what else is told of each, by name.
+    `told` is what else is told of each, by name; `of_each` how many of a trace are enough, where the database can count that out.
 
     On PostgreSQL an index gives each trace's newest, so that a long history costs no more than a short one.
     """
@@ -159,11 +164,13 @@ def _newest(
     columns = [touchpoint.c[name] for name in dict.fromkeys((*names, "occurred_at", "touchpoint_id"))]
     columns += [each.label(name) for name, each in (told or {}).items()]
     newest = sa.select(*columns).where(touchpoint.c.state == "live", *_shown(shape, touchpoint))
-    if kinds:
-        newest = newest.where(touchpoint.c.kind.in_(kinds))
+    if only is not None:
+        newest = newest.where(only)
     if shape.dialect == "postgresql":
         # with ties: the index knows no order among those of one moment, and to sort them it would read a trace's every contact
-        latest = newest.order_by(touchpoint.c.occurred_at.desc()).fetch(limit, with_ties=True)
+        latest = newest.order_by(touchpoint.c.occurred_at.desc()).fetch(
+            limit if of_each is None else of_each, with_ties=True
+        )
         each = latest.where(touchpoint.c.trace_id == mine.c.trace_id).correlate(mine).lateral("each")
         newest = sa.select(*each.c).select_from(mine.join(each, sa.true()))
     else:
@@ -190,10 +197,10 @@ def _in_turn(newest: sa.Subquery) -> list[Any]:
 
 def _chosen(shape: Shape) -> Any:
     """The last ones for the recap, which takes little of each, and whole those of which a section tells more."""
-    # Sixty are looked at, and a few told: only what they are chosen by is carried along, at half the price of whole rows.
+    # Sixty may be looked at, and a few told: only what they are chosen by is carried along, at half the price of whole rows.
     firsts = _told_once()
-    kept = sa.or_(touchpoint.c.kind.in_(RARE), _learnt(shape.dialect))
-    newest = _newest(shape, RECENT, "recorded_at", told={"kept": kept, **firsts})
+    kept = sa.or_(touchpoint.c.kind.in_(RARE), LEARNT)
+    newest = _newest(shape, RECENT, "recorded_at", told={"kept": kept, **firsts}, of_each=_enough(shape))
     so_far: dict[str, Any] = {"order_by": _in_turn(newest), "rows": (None, 0)}
     numbered = sa.select(
         newest,
@@ -240,19 +247,35 @@ def _said(column: Any) -> Any:
     return sa.func.coalesce(column, "") != ""
 
 
-def _learnt(dialect: Dialect) -> Any:
-    count = sa.func.jsonb_array_length if dialect == "postgresql" else sa.func.json_array_length
-    return count(touchpoint.c.facts) > 0
+def _enough(shape: Shape) -> Any:
+    """No more than the recap tells, where the last was a talk, and behind them nothing is to be found."""
+    if shape.scope != "customer":
+        return None
+    last = _newest(shape, 1, told={"talks": _told_once()["talks"]})
+    learnt = _newest(shape, 1, only=LEARNT)
+    profile = sa.select(part.c.revision).where(part.c.customer_id == asked("customer"), part.c.source == PROFILE)
+    named = profile.where(_said(part.c.body["preferred_name"].as_string()))  # then no channel is asked how he is called
+    enough = sa.and_(sa.exists().where(last.c.talks), named.exists(), ~sa.exists().select_from(learnt))
+    return sa.case((enough, RECAP), else_=RECENT)
+
+
+def _horizon(shape: Shape) -> Any:
+    """When the first of those came that are looked at. Asked only of what is else left out, and then once."""
+    newest = _newest(shape, RECENT)
+    return sa.select(sa.func.min(newest.c.occurred_at)).scalar_subquery()
 
 
 def _rare(shape: Shape) -> Any:
-    """The last purchases, offers and forms, however many other contacts lie before them."""
-    newest = _newest(shape, DEPTH, "touchpoint_id", "occurred_at", "kind", kinds=RARE)
+    """The last purchases, offers and forms, however many other contacts lie before them, and all among the latest contacts."""
+    newest = _newest(shape, DEPTH, "touchpoint_id", "occurred_at", "kind", only=touchpoint.c.kind.in_(RARE))
     group = sa.case(*((newest.c.kind.in_(kinds), name) for name, (kinds, _) in GROUPS.items()))
     in_time = (newest.c.occurred_at.desc(), newest.c.touchpoint_id.desc())
     place = sa.func.row_number().over(partition_by=group, order_by=in_time)
-    ranked = sa.select(newest.c.touchpoint_id, group.label("part"), place.label("place")).subquery("ranked")
+    columns = (newest.c.touchpoint_id, newest.c.occurred_at, group.label("part"), place.label("place"))
+    ranked = sa.select(*columns).subquery("ranked")
     within = [sa.and_(ranked.c.part == name, ranked.c.place <= limit) for name, (_, limit) in GROUPS.items()]
+    if not shape.meant_for_customer:
+        within.append(ranked.c.occurred_at >= _horizon(shape))
     found = sa.select(ranked.c.touchpoint_id).where(sa.or_(*within)).subquery("found")
     whole = touchpoint.join(found, found.c.touchpoint_id == touchpoint.c.touchpoint_id)
     entry = conversation_entry

@@ -17,6 +17,8 @@ LOG = Partitioned("touchpoint", "touchpoint_id", "recorded_at", "year")
 # What is told of a customer however long ago it was, and looked for behind all that came since.
 RARE = ("campaign_response", "campaign_send", "purchase", "quote", "web")
 _IS_RARE = sa.text(f"kind IN {RARE!r}")
+# That he told us something of himself.
+LEARNT = sa.text("facts <> '[]'")
 
 
 class ReceiptRow(Base, table=True):
@@ -40,6 +42,7 @@ class TouchpointRow(Base, table=True):
         sa.Index("ix_touchpoint_trace", "trace_id", "occurred_at"),
         sa.Index("ix_touchpoint_position", "trace_id", "position"),
         sa.Index("ix_touchpoint_rare", "trace_id", "occurred_at", postgresql_where=_IS_RARE, sqlite_where=_IS_RARE),
+        sa.Index("ix_touchpoint_learnt", "trace_id", "occurred_at", postgresql_where=LEARNT, sqlite_where=LEARNT),
     )
 
     touchpoint_id: UUID = Field(sa_type=sa.Uuid, primary_key=True)

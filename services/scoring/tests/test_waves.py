@@ -1,7 +1,7 @@
 """Changed rules: whom they concern is looked at again, nobody else; through restarts, two workers and whoever is under way."""
 
 import asyncio
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from common.timers import Timer
 from scoring.appraisals.domain import Cause
 from scoring.appraisals.use_cases import reappraise, yardstick
 from scoring.classes import use_cases
-from scoring.classes.use_cases import MISPLACED, WAVE, Waves
+from scoring.classes.use_cases import MISPLACED, RANK, RESTS, SOON, WAVE, Waves
 from scoring.policies.repository import THRESHOLDS
 from scoring.policies.use_cases import replace_policy
 from scoring.values.domain import Tally
@@ -132,6 +132,49 @@ async def test_a_slice_that_breaks_off_is_done_again(scoring: Scoring) -> None:
     await scoring.timers.drain()
     assert len(await _best(scoring)) == 10
     assert len(await scoring.told("tier-changed")) == 10
+
+
+async def test_changed_figures_wait_for_as_long_as_a_ranking_takes_and_changed_rules_do_not(scoring: Scoring) -> None:
+    await _shop(scoring)
+    waves, second = Waves(), timedelta(seconds=1)
+    moment = scoring.clock()
+
+    async def ranked(after: timedelta, **payload: str) -> datetime | None:
+        """A ranking that is due at that time and takes a second; gives for when it is put off."""
+        due = Timer(RANK, SOON, moment + after, payload)
+        looks = iter([moment + after, moment + after + second])
+        async with scoring.uow(reading=False) as uow:
+            await uow.timers.set_all([due])
+            await uow.commit()
+        async with scoring.uow(reading=False) as uow:
+            await waves.rank([due], uow=uow, clock=lambda: next(looks))
+            await uow.timers.done([due])
+            await uow.commit()
+        async with scoring.uow() as uow:
+            later = await uow.timers.get(RANK, SOON)
+        return None if later is None else later.due_at
+
+    soonest = moment + second * (1 + RESTS)
+    assert await ranked(timedelta(0), rules="same") is None
+    assert await ranked(2 * second, rules="same") == soonest
+    assert await ranked(3 * second) is None
+    assert await ranked(timedelta(hours=1), rules="same") is None
+
+
+async def test_what_waits_does_not_put_off_rules_that_were_changed_meanwhile(scoring: Scoring) -> None:
+    waves, second, moment = Waves(), timedelta(seconds=1), scoring.clock()
+    looks = iter([moment, moment + second, moment + 2 * second])
+    seen = Timer(RANK, SOON, moment, {"rules": "same"})
+    async with scoring.uow(reading=False) as uow:
+        await waves.rank([], uow=uow, clock=lambda: next(looks))
+        await uow.timers.set(RANK, SOON, moment + second)
+        await uow.commit()
+    async with scoring.uow(reading=False) as uow:
+        await waves.rank([seen], uow=uow, clock=lambda: next(looks))
+        await uow.timers.done([seen])
+        await uow.commit()
+    async with scoring.uow() as uow:
+        assert await uow.timers.get(RANK, SOON) == Timer(RANK, SOON, moment + second, {})
 
 
 async def test_a_wave_that_is_begun_anew_leaves_nobody_behind(

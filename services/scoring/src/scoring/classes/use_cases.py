@@ -47,6 +47,7 @@ GUESSED_OF = (
     20_000  # customers: of more of them what is asked is found at a guess while it is looked for who is another
 )
 SMALL, MIDDLING = 2_000, 20_000  # populations that are ranked within seconds, within a minute
+RESTS = 4  # times as long as a ranking took, until changed figures bring the next: who bought paces it, all who are known cost
 
 
 T = TypeVar("T")
@@ -158,6 +159,7 @@ class Waves:
         self._wave: str | None = None
         self._found: Column = np.zeros(0, "S16")
         self._verdicts: Verdicts | None = None
+        self._rests_until: datetime | None = None
 
     async def rank(self, due: Sequence[Timer], *, uow: ScoringUnitOfWork, clock: Clock) -> None:
         """A timer's handler: compute the cut points, and have those looked at again whom they put elsewhere.
@@ -165,6 +167,8 @@ class Waves:
         Nobody is where the rules are the same and the lines as well: whoever has other figures was looked at with them.
         """
         now = clock()
+        if await self._rests(due, uow=uow, now=now):
+            return
         today = uow.books.day_of(now)
         before, rules = await uow.cuts.latest(), await uow.policies.in_force()
         cuts = await self._cut_points(uow=uow, rules=rules, as_of=today, now=now)
@@ -174,6 +178,16 @@ class Waves:
         await uow.timers.set(RANK, DAILY, uow.books.start_of(today + timedelta(days=1)))
         if not due or is_moved or any(timer.payload != _SAME_RULES for timer in due):
             await uow.timers.set(WAVE, MISPLACED, now, {"after": None})
+        ended = clock()
+        self._rests_until = ended + RESTS * (ended - now)
+
+    async def _rests(self, due: Sequence[Timer], *, uow: ScoringUnitOfWork, now: datetime) -> bool:
+        """Whether there is but the one timer of changed figures, too soon after the last ranking; then it is due later."""
+        if self._rests_until is None or now >= self._rests_until or [timer.payload for timer in due] != [_SAME_RULES]:
+            return False
+        if await uow.timers.get(RANK, SOON, locked=True) in due:  # or else the rules were changed meanwhile
+            await uow.timers.set(RANK, SOON, self._rests_until, _SAME_RULES)
+        return True
 
     async def _cut_points(self, *, uow: ScoringUnitOfWork, rules: RuleSet, as_of: date, now: datetime) -> CutPoints:
         windows = await _ranking_windows(uow=uow, rules=rules, as_of=as_of)

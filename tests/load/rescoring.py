@@ -255,9 +255,10 @@ async def _load(place: Grounds, folder: Path) -> None:
 
 async def timers() -> None:
     """Scoring's timers alone, as its worker runs them, without a bus."""
-    from common.service import runtime_of
+    from common.service import runtime_of, tune_garbage_collection
     from scoring.service import SERVICE
 
+    tune_garbage_collection()  # as the worker does when it has started
     await SERVICE.create_timers(runtime_of(SERVICE)).run(asyncio.Event())
 
 

@@ -43,6 +43,23 @@ async def test_who_may_have_been_entered_before_is_told(client: httpx.AsyncClien
     assert await entered(client, "ANA LOPEZ", "whatsapp:573001234567", headers={"Idempotency-Key": "k-1"}) == again
 
 
+async def test_whether_who_was_entered_twice_is_one_is_asked_and_the_answer_merges_the_two(
+    client: httpx.AsyncClient,
+) -> None:
+    first = await entered(client, ANA, "phone:300 123 4567", "document:co-cc:52123456")
+    again = await entered(client, "ANA LOPEZ", "whatsapp:573001234567")
+    [asked] = (await client.get("/identity/v1/reviews")).json()["items"]
+    assert {asked[side]["customer_id"] for side in ("left", "right")} == {first["customer_id"], again["customer_id"]}
+    assert (asked["explanation"]["shares"], asked["explanation"]["reasons"]) == ("phone", ["entered-again"])
+    assert asked["explanation"]["words"] != asked["explanation"]["reasons"]
+    decided = await client.post(
+        f"/identity/v1/reviews/{asked['review_id']}:decide", json={"verdict": "same", "reason": "his card"}
+    )
+    assert decided.json()["state"] == "same"
+    found = (await client.get(Customers, params={"identifier": "phone:3001234567"})).json()["items"]
+    assert [each["customer_id"] for each in found] == [first["customer_id"]]
+
+
 @pytest.mark.parametrize("name", ["Luis Pérez Gil", "Ana", "Ana López Gómez"])
 async def test_relatives_on_one_phone_are_not_taken_for_one(client: httpx.AsyncClient, name: str) -> None:
     await entered(client, ANA, "phone:300 123 4567")

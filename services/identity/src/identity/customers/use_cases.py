@@ -1,6 +1,6 @@
 """What a caller can ask for about customers: make one, put values on record, link an identifier by hand."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -37,6 +37,7 @@ from identity.linking.domain import Carried, Trail, next_revision
 from identity.linking.repository import Decision
 from identity.linking.use_cases import tell_moves
 from identity.reach import held
+from identity.reviews.domain import ENTERED_AGAIN, Review
 from identity.sightings.domain import clean_profile, name_in, with_name
 from identity.uow import IdentityUnitOfWork
 
@@ -115,7 +116,7 @@ async def create_customer(
     company: Company,
     secret: bytes,
 ) -> tuple[UUID, list[UUID]]:
-    """A customer whom staff enters, and who may be the same, entered before.
+    """A customer whom staff enters, and who may be the same, entered before: these pairs wait for a person to decide.
 
     Raises NothingToEnter, and IdentifierTaken where somebody else is known by one of the identifiers.
     """
@@ -133,11 +134,30 @@ async def create_customer(
             kind=kind, profile=profile, identifiers=identifiers, key_account=key_account, reason=reason, who=who,
             uow=uow, company=company, secret=secret, now=now,
         )  # fmt: skip
+        await _ask_whether_one(customer, alike, uow=uow, secret=secret, now=now)
         await tell_profiles([customer.customer_id], uow=uow, company=company, now=now)
         answer = {"customer_id": str(customer.customer_id), "alike": [str(each) for each in alike]}
         await remember(uow, attempt, who, answer, at=now)
         await uow.commit()
     return customer.customer_id, alike
+
+
+async def _ask_whether_one(
+    entered: Customer, alike: Collection[UUID], *, uow: IdentityUnitOfWork, secret: bytes, now: datetime
+) -> None:
+    """A pair in doubt with each of those who may be he, by what both of them carry."""
+    if not alike:
+        return
+    own = customer_trace(entered.customer_id, secret)
+    dossiers = await uow.customers.dossiers([entered.customer_id, *alike])
+    mine = {each.identifier_id for each in dossiers[entered.customer_id].identifiers}
+    reviews = []
+    for their_id in alike:
+        both = next(each for each in dossiers[their_id].identifiers if each.identifier_id in mine)
+        left, right = sorted((own, both.trace_id))
+        told = {"shares": both.scheme, "reasons": [ENTERED_AGAIN]}
+        reviews.append(Review(new_id(), left, right, told, "open", now))
+    await uow.reviews.open(reviews)
 
 
 async def make_customer(

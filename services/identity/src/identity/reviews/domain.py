@@ -18,6 +18,9 @@ class AlreadyDecided(Conflict):
     title = "Somebody has decided on this pair"
 
 
+ENTERED_AGAIN = "entered-again"  # a reason: by staff, under an identifier and a full name that somebody has already
+
+
 @dataclass(frozen=True)
 class Review:
     """The pair, keyed by traces: their customers are looked up when it is read."""

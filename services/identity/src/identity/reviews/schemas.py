@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from identity.customers.schemas import Reason
-from identity.reviews.domain import Review
+from identity.reviews.domain import ENTERED_AGAIN, Review
 
 _A, _B, _R = (f"0192f0c1-0000-7000-8000-00000000000{n}" for n in (1, 2, 3))
 _AT = "2026-11-20T20:04:05Z"
@@ -17,6 +17,7 @@ WORDS = {
     "document-one-digit-off": "The numbers of their documents differ by one digit: a slip, or a relative.",
     "several-customers": "Several customers are reached equally well, and nothing tells which of them it is.",
     "weak-evidence": "They share an identifier that people lend each other, and no full name on both sides.",
+    ENTERED_AGAIN: "Staff entered one of them anew, with the full name of the other and an identifier that both carry.",
     "claimed-only": "Both have proved identifiers of their own; what joins them is only claimed.",
     "alike-in-part": "What is on record of them is alike, but not so much that it is certain.",
     "unlike-in-part": "They are alike in one record of the customer, and contradict each other in another.",

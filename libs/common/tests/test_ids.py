@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg.pgproto.pgproto
 import pytest
 
-from common.ids import id_of, new_id
+from common.ids import id_of, new_id, read_id
 
 
 @pytest.fixture(params=["driver", "library"])
@@ -36,3 +36,10 @@ def test_an_id_is_equal_to_the_librarys_and_found_where_that_one_lies(made_by: t
     assert {librarys: "x"}[ours] == {ours: "x"}[librarys] == "x"
     assert (str(ours), ours.int, ours.hex) == (str(librarys), librarys.int, librarys.hex)
     assert copy.deepcopy(ours) == pickle.loads(pickle.dumps(ours)) == librarys
+
+
+def test_an_id_is_read_as_it_is_written(made_by: type[UUID]) -> None:
+    made = new_id()
+    assert (type(read_id(str(made))), read_id(str(made))) == (made_by, made)
+    with pytest.raises(ValueError, match="UUID"):
+        read_id("nobody's")

@@ -18,3 +18,10 @@ def id_of(sixteen: bytes) -> UUID:
     driver = sys.modules.get(_DRIVER)  # loaded with the first database that needs it: rules know no driver
     made: UUID = UUID(bytes=sixteen) if driver is None else driver.UUID(sixteen)
     return made
+
+
+def read_id(text: str) -> UUID:
+    """The id that is written so; raises ValueError where none is."""
+    driver = sys.modules.get(_DRIVER)
+    read: UUID = UUID(text) if driver is None else driver.UUID(text)
+    return read

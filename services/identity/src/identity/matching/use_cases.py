@@ -126,7 +126,9 @@ async def learn_likeness(sightings: Sequence[Sighting], *, uow: IdentityUnitOfWo
     known, unasked = await uow.matching.records({sighting.trace_id for sighting in given})
     told = await read_told(given, known, uow=uow, company=company, unasked=unasked)
     latest = {each.trace_id: each.person for each in told}
-    await uow.matching.keep(latest, known=known.keys() & latest.keys())
+    # of whom nothing new was told, he is as he is kept
+    known = {trace_id: person for trace_id, person in known.items() if trace_id in latest}
+    await uow.matching.keep(latest, known=known.keys())
     return await compare_with_all(told, known, uow=uow)
 
 
@@ -171,6 +173,8 @@ async def compare_with_all(told: Sequence[Told], known: Mapping[UUID, Person], *
 
     `known`: what was known before of the traces that are told of.
     """
+    if not told:
+        return Likeness(people={**known})
     keys = {each.touchpoint_id: keys_of(each.person) for each in told if each.person.tells_enough}
     near = await uow.matching.near(sorted({key for some in keys.values() for key in some}))
     told_of = {each.trace_id for each in told} | known.keys()

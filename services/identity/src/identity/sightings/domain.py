@@ -10,6 +10,7 @@ from uuid import UUID
 from common.company import Company
 from common.contracts.interactions import PersonSeen
 from common.identifiers import RANK
+from common.ids import id_of, read_id
 from common.names import PARTICLES, TITLES, fold, tokens
 from identity.linking.domain import Carried
 
@@ -65,14 +66,14 @@ def sighting_of(event: PersonSeen, company: Company) -> Sighting:
     if strongest is not None and not strongest.attested:
         carried = tuple(replace(each, attested=False) if each.attested else each for each in carried)
     return Sighting(
-        event.touchpoint_id, event.trace_id, event.occurred_at, event.source, event.channel, carried,
+        id_of(event.touchpoint_id.bytes), id_of(event.trace_id.bytes), event.occurred_at, event.source, event.channel, carried,
         clean_profile(event.profile),
     )  # fmt: skip
 
 
 def given_in(event: PersonSeen) -> list[Carried]:
     return [
-        Carried(UUID(str(each["id"])), str(each["scheme"]), str(each["value"]), bool(each.get("attested")))
+        Carried(read_id(str(each["id"])), str(each["scheme"]), str(each["value"]), bool(each.get("attested")))
         for each in event.identifiers
     ]
 

@@ -110,7 +110,7 @@ async def _not_counted(
     seen: Sequence[tuple[Sighting, PersonSeen]], uow: IdentityUnitOfWork
 ) -> list[tuple[Sighting, PersonSeen]]:
     """Those not counted before. Where every identifier is nobody's, there is no one to know."""
-    latest = {event.touchpoint_id: (sighting, event) for sighting, event in seen}
+    latest = {sighting.touchpoint_id: (sighting, event) for sighting, event in seen}
     for touchpoint_id in await uow.sightings.known(latest):
         latest.pop(touchpoint_id)
     return [(sighting, event) for sighting, event in latest.values() if sighting.carried]

@@ -357,9 +357,8 @@ async def append(
     threads = {touchpoint_id: one.conversation_id for touchpoint_id, one in where.items()}
     await behind.send(uow.conversations.join, placed)
     figures = [domain.recorded(one, conversation_id=threads[one.touchpoint_id], company=desk.company) for one in ready]
-    await behind.send(
-        uow.touchpoints.append, ready, figures
-    )  # the slowest: behind it most of the rest is put into words
+    # The slowest: behind it most of the rest is put into words.
+    await behind.send(uow.touchpoints.append, ready, figures)
     for one, told in zip(ready, figures, strict=True):
         uow.outbox.add(told, at=now, part_of=one.part_of)
         if one.seen:

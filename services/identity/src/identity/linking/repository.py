@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.bulk import among, find_rows, insert_rows, update_rows, without_row
 from common.revisions import if_newer
+from common.statements import fetch
 from identity.customers.models import customer
 from identity.linking.domain import BY_RULES, Carried, Decision, Trail, World
 from identity.linking.models import cannot_link, decision, trace
@@ -26,6 +27,13 @@ _CARRIED_AS_WELL = (
     "t.trace_id = k.trace_id AND t.identifier_id = k.identifier_id AND t.first_seen <= k.first_seen"
     " AND (t.attested OR NOT k.attested)"
 )
+# One moment and one answer for all: the driver writes an array of moments at the price of all else that is asked.
+_NOT_CARRIED_POSTGRESQL = """
+SELECT k.ordinal - 1 FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS k(trace_id, identifier_id, ordinal)
+WHERE NOT EXISTS (
+  SELECT 1 FROM trace_identifier t WHERE t.trace_id = k.trace_id AND t.identifier_id = k.identifier_id
+  AND t.first_seen <= $3 AND (t.attested OR NOT $4) LIMIT 1 OFFSET 0
+)"""
 
 
 class Links:
@@ -46,7 +54,7 @@ class Links:
 
     async def with_news(self, seen: Sequence[Sighting]) -> set[UUID]:
         """Those of the sightings' traces that do not carry all of it yet, as well attested and seen as early."""
-        told = [(each, carried) for each in seen for carried in each.carried]
+        told = await self._perhaps_news([(each, carried) for each in seen for carried in each.carried])
         keys: dict[str, list[Any]] = {
             "trace_id": [each.trace_id for each, _ in told],
             "identifier_id": [carried.identifier_id for _, carried in told],
@@ -55,6 +63,18 @@ class Links:
         }
         places = await without_row(self._session, trace_identifier, keys, where=_CARRIED_AS_WELL)
         return {told[place][0].trace_id for place in places}
+
+    async def _perhaps_news(self, told: Sequence[tuple[Sighting, Carried]]) -> Sequence[tuple[Sighting, Carried]]:
+        """Without what was carried before any of it was told, attested if any of it is: of whom is known that is nearly all."""
+        if not told or self._session.get_bind().dialect.name != "postgresql":
+            return told
+        asked = (
+            [each.trace_id for each, _ in told],
+            [carried.identifier_id for _, carried in told],
+            min(each.occurred_at for each, _ in told),
+            any(carried.attested for _, carried in told),
+        )
+        return [told[place] for (place,) in await fetch(self._session, _NOT_CARRIED_POSTGRESQL, asked)]
 
     async def trails(self, traces: Collection[UUID]) -> dict[UUID, Trail]:
         """The traces with what they carry; those that are not known are left out."""

@@ -73,7 +73,7 @@ class Desk:
         for sighting in sightings:
             self._seen.setdefault(sighting.trace_id, []).append(sighting)
         by_name = any(sighting.profile for sighting in sightings)
-        self.settled = await self._settle(await self.uow.links.standing(self._seen, by_name=by_name))
+        self.settled = await self._settle(await self.uow.links.standing(self._seen, by_name=by_name), by_name=by_name)
         told = (
             [each for each in sightings if each.trace_id not in self.settled]
             if len(self.settled) < len(self._seen)
@@ -84,13 +84,17 @@ class Desk:
         owners = {self.owner(each.trace_id) for each in told} | {*self.settled.values()}
         await self._lock(self.touched | {owner for owner in owners if owner is not None})
 
-    async def _settle(self, known: Mapping[UUID, tuple[UUID | None, Sequence[str]]]) -> dict[UUID, UUID]:
+    async def _settle(
+        self, known: Mapping[UUID, tuple[UUID | None, Sequence[str]]], *, by_name: bool
+    ) -> dict[UUID, UUID]:
         """Of the known traces those of which nothing new was told, each with whose it is: most of them, in most batches."""
         compared = {told.trace_id for told in self.likeness.told.values()} | self.likeness.traces
         settled, seen = dict[UUID, UUID](), list[Sighting]()
         for trace_id, (owner, names) in known.items():
             here = self._seen[trace_id]
-            if owner is None or trace_id in compared or any(_is_named_anew(each, names) for each in here):
+            if owner is None or trace_id in compared:
+                continue
+            if by_name and any(_is_named_anew(each, names) for each in here):
                 continue
             settled[trace_id] = owner
             seen += here

@@ -8,8 +8,8 @@ from typing import Any
 
 from .systems import Caller
 
-_numbers = itertools.count(1)
-_run = random.SystemRandom().randrange(10_000)
+_people, _contacts = itertools.count(1), itertools.count(1)
+_run = random.SystemRandom().randrange(1_000)
 
 
 def ago(**span: float) -> str:
@@ -21,8 +21,8 @@ def ahead(**span: float) -> str:
 
 
 def number() -> str:
-    """Five digits that no other story of this run has, after four of the run's own."""
-    return f"{_run:04}{next(_numbers):03}"
+    """Seven digits that no other story of this run has: three of the run's own, and four that are counted."""
+    return f"{_run:03}{next(_people):04}"
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Person:
         """The body of one touchpoint of his: a message on WhatsApp by phone, unless told otherwise."""
         return {
             "source": "journey",
-            "external_id": f"{self.tag}-{next(_numbers)}",
+            "external_id": f"{self.tag}-{next(_contacts)}",
             "kind": "message",
             "channel": "whatsapp",
             "occurred_at": ago(minutes=30),

@@ -7,6 +7,7 @@ between strangers. All others are *strangers*. A model of matches and strangers 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import log2
 from typing import Any, Literal
 
@@ -150,13 +151,13 @@ class Weights:
         """Log odds (bits) that two records drawn by chance are of one home."""
         return log2(2 * self.housemates_per_record / max(self.records - 1, 1))
 
-    @property
+    @cached_property
     def bits(self) -> Floats:
         """What each level says for a match against strangers."""
         told: Floats = np.log2(self.match / self.stranger)
         return told
 
-    @property
+    @cached_property
     def home_bits(self) -> Floats:
         """What each level says for housemates against strangers; 0 where a home has no part in it."""
         told: Floats = np.log2(self.housemate / self.stranger)

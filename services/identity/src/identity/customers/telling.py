@@ -1,8 +1,7 @@
 """What the other services are told of customers: state events, each with everything, only when something changed."""
 
 import hashlib
-from collections.abc import Collection, Iterable
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +10,7 @@ import orjson
 
 from common.company import Company
 from common.contracts.identity import ContactChanged, CustomerChanged, CustomerProfiled
+from common.events import Told
 from common.timers import Timer
 from identity.contact.domain import contact_of
 from identity.customers.domain import Asking, Customer, Dossier, changes_by_itself_at, profile_of
@@ -21,11 +21,21 @@ from identity.uow import IdentityUnitOfWork
 PROFILE_STALE = "profile-stale"
 
 
-def changed(customer: Customer) -> CustomerChanged:
-    return CustomerChanged(
-        customer_id=customer.customer_id, revision=customer.revision, kind=customer.kind, state=customer.state,
-        merged_into=customer.merged_into, since=customer.since, key_account=customer.key_account,
-    )  # fmt: skip
+def changed(customer: Customer) -> Told:
+    """That he exists, what he is and where he went: a CustomerChanged in its words."""
+    him = str(customer.customer_id)
+    told = {
+        "customer_id": him, "revision": customer.revision, "kind": customer.kind, "state": customer.state,
+        "merged_into": None if customer.merged_into is None else str(customer.merged_into), "since": customer.since,
+        "key_account": customer.key_account,
+    }  # fmt: skip
+    return Told.of(CustomerChanged, him, told)
+
+
+def profiled(customer_id: UUID, revision: int, content: Mapping[str, Any]) -> Told:
+    """How he is known, by what `profile_of` gives: a CustomerProfiled in its words."""
+    him = str(customer_id)
+    return Told.of(CustomerProfiled, him, {"customer_id": him, "revision": revision, **content})
 
 
 async def tell_profiles(
@@ -50,7 +60,7 @@ async def tell_profiles(
         revision = next_revision(dossier.customer.profiled, now)
         told.append((customer_id, revision, digest))
         employers |= employers_of(customer_id, dossier.relations)
-        uow.outbox.add(CustomerProfiled(customer_id=customer_id, revision=revision, **content), at=now)
+        uow.outbox.add(profiled(customer_id, revision, content), at=now)
     await uow.customers.told(told, revision="profiled", digest="profile_digest")
     # what is told of an organisation names its people: told by the worker, once for however many of them changed
     timers += [Timer(PROFILE_STALE, str(each), now, {}) for each in sorted(employers - set(customers))]
@@ -70,8 +80,9 @@ def tell_newcomers(
     for dossier in dossiers:
         content = profile_of(dossier, company, now=now, asking=asking)
         him = dossier.customer
-        uow.outbox.add(CustomerProfiled(customer_id=him.customer_id, revision=revision, **content), at=now)
-        kept[him.customer_id] = replace(him, profiled=revision, profile_digest=_digest(content))
+        uow.outbox.add(profiled(him.customer_id, revision, content), at=now)
+        # `replace` costs three times as much
+        kept[him.customer_id] = Customer(**{**vars(him), "profiled": revision, "profile_digest": _digest(content)})
     return kept
 
 

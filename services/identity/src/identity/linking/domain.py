@@ -50,9 +50,21 @@ class Trail:
             self.carried.values(), key=lambda c: (RANK.get(c.scheme, 9), not c.attested, c.identifier_id), default=None
         )
 
+    # `replace` would be five times the price of what is done most often.
+
     def given_to(self, customer_id: UUID | None, proof: Proof, via: UUID | None) -> "Trail":
-        """The same trail as somebody's; `replace` would be five times the price of what is done most often."""
+        """The same trail as somebody's."""
         return Trail(self.trace_id, self.scheme, self.names, self.carried, customer_id, proof, via, self.revision)
+
+    def taught(self, carried: Mapping[UUID, Carried], names: tuple[str, ...]) -> "Trail":
+        """The same trail, of which more is known."""
+        return Trail(self.trace_id, self.scheme, names, carried, self.customer_id, self.proof, self.via, self.revision)
+
+    def moved_at(self, revision: int) -> "Trail":
+        """The same trail under a new revision of its link."""
+        return Trail(
+            self.trace_id, self.scheme, self.names, self.carried, self.customer_id, self.proof, self.via, revision
+        )
 
 
 @dataclass(frozen=True)

@@ -202,7 +202,7 @@ class Desk:
 
     def _move(self, trace_id: UUID) -> Move:
         trail = self.world.trails[trace_id]
-        trail = replace(trail, revision=next_revision(trail.revision, self.now))
+        trail = trail.moved_at(next_revision(trail.revision, self.now))
         self.world.put(trail)
         return Move(trace_id=trace_id, customer_id=trail.customer_id, revision=trail.revision, proof=trail.proof)
 
@@ -250,6 +250,8 @@ class Desk:
         await self._absorb()
 
     async def _add_founded(self) -> None:
+        if not self.founded:
+            return
         since, revision = self.world.since | self._first_touchpoints(), next_revision(0, self.now)
         customers = [
             Customer(
@@ -396,7 +398,7 @@ def taught_by(sightings: Iterable[Sighting], trail: Trail) -> Trail:
             if known is None or (each.attested and not known.attested):
                 carried = {**carried, each.identifier_id: each}
     taught = carried is not trail.carried or names != trail.names
-    return replace(trail, carried=carried, names=names) if taught else trail
+    return trail.taught(carried, names) if taught else trail
 
 
 def _is_named_anew(sighting: Sighting, names: Sequence[str]) -> bool:

@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import accumulate, takewhile
+from typing import Any
 from uuid import UUID
 
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import among, find_rows, insert_rows
+from common.bulk import among, find_rows, insert_columns, insert_rows
 from common.statements import fetch
 from identity.linking.models import trace
 from identity.matching.blocking import keys_of
@@ -50,9 +51,12 @@ class Matching:
         mark = {UNASKED: True} if unasked else {}
         rows = [{"trace_id": trace_id, "told": written(people[trace_id]) | mark} for trace_id in traces]
         await insert_rows(self._session, match_record, rows, on_conflict={"told": "excluded.told"})
-        keys = sorted((key, trace_id) for trace_id in traces for key in keys_of(people[trace_id]))
-        rows = [{"key": key, "trace_id": trace_id} for key, trace_id in keys]
-        await insert_rows(self._session, match_key, rows, on_conflict="nothing")
+        keys = sorted([(key, trace_id) for trace_id in traces for key in keys_of(people[trace_id])])
+        columns: dict[str, Sequence[Any]] = {
+            "key": [key for key, _ in keys],
+            "trace_id": [trace_id for _, trace_id in keys],
+        }
+        await insert_columns(self._session, match_key, columns, on_conflict="nothing")
 
     async def put_right(self, traces: Collection[UUID], people: Mapping[UUID, Person]) -> int:
         """Of the traces no more is kept than `people` tell, in today's form; what is so already is not touched. Gives how many were not."""

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from typing import Any
 from uuid import UUID
@@ -37,11 +38,11 @@ class Sighting:
     carried: tuple[Carried, ...]
     profile: Mapping[str, str]
 
-    @property
+    @cached_property
     def scheme(self) -> str:
         return min((carried.scheme for carried in self.carried), key=lambda s: RANK.get(s, 9), default="device")
 
-    @property
+    @cached_property
     def name(self) -> str | None:
         return name_in(self.profile)
 
@@ -105,6 +106,8 @@ def with_name(names: Collection[str], name: str | None) -> tuple[str, ...]:
     """The names with one more: what another one says more fully is left out, so that the order of arrival does not matter."""
     if not name or name in names:
         return tuple(names)  # they were put in order when the last of them came
+    if not names:
+        return (name,)
     everything = {*names, name}
     words = {each: set(tokens(each)) for each in everything if each}
     fullest = [each for each in words if not any(words[each] < words[other] for other in words)]
@@ -123,6 +126,7 @@ def minted_at(touchpoint_id: UUID) -> datetime:
     return datetime.fromtimestamp((touchpoint_id.int >> 80) / 1000, UTC)
 
 
+@lru_cache(maxsize=4_096)  # it is asked for, and then written
 def digest_of(value: str | None) -> str:
     return blake2b((value if value is not None else "\0").encode(), digest_size=16).hexdigest()
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import Conflict, among, find_rows, insert_rows, update_rows, without_row
+from common.bulk import Conflict, among, find_rows, insert_columns, insert_rows, update_rows, without_row
 from identity.linking.domain import Carried
 from identity.sightings.domain import (
     LONGEST_IDENTIFIER,
@@ -204,8 +204,17 @@ class Sightings:
         await self.add_words({each for each in words if each not in found or each[1] in over})
 
     async def add_words(self, words: Collection[tuple[str, UUID]], *, fresh: Collection[UUID] = ()) -> None:
-        rows = {(word, trace_id): {"token": word, "trace_id": trace_id} for word, trace_id in words}
-        await self._put(name_token, rows, lambda key: key[1] in fresh, "nothing")
+        new = [each for each in words if each[1] in fresh]
+        others = sorted(words if not new else [each for each in words if each[1] not in fresh])
+        await self._write_words(new, "fail")
+        await self._write_words(others, "nothing")
+
+    async def _write_words(self, words: Sequence[tuple[str, UUID]], conflict: Conflict) -> None:
+        columns: dict[str, Sequence[Any]] = {
+            "token": [word for word, _ in words],
+            "trace_id": [trace_id for _, trace_id in words],
+        }
+        await insert_columns(self._session, name_token, columns, on_conflict=conflict)
 
     async def values_of(self, traces: Collection[UUID]) -> list[ProfileValue]:
         c = profile_value.c

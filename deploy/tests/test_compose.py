@@ -9,6 +9,7 @@ import yaml
 from hilo.native.compose_environment import write_environment
 from hilo.native.postgres import SETTINGS
 from hilo.native.roles import SERVICES
+from hilo.services import SERVICES as INSTALLED
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text()
@@ -17,7 +18,7 @@ PROCESSES = COMPOSE["services"]
 CONDITIONS = {"service_started", "service_healthy", "service_completed_successfully"}
 # What a service of the Compose specification may hold, as far as this file goes.
 KEYS = {
-    "build", "cap_drop", "command", "depends_on", "environment", "healthcheck", "image", "ports", "read_only", "restart",
+    "build", "cap_drop", "command", "depends_on", "env_file", "environment", "healthcheck", "image", "ports", "read_only", "restart",
     "security_opt", "shm_size", "stop_grace_period", "tmpfs", "volumes",
 }  # fmt: skip
 
@@ -95,6 +96,22 @@ def test_a_service_reaches_its_own_database_only(service):
         assert environment["HILO_HOST"] == "0.0.0.0"
 
 
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+def test_any_setting_may_stand_in_the_environment_file_and_name_a_file(service):
+    for kind in ("api", "worker", "migrate"):
+        process = PROCESSES[f"{service.name}-{kind}"]
+        assert process["env_file"] == [{"path": ".env", "required": False}]
+        assert process["volumes"] == ["${HILO_FILES:-./var/files}:/etc/hilo:ro"]
+
+
+def test_everything_that_a_process_is_told_is_a_setting():
+    known = {f"HILO_{name.upper()}" for each in INSTALLED for name in type(each.settings()).model_fields}
+    told = {name for process in PROCESSES.values() for name in process.get("environment", {})}
+    example = re.findall(r"^(\w+)=", (ROOT / "deploy/env.example").read_text(), re.MULTILINE)
+    ours = {name for name in [*told, *example] if name.startswith("HILO_")}
+    assert ours - known == {"HILO_BIND", "HILO_FILES"}  # which Compose itself reads
+
+
 def test_the_databases_are_those_of_the_services():
     script = (ROOT / "deploy/postgres/databases.sql").read_text()
     assert re.findall(r"create database (\w+);", script) == [service.database for service in SERVICES]
@@ -155,6 +172,7 @@ def test_the_written_environment_fills_every_required_variable_and_is_for_its_ow
     assert all(re.fullmatch(r"[0-9a-zA-Z]{32,}", values[name]) for name in required_variables())
     assert file.stat().st_mode & 0o077 == 0
     assert (tmp_path / "credential").exists()
+    assert (tmp_path / "files").is_dir()
 
 
 def test_an_environment_that_is_there_is_never_overwritten(tmp_path):

@@ -175,6 +175,21 @@ def test_two_processes_tell_what_one_tells(tmp_path, files, map_text):
     assert told(1) == told(2)
 
 
+@pytest.mark.parametrize(
+    ("map_text", "father", "son"),
+    [
+        (MAP, ["Juan Pérez (padre)", "Bogotá"], ["Juan Pérez Jr.", "Bogotá"]),
+        (HALVES, ["Juan", "Pérez Sr."], ["Juan", "Pérez hijo"]),
+    ],
+)
+def test_a_suffix_is_read_wherever_the_name_stands(tmp_path, files, map_text, father, son):
+    (tmp_path / "map.toml").write_text(map_text)
+    told = ["", "", "300 111 2233", "perez@example.com", "Cra 97 # 12-34 apto 501"]
+    rows = [[f"{who}{n}", name, *told, city] for n in (1, 2) for who, (name, city) in (("f", father), ("s", son))]
+    cluster = {row["record_id"]: row["cluster_id"] for row in matched(tmp_path, files("people.csv", rows))}
+    assert cluster["f1"] == cluster["f2"] != cluster["s1"] == cluster["s2"]
+
+
 def test_what_cannot_be_read_by_the_other_process_stops_the_run(tmp_path, files):
     path = files("people.csv", crowd(300))
     path.write_bytes(path.read_bytes() + b"x,\xff\xfe,,,,,,\n")

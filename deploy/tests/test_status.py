@@ -58,6 +58,17 @@ def test_who_is_not_well_says_why_and_who_does_not_answer_is_told_as_such() -> N
     assert json.loads(json.dumps(as_json([late])))[0]["concerns"] == {"lag": "7 events before scoring"}
 
 
+def test_without_its_database_a_process_says_why_once_and_tells_no_figures() -> None:
+    why = "ConnectionRefusedError"
+    sick = {**READY, "status": "not-ready", "checks": {"database": why, "lag": why}, "concerns": ["database", "lag"]}
+    [standing] = look(
+        [Place("scoring", "worker", "http://test/scoring")], client=answering(sick, "hilo_timers_overdue NaN\n")
+    )
+    _, row, reason = table([standing]).splitlines()
+    assert row.split() == ["scoring", "worker", "not-ready", "0.9.9", "-", "-", "-", "-", "-", "-"]
+    assert reason == f"! scoring worker: database, lag: {why}"
+
+
 def test_the_distributed_stack_is_asked_at_its_apis_and_at_the_doors_of_its_workers() -> None:
     urls = {(place.service, place.role): place.url for place in places("up")}
     assert len(urls) == 8

@@ -118,7 +118,10 @@ def api() -> dict[str, Any]:
             "/x/v1/things": {
                 "post": {
                     "operationId": "record_thing",
-                    "parameters": [{"name": "limit", "in": "query", "schema": {"type": "integer"}}],
+                    "parameters": [
+                        {"name": "limit", "in": "query", "schema": {"type": "integer"}},
+                        {"name": "if-match", "in": "header", "schema": {"type": "string"}},
+                    ],
                     "requestBody": {"required": True, "content": {"application/json": {"schema": taken}}},
                     "responses": {
                         "201": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Thing"}}}}
@@ -190,7 +193,12 @@ POST = "POST /x/v1/things: "
             id="request: a media type removed",
         ),
         pytest.param(
-            changed(*OPERATION, "parameters", to=[]), [POST + "the parameter limit is gone"], id="a parameter removed"
+            changed(*OPERATION, "parameters", to=[]),
+            [POST + "the parameter if-match is gone", POST + "the parameter limit is gone"],
+            id="parameters removed",
+        ),
+        pytest.param(
+            changed(*OPERATION, "parameters", 1, "name", to="If-Match"), [], id="a header's name in other letters"
         ),
         pytest.param(
             changed(*OPERATION, "parameters", 0, "required", to=True),

@@ -49,7 +49,11 @@ async def test_stale_records_are_archived_after_approval_and_back_after_undo(wor
     assert (run["state"], run["items"]) == ("proposed", {"proposed": 2})
     assert (await customer_of(world, "email:old@example.com"))["state"] == "active"  # nothing before approval
     left_out = next(item["item_id"] for item in run["proposals"] if item["figures"]["days_since_seen"] >= 2000)
-    await world.post(f"/identity/v1/cleanups/{run['cleanup_id']}:approve", {"leave_out": [left_out]})
+    approve = f"/identity/v1/cleanups/{run['cleanup_id']}:approve"
+    strange = await world.ask("POST", approve, json={"leave_out": [left_out, run["cleanup_id"]]})
+    assert (strange.status_code, strange.json()["code"]) == (422, "not-proposed")
+    approved = await world.post(approve, {"leave_out": [left_out, left_out]})
+    assert (approved["state"], approved["items"]) == ("acting", {"proposed": 1, "left-out": 1})
     await world.settle()
     done = await world.get(f"/identity/v1/cleanups/{run['cleanup_id']}")
     assert (done["state"], done["items"]) == ("done", {"done": 1, "left-out": 1})
@@ -58,7 +62,8 @@ async def test_stale_records_are_archived_after_approval_and_back_after_undo(wor
     again = await world.ask("POST", f"/identity/v1/cleanups/{run['cleanup_id']}:approve", json={})
     assert (again.status_code, again.json()["code"]) == (409, "not-in-that-state")
 
-    await world.post(f"/identity/v1/cleanups/{run['cleanup_id']}:undo", {"reason": "Too wide"})
+    undoing = await world.post(f"/identity/v1/cleanups/{run['cleanup_id']}:undo", {"reason": "Too wide"})
+    assert (undoing["state"], undoing["items"]) == ("undoing", {"done": 1, "left-out": 1})
     await world.settle()
     undone = await world.get(f"/identity/v1/cleanups/{run['cleanup_id']}")
     assert (undone["state"], undone["items"]) == ("undone", {"taken-back": 1, "left-out": 1})
@@ -78,36 +83,40 @@ async def test_who_comes_back_is_active_again_and_is_not_archived_by_an_old_prop
     assert (await customer_of(world, "email:old@example.com"))["state"] == "active"
 
 
-async def test_duplicates_are_merged_and_come_apart_again(world):
+async def test_likely_duplicates_are_merged_and_come_apart_again(world):
+    his = {"birth_date": "1970-01-02"}
     await world.record(
-        seen(
-            world,
-            1,
-            "email:ana@example.com",
-            "document:co-cc:52123456",
-            days=9,
-            profile={"full_name": "Ana Lopez Ruiz"},
-        ),
-        seen(world, 2, "document:co-cc:79555111", "email:ana@example.com", profile={"full_name": "Ana Lopez Ruiz"}),
+        seen(world, 1, "phone:3001234567", days=9, profile={"full_name": "Pedro Jose Gomez Paz", **his}),
+        seen(world, 2, "email:pgomez@example.com", profile={"full_name": "Pedro Gomez Paz", **his}),
+        seen(world, 3, "email:ana@example.com", "document:co-cc:52123456", profile={"full_name": "Ana Lopez Ruiz"}),
+        seen(world, 4, "email:ana@example.com", "document:co-cc:79555111", profile={"full_name": "Ana Lopez Ruiz"}),
     )
-    reviews = await world.all_of("/identity/v1/reviews", state="open")
-    assert len(reviews) == 1
-    rule = {"when": {"field": "shares", "op": "in", "value": ["email", "document"]}, "do": "merge"}
-    run = await cleaned(world, rule)
-    assert len(run["proposals"]) == 1
+    assert len(await world.all_of("/identity/v1/reviews", state="open")) == 2
+    elder, younger = await customer_of(world, "phone:3001234567"), await customer_of(world, "email:pgomez@example.com")
+    run = await cleaned(world, "duplicate")  # of the other pair nobody said how likely it is
+    assert [(item["customer_id"], item["other_id"]) for item in run["proposals"]] == [
+        (younger["customer_id"], elder["customer_id"])
+    ]
+    await world.post(f"/identity/v1/cleanups/{run['cleanup_id']}:approve", {})
+    await world.settle()
+    assert (await customer_of(world, "email:pgomez@example.com"))["customer_id"] == elder["customer_id"]
+    (item,) = await world.all_of(f"/identity/v1/cleanups/{run['cleanup_id']}/items", state="done")
+    assert item["outcome"] is not None
+    await world.post(f"/identity/v1/cleanups/{run['cleanup_id']}:undo", {"reason": "Two persons"})
+    await world.settle()
+    assert (await customer_of(world, "email:pgomez@example.com"))["customer_id"] == younger["customer_id"]
+
+
+async def test_a_pair_that_a_guard_keeps_apart_is_not_merged_and_the_item_says_why(world):
+    await world.record(
+        seen(world, 1, "email:ana@example.com", "document:co-cc:52123456", profile={"full_name": "Ana Lopez Ruiz"}),
+        seen(world, 2, "email:ana@example.com", "document:co-cc:79555111", profile={"full_name": "Ana Lopez Ruiz"}),
+    )
+    run = await cleaned(world, {"when": {"field": "shares", "op": "eq", "value": "email"}, "do": "merge"})
     await world.post(f"/identity/v1/cleanups/{run['cleanup_id']}:approve", {})
     await world.settle()
     (item,) = await world.all_of(f"/identity/v1/cleanups/{run['cleanup_id']}/items")
-    assert item["state"] in ("done", "not-possible"), item
-    if item["state"] == "not-possible":
-        assert item["note"]  # a guard objected: a person has to look
-        return
-    one = (await customer_of(world, "document:co-cc:52123456"))["customer_id"]
-    assert one == (await customer_of(world, "document:co-cc:79555111"))["customer_id"]
-    await world.post(f"/identity/v1/cleanups/{run['cleanup_id']}:undo", {"reason": "Two persons"})
-    await world.settle()
-    one = (await customer_of(world, "document:co-cc:52123456"))["customer_id"]
-    assert one != (await customer_of(world, "document:co-cc:79555111"))["customer_id"]
+    assert (item["state"], item["note"]) == ("not-possible", "guard-objects")
 
 
 async def test_unreachable_ones_are_not_contacted_until_it_is_taken_back(world):
@@ -142,3 +151,13 @@ async def test_dead_ones_are_found_by_the_fact(world):
     )
     run = await cleaned(world, "dead")
     assert [item["figures"]["deceased"] for item in run["proposals"]] == [True]
+    his, ask = run["proposals"][0]["customer_id"], {"channel": "email", "purpose": "marketing"}
+    consent = {"purpose": "marketing", "channel": "*", "granted": True, "evidence": "a form"}
+    await world.post(f"/identity/v1/customers/{his}/consents", consent)
+    await world.post(f"/identity/v1/cleanups/{run['cleanup_id']}:approve", {})
+    await world.settle()
+    answer = await world.get(f"/interactions/v1/customers/{his}/may-contact", **ask)
+    assert (answer["allowed"], [reason["code"] for reason in answer["reasons"]]) == (False, ["archived"])
+    await world.post(f"/identity/v1/cleanups/{run['cleanup_id']}:undo", {"reason": "He lives"})
+    await world.settle()
+    assert (await world.get(f"/interactions/v1/customers/{his}/may-contact", **ask))["allowed"]

@@ -35,6 +35,7 @@ class World:
     readers: Sequence[LocalReader]
     timers: Sequence[TimerLoop]
     names: dict[str, str] = field(default_factory=dict)  # an id of this world -> its name in every world
+    keys: dict[str, str] = field(default_factory=dict)  # of those who send, by name
 
     async def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
         return await self.clients[path.split("/")[1]].request(method, path, **more)
@@ -58,9 +59,11 @@ class World:
             if (cursor := page["next"]) is None:
                 return items
 
-    async def record(self, *bodies: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Touchpoints in one batch, and all that follows from them."""
-        answer = await self.post("/interactions/v1/touchpoints:batch", list(bodies))
+    async def record(self, *bodies: Mapping[str, Any], key: str = FIRST_KEY) -> list[dict[str, Any]]:
+        """Touchpoints in one batch, sent by whoever has the key, and all that follows from them."""
+        sender = {"Authorization": f"Bearer {key}"}
+        sent = await self.ask("POST", "/interactions/v1/touchpoints:batch", json=list(bodies), headers=sender)
+        answer = _read(sent)
         assert answer["recorded"] == len(bodies), answer
         for body, result in zip(bodies, answer["results"], strict=True):
             self.names[result["touchpoint_id"]] = f"touchpoint {body['external_id']}"

@@ -63,6 +63,15 @@ async def rebuild_embedded(var: Path, name: str, *, short_log: bool) -> int:
         return count
 
 
+async def republish_embedded(var: Path, name: str, kind: str) -> int:
+    """Have the service of the SQLite files under `var` tell that part of its state anew; gives how many events it wrote."""
+    async with _ground(var, name) as ground:
+        tellers = ground.service.republish
+        if kind not in tellers:
+            raise LookupError(f"{name} tells no {kind} anew: {', '.join(sorted(tellers))}")
+        return await tellers[kind](ground.runtime)
+
+
 def on_native(var: Path, name: str, *arguments: str) -> int:
     """The same by the command of the service itself, in the environment of the stack of `make up`; gives its exit code."""
     stack = Stack(var)

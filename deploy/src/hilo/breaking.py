@@ -188,7 +188,11 @@ def _parameters(before: Schema, after: Schema, old: Schema, new: Schema) -> Iter
 
 
 def _by_name(operation: Schema) -> dict[str, Schema]:
-    return {parameter["name"]: parameter for parameter in operation.get("parameters", ())}
+    """Names of headers are one however they are written."""
+    return {
+        parameter["name"].lower() if parameter["in"] == "header" else parameter["name"]: parameter
+        for parameter in operation.get("parameters", ())
+    }
 
 
 def _request(before: Schema, after: Schema, old: Schema, new: Schema) -> Iterator[str]:

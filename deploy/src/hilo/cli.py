@@ -3,9 +3,12 @@
 import gc
 import json
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import httpx
 import typer
@@ -18,17 +21,19 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Hilo: the memory that all channels share.")
 
 keys = typer.Typer(no_args_is_help=True, help="Access keys of channel systems, partners and staff tools.")
-parked = typer.Typer(no_args_is_help=True, help="What could not be handled: list, look, send again, drop.")
+parked = typer.Typer(no_args_is_help=True, help="What could not be handled: list, look, repair, send again, drop.")
 app.add_typer(keys, name="keys")
 app.add_typer(parked, name="parked")
 
-Service = Annotated[str, typer.Option(help="identity, interactions, scoring or service-audit")]
+Name = Literal["identity", "interactions", "scoring", "service-audit"]
+Service = Annotated[Name, typer.Option(help="Whose they are")]
 To = Annotated[str, typer.Option("--to", help="Origin of the running system, or `up` for the stack of `make up`")]
 KeyFile = Annotated[Path, typer.Option(help="File that holds the credential")]
 ORIGIN = "http://127.0.0.1:8000"
 CREDENTIAL = Path("var/credential")
 
 Var = Annotated[Path, typer.Option(help="Where data, the secret and the first credential are kept")]
+FREED_WITHIN = 2.0  # seconds: a process that was killed keeps its port and its files for a moment after its own end
 
 
 @app.command()
@@ -41,7 +46,9 @@ def run(
     gc.disable()  # until the system stands: what is loaded stays, and looking through it again and again took a quarter of the start
     from common.service import serve  # noqa: PLC0415 - `hilo --help` answers without loading the system
     from common.telemetry import configure_logging  # noqa: PLC0415
-    from hilo.embedded import embedded_app, spoilt_files  # noqa: PLC0415
+    from hilo.embedded import embedded_app, only_one, spoilt_files  # noqa: PLC0415
+    from hilo.native.ports import is_free  # noqa: PLC0415
+    from hilo.native.processes import wait_until  # noqa: PLC0415
 
     configure_logging("warning")
     os.umask(0o077)  # what customers said is for the system's user alone
@@ -52,9 +59,21 @@ def run(
         )
     if spoilt:
         raise typer.Exit(1)
-    embedded = embedded_app(var.resolve())
-    typer.echo(_what_is_where(f"http://{host}:{port}", var))
-    serve(embedded, embedded.settings, host=host, port=port)
+    try:
+        alone = only_one(var.resolve())
+    except OSError as error:
+        typer.echo(f"{var} cannot be used: {error.strerror}", err=True)
+        raise typer.Exit(1) from error
+    if alone is None:
+        typer.echo(f"A system runs on {var} already: two would write to the same files", err=True)
+        raise typer.Exit(1)
+    with alone:
+        if not wait_until(lambda: is_free(port), within=FREED_WITHIN):
+            typer.echo(f"Port {port} is another program's: name another one with `hilo run --port`", err=True)
+            raise typer.Exit(1)
+        embedded = embedded_app(var.resolve())
+        typer.echo(_what_is_where(f"http://{host}:{port}", var))
+        serve(embedded, embedded.settings, host=host, port=port)
 
 
 @app.command()
@@ -125,7 +144,7 @@ def load(
 
     With --dry-run and --verdicts the running system is asked which rows match customers who are there already.
     """
-    from hilo.load import LoadStopped, absent_columns, count_of, progress_file, touchpoints_of  # noqa: PLC0415
+    from hilo.load import absent_columns, count_of, progress_file, touchpoints_of  # noqa: PLC0415
     from hilo.load import load as load_file  # noqa: PLC0415
     from hilo.mapping import BadMap, FileMap  # noqa: PLC0415
 
@@ -133,17 +152,15 @@ def load(
         file_map = FileMap.load(map_file)
     except BadMap as error:
         raise typer.BadParameter(str(error), param_hint="--map") from error
-    try:
-        if (absent := absent_columns(file, file_map)) is not None:
-            typer.echo(absent, err=True)
-    except LoadStopped as stopped:
-        typer.echo(f"stopped: {stopped}", err=True)
-        raise typer.Exit(1) from stopped
+    with _stopping():
+        absent = absent_columns(file, file_map)
+    if absent is not None:
+        typer.echo(absent, err=True)
     if dry_run:
         from hilo.dry_run import check  # noqa: PLC0415
         from hilo.verdicts import Lookup, Verdicts  # noqa: PLC0415
 
-        try:
+        with _stopping():
             total, rows, company = count_of(file, file_map), touchpoints_of(file, file_map), _company()
             if verdicts is None:
                 typer.echo(check(rows, total=total, company=company))
@@ -153,22 +170,27 @@ def load(
                         rows, total=total, company=company, verdicts=Verdicts(verdicts), lookup=Lookup(client)
                     )
                 typer.echo(found)
-        except (LoadStopped, httpx.TransportError) as stopped:
-            typer.echo(f"stopped: {stopped}", err=True)
-            raise typer.Exit(1) from stopped
         return
     progress = progress_file(key_file.parent, file, map_file, to)
-    with client_to(to, key_file) as client:
-        try:
-            tally = load_file(file, file_map, client=client, progress=progress, resume=resume, verdicts=verdicts)
-        except LoadStopped as stopped:
-            typer.echo(f"stopped: {stopped}\nWhat was sent stays; go on with --resume.", err=True)
-            raise typer.Exit(1) from stopped
+    with client_to(to, key_file) as client, _stopping("\nWhat was sent stays; go on with --resume."):
+        tally = load_file(file, file_map, client=client, progress=progress, resume=resume, verdicts=verdicts)
     typer.echo(f"{tally.recorded} recorded, {tally.duplicate} duplicate, {tally.refused} refused")
     for example in tally.examples:
         typer.echo(f"  refused: {example}")
     if tally.refused:
         typer.echo(f"Read and repair the refused: GET {to}/interactions/v1/parked?kind=touchpoint")
+
+
+@contextmanager
+def _stopping(what_now: str = "") -> Iterator[None]:
+    """What stops the command is told in a line, and not by a traceback."""
+    from hilo.load import LoadStopped  # noqa: PLC0415 - `hilo --help` answers without loading the system
+
+    try:
+        yield
+    except (LoadStopped, httpx.TransportError) as stopped:
+        typer.echo(f"stopped: {stopped}{what_now}", err=True)
+        raise typer.Exit(1) from stopped
 
 
 def _company() -> "Company":
@@ -201,8 +223,7 @@ def match(
     together. OUT has a row for each row, those of FILE first. `probability` is how surely a row belongs to its cluster;
     of a row that is alone, how surely it does.
     """
-    from hilo.load import LoadStopped  # noqa: PLC0415 - `hilo --help` answers without loading the system
-    from hilo.mapping import BadMap, FileMap  # noqa: PLC0415
+    from hilo.mapping import BadMap, FileMap  # noqa: PLC0415 - `hilo --help` answers without loading the system
     from hilo.match import match as match_files  # noqa: PLC0415
 
     try:
@@ -210,21 +231,16 @@ def match(
     except BadMap as error:
         raise typer.BadParameter(str(error), param_hint="--map") from error
     paths = [file] if second is None else [file, second]
-    try:
+    with _stopping():
         rows, clusters, in_doubt = match_files(
             paths, file_map, out=out, explain=explain, learnt=learn, company=_company()
         )
-    except LoadStopped as stopped:
-        typer.echo(f"stopped: {stopped}", err=True)
-        raise typer.Exit(1) from stopped
     typer.echo(f"{rows} rows are {clusters} persons; {in_doubt} pairs are in doubt. Written to {out}")
 
 
 @app.command()
 def address(country: Annotated[str, typer.Option(help="Where they are: two letters, ISO 3166")] = "CO") -> None:
     """Read an address a line and write raw, key, readable form and confidence, with tabs between: equal keys are one place."""
-    import sys  # noqa: PLC0415
-
     from hilo.address import normalised  # noqa: PLC0415
 
     for stream in (sys.stdin, sys.stdout):
@@ -245,6 +261,8 @@ def token(
     """A signed token of one's own, for development without an identity provider; production refuses it."""
     from common.auth.tokens import dev_token  # noqa: PLC0415
 
+    if not (var / "secret").exists():
+        raise typer.BadParameter(f"{var / 'secret'} is not there; `make run` makes it", param_hint="--var")
     secret = (var / "secret").read_text().strip()
     typer.echo(dev_token(secret, subject=name, name=name, scopes=scope, hilo_subject=subject, seconds=minutes * 60))
 
@@ -317,8 +335,8 @@ def repair_parked(
     """Put a mended body in the place of the refused one; then send it again with `replay`."""
     with client_to(to, key_file) as client:
         path = f"/{service}/v1/parked/{parked_id}"
-        tag = client.get(path).headers.get("etag", "")
-        asked(client.put(path, json={"body": body.read_text()}, headers={"If-Match": tag}))
+        version = asked(client.get(path))["version"]
+        asked(client.put(path, json={"body": body.read_text()}, headers={"If-Match": f'"{version}"'}))
     typer.echo("repaired")
 
 
@@ -356,7 +374,7 @@ def status(
 
 
 Up = Annotated[bool, typer.Option("--up", help="On the stack of `make up`, not on the SQLite files of `make run`")]
-Known = Annotated[str, typer.Argument(help="identity, interactions, scoring or service-audit")]
+Known = Annotated[Name, typer.Argument()]
 
 
 @app.command()
@@ -422,16 +440,34 @@ def rebuild(
 
 
 @app.command()
+def republish(
+    service: Known,
+    kind: Annotated[str, typer.Argument(help="For example links, people or values; any other word lists them")],
+    up: Up = False,
+    var: Var = Path("var"),
+) -> None:
+    """Have a service tell its state anew, as events: for whoever holds on to something that is gone, or never heard it."""
+    import asyncio  # noqa: PLC0415
+
+    from hilo import again  # noqa: PLC0415 - `hilo --help` answers without loading the system
+
+    try:
+        if up:
+            raise typer.Exit(again.on_native(var, service, "republish", kind))
+        count = asyncio.run(again.republish_embedded(var.resolve(), service, kind))
+    except LookupError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    typer.echo(f"{count} events of {kind}")
+
+
+@app.command()
 def demo(to: To = ORIGIN, key_file: KeyFile = CREDENTIAL) -> None:
     """Play one customer's fortnight over seven channels, and print the resume as the agent and as he himself may see it."""
     from hilo.demo import play  # noqa: PLC0415
 
     with client_to(to, key_file) as client:
-        try:
-            play(client)
-        except httpx.ConnectError as error:
-            typer.echo(f"Nothing answers at {to}: start it with `make run`.", err=True)
-            raise typer.Exit(1) from error
+        play(client)
 
 
 def _what_is_where(origin: str, var: Path) -> str:
@@ -450,5 +486,11 @@ def _what_is_where(origin: str, var: Path) -> str:
 
 
 def main() -> None:
-    """Entry point of the `hilo` script."""
-    app()
+    """Entry point of the `hilo` script. A system that does not answer is told in a line, and not by a traceback."""
+    try:
+        app()
+    except httpx.ConnectError as error:
+        origin = str(error.request.url.copy_with(raw_path=b""))
+        sys.exit(f"Nothing answers at {origin}: start it with `make run` or `make up`, or say where it is with --to.")
+    except httpx.TransportError as error:
+        sys.exit(f"stopped: {type(error).__name__} {error}".rstrip())

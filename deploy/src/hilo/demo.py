@@ -64,7 +64,7 @@ def play(client: httpx.Client) -> None:
                 **step.touchpoint,
             }
             if step.more.get("continues") and first_conversation:
-                body["conversation_id"] = first_conversation
+                body["conversation_id"] = _continued(client, step.touchpoint, first_conversation)
             recorded = asked(client.post("/interactions/v1/touchpoints", json=body))
             first_conversation = first_conversation or recorded["conversation_id"]
             time.sleep(0.15)
@@ -153,6 +153,16 @@ def fortnight(ana: Ana, now: datetime) -> list[Step]:
             "summary": "Calificó la atención con 2 de 5", "payload": {"survey": "post-contact", "answers": {"satisfaction": 2}},
         }),
     ]  # fmt: skip
+
+
+def _continued(client: httpx.Client, touchpoint: dict[str, Any], conversation_id: str) -> str:
+    """The thread, once the resume shows it to the channel that is to go on with it: it may be another channel's."""
+    question = {"identifiers": touchpoint["identifiers"], "channel": touchpoint["channel"]}
+    for _ in _patiently():
+        threads = asked(client.post("/interactions/v1/resume", json=question))["threads"]
+        if any(thread["conversation_id"] == conversation_id for thread in threads):
+            return conversation_id
+    raise typer.Exit(_complain("identity has not said whose the identifiers are"))
 
 
 def _recognised(client: httpx.Client, ana: Ana) -> str:

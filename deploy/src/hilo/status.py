@@ -1,5 +1,6 @@
 """One table over the running system: who is ready and who is not, and what waits where."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -39,7 +40,7 @@ class Standing:
     lag: dict[str, int] = field(default_factory=dict)  # events of each topic before its consumer
     lag_seconds: float | None = None
     parked: dict[str, int] = field(default_factory=dict)  # by kind/code
-    timers_overdue: int | None = None
+    timers_overdue: int | None = None  # None: nothing of this can be told now, what is parked neither
     concerns: dict[str, str] = field(default_factory=dict)  # part -> why it is not well
 
     @property
@@ -71,8 +72,16 @@ def table(standings: Sequence[Standing]) -> str:
     widths = [max(len(row[at]) for row in rows) for at in range(len(heads))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     for each in standings:
-        lines += [f"! {each.service} {each.role}: {part}: {why}" for part, why in each.concerns.items()]
+        lines += [f"! {each.service} {each.role}: {', '.join(parts)}: {why}" for why, parts in _by_reason(each)]
     return "\n".join([*lines, *_parked_lines(standings)])
+
+
+def _by_reason(each: Standing) -> list[tuple[str, list[str]]]:
+    """Where the database is away that is why of nearly every part: it is said once."""
+    found: dict[str, list[str]] = {}
+    for part, why in each.concerns.items():
+        found.setdefault(why, []).append(part)
+    return list(found.items())
 
 
 def as_json(standings: Sequence[Standing]) -> list[dict[str, Any]]:
@@ -99,7 +108,9 @@ def _standing(place: Place, http: httpx.Client) -> Standing:
         lag=_counts(figures, "hilo_consumer_lag_events", "topic"),
         lag_seconds=max((age for _, age in lags), default=None),
         parked=_counts(figures, "hilo_parked", "kind", "code"),
-        timers_overdue=next((int(count) for _, count in figures.get("hilo_timers_overdue", [])), None),
+        timers_overdue=next(
+            (int(count) for _, count in figures.get("hilo_timers_overdue", []) if not math.isnan(count)), None
+        ),
         concerns={part: checks[part] for part in told.get("concerns", []) if part in checks},
     )
 
@@ -130,8 +141,7 @@ def _row(each: Standing) -> tuple[str, ...]:
         _age(each.outbox_seconds),
         _sum(each.lag),
         _age(each.lag_seconds),
-        str(sum(each.parked.values())),
-        "-" if each.timers_overdue is None else str(each.timers_overdue),
+        *(("-", "-") if each.timers_overdue is None else (str(sum(each.parked.values())), str(each.timers_overdue))),
     )
 
 

@@ -1,10 +1,13 @@
 """What waits is said in words and figures; whoever is to see to it calls itself degraded when it waits for too long."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
+
+import pytest
 
 from common.backlog import Backlog, Behind
 from common.contracts import scoring
@@ -101,6 +104,27 @@ async def test_lag_is_told_by_topic_and_that_the_broker_does_not_say_is_told_as_
     assert value("hilo_consumer_lag_events", {"consumer": "scoring", "topic": "interactions.v1"}) == 0
     away = await read(backlog_of(database, clock, consumers=[Reader(error=ConnectionError())]))
     assert (away.concerns, away.checks["lag"]) == (["lag"], "not known: ConnectionError")
+
+
+async def test_what_is_not_known_any_more_does_not_stand_at_its_last_figure(
+    database: Database, clock: FakeClock
+) -> None:
+    reader = Reader(Behind("scoring", "identity.v1", 0, 0.0))
+    backlog, metrics = backlog_of(database, clock, consumers=[reader]), Metrics()
+    value, lag = metrics.registry.get_sample_value, {"consumer": "scoring", "topic": "identity.v1"}
+    await backlog.tell(metrics)
+    assert value("hilo_consumer_lag_events", lag) == value("hilo_timers_overdue") == 0
+    reader._error = ConnectionError()  # the broker goes away
+    clock.advance(timedelta(seconds=2))
+    await backlog.tell(metrics)
+    assert value("hilo_consumer_lag_events", lag) is value("hilo_consumer_lag_seconds", lag) is None
+    assert value("hilo_outbox_waiting_events", {"reader": "relay"}) == 0
+    backlog.database = lambda: None  # and then the database
+    clock.advance(timedelta(seconds=2))
+    with pytest.raises(ConnectionError):
+        await backlog.tell(metrics)
+    assert value("hilo_outbox_waiting_events", {"reader": "relay"}) is None
+    assert math.isnan(value("hilo_timers_overdue") or 0)
 
 
 async def test_what_was_parked_once_is_gone_from_the_figures_when_it_is_settled(

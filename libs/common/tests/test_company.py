@@ -63,6 +63,12 @@ def test_a_topic_is_known_by_its_synonyms(word, topic):
     assert COMPANY.topic_of(word) == topic
 
 
+def test_a_role_towards_a_customer_is_known_by_its_synonyms_and_the_companys_own_stand_beside_them(tmp_path):
+    theirs = company(tmp_path, '[roles]\ngodfather = ["padrino"]')
+    words = ("account_owner", "Owner", "niñera", "padrino", "owmer")
+    assert [theirs.role_of(word) for word in words] == ["account_owner", "account_owner", "nanny", "godfather", None]
+
+
 def test_the_default_covers_the_channels_of_the_main_job():
     wanted = {
         "whatsapp",

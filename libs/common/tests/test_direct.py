@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from fastapi import APIRouter, Body, Depends, Header, HTTPException, Query, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from common.auth import Principal, dev_token, needs
 from common.direct import Direct, direct_routes
@@ -40,7 +40,7 @@ def plain_routes() -> APIRouter:
         request: Request,
         who: CanRead,
         path: PathOf,
-        words: Annotated[Sequence[str], Query(max_length=2)] = (),
+        words: Annotated[Sequence[Annotated[str, Field(max_length=20)]], Query(max_length=2)] = (),
         customer_id: UUID | None = None,
         limit: Annotated[int, Query(ge=1)] = 7,
         view: Annotated[Literal["agent", "partner"] | None, Query()] = None,
@@ -94,6 +94,7 @@ ASKED: dict[str, tuple[str, str, dict[str, Any]]] = {
     "a parameter twice": ("GET", f"{PLAIN}?limit=2&limit=3", {}),
     "an escaped parameter": ("GET", f"{PLAIN}?words=%2B57+3%00%ff", {}),
     "too many words": ("GET", f"{PLAIN}?words=a&words=b&words=c", {}),
+    "a word too long": ("GET", f"{PLAIN}?words={'x' * 21}", {}),
     "two parameters that are not as they should be": ("GET", f"{PLAIN}?limit=x&customer_id=1", {}),
     "a limit out of its range": ("GET", f"{PLAIN}?limit=0", {}),
     "a header that is too long": ("GET", PLAIN, {"headers": {"If-None-Match": "abcdefgh"}}),

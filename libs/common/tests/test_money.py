@@ -21,7 +21,7 @@ from common.money import MOST_MINOR, InvalidMoney, MoneyBody, from_minor, to_min
         ("1990.00", "CLP", 1990),
         ("5", "JPY", 5),
         ("1.234", "KWD", 1234),
-        ("92233720368547758.07", "COP", MOST_MINOR),
+        ("1000000000000.00", "COP", MOST_MINOR),
         (Decimal("2.55"), "GBP", 255),
         (Decimal("1E+2"), "GBP", 10000),
         (7, "GBP", 700),
@@ -44,7 +44,7 @@ def test_an_amount_becomes_minor_units(amount, currency, minor):
         ("٣", "COP"),
         ("1", "cop"),
         ("1", "PESOS"),
-        ("92233720368547758.08", "COP"),
+        ("1000000000000.01", "COP"),
         (Decimal("NaN"), "COP"),
         (Decimal("Infinity"), "COP"),
         (2.5, "COP"),
@@ -74,6 +74,10 @@ def test_minor_units_are_written_with_all_decimals(minor, currency, amount):
 def test_writing_and_reading_gives_the_same_amount(minor, currency):
     assert to_minor(from_minor(minor, currency), currency) == minor
     assert MoneyBody.of(minor, currency).minor == minor
+
+
+def test_a_sum_is_shown_that_is_more_than_one_amount_may_be():
+    assert MoneyBody.of(MOST_MINOR * 90_000, "COP").amount == "90000000000000000.00"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.name_words import GIVEN, SECOND_GIVEN, SURNAMES, SURNAMES_OF_SOME
-from common.names import compatible, compatible_as_called, fold, greeting_name, phonetic, phonetics, split_name, tokens
+from common.names import (
+    are_two_names,
+    compatible,
+    compatible_as_called,
+    fold,
+    greeting_name,
+    phonetic,
+    phonetics,
+    split_name,
+    tokens,
+    without_generation,
+)
 
 
 @pytest.mark.parametrize(
@@ -75,6 +86,8 @@ def test_many_words_sound_as_each_does_alone():
         ("PATRICIA J. HERNADEZ", "Patricia Hernández Herrera"),
         ("Juan Carlos", "Juan Carlos Perez"),
         ("Ma. Guadalupe Hdez.", "María Guadalupe Hernández"),
+        ("Juan Perez Jr.", "PEREZ GOMEZ, JUAN (HIJO)"),
+        ("João Silva Neto", "João Silva"),
         ("FCO JAVIER RDZ", "Francisco Javier Rodríguez Vega"),
         ("", "Ana Lopez"),
         (None, "Ana Lopez"),
@@ -105,6 +118,9 @@ def test_these_may_be_one_person(one, other):
         ("Ana M.", "Ana Maria Lopez"),
         ("Lopez Lopez Ana", "Ana Lopez Ruiz"),
         ("Acme S.A.S.", "Ana Lopez"),
+        ("Julia Gomez", "Julián Gómez"),
+        ("Lucia Perez", "Lucila Perez"),
+        ("Juan Perez hijo", "Juan Perez padre"),
     ],
 )
 def test_these_are_two_people(one, other):
@@ -119,6 +135,8 @@ def test_these_are_two_people(one, other):
         ("MAFE RODRIGUEZ", "María Fernanda Rodríguez Gómez"),
         ("Kike Gómez", "Enrique Gómez"),
         ("Beto Ruiz Mora", "RUIZ MORA ALBERTO"),
+        ("Juan Perez Gomez Jr.", "JUAN PEREZ"),
+        ("Pepe Perez", "Jose Perez (hijo)"),
     ],
 )
 def test_these_fit_once_what_people_are_called_is_spelt_out(one, other):
@@ -133,6 +151,8 @@ def test_these_fit_once_what_people_are_called_is_spelt_out(one, other):
         ("Pepe López", "José Ruiz"),
         ("Mafe Rodríguez", "María Rodríguez"),
         ("Juan López", "José López"),
+        ("Juan López Jr.", "Juan López (padre)"),
+        ("Juan López Jr.", "José López"),
     ],
 )
 def test_a_short_form_alone_fits_nobody_else(one, other):
@@ -189,15 +209,73 @@ def test_each_word_needs_a_partner_of_its_own():
         ("Juan Sebastián De La Espriella Gómez", "Juan Sebastián", "De La Espriella Gómez", "Juan"),
         ("Luis Carlos da Silva Jr.", "Luis Carlos", "da Silva", "Luis"),
         ("Ana López-Ruiz", "Ana", "López-Ruiz", "Ana"),
+        ("ECHEVERRIA ROSSI VALENTINA", "VALENTINA", "ECHEVERRIA ROSSI", "Valentina"),
+        ("OYARZUN CANTU JOSE MANUEL", "JOSE MANUEL", "OYARZUN CANTU", "Jose"),
+        ("Chucho Gil José", "Chucho", "Gil José", "Chucho"),
         ("", "", "", None),
         (" , ", "", "", None),
         ("* López Ana", "Ana", "López", "Ana"),
-        ("* ?", "*", "?", "*"),
+        ("* ?", "*", "?", None),
+        ("A. M. López", "A M", "López", None),
     ],
 )
 def test_a_name_is_split_and_greeted(full, given_names, surnames, greeting):
     assert split_name(full) == (given_names, surnames)
     assert greeting_name(full) == greeting
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("mario", "marco"), ("mariana", "adriana"), ("catalina", "carolina"), ("alberto", "roberto"), ("juan", "juana")],
+)
+def test_two_known_names_are_no_slip_of_one_another(one, other):
+    assert are_two_names(one, other)
+    assert are_two_names(other, one)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("jhon", "john"),
+        ("marco", "marcos"),
+        ("victor", "vitor"),
+        ("ximena", "jimena"),
+        ("mario", "maryo"),
+        ("luis", "luiz"),
+    ],
+)
+def test_spellings_of_one_name_are_not_two(one, other):
+    assert not are_two_names(one, other)
+
+
+@pytest.mark.parametrize(
+    ("name", "rest", "generation"),
+    [
+        ("Juan Pérez Jr.", "Juan Pérez", "junior"),
+        ("Juan Pérez, Jr", "Juan Pérez", "junior"),
+        ("Pérez Jr., Juan", "Pérez, Juan", "junior"),
+        ("JUAN PEREZ (HIJO)", "JUAN PEREZ", "junior"),
+        ("Juan Pérez h.", "Juan Pérez", "junior"),
+        ("Juan Pérez (h)", "Juan Pérez", "junior"),
+        ("Juan Pérez II", "Juan Pérez", "junior"),
+        ("João Silva Filho", "João Silva", "junior"),
+        ("João Silva Júnior", "João Silva", "junior"),
+        ("Juan Pérez (padre)", "Juan Pérez", "senior"),
+        ("Juan Pérez Sr.", "Juan Pérez", "senior"),
+        ("João Silva Neto", "João Silva Neto", "neto"),
+        ("Juan Pérez H.", "Juan Pérez H.", ""),
+        ("juan perez h.", "juan perez h.", ""),
+        ("Sr. Juan Pérez", "Sr. Juan Pérez", ""),
+        ("García, Sr. Juan", "García, Sr. Juan", ""),
+        ("Carlos Junior", "Carlos Junior", ""),
+        ("João Neto", "João Neto", ""),
+        ("Jr.", "Jr.", ""),
+        ("", "", ""),
+        (" , ", " , ", ""),
+    ],
+)
+def test_a_name_tells_whether_he_is_the_son_or_the_father(name, rest, generation):
+    assert without_generation(name, least=2) == (rest, generation)
 
 
 def test_nobody_is_greeted_by_no_name():

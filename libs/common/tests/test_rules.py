@@ -96,6 +96,8 @@ def nested(depth):
         (compared("tier", "lt", "a"), "/op"),
         (compared("key_account", "ge", True), "/op"),
         (compared("orders", "eq", True), "/value"),
+        (compared("orders", "gt", float("inf")), "/value"),
+        (compared("orders", "in", [3, float("nan")]), "/value/1"),
         (compared("orders", "in", "3"), "/value"),
         (compared("orders", "in", [3, "4"]), "/value/1"),
         (compared("orders", "in", list(range(1001))), "/value"),

@@ -153,3 +153,21 @@ async def test_a_worker_wakes_what_is_set_while_it_naps(database: Database) -> N
     await asyncio.wait_for(woken.wait(), 60)
     stop.set()
     await running
+
+
+async def test_timers_of_two_names_are_woken_one_after_the_other_that_which_is_due_first(database):
+    """Each handler takes locks: two of them in one transaction would wait crosswise with whoever records meanwhile."""
+    clock, seen = FakeClock(NOW), []
+
+    async def handle(due, _):
+        seen.append([f"{timer.name} {timer.key}" for timer in due])
+
+    loop = TimerLoop(
+        database, {"late": handle, "early": handle}, unit_of_work=lambda: UnitOfWork(database), clock=clock
+    )
+    async with UnitOfWork(database) as uow:
+        for minutes, name, key in ((3, "late", "a"), (2, "early", "b"), (1, "late", "c")):
+            await uow.timers.set(name, key, NOW - timedelta(minutes=minutes))
+        await uow.commit()
+    assert [await loop.fire(), await loop.fire(), await loop.fire()] == [2, 1, 0]
+    assert seen == [["late a", "late c"], ["early b"]]

@@ -178,6 +178,20 @@ async def test_promises_are_listed_kept_and_waived(world: Any) -> None:
         assert (await http.post(f"{V1}/commitments/{uuid4()}:keep", json={"reason": "x"})).status_code == 404
 
 
+async def test_a_list_of_promises_says_to_whom_they_were_made(world: Any) -> None:
+    async with client(world) as http:
+        promise = {"commitments": [{"by": "company", "text": "a"}]}
+        taken = await world.record(identifiers=["phone:300 123 4567"], **promise)
+        nobodys = await world.record(identifiers=[], **promise)
+        customer = await world.link("phone:300 123 4567")
+        listed = {
+            one["commitment_id"]: one["customer_id"] for one in (await http.get(f"{V1}/commitments")).json()["items"]
+        }
+        assert listed == {taken["commitment_ids"][0]: str(customer), nobodys["commitment_ids"][0]: None}
+        waived = await http.post(f"{V1}/commitments/{taken['commitment_ids'][0]}:waive", json={"reason": "no need"})
+        assert waived.json()["customer_id"] == str(customer)
+
+
 async def test_a_case_goes_its_way_over_http(world: Any) -> None:
     async with client(world) as http:
         taken = await http.post(
@@ -207,6 +221,9 @@ async def test_a_case_goes_its_way_over_http(world: Any) -> None:
         assert (read["severity"], read["about"]) == ("high", "double-charge")
         listed = (await http.get(f"{V1}/cases", params={"state": ["closed", "received"]})).json()["items"]
         assert [one["number"] for one in listed] == [read["number"]]
+        assert (await http.get(at.lower().replace("/pqr", "/Pqr"))).json()["number"] == read["number"]
+        again = await http.post(f"{V1}/touchpoints", json=body(world, 2, case=read["number"].lower()))
+        assert again.json()["case_number"] == read["number"]
         assert (await http.get(f"{V1}/cases/PQR-1999-000001")).status_code == 404
 
 

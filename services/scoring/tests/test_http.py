@@ -12,6 +12,7 @@ from common.auth import dev_token, undeclared_routes
 from common.events import encode
 from common.testing import TEST_SECRET, client_for
 from scoring.main import create_app
+from scoring.policies.domain import MOST, MOST_MINUTES, MOST_MONTHS
 
 from .conftest import Scoring, contact, customer, linked, purchase, touchpoint
 
@@ -214,6 +215,16 @@ REFUSED_RULES: list[tuple[str, dict[str, Any], dict[str, str], int, str]] = [
         422,
         "invalid-condition",
     ),
+    (
+        "treatment",
+        {
+            "rules": [],
+            "default": {"service_level": "x", "attend_by": "x", "spend_limit": {"amount": "-1", "currency": "COP"}},
+        },
+        {"If-Match": '"0"'},
+        422,
+        "invalid-treatment",
+    ),
 ]
 
 
@@ -221,6 +232,41 @@ async def test_rules_that_cannot_be_used_are_refused(client: httpx.AsyncClient) 
     for name, body, headers, status, code in REFUSED_RULES:
         answer = await client.put(f"{V1}/policies/{name}", json=body, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (status, code), body
+
+
+UNREADABLE = [
+    '{"growing_ratio": 1e400}',
+    '{"drop_warning": NaN}',
+    '{"long_dormant_months": 200000}',
+    '{"below_zero_min_months": 10000000}',
+    '{"cut_points_minutes": 1000000000000}',
+    '{"mvc_share": true}',
+]
+
+
+@pytest.mark.parametrize("body", UNREADABLE)
+async def test_thresholds_by_which_nobody_could_be_measured_are_not_put_into_force(
+    client: httpx.AsyncClient, body: str
+) -> None:
+    headers = {"If-Match": '"0"', "Content-Type": "application/json"}
+    answer = await client.put(f"{V1}/policies/thresholds", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+    assert (await client.get(f"{V1}/policies/thresholds")).headers["ETag"] == '"0"'
+
+
+async def test_the_longest_thresholds_measure_everybody_on_the_last_day(
+    client: httpx.AsyncClient, scoring: Scoring
+) -> None:
+    most = {"dormant_months": MOST_MONTHS, "long_dormant_months": MOST_MONTHS, "below_zero_min_months": MOST_MONTHS,
+            "cut_points_minutes": MOST_MINUTES, "shortlist_quotes": MOST, "rejected_quotes": MOST, "growing_ratio": MOST,
+            "declining_ratio": MOST, "drop_warning": MOST, "drop_critical": MOST, "drop_min_purchases": MOST}  # fmt: skip
+    written = await client.put(f"{V1}/policies/thresholds", json=most, headers={"If-Match": '"0"'})
+    assert written.status_code == 200, written.text
+    await scoring.wait()
+    for day in ("1900-01-01", "9000-12-31"):
+        for path in (f"/customers/{ANA}/value", "/customers", "/reports/kpis", "/reports/abc", "/reports/pareto"):
+            assert (await client.get(V1 + path, params={"as_of": day})).status_code == 200, (path, day)
+    assert (await scoring.value(ANA))["value"]["rules_version"].startswith("thresholds-1.")
 
 
 REFUSED_READINGS = [
@@ -234,6 +280,9 @@ REFUSED_READINGS = [
     ("/customers?tier=BEST", 422, "invalid"),
     ("/customers?cursor=nonsense", 400, "invalid-cursor"),
     ("/reports/abc?as_of=2026-13-01", 422, "invalid-as-of"),
+    ("/reports/abc?as_of=0001-01-01", 422, "invalid-as-of"),
+    ("/reports/kpis?as_of=9999-12-31", 422, "invalid-as-of"),
+    ("/customers?as_of=0001-01-01T00:00:00%2B14:00", 422, "invalid-as-of"),
     ("/reports/pareto?share=2", 422, "invalid"),
 ]
 

@@ -1,7 +1,10 @@
 """The routes: happy, unauthenticated, forbidden, invalid, and each refusal."""
 
+import json
 from itertools import product
 from uuid import uuid4
+
+import pytest
 
 from common.access import apply_access
 from common.auth import dev_token, make_key, undeclared_routes
@@ -12,9 +15,12 @@ from service_audit.main import create_app
 from service_audit.standards.shipped import shipped
 
 V1 = "/service-audit/v1"
+SURVEYED = {"event": "touchpoint-recorded", "when": {"field": "kind", "op": "eq", "value": "survey_response"}}
 READS = [
     "/promise",
+    "/promise/versions",
     "/attributes",
+    "/attributes/versions",
     "/cycles",
     "/cycles/complaint-care",
     "/cycles/complaint-care/versions",
@@ -132,9 +138,47 @@ async def test_a_cycle_is_written_read_and_kept_in_every_version(client):
 
 
 async def test_what_the_api_answers_can_be_put_again(client):
-    read = (await client.get(f"{V1}/cycles/complaint-care")).json()
-    body = {k: v for k, v in read.items() if k not in ("code", "version", "written_at", "written_by")}
-    assert (await client.put(f"{V1}/cycles/complaint-care", json=body, headers={"If-Match": '"1"'})).status_code == 200
+    for path in ("/cycles/complaint-care", "/promise", "/attributes"):
+        read = await client.get(V1 + path)
+        written = await client.put(V1 + path, json=read.json(), headers={"If-Match": read.headers["etag"]})
+        assert (written.status_code, written.headers["etag"]) == (200, '"2"'), written.text
+        kept = {
+            name: said for name, said in written.json().items() if name not in ("version", "written_at", "written_by")
+        }
+        assert kept.items() <= read.json().items()
+    former = (await client.get(f"{V1}/cycles/complaint-care/versions")).json()["items"][-1]
+    back = await client.put(f"{V1}/cycles/complaint-care", json=former, headers={"If-Match": '"2"'})
+    assert (back.status_code, back.json()["version"]) == (200, 3)
+
+
+async def test_every_version_of_the_promise_and_the_attributes_can_be_read(client):
+    for path, field in (("/promise", "pillars"), ("/attributes", "attributes")):
+        read = await client.get(V1 + path)
+        await client.put(V1 + path, json=read.json(), headers={"If-Match": read.headers["etag"]})
+        first = (await client.get(f"{V1}{path}/versions", params={"limit": 1})).json()
+        rest = (await client.get(f"{V1}{path}/versions", params={"limit": 1, "cursor": first["next"]})).json()
+        assert [each["version"] for each in first["items"] + rest["items"]] == [2, 1]
+        assert rest["items"][0][field] == read.json()[field]
+        assert rest["next"] is None
+
+
+@pytest.mark.parametrize(
+    "standard",
+    [
+        '{"measure": "rating", "field": "answers.satisfaction", "minimum": 4, "scale": {"low": 1, "high": 1e400}}',
+        '{"measure": "flag", "field": "answers.satisfaction", "equals": 1e400}',
+        '{"measure": "rating", "field": "answers.satisfaction", "minimum": NaN}',
+    ],
+)
+async def test_a_number_that_could_not_be_read_again_is_not_kept(client, standard):
+    body = shipped("complaint-care")
+    body["moments"] = [body["moments"][0] | {"trigger": SURVEYED, "subject": "touchpoint", "standard": "HERE"}]
+    headers = {"Content-Type": "application/json"}
+    refused = await client.put(
+        f"{V1}/cycles/walk", content=json.dumps(body).replace('"HERE"', standard), headers=headers
+    )
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid")
+    assert (await client.get(f"{V1}/cycles/walk")).status_code == 404
 
 
 async def test_an_unusable_cycle_is_refused_at_the_place(client):
@@ -153,7 +197,12 @@ async def test_an_unusable_cycle_is_refused_at_the_place(client):
 
 
 async def test_unknown_things_are_not_found_and_bad_input_is_invalid(client):
-    for path in ("/cycles/nothing", "/cycles/nothing/map?period=2026-11", f"/actions/{uuid4()}"):
+    for path in (
+        "/cycles/nothing",
+        "/cycles/nothing/map?period=2026-11",
+        "/cycles/nothing/versions",
+        f"/actions/{uuid4()}",
+    ):
         assert (await client.get(V1 + path)).status_code == 404
     for path in (
         "/scorecards?period=2026-13",
@@ -161,6 +210,7 @@ async def test_unknown_things_are_not_found_and_bad_input_is_invalid(client):
         "/evidence?period=x",
         "/cycles/Bad%20Code",
         "/evidence?met=x",
+        "/evidence?met=true&state=failed",
     ):
         assert (await client.get(V1 + path)).status_code == 422
 
@@ -228,6 +278,26 @@ async def test_an_action_by_hand_is_opened_once_under_its_key(client):
     read = await client.get(f"{V1}/actions/{first.json()['action_id']}")
     assert (read.json()["source"], read.json()["title"]) == ("hand", "Templates")
     assert (await client.post(f"{V1}/actions", json={"title": ""})).status_code == 422
+    for due_at in (1763650000, "1763650000", "20261120", "2026-11-20T15:04:05"):
+        told = await client.post(f"{V1}/actions", json={"title": "Templates", "due_at": due_at})
+        assert (told.status_code, told.json()["errors"][0]["pointer"]) == (422, "/due_at")
+
+
+@pytest.mark.parametrize(
+    ("said", "pointer"),
+    [
+        ({"title": " \t "}, "/title"),
+        ({"cycle": "complaint-cares"}, "/cycle"),
+        ({"cycle": "complaint-care", "moment": "complaint-answerd"}, "/moment"),
+        ({"moment": "complaint-answered"}, "/cycle"),
+    ],
+)
+async def test_an_action_that_nobody_would_find_again_is_not_opened(client, said, pointer):
+    refused = await client.post(f"{V1}/actions", json={"title": "Templates", **said})
+    assert (refused.status_code, [error["pointer"] for error in refused.json()["errors"]]) == (422, [pointer])
+    assert (await client.get(f"{V1}/actions")).json()["items"] == []
+    taken = await client.post(f"{V1}/actions", json={"title": "Templates", "cycle": "complaint-care"})
+    assert taken.status_code == 201
 
 
 async def test_a_customers_actions_follow_him(audit, telling, client):

@@ -14,8 +14,7 @@ from uuid import UUID
 
 import asyncpg
 import orjson
-
-from common.ids import new_id
+from uuid_utils.compat import uuid7
 
 ROW = (
     ("touchpoint_id", "uuid"), ("trace_id", "uuid"), ("source", "text"), ("external_id", "text"), ("kind", "text"),
@@ -161,7 +160,7 @@ def _written(
     body: Answer, trace: UUID, threads: dict[UUID, UUID], now: datetime
 ) -> tuple[tuple[Any, ...], list[tuple[Any, ...]]]:
     """The row of a touchpoint, with what goes into the other tables, and its three events."""
-    touchpoint_id = new_id()
+    touchpoint_id = uuid7()
     conversation_id = threads.setdefault(trace, touchpoint_id)
     given = body["identifiers"][0]
     identifier = {"id": str(trace), "given": given, "value": "+57" + given[6:], "scheme": "phone", "attested": True,
@@ -205,7 +204,7 @@ def _written(
 
 
 def _event(name: str, topic: str, key: str, data: Answer, at: str) -> tuple[Any, ...]:
-    event_id = new_id()
+    event_id = uuid7()
     envelope = {
         "specversion": "1.0", "id": event_id, "source": "/interactions", "type": f"hilo.{name}.v1",
         "datacontenttype": "application/json", "dataschema": f"/interactions/schemas/{name}.v1.json", "time": at,

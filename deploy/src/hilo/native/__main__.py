@@ -8,6 +8,7 @@ import typer
 
 from common.service import CHANNELS_TOPIC
 from hilo.native.errors import NativeError
+from hilo.native.postgres import OWNER
 from hilo.native.stack import Stack
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -27,7 +28,8 @@ def up(var: Var = HERE) -> None:
     stack.up()
     for service in stack.services:
         typer.echo(f"  {service.name:<14} http://127.0.0.1:{service.port}/{service.name}/docs")
-    typer.echo(f"  {'PostgreSQL':<14} 127.0.0.1:{stack.postgres.port}, a database per service")
+    typer.echo(f"  {'PostgreSQL':<14} 127.0.0.1:{stack.postgres.port}, a database per service, of {OWNER}")
+    typer.echo(f"  {'its password':<14} {stack.postgres.home / 'password'}")
     typer.echo(f"  {'Apache Kafka':<14} {stack.kafka.bootstrap}, touchpoints to {CHANNELS_TOPIC}")
     typer.echo(f"  {'first key':<14} {stack.credential}")
     typer.echo(f"  {'logs':<14} {stack.logs}")

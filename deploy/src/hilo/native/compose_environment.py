@@ -9,9 +9,13 @@ from common.auth import first_credential, first_secret
 
 
 def write_environment(file: Path, *, example: Path, var: Path) -> bool:
-    """Fills the example's secrets in, mode 0600; the first key goes to var/credential. False: the file is there already."""
+    """Fills the example's secrets in, mode 0600; the first key goes to var/credential. False: the file is there already.
+
+    Beside it, the folder whose files the containers see: made here, it is the caller's and not root's.
+    """
     if file.exists():
         return False
+    (var / "files").mkdir(parents=True, exist_ok=True)
     secret = first_secret(var)
     _, first_key_hash = first_credential(var, secret)
     fresh = {

@@ -1,6 +1,7 @@
 """What waits in one service: events before their readers, parked things before a person, timers before their moment."""
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -94,10 +95,13 @@ class Backlog:
         return Figures(outbox, lag, parked, *timers, lag_unknown=unknown)
 
     async def tell(self, metrics: Metrics) -> None:
-        """Set the gauges: for Prometheus, when it asks."""
-        found = await self.read()
-        for gauge in (metrics.parked, metrics.outbox_age, metrics.outbox_waiting):
-            gauge.clear()
+        """Set the gauges: for Prometheus, when it asks. What is not known stands at nothing, and not at its last figure."""
+        try:
+            found = await self.read()
+        except BaseException:  # nor where the look took too long and was given up
+            _forget(metrics)
+            raise
+        _forget(metrics)
         for (kind, code), count in found.parked.items():
             metrics.parked.labels(kind, code).set(count)
         for reader in {each.reader for each in found.outbox}:
@@ -109,6 +113,19 @@ class Backlog:
             metrics.consumer_lag_seconds.labels(each.reader, each.topic).set(each.seconds)
         metrics.timers_overdue.set(found.timers)
         metrics.timers_overdue_seconds.set(found.timers_seconds)
+
+
+def _forget(metrics: Metrics) -> None:
+    for gauge in (
+        metrics.parked,
+        metrics.outbox_age,
+        metrics.outbox_waiting,
+        metrics.consumer_lag,
+        metrics.consumer_lag_seconds,
+    ):
+        gauge.clear()
+    for figure in (metrics.timers_overdue, metrics.timers_overdue_seconds):
+        figure.set(math.nan)
 
 
 async def waiting(session: AsyncSession, cursor: str, *, reader: str, now: datetime) -> Behind:

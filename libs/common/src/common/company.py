@@ -155,6 +155,7 @@ class Company(_Part):
     rates: Mapping[str, Decimal] = {}
     channels: Mapping[str, Channel] = {}
     topics: Mapping[str, tuple[str, ...]] = {}
+    roles: Mapping[str, tuple[str, ...]] = {}
     identifiers: IdentifierRules = IdentifierRules()
     survivorship: Survivorship = Survivorship()
     facts: tuple[FactDefinition, ...] = ()
@@ -182,7 +183,8 @@ class Company(_Part):
         unknown = {question.key for question in self.questions} - {fact.key for fact in self.facts}
         if unknown:
             raise ValueError(f"questions ask for facts that are not defined: {', '.join(sorted(unknown))}")
-        _topic_words(self.topics)
+        _words_for("topics", self.topics)
+        _words_for("roles", self.roles)
         return self
 
     @cached_property
@@ -207,11 +209,19 @@ class Company(_Part):
 
     def topic_of(self, word: str | None) -> str | None:
         """The topic that the word names, by code or synonym, whatever its case and accents; None for an unknown one."""
-        return self._words.get(fold(word)) if word else None
+        return self._topic_words.get(fold(word)) if word else None
 
     @cached_property
-    def _words(self) -> dict[str, str]:
-        return _topic_words(self.topics)
+    def _topic_words(self) -> dict[str, str]:
+        return _words_for("topics", self.topics)
+
+    def role_of(self, word: str | None) -> str | None:
+        """The role towards a customer that the word names, read like a topic; None for an unknown one."""
+        return self._role_words.get(fold(word)) if word else None
+
+    @cached_property
+    def _role_words(self) -> dict[str, str]:
+        return _words_for("roles", self.roles)
 
     def fact(self, key: str) -> FactDefinition | None:
         return self._facts.get(key)
@@ -288,13 +298,13 @@ class Company(_Part):
         return day
 
 
-def _topic_words(topics: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
-    """Folded word -> topic. A code beats a synonym; one synonym cannot mean two topics."""
-    words = {fold(code): code for code in topics}
-    for code, synonyms in topics.items():
+def _words_for(table: str, codes: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    """Folded word -> code. A code beats a synonym; one synonym cannot mean two of them."""
+    words = {fold(code): code for code in codes}
+    for code, synonyms in codes.items():
         for synonym in synonyms:
-            if words.setdefault(fold(synonym), code) != code and fold(synonym) not in topics:
-                raise ValueError(f"topics: one word means both {words[fold(synonym)]} and {code}: {synonym}")
+            if words.setdefault(fold(synonym), code) != code and fold(synonym) not in codes:
+                raise ValueError(f"{table}: one word means both {words[fold(synonym)]} and {code}: {synonym}")
     return words
 
 

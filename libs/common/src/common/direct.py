@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from uuid import UUID
 
 from fastapi import FastAPI, Request, Response, params
@@ -181,6 +181,8 @@ def _is_many(annotation: Any) -> bool:
 
 
 def _is_simple(annotation: Any) -> bool:
+    if get_origin(annotation) is Annotated:  # bounds of each of many: the field itself looks to them
+        return _is_simple(get_args(annotation)[0])
     if get_origin(annotation) in (Union, UnionType):
         return all(map(_is_simple, get_args(annotation)))
     return annotation in _SIMPLE or get_origin(annotation) is Literal

@@ -1,12 +1,17 @@
 """How a moment is written: RFC 3339 in UTC, ending in Z, in all answers and events alike; how one is read that is told."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
+from common.errors import Invalid
+
+Day = TypeVar("Day", bound=date)  # or a moment
+
+FUTURE_TOLERANCE = timedelta(minutes=5)  # clocks of channels go ahead a little
 _BEGINS_WITH_A_DAY = re.compile(r"[0-9]{4}-")
 
 
@@ -17,14 +22,26 @@ def _told_as_text(told: object) -> object:
     return told
 
 
-def _in_history(moment: datetime) -> datetime:
-    if not 1900 <= moment.year <= 9000:
+class OccurredInFuture(Invalid):
+    code = "occurred-in-future"
+    title = "It has not happened yet"
+
+
+def check_occurred(moment: datetime, *, now: datetime, pointer: str) -> None:
+    """Raises OccurredInFuture: dated ahead it would stand over all that is said until then, a withdrawal included."""
+    if moment > now + FUTURE_TOLERANCE:
+        raise OccurredInFuture("It lies more than five minutes ahead of our clock", pointer=pointer)
+
+
+def in_history(day: Day) -> Day:
+    """The day, or the moment. Raises ValueError near the ends of the calendar, where what is reckoned with it would leave it."""
+    if not 1900 <= day.year <= 9000:
         raise ValueError("The year is out of range")
-    return moment
+    return day
 
 
 # What somebody tells us of a moment, in a body.
-Moment = Annotated[AwareDatetime, BeforeValidator(_told_as_text), AfterValidator(_in_history)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_told_as_text), AfterValidator(in_history)]
 
 
 @lru_cache(maxsize=256)  # all that one transaction tells happened at one moment

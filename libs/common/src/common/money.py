@@ -8,7 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from common.errors import Invalid
 
-MOST_MINOR = 2**63 - 1  # what a BIGINT column holds
+# Ninety thousand times as much fits a BIGINT: sums of days, customers and companies are kept in such columns too, in the company's
+# currency, of which a dollar may be thousands.
+MOST_MINOR = 10**14
 
 # ISO 4217 currencies that do not have two decimals. COP keeps two: prices carry centavos, whatever the coins do.
 _OTHER_EXPONENTS = {
@@ -34,7 +36,14 @@ def exponent(currency: str) -> int:
 
 
 def to_minor(amount: str | int | Decimal, currency: str) -> int:
-    """Whole minor units: ("129900.00", "COP") is 12990000. Refuses what would need rounding or 64 bits would not hold."""
+    """Whole minor units: ("129900.00", "COP") is 12990000. Refuses what would need rounding, and what is too much to be summed."""
+    minor = _exact(amount, currency)
+    if abs(minor) > MOST_MINOR:
+        raise InvalidMoney(f"The most of one amount is {from_minor(MOST_MINOR, currency)} {currency}")
+    return minor
+
+
+def _exact(amount: str | int | Decimal, currency: str) -> int:
     text = format(amount, "f") if isinstance(amount, Decimal) else str(amount)
     if isinstance(amount, float) or not _AMOUNT.fullmatch(text):
         raise InvalidMoney("An amount is a plain decimal, such as 129900.00")
@@ -42,10 +51,7 @@ def to_minor(amount: str | int | Decimal, currency: str) -> int:
     places = exponent(currency)
     if decimals[places:].strip("0"):
         raise InvalidMoney(f"{currency} has {places} decimals and amounts are never rounded")
-    minor = int(whole + decimals[:places].ljust(places, "0"))
-    if abs(minor) > MOST_MINOR:
-        raise InvalidMoney("The amount is too large to be kept")
-    return minor
+    return int(whole + decimals[:places].ljust(places, "0"))
 
 
 def from_minor(minor: int, currency: str) -> str:
@@ -74,14 +80,14 @@ class MoneyBody(BaseModel):
     @model_validator(mode="after")
     def _is_exact(self) -> Self:
         try:
-            to_minor(self.amount, self.currency)
+            _exact(self.amount, self.currency)  # sums may be more than one amount is
         except InvalidMoney as refusal:
             raise ValueError(refusal.detail) from None
         return self
 
     @property
     def minor(self) -> int:
-        return to_minor(self.amount, self.currency)
+        return _exact(self.amount, self.currency)
 
     @classmethod
     def of(cls, minor: int, currency: str) -> Self:

@@ -9,7 +9,7 @@ from anyascii import anyascii
 from rapidfuzz.distance import OSA, JaroWinkler
 
 from common.name_words import GIVEN, SECOND_GIVEN, SURNAMES, SURNAMES_OF_SOME
-from common.short_names import SHORT_NAMES
+from common.short_names import NAMES_OR_SHORT, SHORT_NAMES
 
 PARTICLES = frozenset(
     {"de", "del", "la", "las", "lo", "los", "y", "e", "da", "das", "do", "dos", "van", "von", "di", "vda", "viuda"}
@@ -20,6 +20,13 @@ TITLES = frozenset(
      "pbro", "mons", "mr", "mrs", "ms"}
 )  # fmt: skip
 SUFFIXES = frozenset({"jr", "ii", "iii", "iv"})
+# What tells a son from his father of the same name, and which of them it is. Some are surnames too, and stay with them.
+_GENERATIONS = {
+    **dict.fromkeys(("jr", "jnr", "junior", "júnior", "hijo", "filho", "ii", "(h)", "(h.)", "h."), "junior"),
+    **dict.fromkeys(("sr", "senior", "padre", "pai", "(p)", "(p.)"), "senior"),
+    "iii": "third", "iv": "fourth", "neto": "neto", "sobrinho": "sobrinho", "bisneto": "bisneto",
+}  # fmt: skip
+_ALSO_SURNAMES = frozenset({"neto", "sobrinho"})
 
 _NOT_A_WORD = re.compile(r"[^a-z0-9]+")
 _APOSTROPHES = re.compile(r"(?<=\w)['’`´](?=\w)")
@@ -35,10 +42,13 @@ ABBREVIATED = {
 }  # fmt: skip
 
 # Names that a typing error does not explain, although one letter parts them: brother and sister, not one person.
-_PAIRS = """andres/andrea jose/josue cristian/cristina cristian/cristiana marta/maria maria/marina daniel/danilo rosa/rosario
-    elias/elisa nicolas/nicol jaime/jaira sara/sarai maria/marin fernandez/hernandez fernando/hernando carmona/cardona
-    cabrera/carrera valencia/palencia adriana/ariana rosalba/rosalia"""
+_PAIRS = """maria/marin maria/marina daniel/danilo nicolas/nicol jaime/jaira sara/sarai adriana/ariana fernandez/hernandez
+    carmona/cardona cabrera/carrera valencia/palencia"""
 _DIFFERENT = frozenset(frozenset(pair.split("/")) for pair in _PAIRS.split())
+# Of known given names all others are two that a letter or two part: Mario and Marco, Mariana and Adriana.
+_ONE_NAME = """angel/angelo janeth/yaneth jenny/yenny joana/juana johan/john johana/yohana juliana/yuliana marco/marcos
+    miriam/mirian pablo/paulo paola/paula victor/vitor victoria/vitoria wilber/wilmer yamila/yamile"""
+_VARIANTS = frozenset(frozenset(pair.split("/")) for pair in _ONE_NAME.split())
 
 
 @lru_cache(maxsize=65_536)
@@ -84,21 +94,32 @@ def compatible(a: str | None, b: str | None) -> bool:
 
     Every word of the shorter name needs a word of its own in the longer one: equal, its initial, or nearly the same; and
     one of them is spelt out and is more than a shared first name. Of three words each, one may tell the second given name
-    and the other the second surname. No name contradicts nothing, so it is compatible.
+    and the other the second surname. No name contradicts nothing, so it is compatible. Who is told to be a son (Jr., hijo) is not
+    who is told to be the father, or neither.
     """
-    first, second = tokens(a or ""), tokens(b or "")
+    (name, generation), (other, others) = _plain(a or ""), _plain(b or "")
+    first, second = tokens(name), tokens(other)
     if not first or not second:
         return True
     shorter, longer = sorted((first, second), key=lambda words: (len(words), words))
-    return _agree(shorter, longer)
+    return generation == others and _agree(shorter, longer)
 
 
 def compatible_as_called(a: str, b: str) -> bool:
     """Whether the two fit once what people are called is spelt out: Pepe López and José López, Mafe and María Fernanda.
 
-    Weaker than `compatible`: at home it may be just what tells Pepe from his father José.
+    So does a name with Jr. and without. Weaker than `compatible`: at home it may be just what tells Pepe from his father José.
     """
+    (name, generation), (other, others) = _plain(a), _plain(b)
+    if bool(generation) != bool(others):
+        return compatible(name, other) or compatible_as_called(name, other)
     return any(compatible(x, y) for x, y in [*((x, b) for x in _spelt_out(a, b)), *((a, y) for y in _spelt_out(b, a))])
+
+
+def _plain(name: str) -> tuple[str, str]:
+    """A name without its suffix, and which that was; one that is a surname too stays one."""
+    rest, generation = without_generation(name, least=2)
+    return rest, generation if rest != name else ""
 
 
 def _spelt_out(name: str, other: str) -> list[str]:
@@ -161,7 +182,9 @@ def _same_word(a: str, b: str) -> bool:
 
 def are_two_names(a: str, b: str) -> bool:
     """Whether two folded words are names of two people although a letter parts them: Juan and Juana, Andrés and Andrea."""
-    return _gendered(a, b) or frozenset((a, b)) in _DIFFERENT
+    if _gendered(a, b) or (pair := frozenset((a, b))) in _DIFFERENT:
+        return True
+    return pair <= GIVEN and pair not in _VARIANTS and phonetic(a) != phonetic(b)
 
 
 def _gendered(a: str, b: str) -> bool:
@@ -184,11 +207,36 @@ def split_name(full: str) -> tuple[str, str]:
     return " ".join(groups[:given]), " ".join(groups[given:])
 
 
+@lru_cache(maxsize=65_536)
+def without_generation(name: str, *, least: int) -> tuple[str, str]:
+    """A name without Jr., hijo, (padre) or Filho at its end or at that of its surnames, and what that says: `junior`, `senior`.
+
+    Nothing where fewer than `least` other words are told: Junior may be all that somebody is called. Of what is a surname too
+    (Neto) the name keeps the word. Juan Pérez h. is a son, and Juan Pérez H. has a second surname.
+    """
+    before, comma, after = name.partition(",")
+    for part, rest in ((after, f"{before}{comma}"), (before, "")):
+        words = part.split()
+        generation = _generation(words[-1], name) if words else ""
+        if generation and len(name.split()) > least:
+            if words[-1].strip("().").lower() in _ALSO_SURNAMES:
+                return name, generation
+            kept = " ".join(words[:-1])
+            return (f"{rest} {kept}".strip(" ,") if rest else f"{kept}{comma}{after}"), generation
+    return name, ""
+
+
+def _generation(word: str, name: str) -> str:
+    if len(word.strip("().")) == 1:
+        return _GENERATIONS.get(word, "") if word[0] == "(" or not name.islower() else ""
+    return _GENERATIONS.get(word.strip("().").lower(), "")
+
+
 def greeting_name(full: str | None) -> str | None:
-    """The first name to greet with, capitalised: "ANA M. LOPEZ RUIZ" is Ana. None where there is none."""
+    """The first name to greet with, capitalised: "ANA M. LOPEZ RUIZ" is Ana. None where there is none but initials."""
     given, _ = split_name(full or "")
-    words = given.split()
-    spelt_out = [word for word in words if len(fold(word)) > 1 and fold(word) not in PARTICLES | ABBREVIATED.keys()]
+    words = [word for word in given.split() if len(fold(word)) > 1]
+    spelt_out = [word for word in words if fold(word) not in PARTICLES | ABBREVIATED.keys()]
     chosen = (spelt_out or words)[:1]
     return "-".join(part.capitalize() for part in chosen[0].split("-")) if chosen else None
 
@@ -215,12 +263,16 @@ def _surnames_in_front(folded: list[str]) -> int:
     """How many surnames stand in front of the given names without a comma: two of LOPEZ RUIZ ANA MARIA, else none.
 
     Hardly anybody is called López: where a surname stands first, what follows the surnames is what he is called, Pepe as well
-    as José. Where the last word is a surname too, nothing but surnames may have been told.
+    as José. So what is known as neither is a surname where nothing but given names follow. Where the last word is a surname too,
+    nothing but surnames may have been told.
     """
     if len(folded) < 2:
         return 0
     first, last = (group.rpartition(" ")[2] for group in (folded[0], folded[-1]))
-    if (first not in SURNAMES and folded[0].partition(" ")[0] not in PARTICLES) or last in SURNAMES:
+    known = first in SURNAMES or folded[0].partition(" ")[0] in PARTICLES
+    called = first in GIVEN or first in NAMES_OR_SHORT
+    before_given = len(folded) > 2 and not called and GIVEN.issuperset(folded[2:])
+    if last in SURNAMES or not (known or before_given):
         return 0
     if first in SURNAMES_OF_SOME and last not in GIVEN:
         return 0

@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from common import problems
 from common.auth import RateExceeded, ScopeMissing, scopes_of
 from common.errors import Invalid, Refusal, Unauthenticated, Unavailable
+from common.pagination import InvalidCursor
 
 _METHODS = frozenset({"get", "put", "post", "patch", "delete"})
 _SHOWING = frozenset({"example", "examples", "const", "enum", "default"})
@@ -66,6 +67,8 @@ def _tell_refusals(operation: dict[str, Any]) -> None:
         refusals += _WITH_BODY
     elif "parameters" in operation:
         refusals.append(Invalid)
+    if any(parameter["name"] == "cursor" for parameter in operation.get("parameters", ())):
+        refusals.append(InvalidCursor)
     for status, answer in problems.problems_of(*refusals).items():
         _merge(responses, str(status), answer)
 

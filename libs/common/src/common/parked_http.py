@@ -96,7 +96,7 @@ class ParkedRepair(BaseModel):
 class ParkedReason(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"reason": "A test of the gateway"}})
 
-    reason: str = Field(min_length=1, max_length=500)
+    reason: str = Field(min_length=1, max_length=500, pattern=r"\S")
 
 
 def parked_router(service: str, replays: Mapping[str, Replay]) -> APIRouter:

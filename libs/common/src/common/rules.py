@@ -1,5 +1,6 @@
 """Conditions as data: JSON that a company edits, checked against typed fields once and compiled to closures."""
 
+import math
 import operator
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
@@ -127,12 +128,19 @@ def _typed(value: Any, kind: type, pointer: str) -> Any:
         if kind is date and isinstance(value, str):
             return date.fromisoformat(value)
         if kind in _NUMBERS and isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+            _refuse_infinite(value)
             return Decimal(str(value)) if kind is Decimal else value
         if kind in (str, bool) and isinstance(value, kind):
             return value
     except ValueError:
         pass
     raise InvalidCondition(f"This field is compared with a value of type {kind.__name__}", pointer=pointer)
+
+
+def _refuse_infinite(value: float | Decimal) -> None:
+    """1e400 is read as infinity, which JSON cannot write: kept, the condition could not be read again."""
+    if not math.isfinite(value):
+        raise ValueError
 
 
 def _aware(moment: datetime) -> datetime:

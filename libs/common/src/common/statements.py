@@ -158,7 +158,7 @@ def _fail(error: BaseException, held: _Held, sql: str) -> None:
             held.adapted._handle_exception(error)  # noqa: SLF001 - raises the driver's error by its name in SQLAlchemy
         except Exception as translated:  # noqa: BLE001 - that one
             error = translated
-    # of a COPY: values of an insert are refused by the driver
+    # Of a COPY: values of an insert are refused by the driver.
     if isinstance(error, ValueError | TypeError | OverflowError) and held.connection.dialect.name == "postgresql":
         raise DBAPIError(sql, None, error, hide_parameters=True) from error
     is_known = isinstance(error, held.connection.dialect.loaded_dbapi.Error)

@@ -88,7 +88,6 @@ def configure_logging(level: str = "info") -> None:
     """One JSON object a line on stderr, from our loggers and from the libraries'. Called once by a composition root."""
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
         _add_correlation,

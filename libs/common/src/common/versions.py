@@ -14,7 +14,12 @@ def etag_of(version: int | str) -> str:
 
 async def expected_version(
     if_match: Annotated[
-        str | None, Header(description="The ETag that was read; another one on record is answered 412", max_length=200)
+        str | None,
+        Header(
+            alias="If-Match",
+            description="The ETag that was read; another one on record is answered 412",
+            max_length=200,
+        ),
     ] = None,
 ) -> int:
     if if_match is None:

@@ -102,21 +102,25 @@ class TimerLoop:
         return min(LONGEST_NAP, max(0.0, (due_at - self._clock()).total_seconds()))
 
     async def _fire(self, limit: int) -> int:
+        """Of one name, that of the timer that is due first: two handlers in one transaction would take their locks crosswise with others."""
         async with self._unit_of_work() as uow:
             if not await uow.timers.alone():
                 return 0
             due = await uow.timers.due(now=self._clock(), limit=limit)
-            for name in sorted({timer.name for timer in due}):
-                handler = self._handlers.get(name)
-                mine = [timer for timer in due if timer.name == name]
-                if handler is None:  # of a version after this one, whose worker is to find it: never taken away
-                    log.error("timer_without_handler", timer=name)
-                    await uow.timers.set_all([replace(timer, due_at=self._clock() + RETRY_AFTER) for timer in mine])
-                else:
-                    await handler(mine, uow)
-            await uow.timers.done(due)
+            mine = [timer for timer in due if timer.name == due[0].name]
+            if mine:
+                await self._handle(mine[0].name, mine, uow)
+            await uow.timers.done(mine)
             await uow.commit()
-        return len(due)
+        return len(mine)
+
+    async def _handle(self, name: str, mine: Sequence[Timer], uow: Any) -> None:
+        handler = self._handlers.get(name)
+        if handler is None:  # of a version after this one, whose worker is to find it: never taken away
+            log.error("timer_without_handler", timer=name)
+            await uow.timers.set_all([replace(timer, due_at=self._clock() + RETRY_AFTER) for timer in mine])
+        else:
+            await handler(mine, uow)
 
     async def _one_by_one(self) -> int:
         """One timer's handler fails: the others go on, and that one is due again later, never lost."""

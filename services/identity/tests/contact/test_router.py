@@ -54,6 +54,8 @@ async def test_a_consent_for_a_channel_that_nobody_knows_would_never_hold(client
         ({"ranking": ["email", "email"]}, "/ranking"),
         ({"topics_out": ["loyalty", "loyalty"]}, "/topics_out"),
         ({"time_zone": "Mars/Base"}, "/time_zone"),
+        ({"ranking": ["email", "whatsap"]}, "/ranking/1"),
+        ({"ranking": ["*"]}, "/ranking/0"),
     ],
 )
 async def test_a_preference_that_cannot_be_kept_is_named(
@@ -61,6 +63,13 @@ async def test_a_preference_that_cannot_be_kept_is_named(
 ) -> None:
     path = await ana(client)
     assert [where for where, _ in told(await client.put(f"{path}/preferences", json=body))] == [pointer]
+
+
+async def test_topics_are_kept_by_their_codes_in_whatever_word_he_named_them(client: httpx.AsyncClient) -> None:
+    path = await ana(client)
+    wish = {"topics_out": ["Facturación", "factura", "loyalty", "cometas"]}
+    kept = (await client.put(f"{path}/preferences", json=wish)).json()
+    assert kept["topics_out"] == ["billing", "cometas", "loyalty"]
 
 
 async def test_a_cap_is_kept_whole(client: httpx.AsyncClient) -> None:

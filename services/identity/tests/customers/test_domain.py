@@ -84,6 +84,13 @@ def test_he_is_called_as_he_wants_else_by_his_first_name() -> None:
     assert preferred_name(values, {}, "organisation") is None
 
 
+@pytest.mark.parametrize("told", [["Anita"], 7, True, "", " "])
+def test_what_is_no_name_is_not_what_he_is_called(told: object) -> None:
+    values = survivors([value("full_name", "ANA M. LOPEZ RUIZ")], RULES)
+    asked = {"preferred_name": Fact(UUID(int=1), MINE, "preferred_name", told, "call", 1.0, NOW, None)}
+    assert preferred_name(values, asked, "person") == "Ana"
+
+
 def test_what_hangs_on_a_claimed_trace_is_not_for_the_customers_own_eyes() -> None:
     facts = [
         Fact(UUID(int=n), trace, key, "x", "call", 1.0, NOW, None)

@@ -5,6 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
+from ..conftest import Identity, seen  # noqa: TID252
+
 Customers = "/identity/v1/customers"
 ANA = "Ana María López Ruiz"
 
@@ -64,3 +66,16 @@ async def test_whether_who_was_entered_twice_is_one_is_asked_and_the_answer_merg
 async def test_relatives_on_one_phone_are_not_taken_for_one(client: httpx.AsyncClient, name: str) -> None:
     await entered(client, ANA, "phone:300 123 4567")
     assert (await entered(client, name, "phone:300 123 4567"))["alike"] == []
+
+
+async def test_when_he_was_seen_last_is_told_of_his_contacts_not_of_our_own_writing(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    person = seen("phone:3001234567", name=ANA)
+    await identity.happen(person)
+    wish = {"do_not_contact": True}
+    answer = await client.put(f"{Customers}/{await identity.owner(person)}/preferences", json=wish)
+    assert answer.status_code == 200
+    await entered(client, "Luis Mora")
+    found = [(await client.get(Customers, params={"q": q})).json()["items"][0]["last_seen"] for q in ("ana", "luis")]
+    assert found == ["2026-11-20T20:00:00Z", None]

@@ -82,6 +82,14 @@ async def test_what_is_on_the_block_list_joins_nobody_and_says_so(identity: Iden
     assert [trip["guard"] for trip in await told(identity)] == ["blocked-identifier"]
 
 
+async def test_who_gave_nothing_but_what_is_on_the_block_list_is_nobody_and_the_guard_says_so(
+    identity: Identity,
+) -> None:
+    await identity.happen(seen("email:noreply@shop.co", name=NAMES[0]))
+    assert [trip["guard"] for trip in await told(identity)] == ["blocked-identifier"]
+    assert await identity.owners() == {}
+
+
 async def test_what_bit_is_listed_by_guard_and_by_customer(identity: Identity, client: httpx.AsyncClient) -> None:
     people = [seen(f"document:co-cc:5212345{n}", PHONE, name=name) for n, name in enumerate(NAMES)]
     await identity.happen(*people)

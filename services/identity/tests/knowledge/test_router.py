@@ -51,6 +51,53 @@ async def test_a_question_is_put_declined_answered_and_never_forgotten(
     assert not {"q-email", "q-best-hour"} & {each["question_id"] for each in asked}
 
 
+async def test_an_answer_to_another_question_would_leave_that_one_open(client: httpx.AsyncClient) -> None:
+    made = (await client.post(Customers, json={"profile": {"full_name": "Ana López"}})).json()
+    path = f"{Customers}/{made['customer_id']}/facts"
+    answer = await client.post(path, json={"key": "hobby", "value": "x", "question_id": "q-email"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "answers-another-question")
+    assert answer.json()["errors"][0]["pointer"] == "/question_id"
+
+
+async def test_a_fact_that_was_wrong_is_taken_away_and_asked_for_again(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    made = (await client.post(Customers, json={"profile": {"full_name": "Ana López"}})).json()
+    path = f"{Customers}/{made['customer_id']}"
+    await client.post(f"{path}/facts", json={"key": "best_hour", "value": "6pm", "question_id": "q-best-hour"})
+    identity.clock.advance(timedelta(hours=1))
+    wrong = {"key": "best_hour", "value": None, "reason": "He never said so"}
+    answer = await client.post(f"{path}:rectify", json=wrong)
+    assert (answer.status_code, answer.json()["was"], answer.json()["value"]) == (201, "6pm", None), answer.text
+    assert (await client.get(path)).json()["facts"] == []
+    assert [each["value"] for each in (await client.get(f"{path}/facts")).json()["items"]] == [None, "6pm"]
+    assert (await client.get(f"{path}/questions", params={"limit": 2})).json()["items"][1]["key"] == "best_hour"
+    told = {each["key"]: each["value"] for each in (await identity.told("customer-profiled"))[-1]["known"]}
+    assert told["best_hour"] is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "pointer"),
+    [
+        ("full_name", "", "/value"),
+        ("birth_date", "31/12/1980", "/value"),
+        ("hobby", {"a": 1}, "/value"),
+        ("hobby", [], "/value"),
+        ("adress", "cra 97 # 12-34", "/key"),
+        ("phone", "300 123 4567", "/key"),
+    ],
+)
+async def test_what_cannot_stand_on_record_puts_nothing_right(
+    client: httpx.AsyncClient, key: str, value: Any, pointer: str
+) -> None:
+    made = (await client.post(Customers, json={"profile": {"full_name": "Ana López"}})).json()
+    path = f"{Customers}/{made['customer_id']}"
+    answer = await client.post(f"{path}:rectify", json={"key": key, "value": value, "reason": "x"})
+    assert answer.status_code == 422, answer.text
+    assert {error["pointer"] for error in answer.json()["errors"]} == {pointer}
+    assert (await client.get(path)).json()["display_name"] == "Ana López"
+
+
 async def test_who_is_reached_understood_and_bound_to_us_is_known(
     identity: Identity, client: httpx.AsyncClient
 ) -> None:

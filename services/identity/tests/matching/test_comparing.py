@@ -8,6 +8,7 @@ from rapidfuzz.distance import OSA
 
 from identity.matching import comparing
 from identity.matching.blocking import candidate_pairs
+from identity.matching.clustering import CONTRADICTION
 from identity.matching.columns import Columns, marks_of
 from identity.matching.comparing import Comparer
 from identity.matching.domain import score, shipped_weights, verdict_of
@@ -33,6 +34,10 @@ from .people import judged, levels, person
         ("Mafe López", "María Fernanda Lopes", "short", "near"),
         ("Bob Smith", "Robert Smith", "short", "exact"),
         ("Chucho Gil Pepe", "Chucho Gil José", "exact", "one-of-two"),
+        ("Juan Pérez Gómez", "Juan Pérez Gómez Jr.", "suffix", "exact"),
+        ("Juan Pérez (padre)", "Juan Pérez Gómez, hijo", "different", "part"),
+        ("João da Silva Filho", "Silva Filho, João", "exact", "exact"),
+        ("ECHEVERRIA ROSSI VALENTINA", "Valentina Echeverría", "exact", "part"),
     ],
 )  # fmt: skip
 def test_names_are_compared_in_every_form_they_are_written_in(a, b, given, surnames):
@@ -45,6 +50,9 @@ def test_names_are_compared_in_every_form_they_are_written_in(a, b, given, surna
     [
         ("Juan Lopez Ruiz", "Juana Lopez Ruiz"), ("Mario Perez Gil", "Maria Perez Gil"), ("Ana Lopez Ruiz", "Pedro Lopez Ruiz"),
         ("Vilma Martinez Martinez", "Arley Martinez Martinez"), ("Patricia Villamizar Salas", "Leidy Salas Villamizar"),
+        ("Ana María López Ruiz", "Ana Lucía López Ruiz"), ("JUAN D. LOPEZ RUIZ", "Juan Carlos López"),
+        ("José L. Gil Paz", "José M. Gil Paz"), ("Mario Gil Paz", "Marco Gil Paz"), ("Mariana Gil Paz", "Adriana Gil"),
+        ("Carlos Gil Paz", "Camilo Gil Paz"), ("VIDAL ZAPATA DAVID", "Vidal Zapata, Daniel"),
         ("Julian Rodriguez Gomez", "Rodriguez Javier"), ("Pepe Lopez Ruiz", "Josefa Lopez Ruiz"), ("Juanito Gil Paz", "Pepe Gil Paz"),
     ],
 )  # fmt: skip
@@ -118,6 +126,60 @@ def test_a_father_and_a_son_who_is_called_by_the_short_form_of_his_name_are_for_
 
 
 SEEN = (("Jose", "1954-11-20"), ("Pepe", "1984-03-02"))
+
+
+TWINS = (("Ana María", "Ana Lucía"), ("Juan David", "Juan Diego"), ("Carlos", "Camilo"), ("Mario", "Marco"))
+SHARED = ("phone:3001112233", "email:lopezruiz@example.com")
+
+
+@pytest.mark.parametrize(("one", "other"), TWINS)
+@pytest.mark.parametrize(
+    ("form", "written"), [("{} Lopez Ruiz",) * 2, ("{} Lopez Ruiz", "LOPEZ RUIZ {}"), ("{} Lopez",) * 2]
+)
+def test_twins_of_one_home_are_two_and_each_of_them_is_one(one, other, form, written):
+    told = {"birth_date": "1984-03-02", "ids": SHARED, **HOME}
+    mine, theirs = person(form.format(one), **told), person(written.format(other), **told)
+    bits, bars = judged(mine, theirs)
+    assert bits < 0
+    assert "may be twins" in [bar.level for bar in bars]
+    assert bits == pytest.approx(sum(bar.weight for bar in bars))
+    assert verdict_of(probability(judged(mine, person(written.format(one), **told))[0])) == "linked"
+
+
+def test_of_whoever_is_called_otherwise_his_document_says_that_he_is_the_same():
+    told = {"birth_date": "1984-03-02", **HOME, "ids": (*SHARED, "document:co-cc:52123456")}
+    maria, fernanda = (person(f"{given} Lopez Ruiz", **told) for given in ("Maria", "Fernanda"))
+    assert verdict_of(probability(judged(maria, fernanda)[0])) == "linked"
+
+
+def test_a_twin_who_tells_one_of_two_names_and_a_document_of_his_own_is_not_the_other():
+    told = {"birth_date": "1984-03-02", **HOME}
+    ana = person("Ana Lopez Ruiz", ids=(*SHARED, "document:co-cc:52123456"), **told)
+    lucia = person("Ana Lucia Lopez Ruiz", ids=(*SHARED, "document:co-cc:1019876543"), **told)
+    assert verdict_of(probability(judged(ana, lucia)[0])) == "nothing"
+
+
+def test_father_and_son_with_two_second_surnames_are_two_and_a_birth_date_says_that_they_are_not():
+    told = {"ids": SHARED, **HOME}
+    father, son = person("Juan Perez Gomez", **told), person("Juan Perez Lopez", **told)
+    bits, bars = judged(father, son)
+    assert bits < CONTRADICTION
+    assert bars[-1].level == "may be namesakes"
+    married = [person(f"Ana Perez {name}", birth_date="1984-03-02", **told) for name in ("Gomez", "Lopez")]
+    assert verdict_of(probability(judged(*married)[0])) == "linked"
+
+
+@pytest.mark.parametrize(
+    "son", ["Juan Pérez Gómez Jr.", "PEREZ GOMEZ, JUAN (HIJO)", "Juan Pérez Gómez h.", "Juan Pérez Gómez, Junior"]
+)
+def test_who_is_told_to_be_the_son_is_not_his_father_and_may_be_who_is_told_to_be_neither(son):
+    told = {"ids": SHARED, **HOME}
+    junior, senior, either = (person(name, **told) for name in (son, "Juan Pérez Gómez (padre)", "Juan Pérez Gómez"))
+    assert judged(junior, senior)[0] < CONTRADICTION
+    assert verdict_of(probability(judged(junior, either)[0])) == "review"
+    assert verdict_of(probability(judged(junior, junior)[0])) == "linked"
+    born = [person(name, birth_date="1984-03-02", **told) for name in (son, "Juan Pérez Gómez")]
+    assert verdict_of(probability(judged(*born)[0])) == "linked"
 
 
 def probability(bits: float) -> float:

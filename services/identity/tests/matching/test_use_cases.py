@@ -9,7 +9,15 @@ import sqlalchemy as sa
 from identity.linking.models import cannot_link, decision
 from identity.matching.columns import Columns
 from identity.matching.comparing import Comparer, Frequencies
-from identity.matching.domain import LINKED, SHIPPED_COMMON, learnt_document, learnt_from_file, score, shipped_weights
+from identity.matching.domain import (
+    LINKED,
+    SHIPPED_COMMON,
+    learnt_document,
+    learnt_from_file,
+    score,
+    shipped_weights,
+    waterfall,
+)
 from identity.matching.models import match_key, match_record
 from identity.matching.use_cases import MOST_COMPARED, Told, compare_people, compare_with_all
 from identity.reviews.models import review
@@ -53,6 +61,47 @@ async def test_relatives_of_one_home_stay_two(identity: Identity) -> None:
     await identity.happen(pedro)
     assert await identity.owner(ana) != await identity.owner(pedro)
     assert await merges(identity) == []
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_number_that_many_have_by_now_makes_nobody_alike_however_the_batch_was_cut(
+    identity: Identity, *, at_once: bool
+) -> None:
+    shop = "phone:3001112233"
+    crowd = ["Luis Páez", "Eva Cano", "José Mora", "Rita Vega"]
+    before = [seen(f"document:co-cc:{n}2123456", shop, name=name) for n, name in enumerate(crowd, start=5)]
+    first = seen("email:ana.lopez84@example.com", shop, name="Ana Maria Lopez Ruiz")
+    second = seen("account:club:17", shop, name="Ana Maria Lopez Ruiz")
+    everybody = [*before, first, second]
+    for some in [everybody] if at_once else [[each] for each in everybody]:
+        await identity.happen(*some)
+    assert await identity.owner(first) != await identity.owner(second)
+    assert await merges(identity) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("Ana María", "Ana Lucía"), ("Juan David", "JUAN DIEGO"), ("Carlos", "Camilo"), ("Mario", "Marco")],
+)
+async def test_twins_of_one_home_stay_two_and_nobody_is_asked(identity: Identity, one: str, other: str) -> None:
+    first = seen("email:lopezruiz@example.com", name=f"{one} López Ruiz", profile=ANA)
+    second = seen("phone:3001112233", name=f"{other} López Ruiz", profile=ANA)
+    again = seen("phone:3009998877", name=f"LOPEZ RUIZ, {one}", profile=ANA)
+    for event in (first, second, again):
+        await identity.happen(event)
+    assert await identity.owner(first) == await identity.owner(again)
+    assert await identity.owner(first) != await identity.owner(second)
+    assert await identity.rows(review) == []
+
+
+async def test_who_is_told_to_be_the_son_is_for_a_person_to_decide(identity: Identity) -> None:
+    juan = seen("account:shop:1", "phone:3001112233", name="Juan López Ruiz", profile=HOME)
+    son = seen("phone:3001112233", name="Juan López Ruiz (hijo)", profile=HOME)
+    await identity.happen(juan)
+    await identity.happen(son)
+    assert await identity.owner(juan) != await identity.owner(son)
+    [pair] = [row for row in await identity.rows(review) if row.explanation["shares"] == "profile"]
+    assert ("given_names", "suffix") in [(bar["field"], bar["level"]) for bar in pair.explanation["waterfall"]]
 
 
 async def test_who_is_called_by_the_short_form_of_his_name_is_for_a_person_to_decide(identity: Identity) -> None:
@@ -176,9 +225,12 @@ async def test_among_many_namesakes_whoever_shares_what_few_share_is_compared(id
     assert found.people.keys() == {pair.theirs for pair in pairs}, "nobody else is read"
 
 
-def test_one_pair_has_the_same_verdict_online_and_in_bulk():
+@pytest.mark.parametrize(
+    "other", ["Ana Lopes Ruiz", "Ana Lucia Lopez Ruiz", "Ana Maria Lopez Gil", "Ana Maria Lopez Ruiz II"]
+)
+def test_one_pair_has_the_same_verdict_online_and_in_bulk(other: str):
     ana = person("Ana Maria Lopez Ruiz", ids=("phone:3001112233",), **ANA)
-    again = person("Ana Lopes Ruiz", ids=("phone:3001112233",), **ANA)
+    again = person(other, ids=("phone:3001112233",), **HOME)
     left, right = seen("phone:3001112233").trace_id, seen("phone:3009998877").trace_id
     [pair] = compare_people([(left, right)], {left: ana, right: again})
     columns = Columns.of([ana, again])
@@ -186,7 +238,8 @@ def test_one_pair_has_the_same_verdict_online_and_in_bulk():
     assert pair.bits == pytest.approx(
         float(score(compared.levels, compared.rarity, shipped_weights(1_000_000)).score[0])
     )
-    assert pair.bits == pytest.approx(sum(bar.weight for bar in pair.bars))
+    bars = waterfall(compared.levels[0].tolist(), compared.rarity[0].tolist(), shipped_weights(1_000_000))
+    assert pair.bits == pytest.approx(sum(bar.weight for bar in bars))
 
 
 def test_what_was_learnt_is_kept_and_read_again():

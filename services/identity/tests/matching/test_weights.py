@@ -64,20 +64,24 @@ async def test_a_started_identity_weighs_by_the_file_of_its_settings(identity: I
     assert "prior one in 321" in await joined_because(identity)
 
 
-def test_a_file_that_was_learnt_before_short_names_were_a_level_has_what_is_shipped_of_it(learnt: Path) -> None:
+@pytest.mark.parametrize(("version", "later"), [("learnt-1", ["short", "suffix"]), ("learnt-2", ["suffix"])])
+def test_a_file_that_was_learnt_before_a_level_of_names_was_one_has_what_is_shipped_of_it(
+    learnt: Path, version: str, later: list[str]
+) -> None:
     weights, _ = learnt_in(learnt)
     document = json.loads(learnt.read_text())
-    at, row = FIELDS[AT["given_names"]].place("short"), AT["given_names"]
-    for name in ("match", "stranger", "housemate"):
-        table = document["weights"][name]
-        document["weights"][name] = [
-            [*each[:at], *each[at + 1 :]] if place == row else each[:-1] for place, each in enumerate(table)
-        ]
-    learnt.write_text(json.dumps(document | {"weights": document["weights"] | {"version": "learnt-1"}}))
+    row, short = AT["given_names"], FIELDS[AT["given_names"]].place("short")
+    places = [FIELDS[row].place(level) for level in later]
+    for table in (document["weights"][name] for name in ("match", "stranger", "housemate")):
+        table[row][places[-1]] = 0.0625  # of two given names, of which one agreed
+        if short in places:
+            table[:] = [[*each[:short], *each[short + 1 :]] if n == row else each[:-1] for n, each in enumerate(table)]
+    learnt.write_text(json.dumps(document | {"weights": document["weights"] | {"version": version}}))
     older, shipped = learnt_in(learnt)[0], shipped_weights()
-    assert older.bits[row, at] == shipped.bits[row, at]
+    assert (older.bits[row, places] == shipped.bits[row, places]).all()
+    assert (older.home_bits[row, places] == shipped.home_bits[row, places]).all()
     others = np.ones_like(older.bits, dtype=bool)
-    others[row, at] = False
+    others[row, places] = False
     assert (older.bits[others] == weights.bits[others]).all()
 
 

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import httpx
 
-from ..conftest import Identity  # noqa: TID252
+from ..conftest import Identity, seen  # noqa: TID252
 from .test_use_cases import ANA, owner
 
 MERGES, DECISIONS = "/identity/v1/merges", "/identity/v1/decisions"
@@ -77,3 +77,46 @@ async def test_a_preview_names_the_rule_of_each_value_and_all_that_moves(
         "most-recent", "shop", {"Cali", "Pasto"},
     )  # fmt: skip
     assert UUID(told["survivor"]) == a
+
+
+async def test_the_preview_names_what_has_to_be_lifted_before_those_who_are_kept_apart_can_be_merged(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    a, b, c = [await owner(identity, f"account:shop:{n}1") for n in (1, 2, 3)]
+    for other in (b, c):
+        merge_id = (await said(client, MERGES, {"survivor": str(a), "absorbed": str(other), "reason": "one"}))[
+            "merge_id"
+        ]
+        await said(client, f"{MERGES}/{merge_id}:undo", {"reason": "two"})
+    pair = {"survivor": str(a), "absorbed": str(b), "reason": "one after all"}
+    assert (await client.post(MERGES, json=pair)).json()["code"] == "kept-apart"
+    preview = await said(client, f"{MERGES}:preview", pair)
+    assert (preview["objections"], len(preview["kept_apart"])) == (["kept-apart"], 1)
+    lift = preview["kept_apart"][0] | {"reason": "one after all"}
+    assert (await client.post("/identity/v1/cannot-links:lift", json=lift)).status_code == 204
+    assert (await said(client, f"{MERGES}:preview", pair))["kept_apart"] == []
+    await said(client, MERGES, pair)
+
+
+async def test_a_pair_in_doubt_is_in_doubt_again_when_the_verdict_on_it_is_lifted(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    for name in ("Marta Gil", "Hernando Páez"):
+        document = f"document:co-cc:5212345{len(name)}"
+        await identity.happen(seen(document, "email:casa@example.com", name=name, attests=("*",)))
+    [pair] = (await said(client, "/identity/v1/reviews"))["items"]
+    await said(
+        client, f"/identity/v1/reviews/{pair['review_id']}:decide", {"verdict": "different", "reason": "a couple"}
+    )
+    traces = {"left_trace": pair["left"]["trace_id"], "right_trace": pair["right"]["trace_id"]}
+    lift = traces | {"reason": "he showed his document"}
+    assert (await client.post("/identity/v1/cannot-links:lift", json=lift)).status_code == 204
+    assert (await said(client, "/identity/v1/reviews"))["items"] == [pair]
+    await said(client, f"/identity/v1/reviews/{pair['review_id']}:decide", {"verdict": "same", "reason": "one person"})
+    assert len(set((await identity.owners()).values())) == 1
+
+
+async def test_a_reason_of_blanks_is_none(identity: Identity, client: httpx.AsyncClient) -> None:
+    a, b = [await owner(identity, f"account:shop:{n}1") for n in (1, 2)]
+    answer = await client.post(MERGES, json={"survivor": str(a), "absorbed": str(b), "reason": "  "})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/reason")

@@ -18,6 +18,7 @@ from identity.customers.models import customer
 from identity.linking.models import trace
 from identity.merges.undoing import undo_merge
 from identity.merges.use_cases import merge_customers
+from identity.reviews.models import review
 
 from ..conftest import COMPANY, Identity, seen  # noqa: TID252
 from .test_use_cases import MARTA, learn, owner
@@ -101,6 +102,16 @@ class Town:
             for each in self.seen
         ]
 
+    async def doubted(self) -> set[frozenset[int]]:
+        """The customers, each by what of his was seen first, of whom a person should say whether they are one."""
+        owners = await self.identity.owners()
+        first: dict[UUID | None, int] = {}
+        for number, each in enumerate(self.seen):
+            first.setdefault(owners[each.trace_id], number)
+        open_pairs = [row for row in await self.identity.rows(review) if row.state == "open"]
+        pairs = [(owners[row.left_trace], owners[row.right_trace]) for row in open_pairs]
+        return {frozenset((first[one], first[other])) for one, other in pairs if one in first and other in first}
+
 
 async def two_towns(identity: Identity) -> tuple[Town, Town]:
     """In a database with nothing else in it: what was found once is found again."""
@@ -169,6 +180,7 @@ async def test_whatever_came_meanwhile_an_undo_gives_the_customers_of_a_town_wit
         await town.hear(told, cuts)
     await undone(identity, merge_id)
     assert await towns[0].whose() == await towns[1].whose()
+    assert await towns[0].doubted() == await towns[1].doubted()
 
 
 # Others learn since as well: at the moment of each touchpoint they know what they knew at that moment.
@@ -303,6 +315,18 @@ async def test_what_the_rules_joined_to_him_meanwhile_is_decided_anew(identity: 
     assert owners.count(a) == 1
     assert {b, c} & set(owners) != {b, c}, "the two are one still, on evidence of their own"
     assert len(set(owners)) == 2
+
+
+async def test_what_was_in_doubt_only_because_two_were_one_waits_for_nobody_any_more(identity: Identity) -> None:
+    a, b = await owner(identity, "email:ana@example.com"), await owner(identity, "document:co-cc:52123456")
+    merge_id = await merged(identity, a, b)
+    of_the_first = seen("document:co-cc:79888777", "email:ana@example.com", name="Ana María López Ruiz")
+    await identity.happen(of_the_first)
+    [pair] = await identity.rows(review)
+    assert pair.explanation["reasons"] == ["unclear-document"], "by the other's document"
+    await undone(identity, merge_id)
+    assert await identity.owner(of_the_first) == a
+    assert await identity.rows(review) == []
 
 
 async def test_a_customer_founded_meanwhile_keeps_his_id_or_is_archived(identity: Identity) -> None:

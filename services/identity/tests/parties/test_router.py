@@ -63,6 +63,34 @@ async def test_a_reference_is_shown_with_consent_until_it_is_used_up(
     assert (await roles(client, acme))["uses_left"] == 0
 
 
+async def test_whose_data_are_restricted_is_neither_shown_nor_asked(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    acme, prospect = await new(client, "Acme S.A.S."), await new(client, "Hotel Sol")
+    await has_role(client, acme, "reference", REFERENCE)
+
+    async def agreed() -> list[bool]:
+        found = (await client.get("/identity/v1/parties", params={"role": "reference"})).json()["items"]
+        return [each["agreed"] for each in found]
+
+    assert await agreed() == [False]
+    await agrees(client, acme)
+    assert await agreed() == [True]
+    identity.clock.advance(timedelta(seconds=1))
+    await client.post(f"{Customers}/{acme}:restrict", json={"reason": "He contests the balance"})
+    assert await agreed() == [False]
+    refused(await show(client, acme, prospect), 409, "use-restricted")
+    refused(await client.post(f"{Customers}/{acme}/referral-requests"), 409, "use-restricted")
+    referrals = (await client.get(f"{Customers}/{acme}/referrals")).json()
+    assert (referrals["may_ask"], referrals["why_not"]) == (False, "use-restricted")
+    questions = (await client.get(f"{Customers}/{acme}/questions")).json()
+    assert questions == {"items": [], "none_because": "use-restricted"}
+    identity.clock.advance(timedelta(seconds=1))
+    await client.post(f"{Customers}/{acme}:lift", json={"reason": "It was right"})
+    assert (await show(client, acme, prospect)).status_code == 201
+    assert (await client.get(f"{Customers}/{acme}/questions")).json()["items"]
+
+
 async def test_the_resume_is_told_what_he_is_to_us_and_how_often_he_may_still_be_shown(
     identity: Identity, client: httpx.AsyncClient
 ) -> None:

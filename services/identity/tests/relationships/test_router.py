@@ -83,7 +83,8 @@ async def test_what_cannot_be_is_refused(client: httpx.AsyncClient) -> None:
     ana, luis = await new(client, "Ana López"), await new(client, "Luis Mora")
     refused(await relate(client, ana, luis, "works_for"), 422, "wrong-kind-of-party")
     refused(await relate(client, ana, ana, "partner_of"), 422, "related-to-himself")
-    refused(await relate(client, ana, luis, "referred"), 422, "kind-has-its-own-way")
+    for own in ("referred", "referred_by", "shown_to"):
+        refused(await relate(client, ana, luis, own), 422, "kind-has-its-own-way")
     refused(await relate(client, ana, str(uuid4()), "partner_of"), 404, "unknown-customer")
     ended = {"since": "2026-01-02T00:00:00Z", "until": "2026-01-01T00:00:00Z"}
     refused(await relate(client, ana, luis, "partner_of", **ended), 422, "ends-before-it-began")
@@ -221,6 +222,21 @@ async def test_whom_he_sent_us_is_known_from_both_sides_with_its_status(
     [received] = (await client.get(f"{Customers}/{luisa}/referrals")).json()["received"]
     assert (given["person_id"], given["status"]) == (luisa, "converted")
     assert (received["person_id"], received["status"]) == (ana, "converted")
+
+
+async def test_what_is_said_again_began_when_it_was_said_first(identity: Identity, client: httpx.AsyncClient) -> None:
+    ana, luis = await new(client, "Ana López"), await new(client, "Luis Mora")
+    first = (await client.post(f"{Customers}/{ana}/referrals", json={"customer_id": luis})).json()
+    kin = (await relate(client, ana, luis, "relative_of")).json()
+    identity.clock.advance(timedelta(days=9))
+    status = {"customer_id": luis, "status": "converted"}
+    assert (await client.post(f"{Customers}/{ana}/referrals", json=status)).json()["since"] == first["since"]
+    [given] = (await client.get(f"{Customers}/{ana}/referrals")).json()["given"]
+    assert (given["at"], given["status"], given["status_at"] > given["at"]) == (first["since"], "converted", True)
+    ended = await relate(client, luis, ana, "relative_of", until=kin["since"])  # mutual: from the other side
+    assert (ended.status_code, ended.json()["since"], ended.json()["holds"]) == (201, kin["since"], False)
+    identity.clock.advance(timedelta(days=1))
+    assert (await relate(client, ana, luis, "relative_of")).json()["since"] > kin["since"]  # it had ended
 
 
 async def test_relationships_go_with_the_survivor_and_come_back_by_the_undo(

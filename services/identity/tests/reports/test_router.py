@@ -5,7 +5,9 @@ from datetime import timedelta
 import httpx
 import pytest
 
+from common.ids import new_id
 from identity.reports.domain import Acts, Spread
+from identity.reviews.domain import Review
 
 from ..conftest import Identity, seen  # noqa: TID252
 from ..merges.test_use_cases import merge, owner, undo  # noqa: TID252
@@ -38,6 +40,23 @@ async def test_the_report_tells_what_was_joined_undone_doubted_and_shared(
     assert report["identifiers"]["account"] == 3
     earlier = (await client.get(HEALTH, params={"as_of": before.isoformat()})).json()
     assert (earlier["merges"]["by_people"], earlier["reviews"]["open"]) == (1, 0)
+
+
+async def test_a_pair_with_two_reasons_against_it_is_one_conflict(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    reasons = ["unclear-document", "other-name", "alike-in-part"]
+    pair = Review(new_id(), new_id(), new_id(), {"shares": "profile", "reasons": reasons}, "open", identity.clock())
+    async with identity.uow() as uow:
+        await uow.reviews.open([pair])
+        await uow.commit()
+    reviews = (await client.get(HEALTH)).json()["reviews"]
+    assert (reviews["open"], reviews["conflicts"], reviews["by_reason"]) == (1, 1, dict.fromkeys(reasons, 1))
+
+
+async def test_a_year_is_no_moment(client: httpx.AsyncClient) -> None:
+    answer = await client.get(HEALTH, params={"as_of": "2026"})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/query/as_of")
 
 
 def test_a_spread_is_a_few_numbers_and_nothing_is_divided_by_nobody() -> None:

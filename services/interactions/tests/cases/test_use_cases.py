@@ -32,7 +32,7 @@ async def complain(world: Any, **said: Any) -> str:
     return str(answer["case_number"])
 
 
-async def act(world: Any, number: str, what: Any) -> None:
+async def act(world: Any, number: str, what: Any, **said: Any) -> None:
     await act_on_case(
         number,
         what,
@@ -41,6 +41,7 @@ async def act(world: Any, number: str, what: Any) -> None:
         uow=InteractionsUnitOfWork(world.database),
         clock=world.clock,
         company=world.company,
+        **said,
     )
 
 
@@ -303,3 +304,20 @@ async def something_happens(world: Any, chance: random.Random) -> None:
     else:
         with contextlib.suppress(CaseNotThere):
             await act(world, chance.choice(numbers), chance.choice(("answer", "verify", "reopen", "close")))
+
+
+@pytest.mark.parametrize(("recovered", "shown"), [(False, ["verified"]), (True, [])])
+async def test_a_case_stays_in_the_resume_until_the_customer_says_that_it_is_well_again(
+    world: Any, recovered: bool, shown: list[str]
+) -> None:
+    number = await complain(world)
+    await world.record(identifiers=PHONE, outcome="resolved")  # the talk is over: the case alone is open
+    customer = await world.link(PHONE[0])
+    await act(world, number, "answer")
+    await act(world, number, "verify", recovered=recovered)
+    async with world.client() as http:
+        packet = (await http.get("/interactions/v1/resume", params={"identifier": PHONE[0]})).json()
+        asked = {"channel": "whatsapp"}
+        answer = (await http.get(f"/interactions/v1/customers/{customer}/may-contact", params=asked)).json()
+    assert [case["state"] for case in packet["cases"]] == shown
+    assert ("reply-to-open-conversation" in [reason["code"] for reason in answer["reasons"]]) is not recovered

@@ -91,6 +91,15 @@ def test_every_reason_is_told_not_only_the_first():
     ]  # fmt: skip
 
 
+def test_who_was_archived_is_left_alone_unless_he_is_owed_an_answer():
+    assert codes(MARKETING, wishes(consents=[YES]), Talk(archived=True)) == (False, ["archived"])
+    assert codes(SERVICE, wishes(), Talk(archived=True)) == (False, ["archived"])
+    assert codes(SERVICE, wishes(), Talk(archived=True, open=True)) == (
+        True,
+        ["archived", "reply-to-open-conversation"],
+    )
+
+
 def test_the_frequency_says_how_often_and_in_which_window():
     said = wishes(consents=[YES], max_contacts=1, per_days=7)
     decision = decide(MARKETING, said, Talk(outbound=(NOW - timedelta(days=2),)), now=NOW)

@@ -100,3 +100,12 @@ async def test_only_staff_with_the_scope_may_ask(world):
         assert (await client.get(url(customer), params={"channel": "email"})).status_code == 401
     async with world.client() as client:
         assert (await client.get(url(customer))).status_code == 422
+
+
+async def test_what_he_consented_to_counts_however_the_channel_and_the_purpose_are_written(world):
+    await world.record(identifiers=[PHONE], outcome="resolved", ago=timedelta(days=3))
+    customer = await world.link(PHONE)
+    yes = {"purpose": "marketing", "channel": "whatsapp", "granted": True, "at": "2026-01-01T00:00:00Z"}
+    await world.say(ContactChanged(customer_id=customer, revision=1, consents=[yes]))
+    answer = await ask(world, customer, channel="WhatsApp", purpose="Marketing")
+    assert (answer["allowed"], answer["channel"], answer["purpose"]) == (True, "whatsapp", "marketing")

@@ -442,6 +442,8 @@ async def test_what_other_services_say_is_in_the_packet_with_its_freshness(world
     )
     packet = await resume(world, identifier=PHONE)
     assert packet["who"]["preferred_name"] == "Anita"
+    await world.say(CustomerProfiled(customer_id=customer, revision=2, kind="organisation", display_name="Beta Ltda"))
+    assert (await resume(world, identifier=PHONE))["who"]["preferred_name"] == "Beta Ltda"  # it has no first name
     assert (packet["value"]["tier"], packet["treatment"]["service_level"]) == ("MVC", "priority")
     assert packet["holdings"]["usual_amount"] == {"amount": "10.00", "currency": "COP"}
     assert [alert["signal"] for alert in packet["alerts"]] == ["drop-warning"]
@@ -574,6 +576,14 @@ async def test_what_was_retracted_is_gone_from_the_resume(world):
     packet = await resume(world, identifier=PHONE)
     assert packet["resume_point"]["summary"] == "Kept"
     assert packet["known"] == []
+
+
+async def test_a_fact_that_was_taken_away_is_not_learnt_again_from_the_touchpoint_that_taught_it(world):
+    await world.record(identifiers=[PHONE], facts=[{"key": "hobby", "value": "chess"}])
+    customer = await world.link(PHONE)
+    gone = {"key": "hobby", "value": None, "as_of": world.clock().isoformat(), "sensitivity": "internal"}
+    await world.say(CustomerProfiled(customer_id=customer, revision=1, known=[gone]))
+    assert (await resume(world, identifier=PHONE))["known"] == []
 
 
 @pytest.mark.parametrize("view", ["agent", "partner", "customer"])

@@ -6,8 +6,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from interactions.resume.domain import Thread
-from interactions.resume.talk import days_left, suggested_thread
+from common.company import Company
+from interactions.resume.domain import Memory, Question, Reader, Thread, Touchpoint, Who
+from interactions.resume.scene import Scene
+from interactions.resume.talk import days_left, suggested_thread, work_in_progress
 
 NOW = datetime(2026, 11, 20, 20, 0, tzinfo=UTC)
 
@@ -49,3 +51,19 @@ def test_a_parked_thread_is_not_suggested_by_itself():
 )
 def test_a_begun_day_of_the_recovery_window_counts(deadline, days):
     assert days_left(deadline, NOW) == days
+
+
+def page_left(payload: dict[str, Any], *, hours: int) -> Touchpoint:
+    told = {"touchpoint_id": str(uuid4()), "trace_id": "t", "kind": "web", "channel": "web", "direction": "inbound"}
+    at = dict.fromkeys(("occurred_at", "recorded_at"), NOW - timedelta(hours=hours))
+    rest = {name: None for name in Touchpoint._fields if name not in told | at}
+    return Touchpoint(**{**rest, **told, **at, "outcome": "abandoned", "payload": payload})
+
+
+@pytest.mark.parametrize("told", [["refund", 2], {"name": "refund"}, [], {}])
+def test_a_form_that_a_page_tells_of_in_its_own_shape_does_not_hide_the_others(told):
+    own = page_left({"form": told, "step": told, "draft": {"a": 1}}, hours=1)
+    memory = Memory(touchpoints=(own, page_left({"form": "x"}, hours=2)))
+    scene = Scene(Who("unknown"), memory, Question(), Reader("agent"), Company.load(), NOW)
+    found = [(w["form"], w["step"], w["draft"]) for w in work_in_progress(scene)]
+    assert found == [(None, None, {"a": 1}), ("x", None, {})]

@@ -109,3 +109,14 @@ async def test_the_scope_is_needed_and_a_cursor_must_be_ours(world):
         assert (await client.get(url(customer), params={"cursor": "x"})).json()["code"] == "invalid-cursor"
         del client.headers["Authorization"]
         assert (await client.get(url(customer))).status_code == 401
+
+
+async def test_a_channel_is_found_however_it_is_written_and_a_number_is_no_moment(world):
+    await world.record(identifiers=[PHONE], channel="WhatsApp", summary="here")
+    customer = await world.link(PHONE)
+    assert told(await page(world, customer, channel="WhatsApp")) == ["here"]
+    async with world.client() as client:
+        for said in ({"since": "1700000000"}, {"until": "2026"}):
+            answer = await client.get(url(customer), params=said)
+            assert answer.status_code == 422, said
+            assert answer.json()["errors"][0]["pointer"].startswith(f"/query/{next(iter(said))}")

@@ -8,6 +8,7 @@ import pytest
 
 from common.company import Company
 from common.identifiers import InvalidIdentifier
+from common.moments import OccurredInFuture
 from interactions.touchpoints import domain
 from interactions.touchpoints.domain import Draft, KnownTrace, Speaker, Touchpoint
 
@@ -35,9 +36,19 @@ def accept(*identifiers: str, attests: str = "*", **said: Any) -> Touchpoint:
 
 def test_clocks_of_channels_may_go_ahead_five_minutes_and_no_more() -> None:
     accept(occurred_at=NOW + timedelta(minutes=5))
-    with pytest.raises(domain.OccurredInFuture) as refusal:
+    with pytest.raises(OccurredInFuture) as refusal:
         accept(occurred_at=NOW + timedelta(minutes=5, seconds=1))
     assert refusal.value.errors[0].pointer == "/occurred_at"
+
+
+def test_a_complaint_was_not_answered_in_the_future_either() -> None:
+    def answered(after: timedelta) -> Touchpoint:
+        return accept(kind="complaint", payload={"answered_at": (NOW + after).isoformat()}, occurred_at=NOW)
+
+    answered(timedelta(minutes=5))
+    with pytest.raises(OccurredInFuture) as refusal:
+        answered(timedelta(days=1))
+    assert refusal.value.errors[0].pointer == "/payload/answered_at"
 
 
 def test_the_strongest_identifier_names_the_trace_and_comes_first() -> None:
@@ -56,7 +67,9 @@ def test_a_cash_sale_has_a_trace_of_its_own() -> None:
 def test_what_is_nobodys_is_dropped_with_a_warning() -> None:
     one = accept("email:noreply@example.com", "phone:300 123 4567")
     assert [seen.identifier.scheme for seen in one.seen] == ["phone"]
+    assert [seen.identifier.text for seen in one.nobodys] == ["email:noreply@example.com"]
     assert "blocked-identifier" in one.warnings
+    assert one.trace_id == accept("phone:300 123 4567", external_id="2").trace_id
 
 
 def test_an_unknown_scheme_is_refused_with_its_place() -> None:

@@ -53,6 +53,14 @@ def test_and_fewer_are_not(missing: str) -> None:
     ("said", "pointer"),
     [
         ({"kind": "telepathy"}, "/kind"),
+        ({"external_id": "  "}, "/external_id"),
+        ({"channel": " "}, "/channel"),
+        ({"source": "\t"}, "/source"),
+        ({"topic": " "}, "/topic"),
+        ({"commitments": [{"by": "company", "text": " "}]}, "/commitments/0/text"),
+        ({"facts": [{"key": " ", "value": 1}]}, "/facts/0/key"),
+        ({"kind": "campaign_send"}, "/payload/campaign"),  # the pointer is into the payload that was not sent
+        ({"kind": "purchase", "payload": {"amount": "1", "quantity": 1e15}}, "/payload/quantity"),
         ({"occurred_at": "2026-11-20T15:04:05"}, "/occurred_at"),  # no offset
         ({"occurred_at": "20261120"}, "/occurred_at"),  # no seconds since 1970
         ({"occurred_at": "45934"}, "/occurred_at"),

@@ -87,6 +87,14 @@ async def test_a_touchpoint_is_in_the_log_and_told_when_the_answer_is_there(worl
     assert [timer["key"] for timer in await world.rows(timer_table)] == answer["commitment_ids"]
 
 
+async def test_identity_hears_of_what_is_on_the_block_list_since_its_guard_tells_of_it(world: Any) -> None:
+    await one(world, identifiers=["email:noreply@example.com", "phone:+573001234567"])
+    await one(world, 2, identifiers=["email:noreply@example.com"])
+    seen = [data for data in await told(world) if data.type.endswith("person-seen")]
+    given = [[(each["scheme"], each["attested"]) for each in data.identifiers] for data in seen]
+    assert given == [[("phone", True), ("email", False)], [("email", False)]]
+
+
 async def test_all_that_is_told_of_touchpoints_is_as_its_class_would_write_it(world: Any) -> None:
     offset = "2026-11-20T09:15:00.120-05:00"
     await record(

@@ -47,6 +47,10 @@ def _day(on: str, currency: str = "COP", **counts: int) -> Day:
         ),
         (Figures("purchase", "inbound", (0, "COP")), {"COP": Tally(entries=1)}),
         (
+            Figures("purchase", "inbound", (1000, "COP"), quantity=1e300),
+            {"COP": Tally(entries=1, purchases=1, revenue=1000)},
+        ),
+        (
             Figures("purchase", "inbound", (1000, "USD"), cost_of_goods=(600, "USD"), contact_cost=(50, "COP")),
             {
                 "USD": Tally(entries=1, purchases=1, revenue=1000, cost_of_goods=600),

@@ -322,7 +322,20 @@ class KafkaReader:
             await consumer.stop()
 
     async def _deliver(self, consumer: AIOKafkaConsumer, records: dict[TopicPartition, list[Any]]) -> Transient | None:
-        """Deliver what was polled; on a transient failure go back to its beginning, and give the failure."""
+        """Deliver what was polled; on a transient failure go back to its beginning, and give the failure.
+
+        What channels have put there themselves goes first and by itself: it does not wait for an event that is held.
+        """
+        raw = {place: batch for place, batch in records.items() if place.topic in self._delivery.consumer.raw}
+        events = {place: batch for place, batch in records.items() if place not in raw}
+        failures = [await self._deliver_some(consumer, some) for some in (raw, events) if some]
+        failure = next(filter(None, failures), None)
+        self.trouble = None if failure is None else str(failure)
+        return failure
+
+    async def _deliver_some(
+        self, consumer: AIOKafkaConsumer, records: dict[TopicPartition, list[Any]]
+    ) -> Transient | None:
         try:
             await self._delivery.deliver(
                 [
@@ -334,7 +347,6 @@ class KafkaReader:
                 ]
             )
         except Transient as error:
-            self.trouble = str(error)
             if not isinstance(error, Held):
                 log.warning("consumer_retries", consumer=self._delivery.consumer.name, reason=str(error))
             for partition, batch in records.items():
@@ -342,7 +354,6 @@ class KafkaReader:
                     consumer.seek(partition, batch[0].offset)
             return error
         self._handled |= {partition: batch[-1].offset + 1 for partition, batch in records.items()}
-        self.trouble = None
         self._report(records)
         return None
 

@@ -98,10 +98,11 @@ class CustomerProfiled(EventData):
     form_of_address: str | None = None
     known: list[
         dict[str, Any]
-    ] = []  # {"key","value","as_of","source","confidence","expires_at","sensitivity": public|internal}
+    ] = []  # {"key","value","as_of","source","confidence","expires_at","sensitivity": public|internal}; value null: taken away
     ask: list[dict[str, Any]] = []  # the next questions, best first: {"question_id","key","text","channels"}
     accounts: list[str] = []  # identifiers of scheme account, normalised text
-    people: list[dict[str, Any]] = []  # {"role": "account_owner"|..., "staff_id","name","since","handover_note"}
+    people: list[dict[str, Any]] = []  # {"role": "account_owner"|..., "staff_id","name","since","handover_note",
+    # "previous": {"staff_id","name"} | null: who had the role before}
     # of an organisation its own people too: role "contact", with "customer_id","function","seniority","decision_role","confirmed_at"
     network: dict[
         str, Any

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 
 from common.auth import Principal, needs
 from common.http import ClockOf, settings_of
-from common.pagination import InvalidCursor, Paging
+from common.pagination import Paging
 from common.problems import problems_of
 from identity.access_keys.repository import AccessKeyRows
 from identity.access_keys.schemas import KeyCreate, KeyMade, KeyPage, KeyRead
@@ -42,7 +42,7 @@ async def make_key(body: KeyCreate, who: CanAdminister, request: Request, uow: W
     return KeyMade.shown(change, key)
 
 
-@router.get("", summary="List access keys", responses=problems_of(InvalidCursor, ForStaffOnly))
+@router.get("", summary="List access keys", responses=problems_of(ForStaffOnly))
 async def list_keys(who: CanAdminister, uow: Reading, page: Paging) -> KeyPage:
     """Every credential that was made, revoked ones included; never the keys themselves."""
     for_staff(who)

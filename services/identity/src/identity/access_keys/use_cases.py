@@ -72,12 +72,14 @@ async def make_access_key(
 def _within_own(scopes: Sequence[str], attests: Sequence[str], who: Principal) -> None:
     for place, scope in enumerate(scopes):
         if scope not in SCOPES:
-            raise UnknownScope(pointer=f"/scopes/{place}")
+            raise UnknownScope(f"The scopes are {', '.join(sorted(SCOPES))}", pointer=f"/scopes/{place}")
         if not who.may(scope):
             raise ScopeBeyondOwn
     for place, scheme in enumerate(attests):
         if scheme != "*" and scheme not in RANK:
-            raise UnknownScheme(pointer=f"/attests/{place}")
+            raise UnknownScheme(
+                f"The schemes are {', '.join(RANK)}, and * for all of them", pointer=f"/attests/{place}"
+            )
         if not who.attests_scheme(scheme):
             raise ScopeBeyondOwn
 

@@ -3,10 +3,16 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from common.company import Company
 from common.errors import Invalid
 from identity.customers.domain import Assigned, people_around
 
 OWNER, NANNY = "account_owner", "nanny"
+
+
+class UnknownRole(Invalid):
+    code = "unknown-role"
+    title = "The company has no such role towards a customer"
 
 
 class HandoverNoteMissing(Invalid):
@@ -22,6 +28,16 @@ class NannySells(Invalid):
 class StaffHasLeft(Invalid):
     code = "staff-has-left"
     title = "He works for us no more"
+
+
+def role_meant(word: str, *, so_far: Iterable[Assigned], company: Company) -> str:
+    """The code of the role. One that somebody has is known whatever the company's file says by now: it can be ended. Raises UnknownRole."""
+    if any(each.role == word for each in so_far):
+        return word
+    role = company.role_of(word)
+    if role is None:
+        raise UnknownRole(f"The roles are {', '.join(sorted(company.roles))}", pointer="/role")
+    return role
 
 
 def check_assignment(

@@ -10,6 +10,7 @@ from common.bulk import among, insert_rows
 from common.ids import new_id
 from identity.assignments.models import assignment
 from identity.customers.domain import Assigned
+from identity.linking.models import trace
 
 
 class Assignments:
@@ -24,6 +25,15 @@ class Assignments:
         query = sa.select(c.trace_id, c.role, c.staff_id, c.name, c.since, c.handover_note, c.by, c.at)
         rows = (await self._session.execute(query.where(among(c.trace_id, traces)))).all()
         return [Assigned(*row) for row in rows]
+
+    async def ever_with(self, staff_id: str, *, after: UUID | None, limit: int) -> list[UUID]:
+        """Customers whom he ever looked after, by id; whether he does still, `of` tells."""
+        owned, owner = assignment.join(trace, trace.c.trace_id == assignment.c.trace_id), trace.c.customer_id
+        query = sa.select(owner).select_from(owned).distinct()
+        query = query.where(assignment.c.staff_id == staff_id, owner.is_not(None))
+        if after is not None:
+            query = query.where(owner > after)
+        return list((await self._session.scalars(query.order_by(owner).limit(limit))).all())
 
     async def series(
         self, traces: Collection[UUID], *, role: str | None, after: UUID | None, limit: int

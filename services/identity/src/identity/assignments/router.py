@@ -8,9 +8,10 @@ from fastapi import APIRouter, Query
 
 from common.auth import Principal, needs
 from common.http import ClockOf, CompanyOf
-from common.pagination import InvalidCursor, Paging
+from common.moments import OccurredInFuture
+from common.pagination import Paging
 from common.problems import problems_of
-from identity.assignments.domain import HandoverNoteMissing, NannySells, StaffHasLeft
+from identity.assignments.domain import HandoverNoteMissing, NannySells, StaffHasLeft, UnknownRole
 from identity.assignments.schemas import Assign, AssignmentPage, AssignmentRead, PeopleAround
 from identity.assignments.use_cases import assign
 from identity.callers import Reading, Secret, Writing
@@ -26,7 +27,9 @@ CanWrite = Annotated[Principal, needs("customers:write")]
 @router.put(
     "",
     summary="Give somebody a role towards him",
-    responses=problems_of(UnknownCustomer, HandoverNoteMissing, NannySells, StaffHasLeft, ForStaffOnly),
+    responses=problems_of(
+        UnknownCustomer, UnknownRole, HandoverNoteMissing, NannySells, StaffHasLeft, OccurredInFuture, ForStaffOnly
+    ),
 )
 async def put_assignment(
     customer_id: UUID, body: Assign, who: CanWrite, uow: Writing, clock: ClockOf, company: CompanyOf, secret: Secret
@@ -55,18 +58,20 @@ async def list_assignments(customer_id: UUID, who: CanRead, uow: Reading) -> Peo
 @router.get(
     "/history",
     summary="Who looked after him, and when",
-    responses=problems_of(UnknownCustomer, ForStaffOnly, InvalidCursor),
+    responses=problems_of(UnknownCustomer, ForStaffOnly),
 )
 async def list_history(
     customer_id: UUID,
     who: CanRead,
     uow: Reading,
+    company: CompanyOf,
     page: Paging,
     role: Annotated[str | None, Query(max_length=40, description="One role only")] = None,
 ) -> AssignmentPage:
     """Every entry with its hand-over note (nota de entrega), the newest first."""
     for_staff(who)
     after = page.after(UUID)
+    role = company.role_of(role) or role
     async with uow:
         found = await visible(customer_id, who, uow)
         traces = [info.trace_id for info in await uow.customers.traces_of([found.customer_id])]

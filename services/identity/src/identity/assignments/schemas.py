@@ -2,6 +2,7 @@
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from common.moments import Moment
 from identity.customers.schemas import PersonAround
 
 
@@ -17,12 +18,13 @@ class Assign(BaseModel):
     )  # fmt: skip
 
     role: str = Field(
-        min_length=1, max_length=40, pattern=r"^[a-z_]+$",
-        description="account_owner, nanny (niñera), executive_counterpart, division_contact ...",
+        min_length=1, max_length=40,
+        description="One of the company's roles, or a word for it: account_owner (owner, responsable), nanny (niñera), "
+        "executive_counterpart, division_contact, team, and those that its own file adds",
     )  # fmt: skip
     staff_id: str | None = Field(min_length=1, max_length=100, description="Null: nobody has the role any more")
     name: str | None = Field(None, min_length=1, max_length=200)
-    since: AwareDatetime | None = Field(None, description="Now, where left out")
+    since: Moment | None = Field(None, description="Now, where left out; not in the future")
     handover_note: str | None = Field(None, min_length=1, max_length=2000)
 
 

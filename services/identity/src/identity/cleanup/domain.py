@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from common.errors import Conflict, NotFound
+from common.errors import Conflict, Invalid, NotFound
 from common.rules import Condition, compile_condition
 from identity.customers.domain import Dossier
 from identity.knowledge.domain import current_facts
@@ -54,6 +54,11 @@ class UnknownCleanup(NotFound):
 class NotInThatState(Conflict):
     code = "not-in-that-state"
     title = "The run is not where this can be done"
+
+
+class NotProposed(Invalid):
+    code = "not-proposed"
+    title = "Not everything that is to be left out is an item that the run proposes; nothing is done"
 
 
 @dataclass(frozen=True)

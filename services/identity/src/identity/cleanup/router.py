@@ -8,11 +8,11 @@ from fastapi import APIRouter, Query
 from common.auth import Principal, needs
 from common.http import ClockOf
 from common.idempotency import AttemptOf, KeyReused
-from common.pagination import InvalidCursor, Paging
+from common.pagination import Paging
 from common.problems import problems_of
 from common.rules import InvalidCondition
 from identity.callers import Reading, Writing
-from identity.cleanup.domain import Cleanup, ItemState, NotInThatState, UnknownCleanup
+from identity.cleanup.domain import ItemState, NotInThatState, NotProposed, UnknownCleanup
 from identity.cleanup.schemas import (
     CleanupApproval,
     CleanupCreate,
@@ -23,9 +23,8 @@ from identity.cleanup.schemas import (
     CleanupReason,
     Rule,
 )
-from identity.cleanup.use_cases import approve_cleanup, start_cleanup, undo_cleanup
+from identity.cleanup.use_cases import approve_cleanup, counted, start_cleanup, undo_cleanup
 from identity.reach import ForStaffOnly, for_staff
-from identity.uow import IdentityUnitOfWork
 
 TAG = "clean-up (depuración)"
 router = APIRouter(prefix="/identity/v1/cleanups", tags=[TAG])
@@ -48,11 +47,12 @@ async def start_run(
     """
     for_staff(who)
     rule = body.rule.model_dump() if isinstance(body.rule, Rule) else body.rule
-    run = await start_cleanup(rule=rule, reason=body.reason, who=who, attempt=attempt, uow=uow, clock=clock)
-    return CleanupRead.of(run, {})
+    return CleanupRead.of(
+        *await start_cleanup(rule=rule, reason=body.reason, who=who, attempt=attempt, uow=uow, clock=clock)
+    )
 
 
-@router.get("", summary="List clean-up runs", responses=problems_of(InvalidCursor, ForStaffOnly))
+@router.get("", summary="List clean-up runs", responses=problems_of(ForStaffOnly))
 async def list_runs(who: CanRead, uow: Reading, page: Paging) -> CleanupPage:
     """Every run (depuraciones), the newest first."""
     for_staff(who)
@@ -72,13 +72,13 @@ async def read_run(cleanup_id: UUID, who: CanRead, uow: Reading) -> CleanupRead:
         run = await uow.cleanups.get(cleanup_id)
         if run is None:
             raise UnknownCleanup
-        return await _read(run, uow)
+        return CleanupRead.of(*await counted(run, uow))
 
 
 @router.get(
     "/{cleanup_id}/items",
     summary="Read what a run proposes",
-    responses=problems_of(UnknownCleanup, InvalidCursor, ForStaffOnly),
+    responses=problems_of(UnknownCleanup, ForStaffOnly),
 )
 async def list_items(
     cleanup_id: UUID,
@@ -102,15 +102,19 @@ async def list_items(
     "/{cleanup_id}:approve",
     status_code=202,
     summary="Let a run act",
-    responses=problems_of(UnknownCleanup, NotInThatState, ForStaffOnly),
+    responses=problems_of(UnknownCleanup, NotInThatState, NotProposed, ForStaffOnly),
 )
 async def approve_run(
     cleanup_id: UUID, body: CleanupApproval, who: CanClean, uow: Writing, clock: ClockOf
 ) -> CleanupRead:
-    """Do what it proposes (aprobar), but for the items that are left out. What a guard forbids is not done, and says why."""
+    """Do what it proposes (aprobar), but for the items that are left out. What a guard forbids is not done, and says why.
+
+    It is done in the background, item by item; what was done so far the run tells when it is read again.
+    """
     for_staff(who)
-    run = await approve_cleanup(cleanup_id, leave_out=body.leave_out, who=who, uow=uow, clock=clock)
-    return CleanupRead.of(run, {})
+    return CleanupRead.of(
+        *await approve_cleanup(cleanup_id, leave_out=set(body.leave_out), who=who, uow=uow, clock=clock)
+    )
 
 
 @router.post(
@@ -122,9 +126,4 @@ async def approve_run(
 async def undo_run(cleanup_id: UUID, body: CleanupReason, who: CanClean, uow: Writing, clock: ClockOf) -> CleanupRead:
     """All that it did is undone (deshacer): merges come apart, archived records are active, wishes are what they were."""
     for_staff(who)
-    run = await undo_cleanup(cleanup_id, reason=body.reason, who=who, uow=uow, clock=clock)
-    return CleanupRead.of(run, {})
-
-
-async def _read(run: Cleanup, uow: IdentityUnitOfWork) -> CleanupRead:
-    return CleanupRead.of(run, (await uow.cleanups.counts([run.cleanup_id])).get(run.cleanup_id, {}))
+    return CleanupRead.of(*await undo_cleanup(cleanup_id, reason=body.reason, who=who, uow=uow, clock=clock))

@@ -18,6 +18,7 @@ from identity.cleanup.domain import (
     Cleanup,
     Item,
     NotInThatState,
+    NotProposed,
     State,
     UnknownCleanup,
     condition_of,
@@ -36,6 +37,7 @@ from identity.uow import CUSTOMERS, IdentityUnitOfWork
 STEP = "cleanup"  # the timer that takes a run one step further
 LOOKED_AT = 500
 DONE_AT_ONCE = 50
+Counted = tuple[Cleanup, dict[str, int]]  # a run, and how many of its items stand where
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ async def start_cleanup(
     attempt: Attempt | None,
     uow: IdentityUnitOfWork,
     clock: Clock,
-) -> Cleanup:
+) -> Counted:
     """A new run, which begins to look for what its rule describes. Raises InvalidCondition."""
     wanted = SHIPPED[rule] if isinstance(rule, str) else rule
     condition_of(wanted)
@@ -64,32 +66,39 @@ async def start_cleanup(
     run = Cleanup(new_id(), wanted, wanted["do"], reason, "finding", who.known_as, now)
     async with uow:
         if (answer := await recall(uow, attempt, who)) is not None:
-            return await _known(UUID(answer["cleanup_id"]), uow)
+            return await counted(await _known(UUID(answer["cleanup_id"]), uow), uow)
         await uow.cleanups.add(run)
         await uow.timers.set(STEP, run.cleanup_id, now)
         await remember(uow, attempt, who, {"cleanup_id": str(run.cleanup_id)}, at=now)
         await uow.commit()
-    return run
+    return run, {}
+
+
+async def counted(run: Cleanup, uow: IdentityUnitOfWork) -> Counted:
+    """The run with its items by state."""
+    return run, (await uow.cleanups.counts([run.cleanup_id])).get(run.cleanup_id, {})
 
 
 async def approve_cleanup(
-    cleanup_id: UUID, *, leave_out: Collection[UUID], who: Principal, uow: IdentityUnitOfWork, clock: Clock
-) -> Cleanup:
-    """Let it act on what it proposes, `leave_out` excepted. Raises UnknownCleanup, NotInThatState."""
+    cleanup_id: UUID, *, leave_out: set[UUID], who: Principal, uow: IdentityUnitOfWork, clock: Clock
+) -> Counted:
+    """Let it act on what it proposes, `leave_out` excepted. Raises UnknownCleanup, NotInThatState, NotProposed."""
     async with uow:
         run = await _known(cleanup_id, uow, expected=("proposed",))
         now = clock()
-        await uow.cleanups.leave_out(cleanup_id, leave_out)
+        if await uow.cleanups.leave_out(cleanup_id, leave_out) < len(leave_out):
+            raise NotProposed(pointer="/leave_out")  # or it would be done what he meant to leave out
         approved = {"state": "acting", "approved_by": who.known_as, "approved_at": now}
         await uow.cleanups.change(cleanup_id, **approved)
         await uow.timers.set(STEP, cleanup_id, now)
+        found = await counted(replace(run, **approved), uow)  # type: ignore[arg-type]
         await uow.commit()
-    return replace(run, **approved)  # type: ignore[arg-type]
+    return found
 
 
 async def undo_cleanup(
     cleanup_id: UUID, *, reason: str, who: Principal, uow: IdentityUnitOfWork, clock: Clock
-) -> Cleanup:
+) -> Counted:
     """Take back all that it did, or what it proposes. Raises UnknownCleanup, NotInThatState."""
     async with uow:
         run = await _known(cleanup_id, uow, expected=("proposed", "acting", "done"))
@@ -97,8 +106,9 @@ async def undo_cleanup(
         undone = {"state": "undoing", "undone_by": who.known_as, "undone_at": now, "undo_reason": reason}
         await uow.cleanups.change(cleanup_id, **undone)
         await uow.timers.set(STEP, cleanup_id, now)
+        found = await counted(replace(run, **undone), uow)  # type: ignore[arg-type]
         await uow.commit()
-    return replace(run, **undone)  # type: ignore[arg-type]
+    return found
 
 
 async def _known(cleanup_id: UUID, uow: IdentityUnitOfWork, *, expected: Collection[str] = ()) -> Cleanup:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from common.errors import Invalid
+from common.errors import Conflict, Invalid
 from common.moments import written
 
 EVERY_CHANNEL = "*"
@@ -17,10 +17,22 @@ class UnknownChannel(Invalid):
     title = "The company has no such channel"
 
 
+class UseRestricted(Conflict):
+    code = "use-restricted"
+    title = "The use of his data is restricted: they are stored, and nothing is done with them"
+
+
 def check_channel(channel: str, known: Collection[str]) -> None:
     """What is withdrawn on a channel that nobody asks about would never hold. Raises UnknownChannel."""
     if channel != EVERY_CHANNEL and channel not in known:
         raise UnknownChannel(f"The channels are {', '.join(sorted(known))}, and * for all of them", pointer="/channel")
+
+
+def check_ranking(channels: Iterable[str], known: Collection[str]) -> None:
+    """Raises UnknownChannel, naming the place: nobody would ever be contacted there."""
+    for place, channel in enumerate(channels):
+        if channel not in known:
+            raise UnknownChannel(f"The channels are {', '.join(sorted(known))}", pointer=f"/ranking/{place}")
 
 
 @dataclass(frozen=True)
@@ -35,7 +47,7 @@ class Preference:
 
 @dataclass(frozen=True)
 class Consent:
-    """One entry of the ledger: given or withdrawn, for a purpose, on a channel ("*": all)."""
+    """One entry of the ledger: given or withdrawn, for a purpose, on a channel (`*`: all)."""
 
     consent_id: UUID
     trace_id: UUID
@@ -92,7 +104,9 @@ def _tightened(entry: Consent, said: Iterable[Consent], merged_at: datetime | No
 
 
 def _overlap(one: Consent, other: Consent) -> bool:
-    return one.purpose == other.purpose and (one.channel == other.channel or "*" in (one.channel, other.channel))
+    return one.purpose == other.purpose and (
+        one.channel == other.channel or EVERY_CHANNEL in (one.channel, other.channel)
+    )
 
 
 def contact_of(

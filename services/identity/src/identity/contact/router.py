@@ -8,13 +8,14 @@ from fastapi import APIRouter
 from common.auth import Principal, needs
 from common.http import ClockOf, CompanyOf
 from common.idempotency import AttemptOf, KeyReused
-from common.pagination import InvalidCursor, Paging
+from common.moments import OccurredInFuture
+from common.pagination import Paging
 from common.problems import problems_of
 from identity.callers import Reading, Secret, Writing
-from identity.contact.domain import Consent, UnknownChannel, check_channel, contact_of
+from identity.contact.domain import Consent, UnknownChannel, check_channel, check_ranking
 from identity.contact.schemas import ConsentPage, ConsentRead, ConsentRecord, ContactRead, Preferences
-from identity.contact.use_cases import prefer, record_consent
-from identity.customers.domain import OccurredInFuture, UnknownCustomer
+from identity.contact.use_cases import holding_of, prefer, record_consent
+from identity.customers.domain import UnknownCustomer
 from identity.customers.use_cases import STAFF
 from identity.reach import visible
 from identity.uow import IdentityUnitOfWork
@@ -63,7 +64,7 @@ async def consent(
     )
 
 
-@router.get("/consents", summary="Read the ledger of consents", responses=problems_of(UnknownCustomer, InvalidCursor))
+@router.get("/consents", summary="Read the ledger of consents", responses=problems_of(UnknownCustomer))
 async def list_consents(customer_id: UUID, who: CanRead, uow: Reading, page: Paging) -> ConsentPage:
     """Every entry, the newest first. What holds by now is in the preferences."""
     after = page.after(UUID)
@@ -80,24 +81,30 @@ async def read_preferences(customer_id: UUID, who: CanRead, uow: Reading) -> Con
     return await _holding(customer_id, who, uow)
 
 
-@router.put("/preferences", summary="Say how he wants to be contacted", responses=problems_of(UnknownCustomer))
+@router.put(
+    "/preferences",
+    summary="Say how he wants to be contacted",
+    responses=problems_of(UnknownCustomer, UnknownChannel),
+)
 async def put_preferences(
-    customer_id: UUID, body: Preferences, who: CanRecord, uow: Writing, clock: ClockOf, secret: Secret
+    customer_id: UUID,
+    body: Preferences,
+    who: CanRecord,
+    uow: Writing,
+    clock: ClockOf,
+    company: CompanyOf,
+    secret: Secret,
 ) -> ContactRead:
     """The whole of it: channels by rank, how often at most, quiet times of his time zone, not at all."""
-    await prefer(customer_id=customer_id, body=body.body(), who=who, uow=uow, clock=clock, secret=secret)
+    check_ranking(body.ranking, company.channels)
+    await prefer(customer_id=customer_id, body=body.body(company), who=who, uow=uow, clock=clock, secret=secret)
     return await _holding(customer_id, who, uow)
 
 
 async def _holding(customer_id: UUID, who: Principal, uow: IdentityUnitOfWork) -> ContactRead:
     async with uow:
-        traces = await _traces(customer_id, who, uow)
         found = await visible(customer_id, who, uow)
-        merges = await uow.links.standing_merges_into([found.customer_id])
-        content = contact_of(
-            await uow.contact.preferences_of(traces), await uow.contact.consents_of(traces),
-            merged_at=max((merge.at for merge in merges), default=None),
-        )  # fmt: skip
+        content = (await holding_of([found.customer_id], uow))[found.customer_id]
     return ContactRead.model_validate(content)
 
 

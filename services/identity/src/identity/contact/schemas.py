@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from common.company import Company
 from common.moments import Moment
-from identity.contact.domain import Consent
+from identity.contact.domain import EVERY_CHANNEL, Consent
 
 _ID = "0192f0c1-0000-7000-8000-000000000001"
 _AT = "2026-11-20T20:04:05Z"
@@ -28,7 +29,7 @@ class ConsentRecord(BaseModel):
     )  # fmt: skip
 
     purpose: Code
-    channel: Code = Field("*", description="One of the company's channels; `*`: every channel")
+    channel: Code = Field(EVERY_CHANNEL, description="One of the company's channels; `*`: every channel")
     granted: bool = Field(description="False: withdrawn, or refused")
     at: Moment | None = Field(None, description="When he said so; now, where left out")
     source: str | None = Field(
@@ -116,7 +117,9 @@ class Preferences(BaseModel):
     quiet_times: list[QuietTime] = Field([], max_length=20)
     time_zone: str | None = Field(None, max_length=60, description="IANA name; the company's, where left out")
     do_not_contact: bool = False
-    topics_out: list[Code] = Field([], max_length=50, description="Topics of which he does not want to hear")
+    topics_out: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field(
+        [], max_length=50, description="Topics of which he does not want to hear: words of the company's, or synonyms"
+    )
     visits: Visits | None = Field(None, description="How he wants to be visited; nothing said, where left out")
 
     @field_validator("time_zone")
@@ -143,8 +146,10 @@ class Preferences(BaseModel):
             raise ValueError("each of them once")
         return value
 
-    def body(self) -> dict[str, Any]:
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+    def body(self, company: Company) -> dict[str, Any]:
+        """As it is kept: topics by their codes, by which it is asked whether he wants to hear of one."""
+        topics = dict.fromkeys(company.topic_of(word) or word for word in self.topics_out)
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True) | {"topics_out": list(topics)}
 
 
 class ConsentHolds(BaseModel):

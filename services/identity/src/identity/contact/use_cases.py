@@ -1,6 +1,8 @@
 """What a caller can ask for about contact: record a consent, say how he wants to be contacted."""
 
+from collections.abc import Collection
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -8,12 +10,33 @@ from common.auth import Principal
 from common.clock import Clock
 from common.idempotency import Attempt, recall, remember
 from common.ids import new_id
-from identity.contact.domain import Consent, Preference
-from identity.customers.domain import check_occurred
+from common.moments import check_occurred
+from identity.contact.domain import Consent, Preference, contact_of
 from identity.customers.telling import tell_contact
 from identity.customers.use_cases import own_trace
 from identity.reach import held
 from identity.uow import IdentityUnitOfWork
+
+
+async def holding_of(customers: Collection[UUID], uow: IdentityUnitOfWork) -> dict[UUID, dict[str, Any]]:
+    """What holds of each customer by now, as `contact_of` gives it: wishes, consents, whether the use of his data is restricted."""
+    owner = {info.trace_id: info.customer_id for info in await uow.customers.traces_of(customers)}
+    preferences, consents = await uow.contact.preferences_of(owner), await uow.contact.consents_of(owner)
+    merged_at: dict[UUID | None, datetime] = {}
+    for merge in await uow.links.standing_merges_into(customers):
+        merged_at[merge.survivor] = max(merge.at, merged_at.get(merge.survivor, merge.at))
+    return {
+        each: contact_of(
+            [p for p in preferences if owner[p.trace_id] == each], [c for c in consents if owner[c.trace_id] == each],
+            merged_at=merged_at.get(each),
+        )
+        for each in customers
+    }  # fmt: skip
+
+
+async def is_restricted(customer_id: UUID, uow: IdentityUnitOfWork) -> bool:
+    """Whether his data are only stored, and nothing is done with them."""
+    return bool((await holding_of([customer_id], uow))[customer_id]["restricted"])
 
 
 async def record_consent(

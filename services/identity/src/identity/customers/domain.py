@@ -18,6 +18,7 @@ from identity.knowledge.domain import (
     Put,
     current_facts,
     ends_of_rest,
+    latest_facts,
     next_questions,
     ready_for_any_channel,
     understanding,
@@ -27,7 +28,6 @@ from identity.parties.domain import PartyRole, as_told
 from identity.relationships.domain import MOST_TOLD, Relationship, by_weight, latest_of_each, ties_of, times_shown
 from identity.sightings.domain import ProfileValue
 
-FUTURE_TOLERANCE = timedelta(minutes=5)  # clocks of channels go ahead a little
 FULL_NAME = 2  # words: a first name alone fits half a town
 
 # Profile values that are facts to whoever talks with him: not to be asked again.
@@ -52,11 +52,6 @@ class IdentifierTaken(Conflict):
 class NothingToEnter(Invalid):
     code = "nothing-to-enter"
     title = "Give a name or an identifier: of nobody there is nothing to keep"
-
-
-class OccurredInFuture(Invalid):
-    code = "occurred-in-future"
-    title = "It has not happened yet"
 
 
 class NothingToSearch(Invalid):
@@ -209,18 +204,13 @@ def may_be_one(name: str | None, other: str | None) -> bool:
     return min(len(tokens(name or "")), len(tokens(other or ""))) >= FULL_NAME and compatible(name, other)
 
 
-def check_occurred(moment: datetime, *, now: datetime, pointer: str) -> None:
-    """Raises OccurredInFuture: dated ahead it would stand over all that is said until then, a withdrawal included."""
-    if moment > now + FUTURE_TOLERANCE:
-        raise OccurredInFuture("It lies more than five minutes ahead of our clock", pointer=pointer)
-
-
 def preferred_name(values: Mapping[str, ProfileValue], facts: Mapping[str, Fact], kind: str) -> str | None:
     """How he wants to be called: as he said; else his first name."""
     if "preferred_name" in values:
         return values["preferred_name"].value
-    if "preferred_name" in facts:
-        return str(facts["preferred_name"].value)
+    told = facts["preferred_name"].value if "preferred_name" in facts else None
+    if isinstance(told, str) and told.strip():
+        return told
     if kind != "person" or "full_name" not in values:
         return None
     return greeting_name(values["full_name"].value)
@@ -235,11 +225,19 @@ def one_of_each(identifiers: Iterable[CarriedIdentifier]) -> list[CarriedIdentif
 
 
 def people_around(assigned: Iterable[Assigned]) -> list[Assigned]:
-    """Who has each role at present, and who had it before where there is a note from him."""
-    latest: dict[str, Assigned] = {}
-    for each in sorted(assigned, key=lambda a: (a.at, a.since)):
-        latest[each.role] = each
+    """Who has each role at present."""
+    latest = {each.role: each for each in _in_order(assigned)}
     return [latest[role] for role in sorted(latest) if latest[role].staff_id is not None]
+
+
+def predecessor(of: Assigned, assigned: Iterable[Assigned]) -> Assigned | None:
+    """Who had the role before him, and knows what the note does not say."""
+    others = [a for a in _in_order(assigned) if a.role == of.role and a.staff_id not in (None, of.staff_id)]
+    return others[-1] if others else None
+
+
+def _in_order(assigned: Iterable[Assigned]) -> list[Assigned]:
+    return sorted(assigned, key=lambda a: (a.at, a.since))
 
 
 def known_keys(dossier: Dossier, values: Mapping[str, ProfileValue]) -> set[str]:
@@ -311,17 +309,21 @@ def profile_of(dossier: Dossier, company: Company, *, now: datetime, asking: Ask
         "display_name": display_name(values),
         "preferred_name": preferred_name(values, facts, kind),
         "form_of_address": values["form_of_address"].value if "form_of_address" in values else None,
-        "known": _known(dossier, values, facts, company),
+        # what was taken away is told as well: the touchpoint that taught it may be fresher than our word
+        "known": _known(dossier, values, latest_facts(dossier.facts), company),
         "ask": (asking or Asking(company, now)).of(dossier, facts, known_keys(dossier, values)),
         "accounts": [i.text for i in one_of_each(accounts)],
-        "people": [
-            {
-                "role": a.role, "staff_id": a.staff_id, "name": a.name, "since": written(a.since),
-                "handover_note": a.handover_note,
-            }
-            for a in people_around(dossier.assigned)
-        ] + [_contact(said, its, company) for said, its in present_contacts(dossier, now=now)[:MOST_TOLD]],
+        "people": [_of_ours(each, dossier.assigned) for each in people_around(dossier.assigned)] + [_contact(said, its, company) for said, its in present_contacts(dossier, now=now)[:MOST_TOLD]],
         "network": _network(dossier, now=now),
+    }  # fmt: skip
+
+
+def _of_ours(him: Assigned, assigned: Iterable[Assigned]) -> dict[str, Any]:
+    before = predecessor(him, assigned)
+    return {
+        "role": him.role, "staff_id": him.staff_id, "name": him.name, "since": written(him.since),
+        "handover_note": him.handover_note,
+        "previous": before and {"staff_id": before.staff_id, "name": before.name},
     }  # fmt: skip
 
 

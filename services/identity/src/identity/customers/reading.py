@@ -67,7 +67,8 @@ def _lines(ids: Sequence[UUID], dossiers: dict[UUID, Dossier], company: Company)
                 customer_id=customer_id, kind=dossier.customer.kind, display_name=display_name(values),
                 preferred_name=preferred_name(values, current_facts(dossier.facts), dossier.customer.kind),
                 city=values["city"].value if "city" in values else None, since=dossier.customer.since,
-                last_seen=max((t.last_seen for t in dossier.traces), default=None),
+                # what staff or a clean-up wrote under his id is no contact with him
+                last_seen=max((t.last_seen for t in dossier.traces if t.scheme != "customer"), default=None),
                 key_account=dossier.customer.key_account,
             )
         )  # fmt: skip

@@ -113,7 +113,9 @@ async def get_customer(
 
 
 @router.patch(
-    "/{customer_id}", summary="Put values on record", responses=problems_of(UnknownCustomer, Stale, VersionMissing)
+    "/{customer_id}",
+    summary="Put values on record",
+    responses=problems_of(UnknownCustomer, Stale, VersionMissing, ForStaffOnly),
 )
 async def mend_customer(
     customer_id: UUID,

@@ -15,7 +15,9 @@ Text = Annotated[str, Field(min_length=1, max_length=500)]
 IdentifierText = Annotated[
     str, Field(min_length=3, max_length=256, examples=["phone:300 123 4567"], description="`scheme:value`, as the channel knows it")
 ]  # fmt: skip
-Reason = Annotated[str, Field(min_length=1, max_length=1000, examples=["He showed his cédula at the counter"])]
+Reason = Annotated[
+    str, Field(min_length=1, max_length=1000, pattern=r"\S", examples=["He showed his cédula at the counter"])
+]
 
 
 class Profile(BaseModel):

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from common.auth import Principal, needs
-from common.pagination import InvalidCursor, Paging
+from common.pagination import Paging
 from common.problems import problems_of
 from identity.callers import Reading
 from identity.guards.domain import Guard
@@ -17,7 +17,7 @@ router = APIRouter(prefix="/identity/v1/guard-trips", tags=["guards (salvaguarda
 CanRead = Annotated[Principal, needs("customers:read")]
 
 
-@router.get("", summary="List guards that bit", responses=problems_of(InvalidCursor, ForStaffOnly))
+@router.get("", summary="List guards that bit", responses=problems_of(ForStaffOnly))
 async def list_guard_trips(
     who: CanRead,
     uow: Reading,

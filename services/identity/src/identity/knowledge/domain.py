@@ -25,6 +25,11 @@ class UnknownQuestion(NotFound):
     title = "There is no such question"
 
 
+class AnswersAnotherQuestion(Invalid):
+    code = "answers-another-question"
+    title = "The question asks for another fact"
+
+
 class FactExpiresBeforeItWasObserved(Invalid):
     code = "expires-before-observed"
     title = "A fact cannot expire before it was observed"
@@ -32,7 +37,7 @@ class FactExpiresBeforeItWasObserved(Invalid):
 
 @dataclass(frozen=True)
 class Fact:
-    """One answer about a person, at one time, with its source and how sure it is."""
+    """One answer about a person, at one time, with its source and how sure it is. No value: what stood was taken away."""
 
     fact_id: UUID
     trace_id: UUID
@@ -50,6 +55,14 @@ class Fact:
         return self.expires_at is not None and self.expires_at <= now
 
 
+def check_answer(key: str, question: DripQuestion | None) -> None:
+    """Raises UnknownQuestion; AnswersAnotherQuestion, or it would be put to him again although he answered."""
+    if question is None:
+        raise UnknownQuestion(pointer="/question_id")
+    if question.key != key:
+        raise AnswersAnotherQuestion(f"{question.id} asks for {question.key}", pointer="/question_id")
+
+
 @dataclass(frozen=True)
 class Put:
     """A question was put to him, or he would not answer it."""
@@ -61,7 +74,12 @@ class Put:
 
 
 def current_facts(facts: Iterable[Fact]) -> dict[str, Fact]:
-    """Of each series the latest; of two of one moment the surer."""
+    """Of each series the latest, unless it was taken away."""
+    return {key: fact for key, fact in latest_facts(facts).items() if fact.value is not None}
+
+
+def latest_facts(facts: Iterable[Fact]) -> dict[str, Fact]:
+    """Of each series what was said last, that it was taken away included; of two of one moment the surer."""
     latest: dict[str, Fact] = {}
     for fact in sorted(facts, key=lambda f: (f.observed_at, f.confidence, str(f.fact_id))):
         latest[fact.key] = fact
@@ -189,7 +207,7 @@ def _asked(
 
 
 def _was_fresh(fact: Fact, at: datetime) -> bool:
-    return fact.observed_at < at and not fact.stale(at)
+    return fact.value is not None and fact.observed_at < at and not fact.stale(at)
 
 
 # --- the knowledge index ------------------------------------------------------------------------------------------------

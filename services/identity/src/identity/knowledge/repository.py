@@ -8,13 +8,14 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import among, insert_rows
+from common.bulk import Written, among, insert_rows
 from common.contracts.interactions import CaseMoved
 from common.ids import new_id
 from common.revisions import if_newer
 from identity.knowledge.domain import Fact, Put
 from identity.knowledge.models import case_seen, fact, question_put
 
+_NOTHING = Written("null")  # None would be no value at all, which the column refuses
 _COMPLAINING = frozenset({"complaint", "claim"})
 _OVER = frozenset({"verified", "closed", "retracted"})
 
@@ -24,7 +25,10 @@ class Knowledge:
         self._session = session
 
     async def add(self, facts: Iterable[Fact]) -> None:
-        await insert_rows(self._session, fact, [vars(each) for each in facts])
+        rows = [vars(each) for each in facts]
+        await insert_rows(
+            self._session, fact, [row if row["value"] is not None else row | {"value": _NOTHING} for row in rows]
+        )
 
     async def facts_of(self, traces: Collection[UUID]) -> list[Fact]:
         rows = (await self._session.execute(sa.select(fact).where(among(fact.c.trace_id, traces)))).all()

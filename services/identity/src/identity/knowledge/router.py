@@ -9,12 +9,15 @@ from fastapi import APIRouter, Query
 from common.auth import Principal, needs
 from common.http import ClockOf, CompanyOf
 from common.idempotency import AttemptOf, KeyReused
-from common.pagination import InvalidCursor, Paging
+from common.moments import OccurredInFuture
+from common.pagination import Paging
 from common.problems import problems_of
 from identity.callers import Reading, Secret, Writing
-from identity.customers.domain import OccurredInFuture, UnknownCustomer, knowledge_of, known_keys, survivors
+from identity.contact.use_cases import is_restricted
+from identity.customers.domain import UnknownCustomer, knowledge_of, known_keys, survivors
 from identity.knowledge.domain import (
     DRIP_LIMIT,
+    AnswersAnotherQuestion,
     FactExpiresBeforeItWasObserved,
     UnknownQuestion,
     current_facts,
@@ -44,7 +47,12 @@ CanLearn = Annotated[Principal, needs("facts:write")]
     status_code=201,
     summary="Learn a fact",
     responses=problems_of(
-        UnknownCustomer, UnknownQuestion, OccurredInFuture, FactExpiresBeforeItWasObserved, KeyReused
+        UnknownCustomer,
+        UnknownQuestion,
+        AnswersAnotherQuestion,
+        OccurredInFuture,
+        FactExpiresBeforeItWasObserved,
+        KeyReused,
     ),
 )
 async def learn(
@@ -65,9 +73,7 @@ async def learn(
     return FactRead.of(fact, definition=company.fact(fact.key), now=clock())
 
 
-@router.get(
-    "/facts", summary="Read the series of facts", responses=problems_of(UnknownCustomer, InvalidCursor, ForStaffOnly)
-)
+@router.get("/facts", summary="Read the series of facts", responses=problems_of(UnknownCustomer, ForStaffOnly))
 async def list_facts(
     customer_id: UUID,
     who: CanRead,
@@ -103,13 +109,16 @@ async def ask_next(
 ) -> Questions:
     """The drip dialogue (diálogo por goteo): at most two questions.
 
-    None while a complaint is open, none that is answered and fresh, was put lately, or that he would not answer.
+    None while a complaint is open or the use of his data is restricted, none that is answered and fresh, was put lately, or that he would not answer.
     """
     for_staff(who)
     async with uow:
         found = await visible(customer_id, who, uow)
         dossier = (await uow.customers.dossiers([found.customer_id]))[found.customer_id]
         complains = await uow.knowledge.has_open_case([info.trace_id for info in dossier.traces])
+        restricted = await is_restricted(found.customer_id, uow)
+    if restricted:
+        return Questions(items=[], none_because="use-restricted")
     if complains:
         return Questions(items=[], none_because="open-case")
     questions = next_questions(

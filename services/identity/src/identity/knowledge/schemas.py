@@ -15,6 +15,7 @@ _AT = "2026-11-20T20:04:05Z"
 
 
 Said = Annotated[str, Field(min_length=1, max_length=4000, pattern=r"\S")]
+FactValue = Said | int | float | bool | Annotated[list[Said], Field(min_length=1, max_length=100)]
 
 
 class FactLearn(BaseModel):
@@ -26,7 +27,7 @@ class FactLearn(BaseModel):
     )
 
     key: str = Field(min_length=1, max_length=100, pattern=r"^[a-z0-9_.-]+$")
-    value: Said | int | float | bool | Annotated[list[Said], Field(min_length=1, max_length=100)]
+    value: FactValue
     confidence: float = Field(1.0, ge=0, le=1)
     observed_at: Moment | None = Field(None, description="When he said so; now, where left out")
     expires_at: Moment | None = Field(None, description="Where left out, as long as facts of this key hold")
@@ -41,7 +42,7 @@ class FactRead(BaseModel):
 
     fact_id: UUID = Field(examples=[_ID])
     key: str = Field(examples=["best_hour"])
-    value: Any = Field(examples=["after 18:00"])
+    value: Any = Field(description="Null: what stood was wrong, and was taken away", examples=["after 18:00"])
     source: str = Field(examples=["call-centre"])
     confidence: float = Field(examples=[0.9])
     observed_at: AwareDatetime = Field(examples=[_AT])
@@ -88,7 +89,7 @@ class Questions(BaseModel):
     """At most two; `none_because` says why there are none."""
 
     items: list[QuestionRead]
-    none_because: Literal["open-case", "nothing-left-to-ask"] | None = Field(examples=[None])
+    none_because: Literal["open-case", "nothing-left-to-ask", "use-restricted"] | None = Field(examples=[None])
 
 
 class AskedRead(BaseModel):

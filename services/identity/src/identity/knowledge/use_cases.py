@@ -9,10 +9,10 @@ from common.clock import Clock
 from common.company import Company
 from common.idempotency import Attempt, recall, remember
 from common.ids import new_id
-from identity.customers.domain import check_occurred
+from common.moments import check_occurred
 from identity.customers.telling import tell_profiles
 from identity.customers.use_cases import STAFF, own_trace
-from identity.knowledge.domain import Fact, FactExpiresBeforeItWasObserved, Put, UnknownQuestion
+from identity.knowledge.domain import Fact, FactExpiresBeforeItWasObserved, Put, UnknownQuestion, check_answer
 from identity.reach import held
 from identity.uow import IdentityUnitOfWork
 
@@ -34,12 +34,15 @@ async def learn_fact(
     company: Company,
     secret: bytes,
 ) -> Fact:
-    """One more entry of the series; without an expiry it holds as long as the company says facts of its key do."""
+    """One more entry of the series; without an expiry it holds as long as the company says facts of its key do.
+
+    Raises UnknownQuestion, AnswersAnotherQuestion, OccurredInFuture, FactExpiresBeforeItWasObserved.
+    """
     now = clock()
     observed = observed_at or now
     check_occurred(observed, now=now, pointer="/observed_at")
-    if question_id is not None and company.question(question_id) is None:
-        raise UnknownQuestion(pointer="/question_id")
+    if question_id is not None:
+        check_answer(key, company.question(question_id))
     if expires_at is None and (validity := company.valid_for(key, question_id)) is not None:
         expires_at = observed + validity
     if expires_at is not None and expires_at <= observed:

@@ -158,6 +158,11 @@ class World:
     def keep_apart(self, one: UUID, other: UUID) -> None:
         self.apart.add((min(one, other), max(one, other)))
 
+    def kept_apart(self, one: UUID, other: UUID) -> list[tuple[UUID, UUID]]:
+        """The pairs of traces, one of each of the two customers, that are never joined."""
+        pair = {one, other}
+        return [(a, b) for a, b in sorted(self.apart) if {self.owner(a), self.owner(b)} == pair]
+
     def are_kept_apart(self, some: Iterable[UUID], others: Iterable[UUID]) -> bool:
         theirs = set(others)
         mine = set(some)

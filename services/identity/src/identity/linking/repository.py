@@ -132,6 +132,9 @@ class Links:
         if beside:
             reached |= {each for each in (await self.owners_of_traces(beside)).values() if each is not None}
         await self.add_customers(world, reached | {each for each in named if each is not None})
+        if beside:  # what one shares with too many is no likeness, though nothing new was told of it
+            weighed = [world.trails[trace_id] for trace_id in beside if trace_id in world.trails]
+            world.barred |= await self.shared({each for trail in weighed for each in trail.carried} - carried.keys())
         for trail in given:
             world.put(trail)
         for left, right in await self.kept_apart(world.trails.keys() - fresh):
@@ -339,14 +342,16 @@ class Links:
         again = {name: f"excluded.{name}" for name in ("decision_id", "at", "lifted_at", "lifted_by", "lift_reason")}
         await insert_rows(self._session, cannot_link, [row], on_conflict=again)
 
-    async def lift(self, one: UUID, other: UUID, *, by: str, reason: str, at: datetime) -> bool:
+    async def lift(self, one: UUID, other: UUID, *, by: str, reason: str, at: datetime) -> UUID | None:
+        """Gives the decision that kept the two apart until now; None where nothing did."""
         c = cannot_link.c
-        result = await self._session.execute(
+        lifted: UUID | None = await self._session.scalar(
             sa.update(cannot_link)
             .where(c.left_trace == min(one, other), c.right_trace == max(one, other), c.lifted_at.is_(None))
             .values(lifted_at=at, lifted_by=by, lift_reason=reason)
+            .returning(c.decision_id)
         )
-        return bool(getattr(result, "rowcount", 0))
+        return lifted
 
 
 def _words(names: Any) -> Sequence[str]:

@@ -245,9 +245,17 @@ class Desk:
         await self._tell_links()
         await tell_those_beside(self._related(), uow=self.uow, now=self.now)
         await self._bite()
-        apart = [r for r in self.alike if self.owner(r.left_trace) != self.owner(r.right_trace)]
-        await self.uow.reviews.open([*reviews_of(self.doubts, self.world, at=self.now), *apart])
+        await self.uow.reviews.open(self._reviews())
         await self._absorb()
+
+    @property
+    def doubted(self) -> set[tuple[UUID, UUID]]:
+        """The pairs of traces that a person should look at."""
+        return {(review.left_trace, review.right_trace) for review in self._reviews()}
+
+    def _reviews(self) -> list[Review]:
+        apart = [r for r in self.alike if self.owner(r.left_trace) != self.owner(r.right_trace)]
+        return [*reviews_of(self.doubts, self.world, at=self.now), *apart]
 
     async def _add_founded(self) -> None:
         if not self.founded:

@@ -19,6 +19,7 @@ from identity.matching.records import (
     birth_of,
     comparable,
     comparable_values,
+    generation_of,
     names_of,
     postcode_of,
     word_of,
@@ -33,12 +34,12 @@ WORDS_AT_ONCE = 50_000
 CLASSES, TIMES = 21, 3  # of characters, and how many of each class are told apart: together no more than 64 bits
 MOST_VALUES = 2  # of one group that a record is compared by
 # What is read together, and the columns that it gives: each with how many values a record has in it.
-_OF_NAMES = {"names": 4, "otherwise": 4, "joined": 2}
+_OF_NAMES = {"names": 4, "otherwise": 4, "joined": 2, "generation": 1}
 _OF_ADDRESS = {"building": 1, "unit": 1}
 _OF_IDENTIFIERS = dict.fromkeys(GROUPS, MOST_VALUES)
 _WIDTHS = _OF_NAMES | {"birth": 1} | _OF_ADDRESS | {"organisation": 1} | dict.fromkeys(PLACES, 1) | _OF_IDENTIFIERS
 _PLACE_OF = {group: MOST_VALUES * place for place, group in enumerate(GROUPS)}
-_VOCABULARIES = ("word", "building", "unit", "organisation", *PLACES, *GROUPS)
+_VOCABULARIES = ("word", "generation", "building", "unit", "organisation", *PLACES, *GROUPS)
 _NO_NAME = (0, 0, 0, 0)
 _MAKING = RLock()  # of what is made of all words, where several would make the same
 
@@ -65,14 +66,16 @@ class Codebook:
         given: Sequence[str],
         surnames: Sequence[str],
         otherwise: tuple[Sequence[str], Sequence[str]] | None,
+        generation: str,
     ) -> Row:
-        """Two given names and two surnames, the same as they may be divided otherwise, and each of both as one word.
+        """Two given names and two surnames, the same as they may be divided otherwise, each of both as one word, and the suffix.
 
         What stands beyond the second tells little.
         """
         word = self._codes["word"]
         other = (*_two(word, otherwise[0]), *_two(word, otherwise[1])) if otherwise else _NO_NAME
-        return *_two(word, given), *_two(word, surnames), *other, word["".join(given)], word["".join(surnames)]
+        joined = word["".join(given)], word["".join(surnames)]
+        return *_two(word, given), *_two(word, surnames), *other, *joined, self.code("generation", generation)
 
     def identifiers(self, comparable: Iterable[tuple[str, str]]) -> Sequence[int]:
         """Of each group the first values: of a third one nothing is kept."""
@@ -88,7 +91,7 @@ class Codebook:
         """All columns of one record, in their order."""
         codes = self._codes
         return (
-            *self.names(person.given, person.surnames, person.otherwise), person.birth,
+            *self.names(person.given, person.surnames, person.otherwise, person.generation), person.birth,
             codes["building"][person.building], codes["unit"][person.unit], codes["organisation"][person.organisation],
             codes["postcode"][person.postcode], codes["city"][person.city], codes["region"][person.region],
             *self.identifiers(person.identifiers),
@@ -204,17 +207,22 @@ class Reader:
         self._book = Codebook()
 
     def given(self, texts: Sequence[str]) -> Codes:
-        """Two words, both as one, and whether anything was told."""
+        """Two words, both as one, the suffix, and whether anything was told."""
         read = [words_of(text) for text in texts]
         first = self._book.codes("word", [words[0] if words else "" for words in read])
         second = self._book.codes("word", [words[1] if len(words) > 1 else "" for words in read])
         joined = self._book.codes("word", ["".join(words) for words in read])
-        return np.column_stack([first, second, joined, np.fromiter(map(bool, texts), dtype=np.int32, count=len(texts))])
+        generation = self._book.codes("generation", [generation_of(text, "", "") for text in texts])
+        told = np.fromiter(map(bool, texts), dtype=np.int32, count=len(texts))
+        return np.column_stack([first, second, joined, generation, told])
 
     surnames = given
 
     def full(self, texts: Sequence[str]) -> Codes:
-        return _rows([self._book.names(*names_of("", "", text)) for text in texts], sum(_OF_NAMES.values()))
+        return _rows(
+            [self._book.names(*names_of("", "", text), generation_of("", "", text)) for text in texts],
+            sum(_OF_NAMES.values()),
+        )
 
     def birth(self, texts: Sequence[str]) -> Codes:
         return _rows([(birth_of(text),) for text in texts], 1)
@@ -283,11 +291,12 @@ def _rows(rows: Sequence[Row], width: int) -> Codes:
 
 def _names_of(count: int, parts: Mapping[str, Codes]) -> dict[str, Codes]:
     """The columns of names: a full name counts where neither given names nor surnames stand by themselves."""
-    nothing = np.zeros((count, 4), dtype=np.int32)
+    nothing = np.zeros((count, 5), dtype=np.int32)
     given, surnames = parts.get("given", nothing), parts.get("surnames", nothing)
-    rows = np.column_stack([given[:, :2], surnames[:, :2], nothing, given[:, 2], surnames[:, 2]])
+    generation = np.where(surnames[:, 3] > 0, surnames[:, 3], given[:, 3])
+    rows = np.column_stack([given[:, :2], surnames[:, :2], nothing[:, :4], given[:, 2], surnames[:, 2], generation])
     if "full" in parts:
-        alone = (given[:, 3] == 0) & (surnames[:, 3] == 0)
+        alone = (given[:, 4] == 0) & (surnames[:, 4] == 0)
         rows[alone] = parts["full"][alone]
     return _divided(rows, _OF_NAMES)
 

@@ -129,6 +129,7 @@ class Comparer:
             self._ask_grades(self._grades, left, right)
         given, surnames = self._name_levels(a, b, joined[left], joined[right])
         self._try_other_readings(left, right, given, surnames)
+        self._tell_generations(left, right, given)
         for place, (field, found) in enumerate((("given_names", given), ("surnames", surnames))):
             levels[:, AT[field]] = found
             rarity[:, AT[field]] = self._rarity_of_names(place, found, a, b, joined[left, place], joined[right, place])
@@ -162,7 +163,9 @@ class Comparer:
         places = np.flatnonzero(divided & (joined_a > 0) & (joined_b > 0))
         grades = self.grade(joined_a[places], joined_b[places])
         level[places[grades == SAME]] = told["exact"]
-        level[places[grades == NEAR]] = told["near"]
+        # of two words each the second tells people apart: José L. and José M. are no slip of a key
+        slipped = (grades == NEAR) & ((a[places, 1] > 0) != (b[places, 1] > 0))
+        level[places[slipped]] = told["near"]
         if "short" in told:  # Mafe and María Fernanda
             level[places[grades == SHORT]] = told["short"]
 
@@ -179,6 +182,8 @@ class Comparer:
                     continue
                 places = np.flatnonzero(_DISAGREEMENT[given, surnames])
                 places = places[mine.told[left[places]] & theirs.told[right[places]]]
+                if mine is not theirs:
+                    places = places[~self._end_alike(left[places], right[places])]
                 if turned:
                     places = places[mine.may_be_turned(left[places], theirs, right[places])]
                 if not len(places):
@@ -187,6 +192,21 @@ class Comparer:
                 levels = self._turned_levels(a, b) if turned else self._name_levels(a, b, None, None)
                 fits = _GUESSED_DISAGREEMENT[levels] < _DISAGREEMENT[given[places], surnames[places]]
                 given[places[fits]], surnames[places[fits]] = levels[0][fits], levels[1][fits]
+
+    def _tell_generations(self, left: Rows, right: Rows, given: Levels) -> None:
+        """Father and son of one name: who is told to be the son is not who is told to be the father, and may be who is told to be neither."""
+        told = _LEVEL["given_names"]
+        a, b = self._of("generation", left), self._of("generation", right)
+        called = (given > 0) & ((given <= told["short"]) | (given == told["swapped"])) & (a != b)
+        given[called] = np.where((a[called] > 0) & (b[called] > 0), told["different"], told["suffix"])
+
+    def _end_alike(self, left: Rows, right: Rows) -> npt.NDArray[np.bool_]:
+        """Whether two names of three words are divided alike and end alike: Ana María López is no Ana with the surnames Lucía López."""
+        alike = (self._otherwise.told[left] & self._otherwise.told[right]).astype(np.bool_)
+        a, b = self._names.codes[left], self._names.codes[right]
+        alike &= (a[:, 1] > 0) == (b[:, 1] > 0)
+        last = (np.where(each[:, 3] > 0, each[:, 3], each[:, 2]) for each in (a, b))
+        return alike & (self.grade(*last) >= NEAR)
 
     def _turned_levels(self, a: Codes, b: Codes) -> tuple[Levels, Levels]:
         """Levels when one of the two has its surnames in front. Where all agrees one level tells of both fields."""
@@ -282,7 +302,7 @@ class Comparer:
         rarity = np.zeros(len(level))
         exact = np.flatnonzero((level == told["exact"]) & (joined_a > 0) & (joined_b > 0))
         rarity[exact] = known.joined[place].commoner(joined_a[exact], joined_b[exact])  # the same words in two orders
-        partly = np.flatnonzero((level == told["part"]) | (level == told["one-of-two"]))
+        partly = np.flatnonzero((level == told["part"]) | (level == told.get("one-of-two", MISSING)))
         rarity[partly] = known.words[place].bits(
             _agreed(a[partly][:, 2 * place : 2 * place + 2], b[partly][:, 2 * place : 2 * place + 2])
         )
@@ -603,7 +623,10 @@ def _levels_of_grades(field: str) -> Levels:
     """The level of every two grades, by whether one of the two records has several words."""
     told, grades = _LEVEL[field] | {"missing": 0}, _grades_of(field)
     found = [
-        [[told[_level_of_grades(one, other, several=several)] for several in (False, True)] for other in grades]
+        [
+            [told.get(_level_of_grades(one, other, several=several), told["different"]) for several in (False, True)]
+            for other in grades
+        ]
         for one in grades
     ]
     return np.array(found, dtype=np.int8)
@@ -625,7 +648,8 @@ def _disagreements(*, guessed: bool) -> npt.NDArray[np.int8]:
     costs = np.zeros((2, WIDEST), dtype=np.int8)
     for row, (field, worst) in enumerate(zip(NAME_FIELDS, (3, 4), strict=True)):
         costs[row, _LEVEL[field]["different"]] = worst
-        costs[row, _LEVEL[field]["one-of-two"]] = worst if guessed else 1
+        if "one-of-two" in _LEVEL[field]:
+            costs[row, _LEVEL[field]["one-of-two"]] = worst if guessed else 1
         costs[row, _LEVEL[field]["initial"]] = worst if guessed else 0
         if "short" in _LEVEL[field]:
             costs[row, _LEVEL[field]["short"]] = worst if guessed else 0

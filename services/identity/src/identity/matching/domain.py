@@ -7,7 +7,7 @@ between strangers. All others are *strangers*. A model of matches and strangers 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from math import log2
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ import numpy.typing as npt
 Verdict = Literal["linked", "review", "nothing"]
 Floats = npt.NDArray[np.float64]
 Levels = npt.NDArray[np.int8]
+Mask = npt.NDArray[np.bool_]
 
 BY_MATCHING = "matching"  # who decided, where likeness did
 LINKED = 0.95  # probability from which two records are linked
@@ -58,8 +59,8 @@ def _field(name: str, **levels: tuple[float, ...]) -> Field:
 
 FIELDS = (
     _field(
-        "given_names", exact=(0.66, 0.005), part=(0.12, 0.004), near=(0.08, 0.003), short=(0.01, 0.001, 0.01),
-        initial=(0.02, 0.02), one_of_two=(0.03, 0.006), swapped=(0.02, 0.00002), different=(0.06, 0.961),
+        "given_names", exact=(0.68, 0.005), part=(0.12, 0.004), near=(0.08, 0.003), short=(0.01, 0.001, 0.01),
+        initial=(0.02, 0.02), suffix=(0.01, 0.0005, 0.01), swapped=(0.02, 0.00002), different=(0.06, 0.9665),
     ),
     _field(
         "surnames", exact=(0.68, 0.004, 0.45), part=(0.13, 0.006, 0.20), near=(0.08, 0.003, 0.06),
@@ -106,8 +107,6 @@ _CITIES = "bogota:150 medellin:50 cali:45 barranquilla:25 cartagena:20 soacha:15
 
 
 REACHED_BY = ("phone", "email")
-_DIFFERENT = {name: FIELDS[AT[name]].place("different") for name in ("given_names", "birth_date", "document")}
-_OWN = FIELDS[AT["document"]].place("near")  # one wrong digit is a slip
 
 
 @dataclass(frozen=True)
@@ -163,6 +162,12 @@ class Weights:
         told: Floats = np.log2(self.housemate / self.stranger)
         return told
 
+    @cached_property
+    def beyond_home(self) -> Floats:
+        """What each level says for a match against housemates."""
+        told: Floats = self.bits - self.home_bits
+        return told
+
     def for_population(self, records: int) -> "Weights":
         """The same weights where the pair is looked for among so many records."""
         return Weights(
@@ -187,7 +192,7 @@ def shipped_weights(records: int = 1_000) -> Weights:
             told = level.stranger if level.housemate is None else level.housemate
             tables[0][row, column], tables[1][row, column], tables[2][row, column] = level.match, level.stranger, told
     match, stranger, housemate = tables
-    return Weights("shipped-2", match, stranger, housemate, MATCHES_PER_RECORD, HOUSEMATES_PER_RECORD, max(records, 2))
+    return Weights("shipped-3", match, stranger, housemate, MATCHES_PER_RECORD, HOUSEMATES_PER_RECORD, max(records, 2))
 
 
 @dataclass(frozen=True)
@@ -216,25 +221,69 @@ def score(levels: Levels, rarity: Floats, weights: Weights) -> Scored:
             towards_home += home_bits[row][levels[:, row]]
         if each.at_home:
             towards_home += rarity[:, row]
-    towards = towards_match(levels, rarity, weights) - only_reached(levels, weights)
+    towards = towards_match(levels, rarity, weights) - sum(only_shared(levels, rarity, weights).values())
     total = towards - np.logaddexp2(0.0, towards_home)
     return Scored(total, 1.0 / (1.0 + np.exp2(-total)))
 
 
-def only_reached(levels: Levels, weights: Weights) -> Floats:
-    """What the telephone and the e-mail of two people say (bits), which is no more than that they are reached in one place.
-
-    A family has one mailbox and one telephone. Whoever is called otherwise or was born on another day is another, unless a number
-    of his own says that he is the same; and so is who has another document, unless both were born on one day.
-    """
-    named, born, numbered = (levels[:, AT[field]] == last for field, last in _DIFFERENT.items())
-    document, account, birth = (levels[:, AT[field]] for field in ("document", "account", "birth_date"))
-    own = ((document != MISSING) & (document <= _OWN)) | (account == 1)
-    two = ((named | born) & ~own) | (numbered & (birth != 1))
-    bits = weights.bits
-    reached = sum(np.maximum(bits[AT[field]], 0.0)[levels[:, AT[field]]] for field in REACHED_BY)
-    told: Floats = np.where(two, reached, 0.0)
+@cache
+def _are(field: str, *names: str) -> Mask:
+    """Of the levels of a field those of these names."""
+    told = np.zeros(WIDEST, dtype=np.bool_)
+    told[[FIELDS[AT[field]].place(name) for name in names]] = True
     return told
+
+
+@dataclass(frozen=True)
+class _Relatives:
+    """Which pairs the names, the dates of birth and the numbers tell to be two of one family, each as a mask of all pairs.
+
+    A number of his own (`own`) says of whoever is called otherwise that he is the same.
+    """
+
+    twins: Mask  # called otherwise, or in part alike under two documents: one date of birth is no wonder
+    namesakes: Mask  # father and son, with two second surnames
+    in_doubt: Mask  # one is told to be the son, or they have other surnames: who shares the rest may be either
+    two: Mask  # the first two, and whoever was born on another day or has another document
+
+    @classmethod
+    def of(cls, levels: Levels) -> "_Relatives":
+        def are(field: str, *names: str) -> Mask:
+            found: Mask = _are(field, *names)[levels[:, AT[field]]]
+            return found
+
+        own = are("document", "exact", "near") | are("account", "exact")  # one wrong digit is a slip
+        other_number = are("document", "different") & ~are("account", "exact")
+        one_day = are("birth_date", "exact")
+        twins = (are("given_names", "different") & ~own) | (
+            are("given_names", "part", "short", "initial", "suffix") & other_number
+        )
+        family = ~own & ~one_day
+        namesakes = family & are("surnames", "one-of-two") & are("given_names", "exact", "near")
+        in_doubt = family & (are("given_names", "suffix") | are("surnames", "different"))
+        other_day = are("birth_date", "different") & ~own
+        return cls(twins, namesakes, in_doubt, twins | namesakes | other_day | (other_number & ~one_day))
+
+
+def only_shared(levels: Levels, rarity: Floats, weights: Weights) -> Mapping[str, Floats]:
+    """What agrees in one family as well (bits), by the words with which the waterfall takes it back.
+
+    A family has one mailbox and one telephone, twins have one date of birth, a son has his father's name. Whoever is told to be
+    another is linked by none of these; and where that is in doubt, mailbox and telephone say no more than that two live together.
+    """
+    found = _Relatives.of(levels)
+
+    def says(field: str, bits: Floats) -> Floats:
+        told: Floats = np.maximum(bits[AT[field]], 0.0)[levels[:, AT[field]]]
+        return told
+
+    reached, beyond = (sum(says(field, bits) for field in REACHED_BY) for bits in (weights.bits, weights.beyond_home))
+    called = says("given_names", weights.bits) + np.maximum(rarity[:, AT["given_names"]], 0.0)
+    return {
+        "reached by two people": np.where(found.two, reached, np.where(found.in_doubt, beyond, 0.0)),
+        "may be twins": np.where(found.twins, says("birth_date", weights.bits), 0.0),
+        "may be namesakes": np.where(found.namesakes, called, 0.0),
+    }
 
 
 def towards_match(levels: Levels, rarity: Floats, weights: Weights) -> Floats:
@@ -256,8 +305,8 @@ def waterfall(levels: Sequence[int], rarity: Sequence[float], weights: Weights) 
             bars.append(Evidence(FIELDS[row].name, FIELDS[row].levels[level - 1].name, told))
             towards_home += float(weights.home_bits[row, level]) + (rare if FIELDS[row].at_home else 0.0)
     bars.append(Evidence("one-home", "may be relatives", -float(np.logaddexp2(0.0, towards_home))))
-    reached = float(only_reached(np.array([levels], dtype=np.int8), weights)[0])
-    return [*bars, Evidence("one-home", "reached by two people", -reached)] if reached else bars
+    shared = only_shared(np.array([levels], dtype=np.int8), np.array([rarity]), weights)
+    return bars + [Evidence("one-home", words, -float(told[0])) for words, told in shared.items() if told[0]]
 
 
 def verdict_of(probability: float) -> Verdict:

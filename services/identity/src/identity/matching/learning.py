@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from identity.matching.domain import AT, FIELDS, WIDEST, Floats, Levels, Weights, only_reached, shipped_weights
+from identity.matching.domain import AT, FIELDS, WIDEST, Floats, Levels, Weights, only_shared, shipped_weights
 
 MATCHES_SHIPPED = 60.0  # pairs that the shipped frequencies among matches stand for
 STRANGERS_SHIPPED = 20_000.0
@@ -17,8 +17,8 @@ RECORDS_SHIPPED = 50.0  # records that the shipped numbers of matches and housem
 FEWEST_HOUSEMATES = 0.2  # per record: families are there even where a file shows none
 # What tells one person from his family differs in few of his own records, whatever the file.
 MOST_DIFFERENT = {"given_names": 0.15, "birth_date": 0.12, "document": 0.12}
-# A child who bears a parent's name is called by its short form: of these a home shows as many as one person does.
-NAMESAKES = ((AT["given_names"], FIELDS[AT["given_names"]].place("short")),)
+# A child who bears a parent's name is called by its short form, or Junior: of these a home shows as many as one person does.
+NAMESAKES = tuple((AT["given_names"], FIELDS[AT["given_names"]].place(level)) for level in ("short", "suffix"))
 ROUNDS = 25
 STILL = 1e-4  # change of the match frequencies at which learning ends
 
@@ -49,7 +49,7 @@ class Seen:
 def learn(blocked: Seen, random: Seen, *, records: int) -> Weights:
     """Weights for a population of so many records, from the patterns of its candidate pairs and of random pairs of it."""
     shipped = shipped_weights(records)
-    weights = replace(shipped, version="learnt-2")
+    weights = replace(shipped, version="learnt-3")
     for _ in range(ROUNDS):
         matches, housemates, _ = _shares(blocked.patterns, weights)
         strangers = _shares(random.patterns, weights)[2]
@@ -76,7 +76,7 @@ def _shares(patterns: Levels, weights: Weights) -> tuple[Floats, Floats, Floats]
     match = weights.prior + np.log2(weights.match[rows, patterns]).sum(axis=1)
     home = weights.housemate_prior + np.log2(weights.housemate[rows, patterns]).sum(axis=1)
     stranger = np.log2(weights.stranger[rows, patterns]).sum(axis=1)
-    match -= only_reached(patterns, weights)
+    match -= sum(only_shared(patterns, np.zeros_like(patterns, dtype=np.float64), weights).values())
     total = np.logaddexp2(np.logaddexp2(match, home), stranger)
     return np.exp2(match - total), np.exp2(home - total), np.exp2(stranger - total)
 

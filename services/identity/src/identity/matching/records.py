@@ -8,14 +8,14 @@ from typing import Any
 
 from common.addresses import address_key, plain_place
 from common.emails import mailbox
-from common.names import ABBREVIATED, PARTICLES, TITLES, fold, split_name, tokens
+from common.names import ABBREVIATED, PARTICLES, TITLES, fold, split_name, tokens, without_generation
 
 Identifiers = Iterable[tuple[str, str]]
 
 SCHEMES = {"document": "document", "account": "account", "partner": "account", "email": "email", "phone": "phone"}
 # Raised with every change of what is compared of a person, of the keys under which he is found, or of how words are folded:
 # the index is then made anew.
-FORM = 3
+FORM = 4
 GROUPS = ("document", "account", "email", "phone")  # of identifiers, each a field
 MOST_KEPT = 8  # identifiers of one trace that it is compared by
 PHONE_DIGITS = 9  # from the right: with and without country code, trunk zero or area prefix
@@ -24,6 +24,7 @@ _NO_VALUE = frozenset(
     {"n a", "na", "none", "null", "unknown", "ninguno", "ninguna", "no aplica", "sin dato", "desconocido"}
 )
 PLACES = ("postcode", "city", "region")
+_WORDS = (*PLACES, "organisation", "generation")  # told by one word each; of two tellings the latter counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Person:
     city: str = ""
     region: str = ""
     organisation: str = ""
+    generation: str = ""  # junior, senior: of whom bears a relative's name
 
     @property
     def tells_enough(self) -> bool:
@@ -58,7 +60,8 @@ def read_person(profile: Mapping[str, str], identifiers: Identifiers, *, country
     return Person(
         *names_of(told("given_names"), told("surnames"), told("full_name")), birth_of(told("birth_date")),
         comparable(identifiers), *address_of(told("address"), told("country") or country),
-        postcode_of(told("postcode")), *(word_of(told(name)) for name in ("city", "region", "organisation")),
+        postcode_of(told("postcode")), word_of(told("city")), word_of(told("region")), word_of(told("organisation")),
+        generation_of(told("given_names"), told("surnames"), told("full_name")),
     )  # fmt: skip
 
 
@@ -74,7 +77,7 @@ def person_from(told: Mapping[str, Any]) -> Person:
         tuple(told.get("given", ())), tuple(told.get("surnames", ())),
         (tuple(otherwise[0]), tuple(otherwise[1])) if otherwise else None, int(told.get("birth", 0)),
         tuple((group, value) for group, value in told.get("identifiers", ())),
-        *(str(told.get(name, "")) for name in ("building", "unit", "postcode", "city", "region", "organisation")),
+        *(str(told.get(name, "")) for name in ("building", "unit", *_WORDS)),
     )  # fmt: skip
 
 
@@ -87,7 +90,7 @@ def with_more(known: Person | None, told: Person) -> Person:
     return Person(
         fuller.given, fuller.surnames, fuller.otherwise, told.birth or known.birth,
         tuple(dict.fromkeys((*told.identifiers, *known.identifiers)))[:MOST_KEPT], at.building, at.unit,
-        *(getattr(told, name) or getattr(known, name) for name in ("postcode", "city", "region", "organisation")),
+        *(getattr(told, name) or getattr(known, name) for name in _WORDS),
     )  # fmt: skip
 
 
@@ -174,13 +177,21 @@ def names_of(given: str, surnames: str, full: str) -> Split:
     return _split(full)
 
 
+def generation_of(given: str, surnames: str, full: str) -> str:
+    """Whether he is told to be the son or the father of somebody who bears his name; empty where nothing says so."""
+    if given or surnames:
+        return without_generation(surnames, least=1)[1] or without_generation(given, least=1)[1]
+    return without_generation(full, least=2)[1]
+
+
 _UNTELLING = PARTICLES | TITLES
 
 
 @lru_cache(maxsize=65_536)
 def words_of(name: str) -> tuple[str, ...]:
     """The folded words of a name that tell people apart, those written short in full; none where it is a word for nothing."""
-    return tuple([ABBREVIATED.get(word, word) for word in _telling_words(name)])
+    plain, _ = without_generation(name, least=1)
+    return tuple([ABBREVIATED.get(word, word) for word in _telling_words(plain)])
 
 
 def _telling_words(name: str) -> Sequence[str]:
@@ -194,7 +205,7 @@ def _telling_words(name: str) -> Sequence[str]:
 @lru_cache(maxsize=65_536)
 def _split(full: str) -> Split:
     """Where a name of three words is divided is a guess: the other way is kept beside it."""
-    first, second = split_name(full)
+    first, second = split_name(without_generation(full, least=2)[0])
     given, surnames = words_of(first), words_of(second)
     if len(given) + len(surnames) != 3 or "," in full:
         return given, surnames, None

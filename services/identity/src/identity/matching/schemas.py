@@ -31,21 +31,27 @@ class LearntWeights(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _with_short_names(cls, told: Any) -> Any:
-        """What was learnt before short forms of names were a level of their own has what is shipped of it."""
-        if not isinstance(told, dict) or told.get("version") != "learnt-1":
+    def _with_levels_of_today(cls, told: Any) -> Any:
+        """What was learnt before short forms and suffixes of names were levels of their own has what is shipped of them."""
+        version = told.get("version") if isinstance(told, dict) else None
+        if version not in ("learnt-1", "learnt-2"):
             return told
-        at, shipped = FIELDS[AT["given_names"]].place("short"), vars(shipped_weights())
-        tables = (name for name in ("match", "stranger", "housemate") if isinstance(told.get(name), list))
-        return told | {name: _with_level(told[name], at, shipped[name].tolist()) for name in tables}
+        shipped = vars(shipped_weights())
+        tables = {name: told[name] for name in ("match", "stranger", "housemate") if isinstance(told.get(name), list)}
+        if version == "learnt-1":
+            tables = {name: _with_level(table, "short", shipped[name].tolist()) for name, table in tables.items()}
+        # where the suffix stands stood two given names of which one agrees: they are two people's now
+        return told | {
+            name: _with_level(table, "suffix", shipped[name].tolist(), instead=True) for name, table in tables.items()
+        }
 
 
-def _with_level(table: list[Any], at: int, shipped: list[list[float]]) -> list[Any]:
-    """Every row with a place more: that of given names where its new level stands, the others at their end."""
-    told = [[*row, 1.0] if isinstance(row, list) else row for row in table]
-    place = AT["given_names"]
+def _with_level(table: list[Any], level: str, shipped: list[list[float]], *, instead: bool = False) -> list[Any]:
+    """The table with a level of given names as shipped, `instead` of what stood in its place; else every row is longer by one."""
+    told = [[*row, 1.0] if isinstance(row, list) and not instead else row for row in table]
+    place, at = AT["given_names"], FIELDS[AT["given_names"]].place(level)
     if len(table) > place and isinstance(table[place], list):
-        told[place] = [*table[place][:at], shipped[place][at], *table[place][at:]]
+        told[place] = [*table[place][:at], shipped[place][at], *table[place][at + instead :]]
     return told
 
 

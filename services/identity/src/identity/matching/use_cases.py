@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain, combinations
 from uuid import UUID
@@ -28,7 +28,7 @@ from identity.matching.domain import (
     verdict_of,
     waterfall,
 )
-from identity.matching.records import Person, read_person, with_more
+from identity.matching.records import Person, comparable, read_person, with_more
 from identity.merges.domain import objections
 from identity.reviews.domain import Review
 from identity.sightings.domain import Sighting
@@ -106,8 +106,12 @@ class Likeness:
         pairs = self.pairs.get(touchpoint_id)
         if not pairs:
             return
+        people = self.people
+        if lessened := self._lessened(pairs, world):
+            people = {**people, **lessened}
+            pairs = compare_people([(pair.mine, pair.theirs) for pair in pairs], people)
         found = _by_customer(pairs, world)
-        torn = _is_torn([best for best, _ in found], world, self.people)
+        torn = _is_torn([best for best, _ in found], world, people)
         asked = 0
         for best, worst in found:
             doubts = doubts_about(best, worst, world)
@@ -118,6 +122,26 @@ class Likeness:
             asked += bool(doubts)
             if not doubts or asked <= MOST_ASKED:
                 yield best, doubts
+
+    def _lessened(self, pairs: Sequence[Pair], world: World) -> dict[UUID, Person]:
+        """Those of the pairs' people who were read with what proves no identity any more, read without it.
+
+        It may have come to that since they were compared, by a touchpoint that was told before this one.
+        """
+        found: dict[UUID, Person] = {}
+        if not world.barred:
+            return found
+        for trace_id in {trace_id for pair in pairs for trace_id in (pair.mine, pair.theirs)}:
+            trail, person = world.trails.get(trace_id), self.people.get(trace_id)
+            if trail is None or person is None:
+                continue
+            nobodys = comparable(
+                [(c.scheme, c.value) for c in trail.carried.values() if c.identifier_id in world.barred]
+            )
+            kept = tuple(each for each in person.identifiers if each not in nobodys)
+            if len(kept) < len(person.identifiers):
+                found[trace_id] = replace(person, identifiers=kept)
+        return found
 
 
 async def learn_likeness(sightings: Sequence[Sighting], *, uow: IdentityUnitOfWork, company: Company) -> Likeness:

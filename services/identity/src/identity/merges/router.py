@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from common.auth import Principal, needs
 from common.http import ClockOf, CompanyOf
 from common.idempotency import AttemptOf, KeyReused
-from common.pagination import InvalidCursor, Paging
+from common.pagination import Paging
 from common.problems import problems_of
 from identity.callers import Reading, Writing
 from identity.customers.domain import CustomerGone, UnknownCustomer
@@ -97,7 +97,7 @@ async def undo(
     return MergeUndone(merge_id=merge_id, decision_id=decision_id)
 
 
-@router.get("/merges", summary="List merges", responses=problems_of(InvalidCursor, ForStaffOnly))
+@router.get("/merges", summary="List merges", responses=problems_of(ForStaffOnly))
 async def list_merges(
     who: CanRead,
     uow: Reading,
@@ -135,7 +135,7 @@ async def merge_batch(
     return MergeBatchMade.of(fates)
 
 
-@router.get("/decisions", summary="Read the log of decisions", responses=problems_of(InvalidCursor, ForStaffOnly))
+@router.get("/decisions", summary="Read the log of decisions", responses=problems_of(ForStaffOnly))
 async def list_decisions(
     who: CanRead,
     uow: Reading,
@@ -178,6 +178,9 @@ async def read_merge(merge_id: UUID, who: CanRead, uow: Reading) -> MergeRead:
     responses=problems_of(NotKeptApart, ForStaffOnly),
 )
 async def lift_cannot_link(body: Lift, who: CanMerge, uow: Writing, clock: ClockOf) -> None:
-    """Takes back that two traces are two persons', which an undo or the verdict "different" left behind."""
+    """Takes back that two traces are two persons', which an undo or the verdict "different" left behind.
+
+    The preview of a merge names them (`kept_apart`). A pair in doubt that this decided is open again.
+    """
     for_staff(who)
     await lift(one=body.left_trace, other=body.right_trace, reason=body.reason, who=who, uow=uow, clock=clock)

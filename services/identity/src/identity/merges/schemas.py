@@ -115,6 +115,15 @@ class ConsentLost(BaseModel):
     refused_at: AwareDatetime
 
 
+class KeptApartBy(BaseModel):
+    """Two traces of which a person said that they are two persons': what `cannot-links:lift` takes."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"left_trace": _A, "right_trace": _B}})
+
+    left_trace: UUID
+    right_trace: UUID
+
+
 class MergePreview(BaseModel):
     """What a merge would do. `objections`: what on record says that these are two."""
 
@@ -131,6 +140,7 @@ class MergePreview(BaseModel):
     objections: list[
         Literal["kept-apart", "other-document", "unclear-document", "document-one-digit-off", "other-name"]
     ] = Field(examples=[["other-name"]])
+    kept_apart: list[KeptApartBy] = Field(description="What would have to be lifted first; empty for most")
 
     @classmethod
     def of(cls, preview: Preview) -> "MergePreview":
@@ -145,6 +155,7 @@ class MergePreview(BaseModel):
                 ConsentLost(purpose=c.purpose, channel=c.channel, refused_at=c.given_at) for c in preview.consents
             ],
             do_not_contact=preview.do_not_contact, objections=preview.objections,
+            kept_apart=[KeptApartBy(left_trace=left, right_trace=right) for left, right in preview.kept_apart],
         )  # fmt: skip
 
 

@@ -100,6 +100,7 @@ async def _undo(
         await _keep_apart(merge, undo_id, by=by, reason=reason, uow=uow, now=now)
     desk = Desk(uow, company, now, kind="undo", decision_id=undo_id)
     await _tell_again(past, desk)
+    await uow.reviews.drop_but(desk.doubted, within=past.later.keys() | past.grounds.keys(), since=merge.at)
     await desk.close()
     await archive_if_empty(past.young, uow=uow, now=now)
     touched = desk.touched | {chain[-1]} | {undone.absorbed for undone in (merge, *past.by_rules) if undone.absorbed}

@@ -64,6 +64,7 @@ class Preview:
     consents: list[Consent]
     do_not_contact: bool
     objections: list[str]
+    kept_apart: list[tuple[UUID, UUID]]  # the traces by which people keep them apart
 
 
 async def preview_merge(
@@ -82,7 +83,7 @@ async def preview_merge(
         winner, loser, moves,
         sorted({i.text for i in dossiers[absorbed].identifiers} - {i.text for i in dossiers[survivor].identifiers}),
         touchpoints, closed, _values_of(dossiers[survivor], dossiers[absorbed], company.survivorship), consents,
-        do_not_contact, objections(survivor, absorbed, world),
+        do_not_contact, objections(survivor, absorbed, world), world.kept_apart(survivor, absorbed),
     )  # fmt: skip
 
 
@@ -234,12 +235,17 @@ async def _fate_of(row: Row, *, who: Principal, uow: IdentityUnitOfWork, clock: 
 
 
 async def lift(*, one: UUID, other: UUID, reason: str, who: Principal, uow: IdentityUnitOfWork, clock: Clock) -> None:
-    """The two traces may be joined again; the log of decisions says so. Raises NotKeptApart."""
+    """The two traces may be joined again; the log of decisions says so. Raises NotKeptApart.
+
+    A pair in doubt that was decided by what is lifted is in doubt again: nobody else would look at it.
+    """
     async with uow:
         await uow.lock_decisions()
         now, by = clock(), who.known_as
-        if not await uow.links.lift(one, other, by=by, reason=reason, at=now):
+        lifted = await uow.links.lift(one, other, by=by, reason=reason, at=now)
+        if lifted is None:
             raise NotKeptApart
+        await uow.reviews.reopen(lifted)
         left, right = sorted((one, other))
         await uow.links.record([Decision(new_id(), "lift", by, reason, now, left_trace=left, right_trace=right)])
         await uow.commit()

@@ -10,11 +10,13 @@ from common.auth import Principal, needs
 from common.errors import Stale, VersionMissing
 from common.http import ClockOf, CompanyOf
 from common.idempotency import AttemptOf, KeyReused
-from common.pagination import InvalidCursor, PageQuery, Paging
+from common.pagination import PageQuery, Paging
 from common.problems import problems_of
 from common.versions import ExpectedVersion, etag_of
 from identity.callers import Reading
-from identity.customers.domain import Dossier, UnknownCustomer, display_name, survivors
+from identity.contact.domain import UseRestricted
+from identity.contact.use_cases import holding_of
+from identity.customers.domain import Dossier, UnknownCustomer, display_name, people_around, survivors
 from identity.parties.domain import (
     REFERENCE,
     TARGET,
@@ -26,11 +28,14 @@ from identity.parties.domain import (
     PartyRole,
     UnknownEntry,
     UsedUp,
+    consents_to_be_shown,
     latest_of_each,
     uses_left,
 )
 from identity.parties.schemas import (
     Completeness,
+    LookedAfter,
+    LookedAfterPage,
     Partner,
     PartyLine,
     PartyPage,
@@ -133,7 +138,7 @@ async def read_roles(customer_id: UUID, who: CanRead, uow: Reading, clock: Clock
     )
 
 
-@router.get("/parties", summary="Who has a role", responses=problems_of(ForStaffOnly, InvalidCursor))
+@router.get("/parties", summary="Who has a role", responses=problems_of(ForStaffOnly))
 async def list_parties(
     who: CanRead,
     uow: Reading,
@@ -152,6 +157,7 @@ async def list_parties(
         found = await uow.parties.ever(role, after=after[0] if after else None, limit=page.fetch)
         kept, following = page.cut(found, key=lambda customer_id: (customer_id,))
         dossiers = await uow.customers.dossiers(kept)
+        holding = await holding_of(kept, uow) if role == REFERENCE else {}
     items = []
     for customer_id in kept:
         dossier = dossiers[customer_id]
@@ -161,16 +167,20 @@ async def list_parties(
         target = _completeness(customer_id, dossier.relations, now) if role == TARGET else None
         if incomplete and target is not None and not target.missing:
             continue
-        items.append(_line(dossier, his, target, display_name(survivors(dossier.values, company.survivorship))))
+        name = display_name(survivors(dossier.values, company.survivorship))
+        items.append(_line(dossier, his, target, name, holding.get(customer_id)))
     return PartyPage(items=items, next=following)
 
 
-def _line(dossier: Dossier, his: PartyRole, target: Completeness | None, name: str | None) -> PartyLine:
+def _line(
+    dossier: Dossier, his: PartyRole, target: Completeness | None, name: str | None, holding: dict[str, Any] | None
+) -> PartyLine:
     him = dossier.customer
+    agreed = holding and consents_to_be_shown(holding["consents"]) and not holding["restricted"]
     left = _uses_left(his, dossier.relations, him.customer_id) if his.role == REFERENCE else None
     return PartyLine(
         customer_id=him.customer_id, kind=him.kind, display_name=name, role=RoleRead.of(his), uses_left=left,
-        target=target,
+        agreed=agreed, target=target,
     )  # fmt: skip
 
 
@@ -197,7 +207,14 @@ def _completeness(customer_id: UUID, said: Sequence[Relationship], now: Any) -> 
     status_code=201,
     summary="Show him to a prospect",
     responses=problems_of(
-        UnknownCustomer, NoSuchRole, NoConsentToShow, UsedUp, RelatedToHimself, ForStaffOnly, KeyReused
+        UnknownCustomer,
+        NoSuchRole,
+        UseRestricted,
+        NoConsentToShow,
+        UsedUp,
+        RelatedToHimself,
+        ForStaffOnly,
+        KeyReused,
     ),
 )
 async def show(customer_id: UUID, body: Showing, attempt: AttemptOf, tools: With) -> Shown:
@@ -239,11 +256,36 @@ async def read_staff(staff_id: Known, who: CanRead, uow: Reading, response: Resp
     return StaffRead.of(await _entry("staff", staff_id, who, uow, response))
 
 
-@router.get("/staff", summary="Our people", responses=problems_of(ForStaffOnly, InvalidCursor))
+@router.get("/staff", summary="Our people", responses=problems_of(ForStaffOnly))
 async def list_staff(who: CanRead, uow: Reading, page: Paging) -> StaffPage:
     """The directory of our people (personal), by id; those who left stay in it."""
     kept, following = await _entries("staff", who, uow, page)
     return StaffPage(items=[StaffRead.of(entry) for entry in kept], next=following)
+
+
+@router.get(
+    "/staff/{staff_id}/customers",
+    summary="Whom he looks after",
+    responses=problems_of(ForStaffOnly),
+)
+async def list_looked_after(
+    staff_id: Known, who: CanRead, uow: Reading, company: CompanyOf, page: Paging
+) -> LookedAfterPage:
+    """His customers (cartera), with his roles: to be handed over one by one before he leaves. A page may be shorter than asked for: go on while there is a `next`."""
+    for_staff(who)
+    after = page.after(UUID)
+    async with uow:
+        found = await uow.assignments.ever_with(staff_id, after=after[0] if after else None, limit=page.fetch)
+        kept, following = page.cut(found, key=lambda customer_id: (customer_id,))
+        dossiers = await uow.customers.dossiers(kept)
+    items = []
+    for customer_id in kept:
+        his = dossiers[customer_id]
+        roles = [each.role for each in people_around(his.assigned) if each.staff_id == staff_id]
+        name = display_name(survivors(his.values, company.survivorship))
+        if roles:
+            items.append(LookedAfter(customer_id=customer_id, kind=his.customer.kind, display_name=name, roles=roles))
+    return LookedAfterPage(items=items, next=following)
 
 
 @router.put(
@@ -264,7 +306,7 @@ async def read_site(site: Known, who: CanRead, uow: Reading, response: Response)
     return SiteRead.of(await _entry("site", site, who, uow, response))
 
 
-@router.get("/sites", summary="Our places", responses=problems_of(ForStaffOnly, InvalidCursor))
+@router.get("/sites", summary="Our places", responses=problems_of(ForStaffOnly))
 async def list_sites(who: CanRead, uow: Reading, page: Paging) -> SitePage:
     """The directory of our sites (sedes), by code."""
     kept, following = await _entries("site", who, uow, page)

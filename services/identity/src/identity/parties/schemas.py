@@ -118,6 +118,10 @@ class PartyLine(BaseModel):
     display_name: str | None = Field(examples=["Acme S.A.S."])
     role: RoleRead
     uses_left: int | None = Field(examples=[3])
+    agreed: bool | None = Field(
+        description="Of a reference: he has agreed to be shown, and the use of his data is not restricted",
+        examples=[True],
+    )
     target: Completeness | None
 
 
@@ -164,6 +168,20 @@ class StaffPut(BaseModel):
     is_sales: bool = Field(False, description="Who sells is nobody's nanny")
     site: Code | None = Field(None, description="Where he works")
     active: bool = Field(True, description="False: he has left us")
+
+
+class LookedAfter(BaseModel):
+    """A customer, and what the member of staff is to him."""
+
+    customer_id: UUID = Field(examples=[_ID])
+    kind: str = Field(examples=["organisation"])
+    display_name: str | None = Field(examples=["Acme S.A.S."])
+    roles: list[str] = Field(examples=[["account_owner"]])
+
+
+class LookedAfterPage(BaseModel):
+    items: list[LookedAfter]
+    next: str | None = Field(examples=[None])
 
 
 class SitePut(BaseModel):

@@ -6,7 +6,8 @@ from uuid import UUID
 from common.errors import Stale
 from common.idempotency import Attempt, recall, remember
 from common.ids import new_id
-from identity.contact.domain import contact_of
+from identity.contact.domain import UseRestricted
+from identity.contact.use_cases import holding_of
 from identity.customers.telling import tell_profiles
 from identity.customers.use_cases import own_trace
 from identity.parties.domain import (
@@ -57,7 +58,7 @@ async def roles_of(customer_id: UUID, uow: IdentityUnitOfWork) -> dict[str, Part
 async def show_reference(
     *, customer_id: UUID, prospect_id: UUID, note: str | None, attempt: Attempt | None, tools: Tools
 ) -> tuple[UUID, int]:
-    """He is shown to a prospect: one use less. Gives the showing and how many are left. Raises NoConsentToShow, UsedUp, NoSuchRole."""
+    """He is shown to a prospect: one use less. Gives the showing and how many are left. Raises NoSuchRole, UseRestricted and what `check_use` does."""
     now, by = tools.clock(), tools.who.known_as
     async with tools.uow as uow:
         if (known := await recall(uow, attempt, tools.who)) is not None:
@@ -68,7 +69,10 @@ async def show_reference(
             raise NoSuchRole
         traces = [info.trace_id for info in await uow.customers.traces_of([him.customer_id])]
         used = times_shown(him.customer_id, await uow.relationships.of(traces))
-        check_use(reference.body, used=used, consents=await _consents_of(him.customer_id, uow))
+        holding = (await holding_of([him.customer_id], uow))[him.customer_id]
+        if holding["restricted"]:
+            raise UseRestricted
+        check_use(reference.body, used=used, consents=holding["consents"])
         ends = [await own_trace(each, uow=uow, secret=tools.secret, by=by, now=now) for each in (him, prospect)]
         body = {"note": note} if note is not None else {}
         showing = Relationship(
@@ -81,16 +85,6 @@ async def show_reference(
         await remember(uow, attempt, tools.who, answer, at=now)
         await uow.commit()
     return showing.relationship_id, left
-
-
-async def _consents_of(customer_id: UUID, uow: IdentityUnitOfWork) -> list[dict[str, Any]]:
-    traces = [info.trace_id for info in await uow.customers.traces_of([customer_id])]
-    merges = await uow.links.standing_merges_into([customer_id])
-    holding = contact_of(
-        [], await uow.contact.consents_of(traces), merged_at=max((merge.at for merge in merges), default=None)
-    )
-    found: list[dict[str, Any]] = holding["consents"]
-    return found
 
 
 async def put_entry(*, kind: str, code: str, body: dict[str, Any], version: int, tools: Tools) -> Entry:

@@ -25,6 +25,11 @@ class NotText(Invalid):
     title = "A value of the profile is a text, or null to take it away"
 
 
+class UnknownKey(Invalid):
+    code = "unknown-key"
+    title = "Neither a value of the profile, nor a fact that the company or he has. Identifiers have calls of their own"
+
+
 async def rectify(
     *,
     customer_id: UUID,
@@ -38,7 +43,7 @@ async def rectify(
     company: Company,
     secret: bytes,
 ) -> Decision:
-    """Put a value of the profile, or a fact, right; what stood before stays in its series. Raises NotText."""
+    """Put a value of the profile, or a fact, right; what stood before stays in its series. Raises NotText, UnknownKey."""
     if key in PROFILE_KEYS and not isinstance(value, str | None):
         raise NotText(pointer="/value")
     now, by = clock(), who.known_as
@@ -48,12 +53,14 @@ async def rectify(
         if answer is not None and (known := await uow.links.decision(UUID(answer["decision_id"]))) is not None:
             return known
         dossier = (await uow.customers.dossiers([customer.customer_id]))[customer.customer_id]
+        if key not in PROFILE_KEYS and company.fact(key) is None and all(fact.key != key for fact in dossier.facts):
+            raise UnknownKey(pointer="/key")
         own = await own_trace(customer, uow=uow, secret=secret, by=by, now=now)
         if key in PROFILE_KEYS:
             await write_profile(own, {key: value}, uow=uow, source=STAFF, now=now)
         else:
             validity = company.valid_for(key)
-            expires_at = now + validity if validity else None
+            expires_at = now + validity if validity and value is not None else None
             await uow.knowledge.add([Fact(new_id(), own, key, value, STAFF, 1.0, now, expires_at, None, None, by)])
         change = {"key": key, "was": _standing(dossier, key, company), "is": value}
         decision = Decision(new_id(), RECTIFY, by, reason, now, customer.customer_id, before=change)

@@ -10,16 +10,16 @@ from common.belonging import export_router
 from common.clock import Clock
 from common.http import ClockOf, CompanyOf
 from common.idempotency import Attempt, AttemptOf, KeyReused
-from common.pagination import InvalidCursor, Paging
+from common.pagination import Paging
 from common.problems import problems_of
 from identity import tables
 from identity.callers import Reading, Secret, Writing
-from identity.contact.domain import PROCESSING, Consent
+from identity.contact.domain import EVERY_CHANNEL, PROCESSING, Consent
 from identity.contact.use_cases import record_consent
 from identity.customers.domain import UnknownCustomer
 from identity.customers.use_cases import STAFF
 from identity.privacy.domain import UnknownErasure
-from identity.privacy.rectifying import NotText, rectify
+from identity.privacy.rectifying import NotText, UnknownKey, rectify
 from identity.privacy.repository import OF_TWO_PERSONS, find_subjects, identifiers_and_decisions
 from identity.privacy.schemas import (
     ErasureCreate,
@@ -117,7 +117,8 @@ async def _use(
     for_staff(who)
     now = clock()
     entry = Consent(
-        customer_id, customer_id, PROCESSING, "*", allowed, now, now, who.source or STAFF, body.reason, who.known_as
+        customer_id, customer_id, PROCESSING, EVERY_CHANNEL, allowed, now, now, who.source or STAFF, body.reason,
+        who.known_as,
     )  # fmt: skip
     kept = await record_consent(
         customer_id=customer_id, entry=entry, who=who, attempt=attempt, uow=uow, clock=clock, secret=secret
@@ -129,7 +130,7 @@ async def _use(
     "/customers/{customer_id}:rectify",
     status_code=201,
     summary="Put a value right",
-    responses=problems_of(UnknownCustomer, NotText, ForStaffOnly, KeyReused),
+    responses=problems_of(UnknownCustomer, NotText, UnknownKey, ForStaffOnly, KeyReused),
 )
 async def rectify_value(
     customer_id: UUID,
@@ -154,7 +155,7 @@ async def rectify_value(
 @router.get(
     "/customers/{customer_id}/rectifications",
     summary="List what was put right",
-    responses=problems_of(UnknownCustomer, InvalidCursor, ForStaffOnly),
+    responses=problems_of(UnknownCustomer, ForStaffOnly),
 )
 async def list_rectifications(customer_id: UUID, who: CanRead, uow: Reading, page: Paging) -> RectificationPage:
     """Which values were put right (rectificaciones), by whom and why, the newest first."""
@@ -167,7 +168,7 @@ async def list_rectifications(customer_id: UUID, who: CanRead, uow: Reading, pag
     return RectificationPage(items=[RectificationRead.of(one) for one in kept], next=following)
 
 
-@router.get("/erasures", summary="List erasures", responses=problems_of(InvalidCursor, ForStaffOnly))
+@router.get("/erasures", summary="List erasures", responses=problems_of(ForStaffOnly))
 async def list_erasures(who: CanErase, uow: Reading, page: Paging) -> ErasurePage:
     """Every erasure that was asked for (supresiones), the newest first."""
     for_staff(who)

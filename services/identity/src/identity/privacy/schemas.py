@@ -3,13 +3,25 @@
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
-from identity.customers.schemas import Reason
+from identity.customers.schemas import Profile, Reason
+from identity.knowledge.schemas import FactValue
 from identity.privacy.domain import Erasure, added_up
 from identity.privacy.use_cases import Certificate
 
 _E, _C = "0192f0c1-0000-7000-8000-00000000000e", "0192f0c1-0000-7000-8000-000000000001"
+_FACT_VALUE: TypeAdapter[FactValue] = TypeAdapter(FactValue)
 _AT, _LATER = "2026-11-20T20:04:05Z", "2026-11-20T20:04:06Z"
 
 
@@ -32,8 +44,21 @@ class Rectification(BaseModel):
     key: str = Field(
         min_length=1, max_length=100, pattern=r"^[a-z0-9_.-]+$", description="Of the profile, or of a fact"
     )
-    value: Any = Field(description="What is right; null takes a value of the profile away")
+    value: Any = Field(description="What is right: a text, a number, true or false, texts; null takes what stands away")
     reason: Reason = Field(description="Why, and what proves it")
+
+    @field_validator("value")
+    @classmethod
+    def _as_on_record(cls, value: Any, info: ValidationInfo) -> Any:
+        """A value of the profile is what it must be where the profile is written (a birth date a date), a fact what can be learnt."""
+        key = info.data.get("key")
+        try:
+            if key in Profile.model_fields and isinstance(value, str):
+                return Profile.model_validate({key: value}).values()[key]
+            return None if value is None else _FACT_VALUE.validate_python(value)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise PydanticCustomError(first["type"], first["msg"]) from None
 
 
 class RectificationRead(BaseModel):

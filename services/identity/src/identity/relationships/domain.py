@@ -12,7 +12,7 @@ from common.moments import written
 from identity.knowledge.domain import Put
 
 WORKS_FOR, HOUSEHOLD, REFERRED, SHOWN_TO = "works_for", "household_member", "referred", "shown_to"
-OWN_WAYS = frozenset({REFERRED, SHOWN_TO})  # under limits of their own
+OWN_WAYS = frozenset({REFERRED, SHOWN_TO, "referred_by"})  # under limits of their own
 MUTUAL = frozenset({"partner_of", "same_owner", "relative_of"})  # the same said from either side
 LEADS_TO: Mapping[str, str] = {WORKS_FOR: "organisation", HOUSEHOLD: "household"}
 REFERRAL = "referral"  # the question whether he would send us somebody, noted like one of the drip dialogue
@@ -94,13 +94,22 @@ def latest_of_each(said: Iterable[Relationship]) -> list[Relationship]:
     return sorted(latest.values(), key=_order, reverse=True)
 
 
+def of_pair(one: UUID, other: UUID, kind: str, said: Iterable[Relationship]) -> Relationship | None:
+    """What was said last of the kind between the two; of a mutual kind from either side."""
+    wanted = _series_of(one, other, kind)
+    return next((each for each in latest_of_each(said) if _series(each) == wanted), None)
+
+
 def _order(each: Relationship) -> tuple[datetime, UUID]:
     return each.at, each.relationship_id
 
 
 def _series(each: Relationship) -> tuple[Any, ...]:
-    pair: Any = (each.from_customer, each.to_customer)
-    return (frozenset(pair) if each.kind in MUTUAL else pair, each.kind)
+    return _series_of(each.from_customer, each.to_customer, each.kind)
+
+
+def _series_of(one: UUID | None, other: UUID | None, kind: str) -> tuple[Any, ...]:
+    return (frozenset((one, other)) if kind in MUTUAL else (one, other), kind)
 
 
 def contacts_of(organisation: UUID, said: Iterable[Relationship], *, now: datetime) -> list[Relationship]:

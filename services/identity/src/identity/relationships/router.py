@@ -12,13 +12,15 @@ from common.errors import Stale, VersionMissing
 from common.http import ClockOf, CompanyOf
 from common.idempotency import AttemptOf, KeyReused
 from common.identifiers import InvalidIdentifier
-from common.pagination import InvalidCursor, PageQuery, Paging
+from common.moments import OccurredInFuture
+from common.pagination import PageQuery, Paging
 from common.problems import problems_of
 from common.versions import ExpectedVersion, etag_of
 from identity.callers import Reading, Secret, Writing
+from identity.contact.domain import UseRestricted
+from identity.contact.use_cases import is_restricted
 from identity.customers.domain import (
     IdentifierTaken,
-    OccurredInFuture,
     UnknownCustomer,
     display_name,
     preferred_name,
@@ -114,7 +116,7 @@ async def post_relationship(body: Relate, attempt: AttemptOf, tools: With) -> Re
 @router.get(
     "/customers/{customer_id}/relationships",
     summary="How he stands to others",
-    responses=problems_of(UnknownCustomer, ForStaffOnly, InvalidCursor),
+    responses=problems_of(UnknownCustomer, ForStaffOnly),
 )
 async def list_relationships(
     customer_id: UUID,
@@ -194,7 +196,7 @@ async def put_contact(
 @router.get(
     "/customers/{customer_id}/contacts",
     summary="Who works there",
-    responses=problems_of(UnknownCustomer, ForStaffOnly, InvalidCursor),
+    responses=problems_of(UnknownCustomer, ForStaffOnly),
 )
 async def list_contacts(
     customer_id: UUID,
@@ -264,12 +266,13 @@ async def read_referrals(customer_id: UUID, who: CanRead, uow: Reading, clock: C
         traces = [info.trace_id for info in await uow.customers.traces_of([him])]
         allowed_at = referral_allowed_at(await uow.knowledge.puts_of(traces))
         complains = await uow.knowledge.has_open_case(traces)
+        restricted = await is_restricted(him, uow)
     soon = allowed_at is not None and allowed_at > clock()
     return Referrals(
         given=[ReferralRead.of(r, r.to_customer) for r in of_kind(him, REFERRED, said, given=True)],
         received=[ReferralRead.of(r, r.from_customer) for r in of_kind(him, REFERRED, said, given=False)],
-        may_ask=not (soon or complains),
-        why_not="open-case" if complains else "referral-limit" if soon else None,
+        may_ask=not (soon or complains or restricted),
+        why_not="use-restricted" if restricted else "open-case" if complains else "referral-limit" if soon else None,
         next_allowed_at=allowed_at if soon else None,
     )
 
@@ -278,7 +281,7 @@ async def read_referrals(customer_id: UUID, who: CanRead, uow: Reading, clock: C
     "/customers/{customer_id}/referral-requests",
     status_code=201,
     summary="Ask him for a referral",
-    responses=problems_of(UnknownCustomer, ReferralTooSoon, ComplaintOpen, ForStaffOnly, KeyReused),
+    responses=problems_of(UnknownCustomer, UseRestricted, ReferralTooSoon, ComplaintOpen, ForStaffOnly, KeyReused),
 )
 async def ask_for_referral(customer_id: UUID, attempt: AttemptOf, tools: With) -> ReferralRequested:
     """Notes that we ask (solicitud de referidos), before we do: once in 180 days at most, and never while a complaint is open.

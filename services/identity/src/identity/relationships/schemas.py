@@ -223,7 +223,7 @@ class Referrals(BaseModel):
     given: list[ReferralRead]
     received: list[ReferralRead]
     may_ask: bool
-    why_not: Literal["referral-limit", "open-case"] | None = Field(examples=["referral-limit"])
+    why_not: Literal["referral-limit", "open-case", "use-restricted"] | None = Field(examples=["referral-limit"])
     next_allowed_at: AwareDatetime | None = Field(
         description="Under the limit of one request in 180 days; null: at once", examples=["2027-05-19T20:04:05Z"]
     )

@@ -12,7 +12,10 @@ from common.company import Company
 from common.errors import Stale
 from common.idempotency import Attempt, recall, remember
 from common.ids import new_id
-from identity.customers.domain import Customer, check_occurred
+from common.moments import check_occurred
+from identity.contact.domain import UseRestricted
+from identity.contact.use_cases import is_restricted
+from identity.customers.domain import Customer
 from identity.customers.telling import tell_profiles
 from identity.customers.use_cases import STAFF, entered_before, make_customer, own_trace
 from identity.knowledge.domain import Put
@@ -28,7 +31,7 @@ from identity.relationships.domain import (
     UnknownContact,
     check_ends,
     check_referral_request,
-    latest_of_each,
+    of_pair,
 )
 from identity.uow import CUSTOMERS, IdentityUnitOfWork
 
@@ -100,7 +103,7 @@ async def _say(
     pointer: str = "/to_id",
 ) -> Relationship:
     uow, now, by = tools.uow, tools.clock(), tools.who.known_as
-    since = said.since or now
+    since = said.since or await _since_when(one, other, said.kind, tools)
     check_occurred(since, now=now, pointer="/at" if said.kind == REFERRED else "/since")
     check_ends(said.kind, leads_to=other.kind, since=since, until=said.until, pointer=pointer)
     ends = [await own_trace(each, uow=uow, secret=tools.secret, by=by, now=now) for each in (one, other)]
@@ -112,6 +115,14 @@ async def _say(
     if fresh:
         await uow.relationships.add(entry)
     return entry
+
+
+async def _since_when(one: Customer, other: Customer, kind: str, tools: Tools) -> datetime:
+    """Now; said again of whom it is said already, since then: a confirmation or another status begins nothing anew."""
+    now = tools.clock()
+    traces = [info.trace_id for info in await tools.uow.customers.traces_of([one.customer_id])]
+    said = of_pair(one.customer_id, other.customer_id, kind, await tools.uow.relationships.of(traces))
+    return said.since if said is not None and said.holds(now) else now
 
 
 async def _tell(one: Customer, other: Customer, tools: Tools) -> None:
@@ -164,11 +175,11 @@ async def change_contact(
 
 async def _contact(person: Customer, organisation: Customer, uow: IdentityUnitOfWork) -> Relationship:
     traces = [info.trace_id for info in await uow.customers.traces_of([person.customer_id])]
-    pair = (person.customer_id, organisation.customer_id)
-    for each in latest_of_each(await uow.relationships.of(traces)):
-        if each.kind == WORKS_FOR and (each.from_customer, each.to_customer) == pair:
-            return each
-    raise UnknownContact
+    said = await uow.relationships.of(traces)
+    contact = of_pair(person.customer_id, organisation.customer_id, WORKS_FOR, said)
+    if contact is None:
+        raise UnknownContact
+    return contact
 
 
 async def _bring(
@@ -196,7 +207,7 @@ async def _bring(
 
 
 async def request_referral(*, customer_id: UUID, attempt: Attempt | None, tools: Tools) -> datetime:
-    """He is asked for a referral now; gives the moment. Raises ReferralTooSoon, ComplaintOpen (S0-42)."""
+    """He is asked for a referral now; gives the moment. Raises UseRestricted, ReferralTooSoon, ComplaintOpen (S0-42)."""
     now = tools.clock()
     async with tools.uow as uow:
         if (known := await recall(uow, attempt, tools.who)) is not None:
@@ -205,6 +216,8 @@ async def request_referral(*, customer_id: UUID, attempt: Attempt | None, tools:
         own = await own_trace(customer, uow=uow, secret=tools.secret, by=tools.who.known_as, now=now)
         traces = [info.trace_id for info in await uow.customers.traces_of([customer.customer_id])]
         complains = await uow.knowledge.has_open_case(traces)
+        if await is_restricted(customer.customer_id, uow):
+            raise UseRestricted
         check_referral_request(await uow.knowledge.puts_of(traces), complains=complains, now=now)
         await uow.knowledge.put([(Put(own, REFERRAL, "asked", now), None)])
         await remember(uow, attempt, tools.who, {"asked_at": now.isoformat()}, at=now)

@@ -68,12 +68,13 @@ class Backlog:
 
     open: int
     oldest: datetime | None
-    by_reason: Mapping[str, int]
+    by_reason: Mapping[str, int]  # a pair with two reasons counts under both
+    conflicts: int  # pairs that something joins and something contradicts: another document, another name
 
     def oldest_hours(self, now: datetime) -> float | None:
         return None if self.oldest is None else (now - self.oldest).total_seconds() / 3600
 
-    @property
-    def conflicts(self) -> int:
-        """Pairs that something joins and something contradicts: another document, another name."""
-        return sum(n for reason, n in self.by_reason.items() if reason.startswith(("other-", "unclear-", "document-")))
+
+def contradicts(reason: str) -> bool:
+    """Whether a reason for doubt says that the two differ, and not only that too little joins them."""
+    return reason.startswith(("other-", "unclear-", "document-"))

@@ -10,7 +10,7 @@ from identity.customers.models import customer
 from identity.guards.models import guard_trip
 from identity.linking.domain import BY_RULES
 from identity.linking.models import decision, trace
-from identity.reports.domain import Acts, Backlog, Spread
+from identity.reports.domain import Acts, Backlog, Spread, contradicts
 from identity.reviews.models import review
 from identity.sightings.models import identifier, trace_identifier
 
@@ -80,11 +80,13 @@ class HealthFigures:
             r.opened_at <= at, sa.or_(r.decided_at.is_(None), r.decided_at > at)
         )
         reasons: Counter[str] = Counter()
-        number, oldest = 0, None
+        number, conflicts, oldest = 0, 0, None
         for row in (await self._session.execute(query)).all():
+            said = [str(reason) for reason in row.explanation["reasons"]]
             number, oldest = number + 1, min(row.opened_at, oldest or row.opened_at)
-            reasons.update(str(reason) for reason in row.explanation["reasons"])
-        return Backlog(number, oldest, dict(reasons))
+            conflicts += any(map(contradicts, said))
+            reasons.update(said)
+        return Backlog(number, oldest, dict(reasons), conflicts)
 
     async def guards(self, *, since: datetime, until: datetime) -> dict[str, int]:
         """Guards that bit."""

@@ -4,10 +4,10 @@ from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
 
 from common.auth import Principal, needs
 from common.http import ClockOf
+from common.moments import Moment
 from common.problems import problems_of
 from identity.callers import Reading
 from identity.reach import ForStaffOnly, for_staff
@@ -23,7 +23,7 @@ async def report_health(
     who: CanRead,
     uow: Reading,
     clock: ClockOf,
-    as_of: Annotated[AwareDatetime | None, Query(description="Now, where left out")] = None,
+    as_of: Annotated[Moment | None, Query(description="Now, where left out")] = None,
     days: Annotated[int, Query(ge=1, le=366, description="How far back acts are counted")] = 30,
 ) -> HealthReport:
     """Identifiers per customer, merges and undos, pairs in doubt and their age, conflicts, duplicates, guards that bit.

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.bulk import among, insert_rows
-from identity.reviews.domain import Review
+from identity.reviews.domain import ENTERED_AGAIN, Review
 from identity.reviews.models import review
 
 
@@ -21,6 +21,26 @@ class Reviews:
         once = {(r.left_trace, r.right_trace): r for r in reversed(list(reviews))}
         rows = [vars(once[pair]) for pair in sorted(once)]
         await insert_rows(self._session, review, rows, on_conflict="nothing", keys=("left_trace", "right_trace"))
+
+    async def drop_but(
+        self, doubted: Collection[tuple[UUID, UUID]], *, within: Collection[UUID], since: datetime
+    ) -> None:
+        """Open pairs of the traces `within` that the rules have doubted since then and doubt no more; `doubted`: which they do.
+
+        A pair that staff gave rise to is for a person to decide, whatever the rules say.
+        """
+        c = review.c
+        both = among(c.left_trace, within), among(c.right_trace, within)
+        query = sa.select(c.review_id, c.left_trace, c.right_trace, c.explanation).where(
+            *both, c.state == "open", c.opened_at >= since
+        )
+        gone = [
+            row.review_id
+            for row in (await self._session.execute(query)).all()
+            if (row.left_trace, row.right_trace) not in doubted and ENTERED_AGAIN not in row.explanation["reasons"]
+        ]
+        if gone:
+            await self._session.execute(sa.delete(review).where(among(c.review_id, gone)))
 
     async def get(self, review_id: UUID, *, locked: bool = False) -> Review | None:
         query = sa.select(review).where(review.c.review_id == review_id)

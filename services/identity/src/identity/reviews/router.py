@@ -10,7 +10,7 @@ from common.auth import Principal, needs
 from common.company import Company
 from common.http import ClockOf, CompanyOf
 from common.idempotency import AttemptOf, KeyReused
-from common.pagination import InvalidCursor, Paging
+from common.pagination import Paging
 from common.problems import problems_of
 from identity.callers import Reading, Writing
 from identity.customers.domain import display_name, survivors
@@ -26,7 +26,7 @@ CanRead = Annotated[Principal, needs("customers:read")]
 CanDecide = Annotated[Principal, needs("reviews:write")]
 
 
-@router.get("", summary="List pairs in doubt", responses=problems_of(InvalidCursor, ForStaffOnly))
+@router.get("", summary="List pairs in doubt", responses=problems_of(ForStaffOnly))
 async def list_reviews(
     who: CanRead,
     uow: Reading,

@@ -34,7 +34,8 @@ async def see_people(
     """
     seen = [(sighting_of(data, company), data) for data in told if isinstance(data, PersonSeen)]
     gone = [data for data in told if isinstance(data, PersonUnseen)]
-    touched, newcomers = await _see(seen, uow, company, now, told_at_once=not gone, compared=compared)
+    somebodys = [(sighting, event) for sighting, event in seen if sighting.carried]
+    touched, newcomers = await _see(somebodys, uow, company, now, told_at_once=not gone, compared=compared)
     less = [event for sighting, event in seen if len(sighting.carried) < len(event.identifiers)]
     nobodys = [(each.trace_id, c) for each in less for c in given_in(each) if is_blocked(c, company)]
     await bite([blocked(c, trace_id=trace_id, at=now) for trace_id, c in nobodys], uow=uow)

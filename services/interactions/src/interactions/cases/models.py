@@ -74,3 +74,9 @@ class CaseCounterRow(Base, table=True):
 case_file: sa.Table = CaseFileRow.__table__  # type: ignore[attr-defined]
 case_step: sa.Table = CaseStepRow.__table__  # type: ignore[attr-defined]
 case_counter: sa.Table = CaseCounterRow.__table__  # type: ignore[attr-defined]
+
+# What is still owed him. That it was verified ends it only where he says that it is well again.
+IS_OPEN: sa.ColumnElement[bool] = sa.or_(
+    case_file.c.state.in_(("received", "answered", "reopened")),
+    sa.and_(case_file.c.state == "verified", case_file.c.recovered.is_(sa.false())),
+)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
+from pydantic import AfterValidator
 
 from common.auth import Principal, needs
 from common.http import ClockOf, DatabaseOf
@@ -22,7 +23,9 @@ router = APIRouter(prefix="/interactions/v1/cases", tags=["cases (PQR)"])
 
 CanRead = Annotated[Principal, needs("timeline:read")]
 CanWrite = Annotated[Principal, needs("cases:write")]
-Number = Annotated[str, Path(max_length=30, description="The case's number", examples=["PQR-2026-000123"])]
+Number = Annotated[
+    str, AfterValidator(str.upper), Path(max_length=30, description="The case's number", examples=["PQR-2026-000123"])
+]
 
 
 @router.get("", summary="List cases")
@@ -73,7 +76,7 @@ async def answer_case(number: Number, body: CaseText, who: CanWrite, desk: DeskO
 
 @router.post("/{number}:verify", summary="Verify with the customer", responses=problems_of(UnknownCase, CaseNotThere))
 async def verify_case(number: Number, body: CaseVerdict, who: CanWrite, desk: DeskOf) -> CaseWithStepsRead:
-    """The customer was asked whether it is well again (verificar)."""
+    """The customer was asked whether it is well again (verificar). Where it is not (`recovered` false), the resume goes on to show it."""
     return await _act(number, "verify", body.text, who, desk, recovered=body.recovered)
 
 

@@ -107,7 +107,7 @@ class CaseText(BaseModel):
         extra="forbid", json_schema_extra={"example": {"text": "The second charge was returned today"}}
     )
 
-    text: str = Field(min_length=1, max_length=10_000, validation_alias=AliasChoices("text", "reason"))
+    text: str = Field(min_length=1, max_length=10_000, pattern=r"\S", validation_alias=AliasChoices("text", "reason"))
 
 
 class CaseReason(BaseModel):
@@ -115,7 +115,7 @@ class CaseReason(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"reason": "He was charged again"}})
 
-    reason: str = Field(min_length=1, max_length=10_000, validation_alias=AliasChoices("reason", "text"))
+    reason: str = Field(min_length=1, max_length=10_000, pattern=r"\S", validation_alias=AliasChoices("reason", "text"))
 
 
 class CaseVerdict(BaseModel):
@@ -125,5 +125,5 @@ class CaseVerdict(BaseModel):
         extra="forbid", json_schema_extra={"example": {"text": "He confirms the money is back", "recovered": True}}
     )
 
-    text: str = Field(min_length=1, max_length=10_000, validation_alias=AliasChoices("text", "reason"))
+    text: str = Field(min_length=1, max_length=10_000, pattern=r"\S", validation_alias=AliasChoices("text", "reason"))
     recovered: bool = Field(True, description="The customer himself confirms that it is well again")

@@ -15,6 +15,7 @@ from interactions.commitments import use_cases
 from interactions.commitments.domain import Commitment, CommitmentSettled, UnknownCommitment
 from interactions.commitments.schemas import CommitmentRead, CommitmentReason
 from interactions.readers import reader_of
+from interactions.touchpoints.domain import KnownTrace
 from interactions.touchpoints.router import reader_sees
 from interactions.uow import InteractionsUnitOfWork
 
@@ -52,8 +53,9 @@ async def list_commitments(
             after=page.after(datetime, UUID),
             limit=page.fetch,
         )
+        known = await uow.traces.known({one.trace_id for one in found})
     rows, following = page.cut(found, lambda one: (one.made_at, one.commitment_id))
-    return Page(items=[_read(one, clock=clock) for one in rows], next=following)
+    return Page(items=[_read(one, known.get(one.trace_id), clock=clock) for one in rows], next=following)
 
 
 @router.post(
@@ -88,7 +90,7 @@ async def _settle(
     database: DatabaseOf,
     clock: Clock,
 ) -> CommitmentRead:
-    await _must_reach(commitment_id, who, database)
+    trace = await _reached(commitment_id, who, database)
     after = await use_cases.settle(
         commitment_id,
         act,
@@ -97,10 +99,11 @@ async def _settle(
         uow=InteractionsUnitOfWork(database),
         clock=clock,
     )
-    return _read(after, clock=clock)
+    return _read(after, trace, clock=clock)
 
 
-async def _must_reach(commitment_id: UUID, who: Principal, database: DatabaseOf) -> None:
+async def _reached(commitment_id: UUID, who: Principal, database: DatabaseOf) -> KnownTrace | None:
+    """Whose promise it is. Raises UnknownCommitment for what the caller does not see."""
     reader = reader_of(who, None)
     async with InteractionsUnitOfWork(database, reading=True) as uow:
         found = await uow.commitments.get(commitment_id)
@@ -108,10 +111,10 @@ async def _must_reach(commitment_id: UUID, who: Principal, database: DatabaseOf)
         trace = (await uow.traces.known([found.trace_id])).get(found.trace_id)
     if not reader_sees(reader, row, trace):
         raise UnknownCommitment
+    return trace
 
 
-def _read(one: Commitment, *, clock: Clock) -> CommitmentRead:
-    names = [name for name in CommitmentRead.model_fields if name != "state"]
-    return CommitmentRead.model_validate(
-        {name: getattr(one, name) for name in names} | {"state": one.state_at(clock())}
-    )
+def _read(one: Commitment, trace: KnownTrace | None, *, clock: Clock) -> CommitmentRead:
+    derived = {"state": one.state_at(clock()), "customer_id": trace.customer_id if trace else None}
+    names = [name for name in CommitmentRead.model_fields if name not in derived]
+    return CommitmentRead.model_validate({name: getattr(one, name) for name in names} | derived)

@@ -25,6 +25,7 @@ class CommitmentRead(BaseModel):
                 "case_number": None,
                 "touchpoint_id": "0198f6c2-7d1e-7c3a-9a51-4b1f0f5f8d10",
                 "channel": "whatsapp",
+                "customer_id": "0198f6c2-7d1e-7c3a-9a51-4b1f0f5f8d00",
             }
         }
     )
@@ -42,6 +43,7 @@ class CommitmentRead(BaseModel):
     case_number: str | None
     touchpoint_id: UUID
     channel: str
+    customer_id: UUID | None = Field(description="Whose it is; null while nobody is known behind the contact")
 
 
 class CommitmentReason(BaseModel):
@@ -51,4 +53,4 @@ class CommitmentReason(BaseModel):
         extra="forbid", json_schema_extra={"example": {"reason": "The invoice went out by e-mail"}}
     )
 
-    reason: str = Field(min_length=1, max_length=500, validation_alias=AliasChoices("reason", "text"))
+    reason: str = Field(min_length=1, max_length=500, pattern=r"\S", validation_alias=AliasChoices("reason", "text"))

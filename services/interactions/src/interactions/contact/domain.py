@@ -104,6 +104,7 @@ class Talk:
     open: bool = False
     last_inbound: datetime | None = None
     outbound: tuple[datetime, ...] = ()
+    archived: bool = False  # put aside as dead or long gone, until he comes back himself
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ def decide(request: Request, wishes: Wishes, talk: Talk, *, now: datetime) -> De
     """
     reply = request.purpose in SERVING and talk.open
     reasons = [
-        *_forbidden(request, wishes, reply=reply),
+        *_forbidden(request, wishes, talk, reply=reply),
         *_consents(request, wishes, reply=reply),
         *_quiet_now(wishes, talk, now, reply=reply),
         *_frequency(wishes, talk, now, reply=reply),
@@ -174,8 +175,10 @@ def decide(request: Request, wishes: Wishes, talk: Talk, *, now: datetime) -> De
     return Decision(not any(reason.blocks for reason in reasons), tuple(reasons))
 
 
-def _forbidden(request: Request, wishes: Wishes, *, reply: bool) -> list[Reason]:
+def _forbidden(request: Request, wishes: Wishes, talk: Talk, *, reply: bool) -> list[Reason]:
     reasons = []
+    if talk.archived:
+        reasons.append(Reason("archived", "His record was archived: he is dead or long gone", blocks=not reply))
     if wishes.restricted:
         reasons.append(
             Reason("restricted", "The use of his data is restricted: they are only stored", blocks=not reply)

@@ -8,13 +8,12 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from interactions.cases.models import case_file
+from interactions.cases.models import IS_OPEN, case_file
 from interactions.contact.domain import CONTACTS, Talk
 from interactions.conversations.models import conversation
 from interactions.parts.models import part
-from interactions.touchpoints.models import touchpoint, trace
+from interactions.touchpoints.models import customer, touchpoint, trace
 
-OPEN_CASE = ("received", "answered", "reopened")
 MOST_OUTBOUND = 200
 
 
@@ -38,13 +37,18 @@ class ContactRepository:
             conversation.c.dialogue,
             conversation.c.entries > 0,
         )
-        case = sa.select(case_file.c.number).where(case_file.c.trace_id.in_(mine), case_file.c.state.in_(OPEN_CASE))
+        case = sa.select(case_file.c.number).where(case_file.c.trace_id.in_(mine), IS_OPEN)
         live = sa.and_(touchpoint.c.trace_id.in_(mine), touchpoint.c.state == "live", touchpoint.c.occurred_at <= now)
         spoke = sa.select(sa.func.max(touchpoint.c.occurred_at)).where(
             live, touchpoint.c.direction == "inbound", touchpoint.c.occurred_at > now - timedelta(days=1)
         )
+        aside = sa.select(customer.c.customer_id).where(
+            customer.c.customer_id == customer_id, customer.c.state == "archived"
+        )
         state = (
-            await self._session.execute(sa.select(sa.exists(thread), sa.exists(case), spoke.scalar_subquery()))
+            await self._session.execute(
+                sa.select(sa.exists(thread), sa.exists(case), spoke.scalar_subquery(), sa.exists(aside))
+            )
         ).one()
         outbound = (
             sa.select(touchpoint.c.occurred_at)
@@ -54,4 +58,4 @@ class ContactRepository:
             .limit(MOST_OUTBOUND)
         )
         contacted = (await self._session.execute(outbound)).scalars().all()
-        return Talk(open=state[0] or state[1], last_inbound=state[2], outbound=tuple(contacted))
+        return Talk(open=state[0] or state[1], last_inbound=state[2], outbound=tuple(contacted), archived=state[3])

@@ -18,6 +18,7 @@ from interactions.contact.schemas import MayContactRead, ReasonRead
 from interactions.contact.use_cases import Answered, may_contact
 from interactions.journal import Journal, journal_of
 from interactions.resume.domain import UnknownCustomer
+from interactions.touchpoints.domain import channel_of
 
 router = APIRouter(prefix="/interactions/v1/customers", tags=["contact"])
 
@@ -62,6 +63,7 @@ async def get_may_contact(
     """
     if who.subject is not None:
         raise StaffOnly
+    channel, purpose = channel_of(channel), purpose.strip().lower()
     paid = company.channel(channel).paid_outbound
     request = Request(channel, purpose, company.topic_of(topic) or topic, paid)
     uow = UnitOfWork(database, reading=True)

@@ -29,7 +29,7 @@ class ReasonRead(BaseModel):
     """One thing that was weighed. Where it does not block, it says why the contact is allowed in spite of it."""
 
     code: str = Field(
-        description="do-not-contact, topic-unwanted, consent-withdrawn, consent-missing, quiet-time, frequency-reached, "
+        description="archived, do-not-contact, topic-unwanted, consent-withdrawn, consent-missing, quiet-time, frequency-reached, "
         "paid-outbound-suppressed or reply-to-open-conversation"
     )
     detail: str

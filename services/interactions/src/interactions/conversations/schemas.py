@@ -68,4 +68,4 @@ class ConversationReason(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"reason": "Waits for the bank's answer"}})
 
-    reason: str = Field(min_length=1, max_length=500, validation_alias=AliasChoices("reason", "text"))
+    reason: str = Field(min_length=1, max_length=500, pattern=r"\S", validation_alias=AliasChoices("reason", "text"))

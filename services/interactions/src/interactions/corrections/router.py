@@ -13,6 +13,7 @@ from interactions.corrections import use_cases
 from interactions.corrections.schemas import ReasonBody, RedactBody
 from interactions.touchpoints.domain import (
     AnotherExternalId,
+    ForeignSource,
     NotRedactable,
     PersonErased,
     TouchpointNotLive,
@@ -66,7 +67,14 @@ async def redact_touchpoint(touchpoint_id: UUID, body: RedactBody, who: CanRecor
     response_model=TouchpointRecordedRead,
     openapi_extra=TOUCHPOINT_BODY,
     responses=problems_of(
-        UnknownTouchpoint, TouchpointNotLive, AnotherExternalId, PersonErased, Invalid, Malformed, StaffOnly
+        UnknownTouchpoint,
+        TouchpointNotLive,
+        AnotherExternalId,
+        ForeignSource,
+        PersonErased,
+        Invalid,
+        Malformed,
+        StaffOnly,
     ),
 )
 async def correct_touchpoint(

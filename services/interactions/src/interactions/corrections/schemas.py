@@ -16,7 +16,7 @@ class ReasonBody(_Body):
         extra="forbid", json_schema_extra={"example": {"reason": "Sent by a test of the gateway"}}
     )
 
-    reason: str = Field(min_length=1, max_length=500, validation_alias=AliasChoices("reason", "text"))
+    reason: str = Field(min_length=1, max_length=500, pattern=r"\S", validation_alias=AliasChoices("reason", "text"))
 
 
 class RedactBody(_Body):
@@ -27,4 +27,4 @@ class RedactBody(_Body):
     )
 
     pointers: list[Annotated[str, Field(pattern=r"^/", max_length=200)]] = Field(min_length=1, max_length=50)
-    reason: str = Field(min_length=1, max_length=500, validation_alias=AliasChoices("reason", "text"))
+    reason: str = Field(min_length=1, max_length=500, pattern=r"\S", validation_alias=AliasChoices("reason", "text"))

@@ -33,7 +33,8 @@ def _facts(scene: Scene) -> list[Packet]:
         held = facts.get(learned["key"])
         if held is None or moment_of(held.get("as_of")) < learned["as_of"]:
             facts[learned["key"]] = learned
-    shown = (fact for fact in facts.values() if _may_know(fact, scene.reader))
+    # without a value it was taken away
+    shown = (fact for fact in facts.values() if fact.get("value") is not None and _may_know(fact, scene.reader))
     return sorted(shown, key=lambda fact: str(fact["key"]))
 
 

@@ -114,14 +114,17 @@ def _who(scene: Scene, candidates: Sequence[Candidate]) -> Packet:
 
 
 def preferred_name(profile: Mapping[str, Any], contacts: Iterable[Touchpoint]) -> str | None:
-    """What he wants to be called; before identity has spoken, from how a channel names him."""
+    """What he wants to be called; before identity has spoken, from how a channel names him. Of organisations and households the name."""
     if profile.get("preferred_name"):
         return str(profile["preferred_name"])
     seen = [profile.get("display_name"), *(_named(contact.profile) for contact in contacts)]
     told = next(
         (contact.profile["preferred_name"] for contact in contacts if contact.profile.get("preferred_name")), None
     )
-    return str(told) if told else greeting_name(next((name for name in seen if name), None))
+    if told:
+        return str(told)
+    name = next((name for name in seen if name), None)
+    return greeting_name(name) if profile.get("kind", "person") == "person" else name
 
 
 def _named(profile: Mapping[str, Any]) -> str | None:

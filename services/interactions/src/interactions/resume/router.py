@@ -20,8 +20,9 @@ from interactions.resume.domain import Question, Reader, View, ViewForbidden
 from interactions.resume.models import resume_read
 from interactions.resume.packet import as_json
 from interactions.resume.repository import Resumes
-from interactions.resume.schemas import EXAMPLE, ResumeQuestion, ResumeRead
+from interactions.resume.schemas import EXAMPLE, GivenIdentifier, ResumeQuestion, ResumeRead
 from interactions.resume.use_cases import Resumed, read_resume
+from interactions.touchpoints.domain import channel_of
 from interactions.touchpoints.router import DeskOf
 from interactions.touchpoints.use_cases import Desk
 
@@ -47,7 +48,7 @@ def question_of(body: ResumeQuestion, *, who: Principal, desk: Desk, pointer: st
     return Question(
         identifier_ids=frozenset(identifier_id(i.text, desk.secret) for i in named if i.scheme != "customer"),
         customer_ids=tuple(dict.fromkeys([*([body.customer_id] if body.customer_id else []), *chosen])),
-        channel=body.channel,
+        channel=channel_of(body.channel) if body.channel else None,
         topic=desk.company.topic_of(body.topic) or body.topic,
         asked=tuple({"given": i.given, "normalised": i.text} for i in reading.identifiers),
     )
@@ -70,7 +71,7 @@ async def get_resume(
     who: CanRead,
     desk: DeskOf,
     identifier: Annotated[
-        Sequence[str],
+        Sequence[GivenIdentifier],
         Query(
             max_length=20,
             description="`scheme:value`, repeatable. A leading space is read as a lost +",

@@ -112,7 +112,16 @@ EXAMPLE: dict[str, Any] = {
     "holdings": {"accounts": ["account:billing:A-1009"], "last_purchases": [], "usual_amount": None},
     "offers": [],
     "alerts": [],
-    "people": [{"role": "account_owner", "staff_id": "s-17", "name": "Carlos Peña", "since": "2026-01-10", "handover_note": None}],
+    "people": [
+        {
+            "role": "account_owner",
+            "staff_id": "s-17",
+            "name": "Carlos Peña",
+            "since": "2026-01-10T15:00:00Z",
+            "handover_note": "Prefers to be visited in the morning",
+            "previous": {"staff_id": "s-04", "name": "Marta Gil"},
+        }
+    ],
     "network": {
         "ties": [
             {
@@ -149,6 +158,9 @@ EXAMPLE: dict[str, Any] = {
 }  # fmt: skip
 
 
+GivenIdentifier = Annotated[str, Field(max_length=300)]  # as long as one may be, in a query as in a body
+
+
 class ResumeQuestion(BaseModel):
     """Whom it is about, and how he is being served now."""
 
@@ -161,7 +173,7 @@ class ResumeQuestion(BaseModel):
         },
     )
 
-    identifiers: list[Annotated[str, Field(max_length=300)]] = Field(
+    identifiers: list[GivenIdentifier] = Field(
         default=[],
         max_length=20,
         description="What the channel knows of him, `scheme:value`. Several narrow the choice",

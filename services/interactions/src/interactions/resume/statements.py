@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from interactions.cases.models import case_file, case_step
+from interactions.cases.models import IS_OPEN, case_file, case_step
 from interactions.commitments.models import commitment
 from interactions.contact.domain import CONTACTS
 from interactions.conversations.models import conversation, conversation_entry
@@ -39,7 +39,6 @@ MOST_OWED = 100
 MOST_MOMENTS = 10
 MOST_OUTBOUND = 200
 OWED = ("open", "late", "broken")
-OPEN_CASE = ("received", "answered", "reopened")
 REMEMBERED = timedelta(days=90)  # how long a failed moment of truth is an alert
 LONGEST_WINDOW = timedelta(days=400)
 
@@ -390,7 +389,7 @@ def _cases(shape: Shape) -> Any:
             step.c.text.label("step_text"),
         )
         .select_from(case_file.outerjoin(step, step.c.step_id == last))
-        .where(case_file.c.trace_id.in_(sa.select(mine.c.trace_id)), case_file.c.state.in_(OPEN_CASE))
+        .where(case_file.c.trace_id.in_(sa.select(mine.c.trace_id)), IS_OPEN)
         .order_by(case_file.c.occurred_at, case_file.c.number)
         .limit(MOST_OWED)
     )

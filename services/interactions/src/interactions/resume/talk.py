@@ -115,9 +115,9 @@ def work_in_progress(scene: Scene) -> list[Packet]:
     finished: set[tuple[str | None, Any]] = set()
     found: list[Packet] = []
     for contact in scene.contacts:
-        form = contact.payload.get("form")
         if contact.kind != "web":
             continue
+        form = _word(contact.payload.get("form"))
         if contact.outcome in UNFINISHED and (contact.conversation_id, form) not in finished:
             found.append(_unfinished(contact))
         finished.add((contact.conversation_id, form))
@@ -130,11 +130,16 @@ def _unfinished(contact: Touchpoint) -> Packet:
         "conversation_id": contact.conversation_id,
         "occurred_at": contact.occurred_at,
         "channel": contact.channel,
-        "form": contact.payload.get("form"),
-        "step": contact.payload.get("step"),
+        "form": _word(contact.payload.get("form")),
+        "step": _word(contact.payload.get("step")),
         "draft": contact.payload.get("draft") or {},
         "outcome": contact.outcome,
     }
+
+
+def _word(told: Any) -> Any:
+    """What names a form or a step. A page's payload holds what the page likes: a list or an object there is no name."""
+    return None if isinstance(told, dict | list) else told
 
 
 # --- R6 to R8: what is owed -------------------------------------------------------------------------------------------

@@ -5,11 +5,11 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
 
 from common.auth import Principal, needs
 from common.http import CompanyOf, DatabaseOf
-from common.pagination import InvalidCursor, Page, Paging
+from common.moments import Moment
+from common.pagination import Page, Paging
 from common.problems import problems_of
 from common.uow import UnitOfWork
 from interactions.readers import reader_of
@@ -17,6 +17,7 @@ from interactions.resume.domain import Reader, UnknownCustomer, View, ViewForbid
 from interactions.resume.repository import ResumeRepository
 from interactions.timeline.repository import Filter, TimelineRepository
 from interactions.timeline.schemas import TimelineItem
+from interactions.touchpoints.domain import channel_of
 
 router = APIRouter(prefix="/interactions/v1/customers", tags=["resume"])
 
@@ -27,7 +28,7 @@ CanRead = Annotated[Principal, needs("timeline:read")]
     "/{customer_id}/timeline",
     summary="Everything that was said and done, the newest first",
     response_model_exclude_unset=True,
-    responses=problems_of(UnknownCustomer, ViewForbidden, InvalidCursor),
+    responses=problems_of(UnknownCustomer, ViewForbidden),
 )
 async def list_timeline(
     customer_id: UUID,
@@ -38,8 +39,8 @@ async def list_timeline(
     kind: Annotated[list[str], Query(max_length=20, description="Only these kinds; repeatable")] = [],  # noqa: B006 - FastAPI copies it
     channel: Annotated[list[str], Query(max_length=20, description="Only these channels; repeatable (canal)")] = [],  # noqa: B006
     topic: Annotated[str | None, Query(max_length=100, description="Only this topic (tema)")] = None,
-    since: Annotated[AwareDatetime | None, Query(description="Occurred at or after")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Occurred before")] = None,
+    since: Annotated[Moment | None, Query(description="Occurred at or after")] = None,
+    until: Annotated[Moment | None, Query(description="Occurred before")] = None,
     view: Annotated[
         View | None, Query(description="agent, partner or customer; by default what the credential sees")
     ] = None,
@@ -49,7 +50,7 @@ async def list_timeline(
     A customer's own credential sees what is proven to be his and meant for him; a partner's what came through himself.
     """
     reader = reader_of(who, view)
-    wanted = Filter(tuple(kind), tuple(channel), company.topic_of(topic) or topic, since, until)
+    wanted = Filter(tuple(kind), tuple(map(channel_of, channel)), company.topic_of(topic) or topic, since, until)
     async with UnitOfWork(database, reading=True) as uow:
         meant = await _visible(customer_id, reader, uow)
         rows = await TimelineRepository(uow.session).page(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property, lru_cache
 from typing import Any, Literal
 from uuid import UUID
@@ -18,19 +18,14 @@ from common.identifiers import (
     trace_of,
     traces_alone,
 )
+from common.moments import check_occurred
 from common.names import compatible, fold
 from common.values import value
-from interactions.touchpoints.payloads import PAID
+from interactions.touchpoints.payloads import CASE_KINDS, PAID
 
 NOT_MINTED = UUID(int=0)
-FUTURE_TOLERANCE = timedelta(minutes=5)  # clocks of channels go ahead a little
 CUSTOMERS_LOOKED_AT = 20
 TRACES_LOOKED_AT = 200
-
-
-class OccurredInFuture(Invalid):
-    code = "occurred-in-future"
-    title = "It has not happened yet"
 
 
 class DifferentBody(Conflict):
@@ -197,6 +192,7 @@ class Touchpoint:
     draft: Draft
     trace_id: UUID
     seen: tuple[Seen, ...]
+    nobodys: tuple[Seen, ...]  # on the block list: neither trace nor evidence, but identity tells staff of them
     recorded_at: datetime
     topic: str | None
     warnings: tuple[str, ...] = ()
@@ -218,7 +214,7 @@ class Touchpoint:
     @property
     def folded_name(self) -> str | None:
         name = name_of(self.draft.profile)
-        return _folded(name) if name else None
+        return fold(name) or None if name else None
 
     @property
     def documents(self) -> list[str]:
@@ -252,8 +248,9 @@ def accept(
     draft: Draft, *, now: datetime, company: Company, secret: bytes, part_of: Following | None = None
 ) -> Touchpoint:
     """The draft with its identifiers normalised and its trace computed, from its own content alone. Raises Invalid."""
-    if draft.occurred_at > now + FUTURE_TOLERANCE:
-        raise OccurredInFuture("It lies more than five minutes ahead of our clock", pointer="/occurred_at")
+    check_occurred(draft.occurred_at, now=now, pointer="/occurred_at")
+    if draft.kind in CASE_KINDS and (answered_at := draft.payload.get("answered_at")) is not None:
+        check_occurred(datetime.fromisoformat(answered_at), now=now, pointer="/payload/answered_at")
     name = name_of(draft.profile)
     read = _read(
         draft.identifiers,
@@ -272,6 +269,7 @@ def accept(
         draft=draft,
         trace_id=trace_id,
         seen=read.seen,
+        nobodys=read.nobodys,
         recorded_at=now,
         topic=topic or draft.topic,
         warnings=_warnings(draft, read, is_known_topic=topic is not None, company=company),
@@ -285,8 +283,8 @@ class _Read:
 
     trace_id: UUID | None  # none where no identifier is left to name one
     seen: tuple[Seen, ...]  # first the one that names the trace
+    nobodys: tuple[Seen, ...]  # on the block list
     misread: bool
-    blocked: bool
 
 
 # A person comes back under the same identifiers and name, and all of this is computed from them alone.
@@ -305,12 +303,13 @@ def _read(
     # One wrong digit must not lose the contact: what cannot be read is kept as it is spelt, and proves nothing.
     reading = read_identifiers(given, default_region=region, source=source)
     kept = [identifier for identifier in reading.identifiers if not blocks(identifier.text)]
-    misread, some_blocked = bool(reading.warnings), len(kept) < len(reading.identifiers)
+    misread = bool(reading.warnings)
+    nobodys = tuple([_seen(one, frozenset(), secret) for one in reading.identifiers if blocks(one.text)])
     if not kept:
-        return _Read(None, (), misread, some_blocked)
+        return _Read(None, (), nobodys, misread)
     trace = trace_of(kept, name=name, source=source, external_id="", secret=secret, shared_account_issuers=issuers)
     ordered = sorted(kept, key=lambda identifier: identifier.text != trace.text)
-    return _Read(trace.trace_id, tuple([_seen(one, attests, secret) for one in ordered]), misread, some_blocked)
+    return _Read(trace.trace_id, tuple([_seen(one, attests, secret) for one in ordered]), nobodys, misread)
 
 
 def traces_it_names(touchpoint: Touchpoint, *, company: Company, secret: bytes) -> set[UUID]:
@@ -331,7 +330,7 @@ def _seen(identifier: Identifier, attests: frozenset[str], secret: bytes) -> See
 def _warnings(draft: Draft, read: _Read, *, is_known_topic: bool, company: Company) -> tuple[str, ...]:
     talks = draft.kind in {"message", "call", "visit"} and draft.direction != "internal" and not draft.backfill
     found = {
-        "blocked-identifier": read.blocked,
+        "blocked-identifier": bool(read.nobodys),
         "unreadable-identifier": read.misread,
         "unknown-channel": draft.channel not in company.channels,
         "unknown-topic": draft.topic is not None and not is_known_topic,
@@ -340,9 +339,9 @@ def _warnings(draft: Draft, read: _Read, *, is_known_topic: bool, company: Compa
     return tuple(code for code, holds in found.items() if holds)
 
 
-@lru_cache(maxsize=16_384)
-def _folded(name: str) -> str | None:
-    return fold(name) or None
+def channel_of(told: str) -> str:
+    """A channel's code as the log keeps it: WhatsApp and whatsapp are one."""
+    return told.strip().lower()
 
 
 def name_of(profile: Mapping[str, Any]) -> str | None:

@@ -24,6 +24,7 @@ Amount = Annotated[
     BeforeValidator(_plain),
     Field(pattern=r"^-?[0-9]{1,19}(\.[0-9]{1,10})?$", description="A decimal string; negative where money went back"),
 ]
+Quantity = Annotated[float, Field(ge=-1e12, le=1e12, allow_inf_nan=False)]  # its thousandths are added up in 64 bits
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217; the company's own where not given")]
 
 
@@ -39,7 +40,7 @@ class Line(_OpenPayload):
     """One line of a purchase or of a quote."""
 
     offering: str | None = Field(None, max_length=200)
-    quantity: float | None = Field(None, allow_inf_nan=False)
+    quantity: Quantity | None = None
     unit_price: Amount | None = None
     amount: Amount | None = None
 
@@ -62,7 +63,7 @@ class _Money(_Payload):
 class Purchase(_Money):
     """A sale, or a return with a negative amount (compra)."""
 
-    quantity: float | None = Field(None, allow_inf_nan=False)
+    quantity: Quantity | None = None
     category: Code | None = None
     offering: Code | None = None
     cost_of_goods: Amount | None = None
@@ -79,7 +80,7 @@ class Quote(_Money):
     """An offer at a price, and what he said to it (cotización)."""
 
     answer: Literal["open", "won", "lost"] = "open"
-    quantity: float | None = Field(None, allow_inf_nan=False)
+    quantity: Quantity | None = None
     category: Code | None = None
     offering: Code | None = None
     cost_of_goods: Amount | None = None

@@ -13,13 +13,13 @@ from common.behind import by_slices
 from common.errors import Invalid
 from common.http import DatabaseOf, body_of, clock_of, company_of, database_of, made_once, metrics_of
 from common.identifiers import InvalidIdentifier
+from common.moments import OccurredInFuture
 from common.problems import MEDIA_TYPE, Malformed, problem_of, problems_of
 from interactions.readers import reader_of
 from interactions.settings import InteractionsSettings
 from interactions.touchpoints.domain import (
     DifferentBody,
     ForeignSource,
-    OccurredInFuture,
     PersonErased,
     Speaker,
     UnknownCaseNumber,

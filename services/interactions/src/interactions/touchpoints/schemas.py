@@ -21,7 +21,15 @@ from common.errors import FieldError, Invalid, Refusal
 from common.moments import Moment
 from common.money import InvalidMoney, to_minor
 from common.problems import Malformed, field_errors_of
-from interactions.touchpoints.domain import Draft, ForeignSource, KnownTrace, Promise, Speaker, Unreadable
+from interactions.touchpoints.domain import (
+    Draft,
+    ForeignSource,
+    KnownTrace,
+    Promise,
+    Speaker,
+    Unreadable,
+    channel_of,
+)
 from interactions.touchpoints.payloads import COUNTED, PAID, PAYLOADS, countable
 
 Kind = Literal[
@@ -77,7 +85,8 @@ READ_EXAMPLE: dict[str, Any] = {
 }
 
 
-Word = Annotated[str, Field(min_length=1, max_length=60)]
+TOLD = r"\S"  # a text of blanks tells nothing
+Word = Annotated[str, Field(min_length=1, max_length=60, pattern=TOLD)]
 Text = Annotated[str, Field(max_length=20_000)]
 
 
@@ -112,7 +121,7 @@ class ProfileBody(_Body):
 class FactBody(_Body):
     """Something learned about the customer (dato aprendido)."""
 
-    key: str = Field(min_length=1, max_length=100)
+    key: str = Field(min_length=1, max_length=100, pattern=TOLD)
     value: str | int | float | bool | list[str]
     confidence: float = Field(1.0, ge=0, le=1)
     question_id: str | None = Field(None, max_length=100, description="The drip question that it answers")
@@ -122,7 +131,7 @@ class CommitmentBody(_Body):
     """A promise made in this contact (compromiso)."""
 
     by: Literal["company", "customer"]
-    text: str = Field(min_length=1, max_length=2_000)
+    text: str = Field(min_length=1, max_length=2_000, pattern=TOLD)
     due_at: Moment | None = None
 
 
@@ -133,9 +142,11 @@ class TouchpointCreate(_Body):
 
     # Factories, because Pydantic copies a list that is a default deeply, for each touchpoint that has none.
     source: str | None = Field(
-        None, min_length=1, max_length=100, description="The sending system; the credential's by default"
+        None, min_length=1, max_length=100, pattern=TOLD, description="The sending system; the credential's by default"
     )
-    external_id: str = Field(min_length=1, max_length=200, description="The source's own id: a resend counts once")
+    external_id: str = Field(
+        min_length=1, max_length=200, pattern=TOLD, description="The source's own id: a resend counts once"
+    )
     kind: Kind
     channel: Word
     direction: Literal["inbound", "outbound", "internal"] | None = Field(
@@ -146,7 +157,7 @@ class TouchpointCreate(_Body):
     identifiers: list[Annotated[str, Field(min_length=1, max_length=300)]] = Field(default_factory=list, max_length=20)
     actor: ActorBody | None = None
     profile: ProfileBody | None = None
-    topic: str | None = Field(None, min_length=1, max_length=100)
+    topic: str | None = Field(None, min_length=1, max_length=100, pattern=TOLD)
     content: str | None = Field(None, max_length=200_000)
     language: str | None = Field(None, max_length=20)
     summary: Text | None = None
@@ -374,7 +385,7 @@ def _draft(document: object, body: bytes, *, speaker: Speaker, company: Company)
         source=source,
         external_id=given.external_id,
         kind=given.kind,
-        channel=given.channel.strip().lower(),
+        channel=channel_of(given.channel),
         direction=given.direction or _direction(given.kind),
         occurred_at=given.occurred_at,
         body=body.decode(),
@@ -402,7 +413,7 @@ def _draft(document: object, body: bytes, *, speaker: Speaker, company: Company)
         counted=_counted(payload, company),
         conversation_id=given.conversation_id,
         keeps=tuple(dict.fromkeys(given.keeps)),
-        case=given.case,
+        case=given.case.strip().upper() if given.case is not None else None,  # as our numbers are written
         partner=speaker.partner or (person.id if person and person.kind == "partner" else None),
     )
 
@@ -434,7 +445,8 @@ def _payload(given: TouchpointCreate, document: Mapping[str, Any]) -> BaseModel:
     try:
         payload = PAYLOADS[given.kind].model_validate(given.payload) if given.payload else _empty_payload(given.kind)
     except ValidationError as error:
-        raise Invalid("See errors.", errors=field_errors_of(_in_body(error, "payload"), document)) from None
+        sent = {**document, "payload": given.payload}  # where none was sent, the pointers lead into an empty one
+        raise Invalid("See errors.", errors=field_errors_of(_in_body(error, "payload"), sent)) from None
     if given.kind in PAID and getattr(payload, "total", None) is None:
         raise Invalid(
             "See errors.", errors=[FieldError("/payload/amount", "missing", "Say how much, or give lines with amounts")]

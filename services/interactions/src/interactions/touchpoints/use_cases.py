@@ -361,7 +361,7 @@ async def append(
     await behind.send(uow.touchpoints.append, ready, figures)
     for one, told in zip(ready, figures, strict=True):
         uow.outbox.add(told, at=now, part_of=one.part_of)
-        if one.seen:
+        if one.seen or one.nobodys:
             uow.outbox.add(_person(one), at=now, part_of=one.part_of)
     richer, moves = _richer_traces(ready, traces), [_moves(one, where[one.touchpoint_id]) for one in ready]
     await behind.send(uow.traces.save, richer)
@@ -450,7 +450,7 @@ def _person(one: Touchpoint) -> Told:
         "facts": draft.facts,
         "kind": draft.kind,
     }
-    return domain.person_of(said, identifiers=[seen.as_row for seen in one.seen], asked=draft.asked)
+    return domain.person_of(said, identifiers=[seen.as_row for seen in (*one.seen, *one.nobodys)], asked=draft.asked)
 
 
 def _answer(

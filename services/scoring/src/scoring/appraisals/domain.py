@@ -192,9 +192,8 @@ class Yardstick:
     rules_version: str
     asked: tuple[str, ...]  # the facts that conditions of the policy look at
     measured: dict[tuple[Any, ...], Appraisal] = field(default_factory=dict)
-    parts: dict[int, Mapping[str, Any]] = field(
-        default_factory=dict
-    )  # by the appraisal's identity: `measured` keeps it
+    # By the appraisal's identity: `measured` keeps it.
+    parts: dict[int, Mapping[str, Any]] = field(default_factory=dict)
     decided: dict[tuple[Any, ...], Decision] = field(default_factory=dict)
     treatments: dict[int, dict[str, Any]] = field(
         default_factory=dict

@@ -12,6 +12,7 @@ from fastapi import Depends, Query
 from common.clock import Clock
 from common.errors import Invalid, NotFound
 from common.http import ClockOf, CompanyOf
+from common.moments import in_history
 from scoring.appraisals.domain import Appraisal, Subject, appraise
 from scoring.appraisals.use_cases import AT_ONCE, subjects_of
 from scoring.classes.domain import CutPoints
@@ -30,7 +31,7 @@ class UnknownCustomer(NotFound):
 
 class InvalidAsOf(Invalid):
     code: ClassVar[str] = "invalid-as-of"
-    title: ClassVar[str] = "as_of is a date (2011-12-09) or a moment with its offset"
+    title: ClassVar[str] = "as_of is a date (2011-12-09) or a moment with its offset, of the years 1900 to 9000"
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,8 @@ async def as_of_day(
     text = as_of.strip().replace(" ", "+")  # in a query a space is a lost +
     try:
         if len(text) == len("2011-12-09"):
-            return date.fromisoformat(text)
-        moment = datetime.fromisoformat(text)
+            return in_history(date.fromisoformat(text))
+        moment = in_history(datetime.fromisoformat(text))
     except ValueError:
         raise InvalidAsOf(pointer="/query/as_of") from None
     if moment.tzinfo is None:

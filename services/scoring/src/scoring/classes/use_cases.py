@@ -43,12 +43,10 @@ WAVE = "wave"  # the timer that looks at many customers again, a slice at a time
 SOON, DAILY = "soon", "daily"
 EVERYBODY, MISPLACED = "everybody", "misplaced"  # the keys of a wave
 AT_ONCE = 2_000  # customers of a slice, of whom no more than LOOKED_AT are looked at: to be ruled anew takes less
-GUESSED_OF = (
-    20_000  # customers: of more of them what is asked is found at a guess while it is looked for who is another
-)
+# Customers: of more of them what is asked is found at a guess while it is looked for who is another.
+GUESSED_OF = 20_000
 SMALL, MIDDLING = 2_000, 20_000  # populations that are ranked within seconds, within a minute
 RESTS = 4  # times as long as a ranking took, until changed figures bring the next: who bought paces it, all who are known cost
-
 
 T = TypeVar("T")
 
@@ -265,7 +263,9 @@ class Waves:
             self._found, self._verdicts = await self._find(after, uow=uow, now=now)
             self._wave = wave
         start = 0 if after is None else int(np.searchsorted(self._found, after.bytes, side="right"))
-        known = self._verdicts if self._verdicts and self._verdicts.by == await _by(uow=uow, now=now) else None
+        known = self._verdicts
+        if known and known.by != _by(*await uow.policies.in_force_with_cuts(), on=uow.books.day_of(now)):
+            known = None
         many = LOOKED_AT if known is None else known.reach(start)
         ids = [UUID(bytes=each.ljust(16, b"\0")) for each in self._found[start : start + min(many, AT_ONCE)].tolist()]
         rulings = known.of(ids, start) if known else {}
@@ -287,7 +287,8 @@ class Waves:
         say = await self._asked(judge_all, await _spans(uow=uow, now=now), rules=rules, uow=uow)
         if say is None or self._remembered is None:
             return await misplaced(after=after, uow=uow, now=now), None
-        return await judged_anew(self._remembered, say, uow=uow, now=now)
+        by = _by(rules, cuts, on=uow.books.day_of(now))
+        return judged_anew(self._remembered, say, rules=rules, cuts=cuts, by=by)
 
     async def _rule_anew(self, rulings: Mapping[UUID, Ruling], *, uow: ScoringUnitOfWork, now: datetime) -> set[UUID]:
         if self._verdicts is None:
@@ -298,12 +299,11 @@ class Waves:
         return done
 
 
-async def judged_anew(
-    remembered: Remembered, say: Said, *, uow: ScoringUnitOfWork, now: datetime
+def judged_anew(
+    remembered: Remembered, say: Said, *, rules: RuleSet, cuts: CutPoints | None, by: tuple[date, str, int]
 ) -> tuple[Column, Verdicts]:
     """As `misplaced`, of everybody as he is remembered and of whom this is to be said; and what to those of whom nothing but the class is another."""
-    rules, cuts = await uow.policies.in_force_with_cuts()
-    everybody, by = remembered.everybody, await _by(uow=uow, now=now)
+    everybody = remembered.everybody
     figures, said = everybody.figures, everybody.said
     places = said.otherwise(say)
     ids = as_bytes(figures.customers.ids[places])
@@ -318,10 +318,9 @@ async def judged_anew(
     return ids, Verdicts(remembered.moment, by, rulings, np.where(is_plain, which, -1))
 
 
-async def _by(*, uow: ScoringUnitOfWork, now: datetime) -> tuple[date, str, int]:
+def _by(rules: RuleSet, cuts: CutPoints | None, *, on: date) -> tuple[date, str, int]:
     """By which rules and lines, and on which day, something is said."""
-    rules, cuts = await uow.policies.in_force_with_cuts()
-    return uow.books.day_of(now), rules_version(rules, cuts), rules.policy_version
+    return on, rules_version(rules, cuts), rules.policy_version
 
 
 async def misplaced(*, after: UUID | None, uow: ScoringUnitOfWork, now: datetime) -> Column:

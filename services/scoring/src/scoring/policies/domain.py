@@ -3,16 +3,24 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from common.errors import Invalid
 from common.money import MoneyBody
-from common.rules import Condition, compile_condition
+from common.rules import Condition, InvalidCondition, compile_condition
 
 SHIPPED = 0  # the version of the rules that come with the software
 
 Share = Annotated[float, Field(ge=0, le=1)]
+# Beyond these a number says nothing more, and the days that are reckoned with it would leave the calendar.
+MOST_MONTHS = 10_000
+MOST_MINUTES = 10 * 366 * 24 * 60
+MOST = 1_000_000
+Ratio = Annotated[float, Field(gt=0, le=MOST)]
+Count = Annotated[int, Field(ge=1, le=MOST)]
+Months = Annotated[int, Field(ge=1, le=MOST_MONTHS)]
 WindowName = Literal["to-date", "trailing-year", "fiscal-year"]
 
 # What a condition of the treatment policy may ask. Amounts are in whole units of the company's currency.
@@ -30,13 +38,30 @@ FIELDS: Mapping[str, type] = {
     "contribution": float,
     "open_complaints": int,
 }
+# What those of them can be that are words: a condition over any other would never hold, and nobody would see why.
+WORDS: Mapping[str, tuple[str, ...]] = {
+    "tier": ("MVC", "GROWING", "STANDARD", "BELOW_ZERO"),
+    "abc": ("A", "B", "C"),
+    "lifecycle": ("POTENTIAL", "ACTIVE", "INACTIVE"),
+    "dormancy": ("none", "dormant", "long-dormant"),
+    "drop": ("none", "warning", "critical"),
+}
+
+
+class InvalidTreatment(Invalid):
+    code: ClassVar[str] = "invalid-treatment"
+    title: ClassVar[str] = "What may be spent on a customer is not less than nothing"
 
 
 class Thresholds(BaseModel):
     """Every number the rules use (umbrales). What is not sent keeps its default."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", json_schema_extra={"examples": [{"mvc_share": 0.05, "drop_warning": 0.5}]}
+        frozen=True,
+        extra="forbid",
+        strict=True,  # true is no share, and neither is "10"
+        allow_inf_nan=False,
+        json_schema_extra={"examples": [{"mvc_share": 0.05, "drop_warning": 0.5}]},
     )
 
     mvc_share: Annotated[float, Field(gt=0, le=1, description="Best share of active customers: MVC (S0-50)")] = 0.10
@@ -45,21 +70,25 @@ class Thresholds(BaseModel):
     abc_window: Annotated[WindowName, Field(description="Which days ABC counts")] = "to-date"
     below_zero_share: Annotated[Share, Field(description="Worst share, below zero if a reason is met (S0-52)")] = 0.20
     below_zero_window: Annotated[WindowName, Field(description="Which days the contribution counts")] = "to-date"
-    below_zero_min_months: Annotated[int, Field(ge=0, description="Younger customers are spared the worst share")] = 12
-    growing_ratio: Annotated[float, Field(gt=0, description="Sales of 12 months over those of the 12 before")] = 1.20
-    declining_ratio: Annotated[float, Field(gt=0, description="The same, below which purchases shrink (S0-53)")] = 0.80
-    shortlist_quotes: Annotated[int, Field(ge=1, description="Quotes asked in 12 months and none won (terna)")] = 3
-    rejected_quotes: Annotated[int, Field(ge=1, description="Quotes lost in 12 months, more than were won")] = 2
+    below_zero_min_months: Annotated[
+        int, Field(ge=0, le=MOST_MONTHS, description="Younger customers are spared the worst share")
+    ] = 12
+    growing_ratio: Annotated[Ratio, Field(description="Sales of 12 months over those of the 12 before")] = 1.20
+    declining_ratio: Annotated[Ratio, Field(description="The same, below which purchases shrink (S0-53)")] = 0.80
+    shortlist_quotes: Annotated[Count, Field(description="Quotes asked in 12 months and none won (terna)")] = 3
+    rejected_quotes: Annotated[Count, Field(description="Quotes lost in 12 months, more than were won")] = 2
     drop_window_days: Annotated[int, Field(ge=1, le=366, description="Length of the windows compared")] = 90
     drop_baseline_windows: Annotated[int, Field(ge=1, le=12, description="How many earlier windows make the habit")] = 4
-    drop_min_purchases: Annotated[int, Field(ge=1, description="Purchases in them, below which there is no habit")] = 2
+    drop_min_purchases: Annotated[Count, Field(description="Purchases in them, below which there is no habit")] = 2
     drop_measure: Annotated[Literal["revenue", "purchases"], Field(description="What is compared")] = "revenue"
-    drop_warning: Annotated[float, Field(ge=0, description="Warning at or below this ratio (S0-62)")] = 0.60
-    drop_critical: Annotated[float, Field(ge=0, description="Critical below this ratio (S0-62)")] = 0.40
-    dormant_months: Annotated[int, Field(ge=1, description="No movement for so long: dormant (S1-24)")] = 12
-    long_dormant_months: Annotated[int, Field(ge=1, description="No movement for so long: long dormant")] = 24
+    drop_warning: Annotated[float, Field(ge=0, le=MOST, description="Warning at or below this ratio (S0-62)")] = 0.60
+    drop_critical: Annotated[float, Field(ge=0, le=MOST, description="Critical below this ratio (S0-62)")] = 0.40
+    dormant_months: Annotated[Months, Field(description="No movement for so long: dormant (S1-24)")] = 12
+    long_dormant_months: Annotated[Months, Field(description="No movement for so long: long dormant")] = 24
     pareto_share: Annotated[float, Field(gt=0, le=1, description="The top of the Pareto report")] = 0.20
-    cut_points_minutes: Annotated[int, Field(ge=1, description="How often large populations are ranked anew")] = 60
+    cut_points_minutes: Annotated[
+        int, Field(ge=1, le=MOST_MINUTES, description="How often large populations are ranked anew")
+    ] = 60
 
     @model_validator(mode="after")
     def _is_ordered(self) -> Self:
@@ -135,11 +164,19 @@ class TreatmentPolicy(BaseModel):
     @cached_property
     def asked(self) -> frozenset[str]:
         """The fields that its conditions look at."""
-        return frozenset(_asked([rule.when for rule in self.rules]))
+        return frozenset(test["field"] for rule in self.rules for test, _ in _tests(rule.when))
 
-    def refuse_unusable_conditions(self) -> None:
-        """Raises InvalidCondition where a condition cannot be used."""
+    def refuse_unusable(self) -> None:
+        """Raises InvalidCondition where a condition cannot be used, InvalidTreatment where less than nothing may be spent.
+
+        Asked of what is put into force, never of what is in force: that goes on as it was understood.
+        """
         _ = self.conditions
+        for at, rule in enumerate(self.rules):
+            for test, pointer in _tests(rule.when, f"/rules/{at}/when"):
+                _refuse_unknown_words(test, pointer)
+            _refuse_negative_limit(rule.then, f"/rules/{at}/then")
+        _refuse_negative_limit(self.default, "/default")
 
     def decide(self, facts: Mapping[str, Any]) -> "Decision":
         for rule, matches in zip(self.rules, self.conditions, strict=True):
@@ -148,14 +185,28 @@ class TreatmentPolicy(BaseModel):
         return Decision(self.default, "default")
 
 
-def _asked(condition: Any) -> Iterator[str]:
+def _tests(condition: Any, pointer: str = "") -> Iterator[tuple[Mapping[str, Any], str]]:
+    """The comparisons that a condition which compiles is made of, each with where it stands."""
     if isinstance(condition, list):
-        for part in condition:
-            yield from _asked(part)
+        for at, part in enumerate(condition):
+            yield from _tests(part, f"{pointer}/{at}")
     elif "field" in condition:
-        yield condition["field"]
+        yield condition, pointer
     else:
-        yield from _asked([*condition.values()])
+        for word, inner in condition.items():
+            yield from _tests(inner, f"{pointer}/{word}")
+
+
+def _refuse_unknown_words(test: Mapping[str, Any], pointer: str) -> None:
+    if test["op"] != "exists" and (known := WORDS.get(test["field"])) is not None:
+        value = test["value"]
+        if not set(value if isinstance(value, list) else [value]) <= set(known):
+            raise InvalidCondition(f"{test['field']} is one of {', '.join(known)}", pointer=f"{pointer}/value")
+
+
+def _refuse_negative_limit(treatment: Treatment, pointer: str) -> None:
+    if treatment.spend_limit is not None and treatment.spend_limit.minor < 0:
+        raise InvalidTreatment(pointer=f"{pointer}/spend_limit/amount")
 
 
 @dataclass(frozen=True)

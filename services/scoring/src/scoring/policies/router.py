@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Response
 
 from common.auth import Principal
 from common.errors import Stale, VersionMissing
@@ -12,6 +12,7 @@ from common.problems import problems_of
 from common.rules import InvalidCondition
 from common.versions import ExpectedVersion
 from scoring.access import NotForThisView, Reading, Writing, own_people
+from scoring.policies.domain import InvalidTreatment
 from scoring.policies.repository import THRESHOLDS, TREATMENT, PolicyVersion
 from scoring.policies.schemas import (
     PolicyVersionPage,
@@ -27,8 +28,6 @@ router = APIRouter(prefix="/scoring/v1/policies", tags=["policies (políticas)"]
 
 CanRead = Annotated[Principal, own_people("policies:read")]
 CanWrite = Annotated[Principal, own_people("policies:write")]
-# Shown in the documents; the dependency reads the header itself, so that a missing one is answered 428.
-IfMatch = Annotated[str | None, Header(alias="If-Match", description='The ETag that was read, for example "0"')]
 
 
 @router.get("/thresholds", summary="The thresholds in force", responses=problems_of(NotForThisView))
@@ -49,7 +48,6 @@ async def replace_thresholds(
     uow: Writing,
     clock: ClockOf,
     response: Response,
-    if_match: IfMatch = None,  # noqa: ARG001
 ) -> ThresholdsRead:
     """Put thresholds into force as a new version. The population is ranked and every customer looked at again right after."""
     replaced = await replace_policy(
@@ -69,7 +67,7 @@ async def read_treatment(who: CanRead, uow: Reading, response: Response) -> Trea
 @router.put(
     "/treatment",
     summary="Replace the treatment policy",
-    responses=problems_of(NotForThisView, Stale, VersionMissing, InvalidCondition),
+    responses=problems_of(NotForThisView, Stale, VersionMissing, InvalidCondition, InvalidTreatment),
 )
 async def replace_treatment(
     body: TreatmentPolicyWrite,
@@ -78,15 +76,15 @@ async def replace_treatment(
     uow: Writing,
     clock: ClockOf,
     response: Response,
-    if_match: IfMatch = None,  # noqa: ARG001
 ) -> TreatmentPolicyRead:
     """Put a treatment policy into force as a new version. Every customer is looked at again right after.
 
-    A condition is `{"field", "op", "value"}`, or `all`, `any`, `not` of conditions. Fields: tier, abc, lifecycle, dormancy
-    (none, dormant, long-dormant), drop (none, warning, critical), key_account, tenure_months, frequency (12 months), revenue,
+    A condition is `{"field", "op", "value"}`, or `all`, `any`, `not` of conditions. Fields: tier (MVC, GROWING, STANDARD,
+    BELOW_ZERO), abc (A, B, C), lifecycle (POTENTIAL, ACTIVE, INACTIVE), dormancy (none, dormant, long-dormant), drop (none,
+    warning, critical), key_account, tenure_months, frequency (12 months), revenue,
     profitability, contribution (to date, in whole units of the company's currency), open_complaints.
     """
-    body.refuse_unusable_conditions()
+    body.refuse_unusable()
     replaced = await replace_policy(
         TREATMENT, body.model_dump(mode="json"), read=version, author=who.name, uow=uow, clock=clock
     )

@@ -17,6 +17,7 @@ import numpy as np
 ANONYMOUS = UUID(int=0)
 BEGINNING = date(1, 1, 1)
 HIGHEST = 2**63 - 1  # what a column of numbers holds
+MOST_QUANTITY = 10**12  # of one touchpoint: who sends more has sent a number of something else
 
 # Minor units of a currency -> minor units of the company's currency; None where the company names no rate.
 Exchange = Callable[[int, str], int | None]
@@ -194,9 +195,14 @@ def _purchase(amount: int, figures: Figures) -> Tally:
         entries=1,
         purchases=1 if amount > 0 else 0,
         returns=1 if amount < 0 else 0,
-        quantity=round((figures.quantity or 0) * 1000),
+        quantity=_thousandths(figures.quantity),
         revenue=amount,
     )
+
+
+def _thousandths(quantity: float | None) -> int:
+    """A quantity that no sum would hold counts as not known: the sale itself counts all the same."""
+    return 0 if quantity is None or abs(quantity) > MOST_QUANTITY else round(quantity * 1000)
 
 
 def _quote(answer: str | None) -> Tally:

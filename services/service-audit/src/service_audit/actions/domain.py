@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from common.errors import Conflict, NotFound
+from common.errors import Conflict, Invalid, NotFound
 from common.ids import new_id
 from service_audit.evidence.domain import Evidence
-from service_audit.standards.domain import Moment
+from service_audit.standards.domain import Document, Moment
 
 Area = Literal["data", "product", "service", "communication"]
 Horizon = Literal["short", "medium", "long"]
@@ -19,6 +19,11 @@ BY_ITSELF = "service-audit"
 class UnknownAction(NotFound):
     code = "unknown-action"
     title = "No improvement action under that id"
+
+
+class UnknownMoment(Invalid):
+    code = "unknown-moment"
+    title = "An action names a service cycle that there is, and a moment of truth that stands in it"
 
 
 class ActionClosed(Conflict):
@@ -55,6 +60,14 @@ class Action:
         if self.state == "closed" or self.source == "hand":
             return None
         return f"{self.cycle}/{self.moment}/{self.trace_id}"
+
+
+def check_moment(cycle: Document | None, moment: str | None) -> None:
+    """Raises UnknownMoment: under a name that is misspelt nobody would find the action again."""
+    if cycle is None:
+        raise UnknownMoment(pointer="/cycle")
+    if moment is not None and moment not in {each["code"] for each in cycle.body["moments"]}:
+        raise UnknownMoment(pointer="/moment")
 
 
 def action_for(failed: Evidence, moment: Moment, *, owner: str | None, now: datetime) -> Action:

@@ -10,12 +10,14 @@ from common.idempotency import AttemptOf, KeyReused
 from common.pagination import Paging
 from common.problems import problems_of
 from service_audit.actions import use_cases
-from service_audit.actions.domain import ActionClosed, UnknownAction
+from service_audit.actions.domain import ActionClosed, UnknownAction, UnknownMoment
 from service_audit.actions.repository import ActionFilter
 from service_audit.actions.schemas import ActionClose, ActionCreate, ActionPage, ActionRead
-from service_audit.callers import AuditWriter, Reading, Writing
+from service_audit.callers import AuditWriter, NotForCustomers, Reading, Writing
 
-router = APIRouter(prefix="/service-audit/v1/actions", tags=["actions (acciones de mejora)"])
+router = APIRouter(
+    prefix="/service-audit/v1/actions", tags=["actions (acciones de mejora)"], responses=problems_of(NotForCustomers)
+)
 
 
 @router.get("", summary="List improvement actions")
@@ -43,7 +45,7 @@ async def read_action(action_id: UUID, uow: Reading) -> ActionRead:
         return ActionRead.of(await use_cases.action_of(action_id, uow=uow))
 
 
-@router.post("", status_code=201, summary="Open an action by hand", responses=problems_of(KeyReused))
+@router.post("", status_code=201, summary="Open an action by hand", responses=problems_of(KeyReused, UnknownMoment))
 async def open_action(
     body: ActionCreate, who: AuditWriter, uow: Writing, clock: ClockOf, attempt: AttemptOf
 ) -> ActionRead:

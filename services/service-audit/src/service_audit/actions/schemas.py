@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from common.moments import Moment
 from service_audit.actions.domain import Action, Area, Horizon, Result
 from service_audit.standards.schemas import Code
 
@@ -48,13 +49,13 @@ class ActionCreate(BaseModel):
         },
     )
 
-    title: str = Field(min_length=1, max_length=500)
+    title: str = Field(min_length=1, max_length=500, pattern=r"\S")
     cycle: Code | None = None
     moment: Code | None = None
     area: Area | None = Field(None, description="What it changes: data, product, service or communication")
     horizon: Horizon | None = None
     owner: str | None = Field(None, max_length=200, description="Who sees to it")
-    due_at: AwareDatetime | None = None
+    due_at: Moment | None = None
 
 
 class ActionClose(BaseModel):
@@ -66,7 +67,7 @@ class ActionClose(BaseModel):
     )
 
     result: Literal["done", "not-done", "not-needed"]
-    reason: str = Field(min_length=1, max_length=2000)
+    reason: str = Field(min_length=1, max_length=2000, pattern=r"\S")
 
 
 class ActionRead(BaseModel):

@@ -9,17 +9,20 @@ from common.clock import Clock
 from common.contracts.service_audit import ActionMoved
 from common.idempotency import Attempt, recall, remember
 from common.ids import new_id
-from service_audit.actions.domain import Action, ActionClosed, Result, UnknownAction
+from service_audit.actions.domain import Action, ActionClosed, Result, UnknownAction, check_moment
 from service_audit.uow import AuditUnitOfWork
 
 
 async def open_action(
     draft: Mapping[str, Any], *, who: Principal, attempt: Attempt | None, uow: AuditUnitOfWork, clock: Clock
 ) -> Action:
-    """An action that somebody decided on. Under the same Idempotency-Key it is opened once."""
+    """An action that somebody decided on. Under the same Idempotency-Key it is opened once. Raises UnknownMoment."""
     async with uow:
         if (first := await recall(uow, attempt, who)) is not None:
             return await action_of(UUID(first["action_id"]), uow=uow)
+        cycle, moment = draft["cycle"], draft["moment"]
+        if cycle is not None or moment is not None:
+            check_moment(await uow.standards.get("cycle", cycle or ""), moment)
         now = clock()
         action = Action(
             action_id=new_id(),

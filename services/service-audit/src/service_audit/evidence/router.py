@@ -6,23 +6,24 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
+from common.errors import Invalid
 from common.http import CompanyOf
 from common.pagination import Paging
 from common.problems import problems_of
-from service_audit.callers import Reading
+from service_audit.callers import NotForCustomers, Reading
 from service_audit.evidence import use_cases
 from service_audit.evidence.domain import Evidence, State, UnknownCustomer
 from service_audit.evidence.repository import EvidenceFilter
 from service_audit.evidence.schemas import CustomersEvidence, EvidencePage, EvidenceRead
 from service_audit.scorecards.domain import UnknownPeriod, period_of
 
-router = APIRouter(prefix="/service-audit/v1", tags=["evidence (evidencia)"])
+router = APIRouter(prefix="/service-audit/v1", tags=["evidence (evidencia)"], responses=problems_of(NotForCustomers))
 
 
 async def _filter(
     company: CompanyOf,
     met: Annotated[bool | None, Query(description="true: met; false: failed; left out: all states")] = None,
-    state: Annotated[State | None, Query(description="More exactly than `met`")] = None,
+    state: Annotated[State | None, Query(description="More exactly than `met`; not another than it")] = None,
     cycle: Annotated[str | None, Query(max_length=60, description="Of one service cycle only")] = None,
     moment: Annotated[str | None, Query(max_length=60, description="Of one moment of truth only")] = None,
     period: Annotated[
@@ -31,6 +32,8 @@ async def _filter(
 ) -> EvidenceFilter:
     since, until = period_of(period).bounds(company) if period is not None else (None, None)
     by_met: State | None = None if met is None else ("met" if met else "failed")
+    if by_met is not None and state is not None and state != by_met:
+        raise Invalid("`met` and `state` ask for different evidence", pointer="/query/state")
     return EvidenceFilter(state=state or by_met, cycle=cycle, moment=moment, since=since, until=until)
 
 

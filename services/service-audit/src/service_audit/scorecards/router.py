@@ -6,14 +6,14 @@ from fastapi import APIRouter, Query
 
 from common.http import ClockOf, CompanyOf
 from common.problems import problems_of
-from service_audit.callers import Reading
+from service_audit.callers import NotForCustomers, Reading
 from service_audit.scorecards import use_cases
 from service_audit.scorecards.domain import UnknownPeriod, period_of
 from service_audit.scorecards.schemas import CycleMapRead, MomentScoreRead, ScorecardRead
 from service_audit.standards.domain import UnknownDocument
 from service_audit.standards.router import CycleCode
 
-router = APIRouter(prefix="/service-audit/v1", tags=["scorecards (tableros)"])
+router = APIRouter(prefix="/service-audit/v1", tags=["scorecards (tableros)"], responses=problems_of(NotForCustomers))
 PeriodText = Annotated[str, Query(max_length=10, description="2026-11, 2026-Q4 or 2026", examples=["2026-11"])]
 
 

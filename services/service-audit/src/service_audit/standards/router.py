@@ -7,10 +7,11 @@ from fastapi import APIRouter, Path, Response
 from common.http import ClockOf
 from common.pagination import Paging
 from common.problems import problems_of
-from service_audit.callers import AuditWriter, ExpectedVersion, Reading, Writing
+from service_audit.callers import AuditWriter, ExpectedVersion, NotForCustomers, Reading, Writing
 from service_audit.standards import use_cases
 from service_audit.standards.domain import (
     Document,
+    DocumentKind,
     DocumentStale,
     DocumentVersionMissing,
     StillInUse,
@@ -18,19 +19,21 @@ from service_audit.standards.domain import (
     UnusableDocument,
 )
 from service_audit.standards.schemas import (
-    Attributes,
     AttributesRead,
-    CycleBody,
+    AttributesVersions,
+    AttributesWrite,
     CyclePage,
     CycleRead,
-    Promise,
+    CycleWrite,
     PromiseRead,
+    PromiseVersions,
+    PromiseWrite,
     VersionPage,
     read_of,
     summary_of,
 )
 
-router = APIRouter(prefix="/service-audit/v1", tags=["standards (estándares)"])
+router = APIRouter(prefix="/service-audit/v1", tags=["standards (estándares)"], responses=problems_of(NotForCustomers))
 CycleCode = Annotated[
     str,
     Path(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=60, description="Of the cycle", examples=["complaint-care"]),
@@ -49,13 +52,24 @@ async def read_promise(uow: Reading, response: Response) -> dict[str, Any]:
     "/promise", summary="Write the promise", response_model=PromiseRead, responses=WRITING | problems_of(StillInUse)
 )
 async def put_promise(
-    body: Promise, who: AuditWriter, uow: Writing, clock: ClockOf, expected: ExpectedVersion, response: Response
+    body: PromiseWrite, who: AuditWriter, uow: Writing, clock: ClockOf, expected: ExpectedVersion, response: Response
 ) -> dict[str, Any]:
     """A new version; the former ones are kept. Send If-Match with the ETag that was read."""
     written = await use_cases.put_promise(
         body.model_dump(mode="json"), expected=expected, by=who.known_as, uow=uow, clock=clock
     )
     return _answer(written, response)
+
+
+@router.get(
+    "/promise/versions",
+    summary="List the versions of the promise",
+    response_model=PromiseVersions,
+    responses=problems_of(UnknownDocument),
+)
+async def list_promise_versions(uow: Reading, page: Paging) -> dict[str, Any]:
+    """Every promise that was ever in force, the newest first: by whom and since when."""
+    return await _versions("promise", use_cases.PROMISE, uow, page)
 
 
 @router.get(
@@ -77,13 +91,24 @@ async def read_attributes(uow: Reading, response: Response) -> dict[str, Any]:
     responses=WRITING | problems_of(StillInUse),
 )
 async def put_attributes(
-    body: Attributes, who: AuditWriter, uow: Writing, clock: ClockOf, expected: ExpectedVersion, response: Response
+    body: AttributesWrite, who: AuditWriter, uow: Writing, clock: ClockOf, expected: ExpectedVersion, response: Response
 ) -> dict[str, Any]:
     """A new version; scorecards show it at once. Send If-Match with the ETag that was read."""
     written = await use_cases.put_attributes(
         body.model_dump(mode="json"), expected=expected, by=who.known_as, uow=uow, clock=clock
     )
     return _answer(written, response)
+
+
+@router.get(
+    "/attributes/versions",
+    summary="List the versions of the attributes",
+    response_model=AttributesVersions,
+    responses=problems_of(UnknownDocument),
+)
+async def list_attributes_versions(uow: Reading, page: Paging) -> dict[str, Any]:
+    """Every list of attributes that was ever in force, the newest first: by whom and since when."""
+    return await _versions("attributes", use_cases.ATTRIBUTES, uow, page)
 
 
 @router.get("/cycles", summary="List the service cycles")
@@ -105,20 +130,21 @@ async def read_cycle(code: CycleCode, uow: Reading, response: Response) -> dict[
         return _answer(await use_cases.document_of("cycle", code, uow=uow), response)
 
 
-@router.get("/cycles/{code}/versions", summary="List the versions of a cycle", response_model=VersionPage)
+@router.get(
+    "/cycles/{code}/versions",
+    summary="List the versions of a cycle",
+    response_model=VersionPage,
+    responses=problems_of(UnknownDocument),
+)
 async def list_versions(code: CycleCode, uow: Reading, page: Paging) -> dict[str, Any]:
     """Every version that was ever in force, the newest first: by whom and since when."""
-    before = page.after(int)
-    async with uow:
-        found = await uow.standards.versions("cycle", code, before=before[0] if before else None, limit=page.fetch)
-    kept, following = page.cut(found, key=lambda document: (document.version,))
-    return {"items": [read_of(document) for document in kept], "next": following}
+    return await _versions("cycle", code, uow, page)
 
 
 @router.put("/cycles/{code}", summary="Write a service cycle", response_model=CycleRead, responses=WRITING)
 async def put_cycle(
     code: CycleCode,
-    body: CycleBody,
+    body: CycleWrite,
     who: AuditWriter,
     uow: Writing,
     clock: ClockOf,
@@ -139,3 +165,12 @@ async def put_cycle(
 def _answer(document: Document, response: Response) -> dict[str, Any]:
     response.headers["ETag"] = f'"{document.version}"'
     return read_of(document)
+
+
+async def _versions(kind: DocumentKind, code: str, uow: Reading, page: Paging) -> dict[str, Any]:
+    before = page.after(int)
+    async with uow:
+        await use_cases.document_of(kind, code, uow=uow)
+        found = await uow.standards.versions(kind, code, before=before[0] if before else None, limit=page.fetch)
+    kept, following = page.cut(found, key=lambda document: (document.version,))
+    return {"items": [read_of(document) for document in kept], "next": following}

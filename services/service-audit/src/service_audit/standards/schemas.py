@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from service_audit.observations.domain import Source, SubjectKind
 from service_audit.standards.domain import Document, MomentKind
@@ -14,7 +14,8 @@ Hours = Annotated[float, Field(gt=0, le=24 * 366 * 5, description="By the clock,
 
 
 class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    # 1e400 is read as infinity, which JSON cannot write: kept, the document could not be read again.
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class Pillar(_Body):
@@ -140,6 +141,19 @@ class CycleBody(_Body):
     moments: list[MomentBody] = Field(max_length=100)
 
 
+_READ_ONLY = frozenset({"code", "version", "written_at", "written_by"})
+
+
+def _without_read_only(body: Any) -> Any:
+    return {name: said for name, said in body.items() if name not in _READ_ONLY} if isinstance(body, dict) else body
+
+
+# As they are sent. What was read can be edited and sent back: which one, which version, when and by whom are passed over.
+PromiseWrite = Annotated[Promise, BeforeValidator(_without_read_only)]
+AttributesWrite = Annotated[Attributes, BeforeValidator(_without_read_only)]
+CycleWrite = Annotated[CycleBody, BeforeValidator(_without_read_only)]
+
+
 class Versioned(BaseModel):
     """Which version this is. The ETag is its number."""
 
@@ -148,34 +162,18 @@ class Versioned(BaseModel):
     written_by: str
 
 
+_FIRST: dict[str, Any] = {"version": 1, "written_at": "2026-11-01T05:00:00Z", "written_by": "hilo"}
+_PROMISE: dict[str, Any] = {**_FIRST, **shipped("promise")}
+_ATTRIBUTES: dict[str, Any] = {**_FIRST, **shipped("attributes")}
+_CYCLE: dict[str, Any] = {"code": "complaint-care", **_FIRST, **shipped("complaint-care")}
+
+
 class PromiseRead(Versioned, Promise):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {"version": 1, "written_at": "2026-11-01T05:00:00Z", "written_by": "hilo", **shipped("promise")}
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"example": _PROMISE})
 
 
 class AttributesRead(Versioned, Attributes):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "version": 1,
-                "written_at": "2026-11-01T05:00:00Z",
-                "written_by": "hilo",
-                **shipped("attributes"),
-            }
-        }
-    )
-
-
-_CYCLE: dict[str, Any] = {
-    "code": "complaint-care",
-    "version": 1,
-    "written_at": "2026-11-01T05:00:00Z",
-    "written_by": "hilo",
-    **shipped("complaint-care"),
-}
+    model_config = ConfigDict(json_schema_extra={"example": _ATTRIBUTES})
 
 
 class CycleRead(Versioned, CycleBody):
@@ -216,6 +214,24 @@ class CyclePage(BaseModel):
     )
 
     items: list[CycleSummary]
+    next: str | None
+
+
+class PromiseVersions(BaseModel):
+    """Versions of the promise, the newest first."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [_PROMISE], "next": None}})
+
+    items: list[PromiseRead]
+    next: str | None
+
+
+class AttributesVersions(BaseModel):
+    """Versions of the attributes, the newest first."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [_ATTRIBUTES], "next": None}})
+
+    items: list[AttributesRead]
     next: str | None
 
 

@@ -63,7 +63,7 @@ async def test_the_log_becomes_partitioned_with_all_that_it_holds(world: Any) ->
         await connection.run_sync(unite, LOG)
         assert await connection.run_sync(drift, "interactions") == []
     await world.record(identifiers=[PHONE], summary="Between")
-    now = datetime.now(UTC)
+    now = world.clock()
     async with world.database.engine.begin() as connection:
         await connection.run_sync(divide, LOG, now)
         assert await connection.run_sync(drift, "interactions") == []

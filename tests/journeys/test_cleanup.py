@@ -161,3 +161,59 @@ async def test_dead_ones_are_found_by_the_fact(world):
     await world.post(f"/identity/v1/cleanups/{run['cleanup_id']}:undo", {"reason": "He lives"})
     await world.settle()
     assert (await world.get(f"/interactions/v1/customers/{his}/may-contact", **ask))["allowed"]
+
+
+async def test_what_he_wished_before_he_was_merged_stands_again_when_the_silence_is_taken_back(world):
+    await world.record(
+        seen(world, 1, "document:co-cc:52123456", days=400), seen(world, 2, "document:co-ce:451277", days=400)
+    )
+    stays, absorbed = [
+        (await customer_of(world, each))["customer_id"] for each in ("document:co-cc:52123456", "document:co-ce:451277")
+    ]
+    wishes = f"/identity/v1/customers/{stays}/preferences"
+    wish = {"ranking": ["email"], "max_contacts": 1, "per_days": 30}
+    await world.put(f"/identity/v1/customers/{absorbed}/preferences", wish)
+    await world.later(minutes=1)
+    await world.post("/identity/v1/merges", {"survivor": stays, "absorbed": absorbed, "reason": "One"})
+    before = await world.get(wishes)
+    run = await cleaned(world, "unreachable")
+    await world.post(f"/identity/v1/cleanups/{run['cleanup_id']}:approve", {})
+    await world.later(minutes=1)
+    during = await world.get(wishes)
+    assert (during["do_not_contact"], during["ranking"]) == (True, ["email"])
+    await world.post(f"/identity/v1/cleanups/{run['cleanup_id']}:undo", {"reason": "He wrote"})
+    await world.settle()
+    assert await world.get(wishes) == before
+
+
+async def test_a_silence_is_taken_back_although_he_was_merged_meanwhile(world):
+    await world.record(seen(world, 1, "document:co-cc:52123456", days=400), seen(world, 2, "email:ana@example.com"))
+    silent, stays = [
+        (await customer_of(world, each))["customer_id"] for each in ("document:co-cc:52123456", "email:ana@example.com")
+    ]
+    run = await cleaned(world, "unreachable")
+    await world.post(f"/identity/v1/cleanups/{run['cleanup_id']}:approve", {})
+    await world.settle()
+    await world.post("/identity/v1/merges", {"survivor": stays, "absorbed": silent, "reason": "One"})
+    wishes = f"/identity/v1/customers/{stays}/preferences"
+    assert (await world.get(wishes))["do_not_contact"]
+    await world.post(f"/identity/v1/cleanups/{run['cleanup_id']}:undo", {"reason": "He wrote"})
+    await world.settle()
+    assert not (await world.get(wishes))["do_not_contact"]
+    (item,) = await world.all_of(f"/identity/v1/cleanups/{run['cleanup_id']}/items")
+    assert (item["state"], item["note"]) == ("taken-back", None)
+
+
+async def test_what_he_refuses_while_he_is_put_aside_holds_when_he_comes_back(world):
+    await world.record(seen(world, 1, "email:old@example.com", days=1500))
+    his = (await customer_of(world, "email:old@example.com"))["customer_id"]
+    run = await cleaned(world, "stale")
+    await world.post(f"/identity/v1/cleanups/{run['cleanup_id']}:approve", {})
+    await world.settle()
+    await world.put(f"/identity/v1/customers/{his}/preferences", {"do_not_contact": True})
+    await world.record(seen(world, 2, "email:old@example.com"))
+    await world.later(days=30)  # nothing is owed to him
+    answer = await world.get(
+        f"/interactions/v1/customers/{his}/may-contact", channel="email", purpose="service", topic="loyalty"
+    )
+    assert "do-not-contact" in [reason["code"] for reason in answer["reasons"]]

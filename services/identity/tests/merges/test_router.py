@@ -120,3 +120,14 @@ async def test_a_reason_of_blanks_is_none(identity: Identity, client: httpx.Asyn
     a, b = [await owner(identity, f"account:shop:{n}1") for n in (1, 2)]
     answer = await client.post(MERGES, json={"survivor": str(a), "absorbed": str(b), "reason": "  "})
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/reason")
+
+
+async def test_who_was_erased_is_merged_with_nobody(identity: Identity, client: httpx.AsyncClient) -> None:
+    a, b = [await owner(identity, f"account:shop:{n}1") for n in (1, 2)]
+    assert (await client.post(f"/identity/v1/customers/{b}:erase", json={"reason": "asked"})).status_code == 202
+    for survivor, absorbed, pointer in ((a, b, "/absorbed"), (b, a, "/survivor")):
+        pair = {"survivor": str(survivor), "absorbed": str(absorbed), "reason": "one", "force": True}
+        for path in (MERGES, f"{MERGES}:preview"):
+            answer = await client.post(path, json=pair)
+            assert (answer.status_code, answer.json()["code"]) == (404, "unknown-customer"), path
+            assert answer.json()["errors"][0]["pointer"] == pointer

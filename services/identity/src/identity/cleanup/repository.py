@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from common.bulk import among, insert_rows
 from identity.cleanup.domain import Cleanup, Item
 from identity.cleanup.models import cleanup, cleanup_item
+from identity.contact.models import preference
 from identity.customers.models import customer
 from identity.reviews.domain import Review
 from identity.reviews.models import review
@@ -78,6 +79,11 @@ class Cleanups:
         where = (among(c.item_id, items), c.cleanup_id == cleanup_id, c.state == "proposed")
         result = await self._session.execute(sa.update(cleanup_item).where(*where).values(state="left-out"))
         return int(getattr(result, "rowcount", 0))
+
+    async def forget_wishes(self, trace_id: UUID, *, by: str) -> None:
+        """Take back what a run wished for the customer of the trace."""
+        p = preference.c
+        await self._session.execute(sa.delete(preference).where(p.trace_id == trace_id, p.by == by))
 
     # --- what is looked at --------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from common.clock import Clock
 from common.company import Company
 from common.errors import Refusal
 from common.idempotency import Attempt, recall, remember
+from common.identifiers import customer_trace
 from common.ids import new_id
 from common.timers import Timer
 from identity.cleanup.domain import (
@@ -265,29 +266,22 @@ async def _unmerge(run: Cleanup, item: Item, tools: Tools) -> None:
 
 async def _silence(run: Cleanup, item: Item, tools: Tools) -> None:
     found = await _held(item.customer_id, tools)
-    wishes = await _wishes(found, run, tools)
-    standing = wishes[-1].body if wishes else {}
-    await _wish(found, {**standing, "do_not_contact": True}, run, tools)
+    own = await own_trace(found, uow=tools.uow, secret=tools.secret, by=run.signature, now=tools.now)
+    his = [info.trace_id for info in await tools.uow.customers.traces_of([found.customer_id])]
+    wished = max(await tools.uow.contact.preferences_of(his), key=lambda wish: wish.at, default=None)
+    body = {**(wished.body if wished else {}), "do_not_contact": True}
+    await tools.uow.contact.add_preference(Preference(own, body, tools.now, run.signature))
+    await tell_contact([found.customer_id], uow=tools.uow, now=tools.now)
 
 
 async def _unsilence(run: Cleanup, item: Item, tools: Tools) -> None:
-    """What he wished before stands again, unless he has said something since."""
-    found = await _held(item.customer_id, tools)
-    wishes = await _wishes(found, run, tools)
-    if not wishes or wishes[-1].by != run.signature:
-        raise NotInThatState
-    before = wishes[-2].body if len(wishes) > 1 else {}
-    await _wish(found, dict(before), run, tools)
-
-
-async def _wishes(found: Customer, run: Cleanup, tools: Tools) -> list[Preference]:
-    own = await own_trace(found, uow=tools.uow, secret=tools.secret, by=run.signature, now=tools.now)
-    return sorted(await tools.uow.contact.preferences_of([own]), key=lambda wish: wish.at)
-
-
-async def _wish(found: Customer, body: dict[str, Any], run: Cleanup, tools: Tools) -> None:
-    own = await own_trace(found, uow=tools.uow, secret=tools.secret, by=run.signature, now=tools.now)
-    await tools.uow.contact.add_preference(Preference(own, body, tools.now, run.signature))
+    """What the run wished for him is gone, whoever he was merged with since; what he wished himself stands as it did."""
+    own = customer_trace(item.customer_id, tools.secret)
+    owner = (await tools.uow.links.owners_of_traces([own])).get(own)
+    if owner is None:
+        raise UnknownCustomer
+    found = await tools.uow.hold(owner)
+    await tools.uow.cleanups.forget_wishes(own, by=run.signature)
     await tell_contact([found.customer_id], uow=tools.uow, now=tools.now)
 
 

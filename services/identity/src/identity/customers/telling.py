@@ -112,7 +112,9 @@ async def tell_contact(
         )
         digest = _digest(content)
         never = customer.contact_digest is None and not preferences and not consents
-        if customer.state != "active" or ((digest == customer.contact_digest or never) and not anew):
+        # who was put aside is told of: what he refuses holds when he comes back
+        gone = customer.state in ("merged", "erased")
+        if gone or ((digest == customer.contact_digest or never) and not anew):
             continue
         revision = next_revision(customer.contacted, now)
         told.append((customer_id, revision, digest))

@@ -259,8 +259,8 @@ async def _pair(survivor: UUID, absorbed: UUID, uow: IdentityUnitOfWork) -> tupl
         raise SameCustomer(pointer="/absorbed")
     found = await uow.customers.get_all([survivor, absorbed])
     for customer_id, pointer in ((survivor, "/survivor"), (absorbed, "/absorbed")):
-        if customer_id not in found:
-            raise UnknownCustomer
+        if customer_id not in found or found[customer_id].state == "erased":
+            raise UnknownCustomer(pointer=pointer)
         if found[customer_id].state == "merged":
             raise CustomerGone(pointer=pointer)
     return found[survivor], found[absorbed]

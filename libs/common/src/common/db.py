@@ -321,6 +321,14 @@ def _why_no_write(error: BaseException | None) -> str | None:
 _TRANSIENT_STATES = ("08", "53", "57P01", "57P02", "57P03", "40001", "40P01", "55P03", "25P03", "25006")
 
 
+_VICTIM_STATES = frozenset({"40001", "40P01"})
+
+
+def is_victim(error: BaseException) -> bool:
+    """Whether PostgreSQL ended the transaction so that others could go on (deadlock, serialization): all of it was undone."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _VICTIM_STATES
+
+
 def is_transient(error: BaseException) -> bool:
     """Whether the same work may succeed later: the database is away, restarting, too busy, or chose us as a deadlock's victim."""
     if isinstance(error, (ConnectionError, TimeoutError, asyncio.TimeoutError)):

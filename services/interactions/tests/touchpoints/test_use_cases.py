@@ -28,6 +28,7 @@ from interactions.touchpoints.use_cases import (
     Refused,
     record_touchpoints,
 )
+from interactions.uow import PARTIES, InteractionsUnitOfWork
 
 SPEAKER = Speaker(by="first key", attests=frozenset({"*"}))
 PHONE = "phone:300 123 4567"
@@ -448,6 +449,52 @@ async def test_the_recorder_survives_a_database_that_goes_away(world: Any) -> No
         await recorder.record([draft(world)])
     (outcome,) = await recorder.record([draft(world)])
     assert isinstance(outcome, Recorded)
+
+
+class Rival:
+    """Holds the log on PostgreSQL until the recorder waits for it, then waits for what the recorder holds: a deadlock each time."""
+
+    def __init__(self, world: Any, party: UUID) -> None:
+        self._world, self._party = world, party
+        self.holds = asyncio.Event()
+        self.met = 0
+
+    async def cross(self, *, times: int) -> None:
+        async with InteractionsUnitOfWork(self._world.database) as uow:
+            await uow.session.execute(sa.text("SET LOCAL deadlock_timeout = '1min'"))  # the other is the victim
+            await uow.session.execute(sa.text("LOCK TABLE touchpoint IN EXCLUSIVE MODE"))
+            self.holds.set()
+            for _ in range(times):
+                await self._somebody_waits()
+                async with uow.session.begin_nested() as only_this:
+                    await uow.lock([self._party], space=PARTIES)
+                    await only_this.rollback()
+                self.met += 1
+
+    async def _somebody_waits(self) -> None:
+        waiting = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'touchpoint'::regclass")
+        async with self._world.database.engine.connect() as connection:
+            while not await connection.scalar(waiting):
+                await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_deadlock_is_the_servers_matter_and_not_the_callers(world: Any, times: int) -> None:
+    if world.database.dialect == "sqlite":
+        pytest.skip("one writer: nobody waits crosswise")
+    first = await one(world, 1)
+    (party,) = {row["trace_id"] for row in await world.rows(trace)}
+    rival = Rival(world, party)
+    async with asyncio.timeout(30), asyncio.TaskGroup() as both:
+        both.create_task(rival.cross(times=times))
+        await rival.holds.wait()
+        outcomes = await Recorder(world.desk).record([draft(world, 2), draft(world, 3, kind="telepathy")])
+    assert rival.met == times
+    assert [type(outcome) for outcome in outcomes] == [Recorded, Refused]
+    assert (await one(world, 2))["status"] == "duplicate"
+    assert len(await world.rows(touchpoint)) == len(await world.rows(receipt)) == 2
+    assert len(await world.rows(parked_table)) == 1
+    assert {row["conversation_id"] for row in await world.rows(conversation)} == {UUID(first["conversation_id"])}
 
 
 async def test_requests_share_a_transaction_and_each_gets_its_own_outcomes(world: Any) -> None:

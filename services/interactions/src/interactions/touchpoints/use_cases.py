@@ -9,10 +9,12 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.exc import DBAPIError
+
 from common.behind import Behind, by_slices
 from common.clock import Clock
 from common.company import Company
-from common.db import Database, is_transient
+from common.db import Database, is_transient, is_victim
 from common.erasure import erased_among
 from common.errors import Refusal
 from common.events import Following, Told, following
@@ -108,14 +110,14 @@ async def _write(taken: Sequence[Taken], *, desk: Desk, park: bool = True) -> li
     if not taken:
         return []
     try:
-        return await _record(taken, desk=desk, park=park)
+        return await _record_through_deadlocks(taken, desk=desk, park=park)
     except ReceiptTaken:
         return await _write(taken, desk=desk, park=park)  # now it is known
     except Exception as error:
         if not refused_by_database(error):
             raise
         if len(taken) == 1:
-            return await _record([_unstorable(taken[0])], desk=desk, park=park)
+            return await _record_through_deadlocks([_unstorable(taken[0])], desk=desk, park=park)
     half = len(taken) // 2
     return [
         *await _write(taken[:half], desk=desk, park=park),
@@ -129,6 +131,21 @@ def _unstorable(one: Taken) -> Unreadable:
 
 def _refused(one: Touchpoint, refusal: Refusal) -> Unreadable:
     return Unreadable(one.draft.source, one.draft.body, refusal, one.draft.speaker)
+
+
+PAUSES_OF_A_VICTIM = (0.05, 0.25)  # seconds before each further try; the server itself takes one to see a deadlock
+
+
+async def _record_through_deadlocks(taken: Sequence[Taken], *, desk: Desk, park: bool) -> list[Outcome]:
+    """As `_record`, and again where PostgreSQL ended it so that others could go on: then nothing of it was written."""
+    for pause in PAUSES_OF_A_VICTIM:
+        try:
+            return await _record(taken, desk=desk, park=park)
+        except DBAPIError as error:
+            if not is_victim(error):
+                raise
+        await asyncio.sleep(pause)
+    return await _record(taken, desk=desk, park=park)
 
 
 async def _record(taken: Sequence[Taken], *, desk: Desk, park: bool) -> list[Outcome]:

@@ -264,6 +264,82 @@ async def test_a_customer_cannot_claim_his_way_into_anothers_thread(world: Any) 
     assert (answer.status_code, answer.json()["code"]) == (422, "unknown-conversation")
 
 
+@pytest.mark.parametrize(
+    ("said", "pointer"),
+    [
+        ({"kind": "purchase", "payload": {"amount": "99999999.00"}}, "/kind"),
+        ({"kind": "payment", "payload": {"amount": "5.00"}}, "/kind"),
+        ({"kind": "quote", "payload": {"amount": "5.00", "answer": "won"}}, "/kind"),
+        ({"kind": "campaign_send", "payload": {"campaign": "X"}}, "/kind"),
+        ({"kind": "note"}, "/kind"),
+        ({"direction": "outbound"}, "/direction"),
+        ({"actor": {"kind": "staff", "id": "agent-7"}}, "/actor/kind"),
+        ({"commitments": [{"by": "customer", "text": "a"}, {"by": "company", "text": "b"}]}, "/commitments/1/by"),
+        ({"kind": "complaint", "outcome": "resolved"}, "/outcome"),
+        ({"kind": "complaint", "payload": {"timely": True}}, "/payload/timely"),
+        ({"kind": "claim", "payload": {"answered_at": "2020-01-01T00:00:00Z"}}, "/payload/answered_at"),
+        ({"kind": "petition", "payload": {"owner": "ceo"}}, "/payload/owner"),
+    ],
+)
+async def test_a_customer_does_not_speak_for_the_company(world: Any, said: dict[str, Any], pointer: str) -> None:
+    async with bound(world, f"customer:{uuid4()}") as http:
+        answer = await http.post(f"{V1}/touchpoints", json=body(world, **said))
+        batch = (await http.post(f"{V1}/touchpoints:batch", json=[body(world, 1), body(world, 2, **said)])).json()
+    assert (answer.status_code, answer.json()["code"]) == (403, "not-for-customers")
+    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+    assert (batch["recorded"], batch["refused"]) == (1, 1)
+    assert batch["results"][1]["problem"]["code"] == "not-for-customers"
+
+
+async def test_a_customer_tells_of_himself_what_he_likes(world: Any) -> None:
+    said = [
+        body(world, 1, actor={"kind": "customer"}, direction="inbound", commitments=[{"by": "customer", "text": "a"}]),
+        body(world, 2, kind="complaint", outcome="pending", payload={"severity": "high", "about": "double-charge"}),
+        body(world, 3, kind="campaign_response", payload={"campaign": "XMAS26", "answer": "interested"}),
+        body(world, 4, kind="survey_response", payload={"survey": "x", "answers": {"satisfaction": 2}}),
+        body(world, 5, kind="web", actor={"kind": "system"}, outcome="abandoned", payload={"form": "claim"}),
+    ]
+    async with bound(world, f"customer:{uuid4()}") as http:
+        assert (await http.post(f"{V1}/touchpoints:batch", json=said)).json()["recorded"] == 5
+
+
+async def test_a_customer_answers_no_case_and_settles_only_what_he_was_promised(world: Any) -> None:
+    due = (world.clock() + timedelta(days=1)).isoformat()
+    promises = [{"by": "company", "text": "a", "due_at": due}, {"by": "customer", "text": "b", "due_at": due}]
+    mine = await world.record(kind="complaint", identifiers=["email:ana@example.com"], commitments=promises)
+    ana = await world.link("email:ana@example.com")
+    ours, his = (f"{V1}/commitments/{one}" for one in mine["commitment_ids"])
+    later = {"due_at": (world.clock() + timedelta(days=2)).isoformat(), "reason": "x"}
+    async with bound(world, f"customer:{ana}") as http:
+        refused = [
+            await http.post(f"{V1}/cases/{mine['case_number']}:answer", json={"text": "x"}),
+            await http.post(f"{his}:waive", json={"reason": "x"}),
+            await http.post(f"{his}:reschedule", json=later),
+            await http.post(f"{ours}:reschedule", json=later),
+        ]
+        assert [(one.status_code, one.json()["code"]) for one in refused] == [(403, "not-for-customers")] * 4
+        assert (await http.post(f"{ours}:waive", json={"reason": "x"})).json()["state"] == "waived"
+        assert (await http.get(his)).json()["state"] == "open"
+
+
+async def test_a_promise_is_put_on_another_date_and_read(world: Any) -> None:
+    due, later = (world.clock() + timedelta(days=days) for days in (1, 3))
+    promises = [{"by": "company", "text": "a", "due_at": due.isoformat()}]
+    taken = await world.record(identifiers=PHONE, commitments=promises)
+    at = f"{V1}/commitments/{taken['commitment_ids'][0]}"
+    async with client(world) as http:
+        past = await http.post(f"{at}:reschedule", json={"due_at": world.clock().isoformat(), "reason": "x"})
+        assert (past.status_code, past.json()["code"]) == (422, "due-in-past")
+        assert [error["pointer"] for error in past.json()["errors"]] == ["/due_at"]
+        said = {"due_at": later.isoformat(), "reason": "approved anew", "agreed_with": "Ana"}
+        moved = (await http.post(f"{at}:reschedule", json=said)).json()
+        assert (await http.get(at)).json() == moved
+        assert (await http.post(f"{at}:reschedule", json=said)).json() == moved
+        assert (await http.get(f"{V1}/commitments")).json()["items"] == [moved]
+        assert [(one["reason"], one["agreed_with"]) for one in moved["earlier_dates"]] == [("approved anew", "Ana")]
+        assert (await http.get(f"{V1}/commitments/{uuid4()}")).status_code == 404
+
+
 async def test_a_claimed_trace_opens_nothing_to_him(world: Any) -> None:
     claimed = await world.record(identifiers=["email:ana@example.com"])
     ana = await world.link("email:ana@example.com", proof="claimed")

@@ -10,9 +10,9 @@ import pytest
 from common.db import outbox_table, timer_table
 from common.events import decode
 from common.service import Runtime
-from interactions.commitments.domain import CommitmentSettled, UnknownCommitment
+from interactions.commitments.domain import CommitmentSettled, DueInPast, UnknownCommitment
 from interactions.commitments.models import commitment
-from interactions.commitments.use_cases import settle
+from interactions.commitments.use_cases import reschedule, settle
 from interactions.conversations.models import conversation
 from interactions.uow import InteractionsUnitOfWork
 from interactions.worker import create_timers
@@ -110,3 +110,51 @@ async def test_a_promise_of_history_that_was_due_before_sets_nothing_off(world: 
     await promise(world, hours=-100, backfill=True)
     assert await world.rows(timer_table) == []
     assert [data.move for data in await told(world)] == ["made"]
+
+
+def rescheduling(world: Any) -> Any:
+    uow = InteractionsUnitOfWork(world.database)
+    return partial(reschedule, by="Luisa", reason="approved anew", agreed_with="Ana", uow=uow, clock=world.clock)
+
+
+async def test_a_promise_put_on_another_date_is_in_time_until_then_and_tells_the_first(world: Any) -> None:
+    one, first = await promise(world), world.clock() + timedelta(hours=24)
+    second = first + timedelta(days=2)
+    after = await rescheduling(world)(one, second)
+    assert (after.due_at, after.state, [m["agreed_with"] for m in after.earlier_dates]) == (second, "open", ["Ana"])
+    assert (await rescheduling(world)(one, second)).earlier_dates == after.earlier_dates  # said twice
+    world.clock.advance(timedelta(hours=25))
+    assert await wake(world) == 0
+    await settling(world)(one, "keep")
+    (row,) = await world.rows(commitment)
+    assert [moved["due_at"] for moved in row["earlier_dates"]] == [first.isoformat().replace("+00:00", "Z")]
+    assert [(data.move, data.due_at) for data in await told(world)] == [
+        ("made", first),
+        ("rescheduled", second),
+        ("kept", second),
+    ]
+    assert (await told(world))[-1].late_seconds == -47 * 3600.0
+
+
+async def test_a_late_promise_is_owed_by_the_new_date_and_late_again_after_it(world: Any) -> None:
+    one = await promise(world)
+    world.clock.advance(timedelta(hours=25))
+    await wake(world)
+    await rescheduling(world)(one, world.clock() + timedelta(hours=1))
+    assert await states(world) == ["open"]
+    world.clock.advance(timedelta(hours=2))
+    await wake(world)
+    assert await states(world) == ["late"]
+    assert [data.move for data in await told(world)] == ["made", "broken", "rescheduled", "broken"]
+
+
+async def test_a_date_that_is_past_and_a_promise_that_is_settled_are_not_put_off(world: Any) -> None:
+    one = await promise(world)
+    with pytest.raises(DueInPast):
+        await rescheduling(world)(one, world.clock())
+    with pytest.raises(UnknownCommitment):
+        await rescheduling(world)(uuid4(), world.clock() + timedelta(days=1))
+    await settling(world)(one, "keep")
+    with pytest.raises(CommitmentSettled):
+        await rescheduling(world)(one, world.clock() + timedelta(days=3))
+    assert [data.move for data in await told(world)] == ["made", "kept"]

@@ -9,10 +9,14 @@ import pytest
 from common.contracts.identity import ContactChanged, CustomerProfiled
 from common.contracts.scoring import ValueChanged
 from common.contracts.service_audit import MomentFailed
+from common.service import Runtime
+from interactions.commitments.use_cases import reschedule
 from interactions.corrections.use_cases import retract
 from interactions.resume.models import resume_read
 from interactions.resume.schemas import ResumeRead
 from interactions.touchpoints.models import touchpoint
+from interactions.uow import InteractionsUnitOfWork
+from interactions.worker import create_timers
 
 URL = "/interactions/v1/resume"
 PHONE = "phone:300 123 4567"
@@ -713,3 +717,42 @@ async def test_facts_that_identity_knows_are_not_shadowed_by_older_ones_and_grow
     later = await resume(world, identifier=PHONE)
     assert [fact["key"] for fact in later["known"] if fact["stale"]] == ["hobby"]
     assert [question["question_id"] for question in later["ask"]] == ["q"]
+
+
+async def test_a_promise_of_history_that_falls_due_later_is_an_alert_before_and_after_its_timer(world):
+    due = (world.clock() + timedelta(hours=24)).isoformat()
+    promises = [{"by": "company", "text": "Call back", "due_at": due}]
+    await world.record(identifiers=[PHONE], backfill=True, ago=timedelta(days=9), commitments=promises)
+    await world.link(PHONE)
+    world.clock.advance(timedelta(hours=25))
+    for fired in (0, 1):
+        packet = await resume(world, identifier=PHONE)
+        assert [alert["signal"] for alert in packet["alerts"]] == ["promise-broken"], fired
+        if not fired:
+            assert await create_timers(Runtime(world.settings, world.database, world.company, world.clock)).drain() == 1
+
+
+async def test_a_promise_shows_the_dates_that_it_had_and_to_the_customer_no_reasons(world):
+    due = world.clock() + timedelta(hours=24)
+    promises = [{"by": "company", "text": "Call back", "due_at": due.isoformat()}]
+    taken = await world.record(identifiers=["email:ana@example.com"], commitments=promises)
+    customer = await world.link("email:ana@example.com")
+    uow, later = InteractionsUnitOfWork(world.database), due + timedelta(days=1)
+    await reschedule(
+        UUID(taken["commitment_ids"][0]),
+        later,
+        reason="no line",
+        agreed_with="Ana",
+        by="Luisa",
+        uow=uow,
+        clock=world.clock,
+    )
+    said = {
+        "due_at": due.isoformat().replace("+00:00", "Z"),
+        "moved_at": world.clock().isoformat().replace("+00:00", "Z"),
+    }
+    (agent,) = (await resume(world, customer_id=customer))["commitments"]
+    assert agent["due_at"] == later.isoformat().replace("+00:00", "Z")
+    assert agent["earlier_dates"] == [{**said, "moved_by": "Luisa", "agreed_with": "Ana", "reason": "no line"}]
+    (his,) = (await resume(world, of_customer(customer)))["commitments"]
+    assert his["earlier_dates"] == [{**said, "moved_by": None, "agreed_with": None, "reason": None}]

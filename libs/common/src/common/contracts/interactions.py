@@ -151,7 +151,7 @@ class ConversationMoveRetracted(ConversationMove):
 
 
 class CommitmentMoved(EventData):
-    """A promise was made, kept, broken (late), waived or taken back."""
+    """A promise was made, kept, broken (late), waived, put on another date (rescheduled) or taken back."""
 
     type: ClassVar[str] = "interactions.commitment-moved"
     topic: ClassVar[str] = TOPIC
@@ -160,7 +160,7 @@ class CommitmentMoved(EventData):
     trace_id: UUID
     touchpoint_id: UUID | None = None
     case_number: str | None = None
-    move: Literal["made", "kept", "broken", "waived", "retracted"]
+    move: Literal["made", "kept", "broken", "waived", "rescheduled", "retracted"]
     by: Literal["company", "customer"]
     made_at: AwareDatetime
     due_at: AwareDatetime | None = None

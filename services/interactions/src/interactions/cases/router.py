@@ -15,7 +15,7 @@ from interactions.cases import use_cases
 from interactions.cases.domain import Act, CaseFile, CaseNotThere, UnknownCase
 from interactions.cases.schemas import CaseRead, CaseReason, CaseText, CaseVerdict, CaseWithStepsRead, State, StepRead
 from interactions.readers import reader_of
-from interactions.touchpoints.domain import KnownTrace
+from interactions.touchpoints.domain import KnownTrace, NotForCustomers
 from interactions.touchpoints.router import DeskOf, reader_sees
 from interactions.uow import InteractionsUnitOfWork
 
@@ -68,9 +68,14 @@ async def read_case(number: Number, who: CanRead, database: DatabaseOf, clock: C
     return await _shown(number, who, database, clock())
 
 
-@router.post("/{number}:answer", summary="Answer a case", responses=problems_of(UnknownCase, CaseNotThere))
+@router.post(
+    "/{number}:answer", summary="Answer a case", responses=problems_of(UnknownCase, CaseNotThere, NotForCustomers)
+)
 async def answer_case(number: Number, body: CaseText, who: CanWrite, desk: DeskOf) -> CaseWithStepsRead:
     """A substantive answer went out (responder). An acknowledgement is none: record it as a touchpoint."""
+    if who.customer_id is not None:
+        await _shown(number, who, desk.database, desk.clock())  # a foreign one is unknown to him
+        raise NotForCustomers
     return await _act(number, "answer", body.text, who, desk)
 
 

@@ -1,16 +1,18 @@
 """When a promise is open, late, kept, waived; and what is told of it."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from common.contracts.interactions import CommitmentMoved
-from common.errors import Conflict, NotFound
+from common.errors import Conflict, Invalid, NotFound
+from common.moments import written
 
 DUE = "commitment.due"  # the timer's name
 OWED = frozenset({"open", "late"})
-Move = Literal["made", "kept", "broken", "waived", "retracted"]
+Move = Literal["made", "kept", "broken", "waived", "rescheduled", "retracted"]
 
 
 class UnknownCommitment(NotFound):
@@ -21,6 +23,11 @@ class UnknownCommitment(NotFound):
 class CommitmentSettled(Conflict):
     code = "commitment-settled"
     title = "The commitment was kept, waived or taken back before"
+
+
+class DueInPast(Invalid):
+    code = "due-in-past"
+    title = "What is agreed on anew lies ahead"
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,7 @@ class Commitment:
     reason: str | None
     kept_by: UUID | None
     backfill: bool
+    earlier_dates: tuple[Mapping[str, Any], ...] = ()  # what it was due before, the first first; who moved it, and why
 
     def state_at(self, now: datetime) -> str:
         """An open promise whose time has passed is late, whether its timer has fired or not."""
@@ -71,6 +79,28 @@ def kept(
 def waived(commitment: Commitment, *, at: datetime, by: str, reason: str) -> Commitment:
     commitment.must_be_owed()
     return replace(commitment, state="waived", moved_at=at, moved_by=by, reason=reason)
+
+
+def rescheduled(
+    commitment: Commitment, due_at: datetime, *, at: datetime, by: str, reason: str, agreed_with: str | None
+) -> Commitment:
+    """It is owed by another date from now on, and in time until then. The dates before stay on record.
+
+    Raises CommitmentSettled or DueInPast.
+    """
+    commitment.must_be_owed()
+    if due_at <= at:
+        raise DueInPast(pointer="/due_at")
+    before = None if commitment.due_at is None else written(commitment.due_at)
+    moved = {"due_at": before, "moved_at": written(at), "moved_by": by, "agreed_with": agreed_with, "reason": reason}
+    earlier = (*commitment.earlier_dates, moved)
+    return replace(commitment, due_at=due_at, state="open", moved_at=at, moved_by=by, earlier_dates=earlier)
+
+
+def earlier_dates(dates: Iterable[Mapping[str, Any]], *, internal: bool) -> list[dict[str, Any]]:
+    """By when it had been promised before; who moved that, with whom and why, is for staff."""
+    told = {"due_at", "moved_at"}
+    return [{name: value if internal or name in told else None for name, value in one.items()} for one in dates]
 
 
 def fell_due(commitment: Commitment, *, now: datetime) -> Commitment | None:

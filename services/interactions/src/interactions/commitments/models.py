@@ -1,12 +1,13 @@
 """The table of promises."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlmodel import Field
 
-from common.db import UtcDateTime
+from common.db import Json, UtcDateTime
 from interactions.tables import Base
 
 
@@ -34,6 +35,9 @@ class CommitmentRow(Base, table=True):
     reason: str | None = Field(default=None, sa_type=sa.Text)
     kept_by: UUID | None = Field(default=None, sa_type=sa.Uuid)  # the touchpoint that kept it
     backfill: bool = Field(default=False, sa_type=sa.Boolean)
+    earlier_dates: list[dict[str, Any]] | None = Field(
+        default=None, sa_type=Json
+    )  # what it was due before, the first first
 
 
 commitment: sa.Table = CommitmentRow.__table__  # type: ignore[attr-defined]

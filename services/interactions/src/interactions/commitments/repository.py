@@ -25,7 +25,7 @@ class CommitmentRepository:
 
     async def save(self, moved: Sequence[Commitment]) -> None:
         rows = [vars(one) for one in sorted(moved, key=lambda one: one.commitment_id)]
-        changed = ("state", "moved_at", "moved_by", "reason", "kept_by")
+        changed = ("state", "moved_at", "moved_by", "reason", "kept_by", "due_at", "earlier_dates")
         await insert_rows(self._session, commitment, rows, on_conflict={name: f"excluded.{name}" for name in changed})
 
     async def get(self, commitment_id: UUID) -> Commitment:
@@ -102,4 +102,4 @@ def _in_state(state: str | None, now: datetime) -> list[Any]:
 
 def _commitment(row: Any) -> Commitment:
     values: Mapping[str, Any] = row._mapping  # noqa: SLF001 - SQLAlchemy's documented access
-    return Commitment(**values)
+    return Commitment(**{**values, "earlier_dates": tuple(values["earlier_dates"] or ())})

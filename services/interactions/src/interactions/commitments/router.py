@@ -1,4 +1,4 @@
-"""HTTP in, HTTP out: promises listed, kept, waived."""
+"""HTTP in, HTTP out: promises listed, read, kept, waived, put on another date."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -11,11 +11,11 @@ from common.clock import Clock
 from common.http import ClockOf, DatabaseOf
 from common.pagination import Page, Paging
 from common.problems import problems_of
-from interactions.commitments import use_cases
-from interactions.commitments.domain import Commitment, CommitmentSettled, UnknownCommitment
-from interactions.commitments.schemas import CommitmentRead, CommitmentReason
+from interactions.commitments import domain, use_cases
+from interactions.commitments.domain import Commitment, CommitmentSettled, DueInPast, UnknownCommitment
+from interactions.commitments.schemas import CommitmentDate, CommitmentRead, CommitmentReason
 from interactions.readers import reader_of
-from interactions.touchpoints.domain import KnownTrace
+from interactions.touchpoints.domain import KnownTrace, NotForCustomers
 from interactions.touchpoints.router import reader_sees
 from interactions.uow import InteractionsUnitOfWork
 
@@ -55,7 +55,14 @@ async def list_commitments(
         )
         known = await uow.traces.known({one.trace_id for one in found})
     rows, following = page.cut(found, lambda one: (one.made_at, one.commitment_id))
-    return Page(items=[_read(one, known.get(one.trace_id), clock=clock) for one in rows], next=following)
+    return Page(items=[_read(one, known.get(one.trace_id), who, clock=clock) for one in rows], next=following)
+
+
+@router.get("/{commitment_id}", summary="Read a promise", responses=problems_of(UnknownCommitment))
+async def read_commitment(commitment_id: UUID, who: CanRead, database: DatabaseOf, clock: ClockOf) -> CommitmentRead:
+    """One promise as it stands (compromiso), also after it was settled, with the dates that it had before."""
+    found, trace = await _reached(commitment_id, who, database)
+    return _read(found, trace, who, clock=clock)
 
 
 @router.post(
@@ -73,13 +80,37 @@ async def keep_commitment(
 @router.post(
     "/{commitment_id}:waive",
     summary="Say that a promise need not be kept",
-    responses=problems_of(UnknownCommitment, CommitmentSettled),
+    responses=problems_of(UnknownCommitment, CommitmentSettled, NotForCustomers),
 )
 async def waive_commitment(
     commitment_id: UUID, body: CommitmentReason, who: CanWrite, database: DatabaseOf, clock: ClockOf
 ) -> CommitmentRead:
-    """Whoever it was promised to does without (dispensado)."""
+    """Whoever it was promised to does without (dispensado): of what he promised himself a customer cannot say so."""
     return await _settle(commitment_id, "waive", body, who, database, clock)
+
+
+@router.post(
+    "/{commitment_id}:reschedule",
+    summary="Put a promise on another date",
+    responses=problems_of(UnknownCommitment, CommitmentSettled, DueInPast, NotForCustomers),
+)
+async def reschedule_commitment(
+    commitment_id: UUID, body: CommitmentDate, who: CanWrite, database: DatabaseOf, clock: ClockOf
+) -> CommitmentRead:
+    """Another date was agreed on (reprogramar): it is in time until then. The dates before stay visible; that it was late, where it was, stays told."""
+    _, trace = await _reached(commitment_id, who, database)
+    if who.customer_id is not None:
+        raise NotForCustomers
+    after = await use_cases.reschedule(
+        commitment_id,
+        body.due_at,
+        reason=body.reason,
+        agreed_with=body.agreed_with,
+        by=who.known_as,
+        uow=InteractionsUnitOfWork(database),
+        clock=clock,
+    )
+    return _read(after, trace, who, clock=clock)
 
 
 async def _settle(
@@ -90,7 +121,9 @@ async def _settle(
     database: DatabaseOf,
     clock: Clock,
 ) -> CommitmentRead:
-    trace = await _reached(commitment_id, who, database)
+    found, trace = await _reached(commitment_id, who, database)
+    if act == "waive" and found.by == "customer" and who.customer_id is not None:
+        raise NotForCustomers
     after = await use_cases.settle(
         commitment_id,
         act,
@@ -99,11 +132,11 @@ async def _settle(
         uow=InteractionsUnitOfWork(database),
         clock=clock,
     )
-    return _read(after, trace, clock=clock)
+    return _read(after, trace, who, clock=clock)
 
 
-async def _reached(commitment_id: UUID, who: Principal, database: DatabaseOf) -> KnownTrace | None:
-    """Whose promise it is. Raises UnknownCommitment for what the caller does not see."""
+async def _reached(commitment_id: UUID, who: Principal, database: DatabaseOf) -> tuple[Commitment, KnownTrace | None]:
+    """The promise, and whose it is. Raises UnknownCommitment for what the caller does not see."""
     reader = reader_of(who, None)
     async with InteractionsUnitOfWork(database, reading=True) as uow:
         found = await uow.commitments.get(commitment_id)
@@ -111,10 +144,15 @@ async def _reached(commitment_id: UUID, who: Principal, database: DatabaseOf) ->
         trace = (await uow.traces.known([found.trace_id])).get(found.trace_id)
     if not reader_sees(reader, row, trace):
         raise UnknownCommitment
-    return trace
+    return found, trace
 
 
-def _read(one: Commitment, trace: KnownTrace | None, *, clock: Clock) -> CommitmentRead:
-    derived = {"state": one.state_at(clock()), "customer_id": trace.customer_id if trace else None}
+def _read(one: Commitment, trace: KnownTrace | None, who: Principal, *, clock: Clock) -> CommitmentRead:
+    internal = reader_of(who, None).internal
+    derived = {
+        "state": one.state_at(clock()),
+        "customer_id": trace.customer_id if trace else None,
+        "earlier_dates": domain.earlier_dates(one.earlier_dates, internal=internal),
+    }
     names = [name for name in CommitmentRead.model_fields if name not in derived]
     return CommitmentRead.model_validate({name: getattr(one, name) for name in names} | derived)

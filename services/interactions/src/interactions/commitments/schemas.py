@@ -5,6 +5,30 @@ from uuid import UUID
 
 from pydantic import AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field
 
+from common.moments import Moment
+
+
+class EarlierDate(BaseModel):
+    """By when it had been promised before, and how that changed. By whom, with whom and why is for staff."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "due_at": "2026-11-21T22:00:00Z",
+                "moved_at": "2026-11-21T15:10:00Z",
+                "moved_by": "Luisa",
+                "agreed_with": "Ana, by telephone",
+                "reason": "The invoice has to be approved anew",
+            }
+        }
+    )
+
+    due_at: AwareDatetime | None
+    moved_at: AwareDatetime
+    moved_by: str | None
+    agreed_with: str | None
+    reason: str | None
+
 
 class CommitmentRead(BaseModel):
     """A promise of ours or of the customer's (compromiso)."""
@@ -25,6 +49,7 @@ class CommitmentRead(BaseModel):
                 "case_number": None,
                 "touchpoint_id": "0198f6c2-7d1e-7c3a-9a51-4b1f0f5f8d10",
                 "channel": "whatsapp",
+                "earlier_dates": [],
                 "customer_id": "0198f6c2-7d1e-7c3a-9a51-4b1f0f5f8d00",
             }
         }
@@ -43,6 +68,7 @@ class CommitmentRead(BaseModel):
     case_number: str | None
     touchpoint_id: UUID
     channel: str
+    earlier_dates: list[EarlierDate] = Field(description="By when it had been promised before, the first date first")
     customer_id: UUID | None = Field(description="Whose it is; null while nobody is known behind the contact")
 
 
@@ -54,3 +80,24 @@ class CommitmentReason(BaseModel):
     )
 
     reason: str = Field(min_length=1, max_length=500, pattern=r"\S", validation_alias=AliasChoices("reason", "text"))
+
+
+class CommitmentDate(BaseModel):
+    """The date that was agreed on instead, with whom and why."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "due_at": "2027-01-15T17:00:00-05:00",
+                "reason": "The invoice has to be approved anew",
+                "agreed_with": "Ana, by telephone",
+            }
+        },
+    )
+
+    due_at: Moment = Field(description="By when it is promised now; it lies ahead")
+    reason: str = Field(min_length=1, max_length=500, pattern=r"\S", validation_alias=AliasChoices("reason", "text"))
+    agreed_with: str | None = Field(
+        None, min_length=1, max_length=200, description="Who agreed to it on the other side; nobody, where left out"
+    )

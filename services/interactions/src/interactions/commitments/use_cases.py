@@ -103,6 +103,30 @@ async def settle(
     return after
 
 
+async def reschedule(
+    commitment_id: UUID,
+    due_at: datetime,
+    *,
+    reason: str,
+    agreed_with: str | None,
+    by: str,
+    uow: InteractionsUnitOfWork,
+    clock: Clock,
+) -> Commitment:
+    """Another date was agreed on; the date that it has already changes nothing. Raises UnknownCommitment, CommitmentSettled, DueInPast."""
+    async with uow:
+        before = await _held(commitment_id, uow=uow)
+        if before.due_at == due_at and before.state in domain.OWED:
+            return before
+        now = clock()
+        after = domain.rescheduled(before, due_at, at=now, by=by, reason=reason, agreed_with=agreed_with)
+        await uow.commitments.save([after])
+        await uow.timers.set(domain.DUE, commitment_id, due_at)
+        uow.outbox.add(domain.told(after, "rescheduled", at=now), at=now)
+        await uow.commit()
+    return after
+
+
 async def fall_due(due: Sequence[Timer], *, uow: InteractionsUnitOfWork, clock: Clock) -> None:
     """Timers of promises: whatever is still open is late now, and that is told once. In the caller's transaction."""
     now = clock()

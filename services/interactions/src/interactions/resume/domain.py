@@ -177,15 +177,17 @@ class Commitment:
     made_at: datetime
     moved_at: datetime
     backfill: bool
+    earlier_dates: Sequence[Mapping[str, Any]] | None = None
     partner: str | None = None
     source: str | None = None
+    recorded_at: datetime | None = None
 
     def alarms_at(self, now: datetime) -> bool:
         """A late promise of ours. What was due before history was loaded is shown as of its time and sets nothing off."""
         if self.by != "company" or self.state_at(now) not in {"late", "broken"}:
             return False
-        old = self.backfill and self.due_at is not None and self.due_at <= self.moved_at
-        return self.state == "broken" or not old
+        known_at = self.recorded_at or self.moved_at
+        return self.state == "broken" or not (self.backfill and self.due_at is not None and self.due_at <= known_at)
 
     def state_at(self, now: datetime) -> str:
         """Late as soon as its time has passed, whether its timer has fired or not."""

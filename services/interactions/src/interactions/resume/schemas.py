@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from interactions.commitments.schemas import EarlierDate
 from interactions.resume.domain import Recognised, View
 
 EXAMPLE: dict[str, Any] = {
@@ -76,6 +77,7 @@ EXAMPLE: dict[str, Any] = {
             "channel": "whatsapp",
             "owner": None,
             "case_number": None,
+            "earlier_dates": [],
         }
     ],
     "cases": [],
@@ -312,6 +314,7 @@ class CommitmentRead(_Section):
     channel: str
     owner: str | None = Field(description="Who promised it")
     case_number: str | None
+    earlier_dates: list[EarlierDate] = Field(description="By when it had been promised before, the first date first")
 
 
 class CaseRead(_Section):

@@ -354,12 +354,13 @@ def _last_shown(shape: Shape) -> Any:
 
 
 def _commitments(shape: Shape) -> Any:
-    mine, source = _mine(shape), {"partner", "source"}
+    mine, source = _mine(shape), {"partner", "source", "recorded_at"}
     owed = (
         sa.select(
             *(commitment.c[field.name] for field in fields(Commitment) if field.name not in source),
             touchpoint.c.partner,
             touchpoint.c.source,
+            touchpoint.c.recorded_at,
         )
         .select_from(commitment.join(touchpoint, touchpoint.c.touchpoint_id == commitment.c.touchpoint_id))
         .where(commitment.c.trace_id.in_(sa.select(mine.c.trace_id)), commitment.c.state.in_(OWED))

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from interactions.commitments.domain import earlier_dates
 from interactions.resume.domain import EXCERPT, CaseFile, Commitment, Thread, Touchpoint
 from interactions.resume.scene import Packet, Scene, hours, people_of
 
@@ -169,6 +170,7 @@ def _commitment(promise: Commitment, scene: Scene) -> Packet:
         "channel": promise.channel,
         "owner": promise.owner_name or (promise.owner if scene.reader.internal else None),
         "case_number": promise.case_number,
+        "earlier_dates": earlier_dates(promise.earlier_dates or (), internal=scene.reader.internal),
     }
 
 

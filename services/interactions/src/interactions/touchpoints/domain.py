@@ -43,6 +43,11 @@ class ForeignSource(Forbidden):
     title = "The credential does not speak for this source"
 
 
+class NotForCustomers(Forbidden):
+    code = "not-for-customers"
+    title = "A customer's own credential speaks for him, and never for the company"
+
+
 class UnknownTouchpoint(NotFound):
     code = "unknown-touchpoint"
     title = "No touchpoint under that id"

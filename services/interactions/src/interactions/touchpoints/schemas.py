@@ -21,16 +21,18 @@ from common.errors import FieldError, Invalid, Refusal
 from common.moments import Moment
 from common.money import InvalidMoney, to_minor
 from common.problems import Malformed, field_errors_of
+from interactions.cases.domain import ANSWERS
 from interactions.touchpoints.domain import (
     Draft,
     ForeignSource,
     KnownTrace,
+    NotForCustomers,
     Promise,
     Speaker,
     Unreadable,
     channel_of,
 )
-from interactions.touchpoints.payloads import COUNTED, PAID, PAYLOADS, countable
+from interactions.touchpoints.payloads import CASE_KINDS, COUNTED, PAID, PAYLOADS, countable
 
 Kind = Literal[
     "message", "call", "visit", "web", "purchase", "payment", "quote", "complaint", "claim", "petition", "suggestion",
@@ -378,6 +380,8 @@ def _draft(document: object, body: bytes, *, speaker: Speaker, company: Company)
     except ValidationError as error:
         raise Invalid("See errors.", errors=field_errors_of(_in_body(error), document)) from None
     source = _source(given.source, speaker)
+    if speaker.customer_id is not None:
+        _only_of_himself(given)
     payload = _payload(given, document)
     person = given.actor
     return Draft(
@@ -422,6 +426,32 @@ def _source(given: str | None, speaker: Speaker) -> str:
     if speaker.bound and given is not None and given != speaker.source:
         raise ForeignSource(pointer="/source")
     return given or speaker.source or speaker.by
+
+
+# What a customer may tell of himself: the company sells, takes payments, makes offers, sends campaigns and takes notes.
+OF_A_CUSTOMER = frozenset(
+    {
+        "message", "call", "visit", "web", "complaint", "claim", "petition", "suggestion", "compliment",
+        "campaign_response", "survey_response",
+    }
+)  # fmt: skip
+# What the company says of a case of his: whose it is, whether it was answered and in time.
+OF_THE_COMPANY = ("answered_at", "timely", "owner", "retention_critical")
+
+
+def _only_of_himself(given: TouchpointCreate) -> None:
+    """Raises NotForCustomers, naming each place where a customer's own credential would speak for the company."""
+    found = {
+        "/kind": given.kind not in OF_A_CUSTOMER,
+        "/direction": given.direction not in (None, "inbound"),
+        "/actor/kind": given.actor is not None and given.actor.kind in {"staff", "partner"},
+        "/outcome": given.kind in CASE_KINDS and given.outcome in ANSWERS,
+        **{f"/commitments/{place}/by": one.by == "company" for place, one in enumerate(given.commitments)},
+        **{f"/payload/{name}": given.kind in CASE_KINDS and name in given.payload for name in OF_THE_COMPANY},
+    }
+    code, title = NotForCustomers.code, NotForCustomers.title
+    if errors := [FieldError(pointer, code, title) for pointer, speaks in found.items() if speaks]:
+        raise NotForCustomers("See errors.", errors=errors)
 
 
 def _identifiers(given: list[str], speaker: Speaker) -> tuple[str, ...]:

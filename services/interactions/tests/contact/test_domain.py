@@ -45,6 +45,13 @@ def test_another_zone_moves_the_night():
     assert madrid.quiet_until(bogota(15, 30)) == datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
 
 
+def test_in_the_hour_that_is_told_twice_his_quiet_time_ends_ahead():
+    quiet = wishes(quiet_times=[{"from": "00:00", "to": "01:45"}], time_zone="America/New_York")
+    once, twice = (datetime(2026, 11, 1, hour, 30, tzinfo=UTC) for hour in (5, 6))  # half past one, and again
+    assert quiet.quiet_until(once) == once + timedelta(minutes=15)
+    assert quiet.quiet_until(twice) == twice + timedelta(minutes=15)
+
+
 def test_a_quota_counts_the_contacts_of_its_window():
     limited = wishes(max_contacts=2, per_days=7)
     outbound = (NOW - timedelta(days=1), NOW - timedelta(days=8))

@@ -109,3 +109,16 @@ async def test_what_he_consented_to_counts_however_the_channel_and_the_purpose_a
     await world.say(ContactChanged(customer_id=customer, revision=1, consents=[yes]))
     answer = await ask(world, customer, channel="WhatsApp", purpose="Marketing")
     assert (answer["allowed"], answer["channel"], answer["purpose"]) == (True, "whatsapp", "marketing")
+
+
+async def test_a_channel_that_is_none_of_the_companys_is_refused(world):
+    await world.record(identifiers=[PHONE])
+    customer = await world.link(PHONE)
+    no = {"purpose": "service", "channel": "whatsapp", "granted": False, "at": "2026-01-01T00:00:00Z"}
+    await world.say(ContactChanged(customer_id=customer, revision=1, consents=[no]))
+    async with world.client() as client:
+        for channel in ("whatsap", "*"):  # allowed, where nobody knows that whatsapp is meant, which he does not want
+            answer = await client.get(url(customer), params={"channel": channel})
+            assert (answer.status_code, answer.json()["code"]) == (422, "unknown-channel")
+            assert [error["pointer"] for error in answer.json()["errors"]] == ["/query/channel"]
+    assert await world.rows(contact_decision) == []

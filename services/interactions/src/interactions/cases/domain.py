@@ -122,6 +122,10 @@ class Done:
     by_thread: bool = False
     stands: bool = True  # false: the touchpoint that did it was taken back
 
+    @classmethod
+    def of(cls, step: Step, step_id: UUID, noted_at: datetime) -> "Done":
+        return cls(step_id, noted_at, step.move, step.at, step.by, step.text, step.touchpoint_id, step.channel, step_id)
+
     @property
     def computed(self) -> bool:
         """Whether it follows from threads and time, so that it is made anew with them."""
@@ -259,6 +263,12 @@ def expired(case: CaseFile, *, now: datetime) -> Step | None:
     if deadline is None or deadline > now or case.expired_at is not None or case.state not in {"received", "reopened"}:
         return None
     return Step(replace(case, expired_at=deadline, moved_at=deadline), "expired", deadline, "timer")
+
+
+def still_so(done: Done, case: CaseFile, *, now: datetime) -> bool:
+    """Whether a step stands on the case as its complaint is corrected: a window that has not passed has not expired."""
+    over = case.recovery_deadline is not None and case.recovery_deadline <= now
+    return done.stands and (done.move != "expired" or over)
 
 
 def retracted(case: CaseFile, *, at: datetime, by: str) -> Step:

@@ -19,19 +19,24 @@ async def number(
     touchpoints: Sequence[Touchpoint], *, uow: InteractionsUnitOfWork, company: Company, now: datetime
 ) -> list[Touchpoint]:
     """The touchpoints with the number of the case that each opens or speaks of."""
-    opening = [one for one in touchpoints if opens_case(one)]
+    opening = [one for one in touchpoints if _opens_another(one)]
     given = iter(await uow.cases.numbers(company.local_date(now).year, len(opening)) if opening else [])
-    return [
-        replace(one, case_number=next(given) if opens_case(one) else one.draft.case)
-        if opens_case(one) or one.draft.case is not None
-        else one
-        for one in touchpoints
-    ]
+    numbered: list[Touchpoint] = []
+    for one in touchpoints:
+        known = one.its_case.number if one.its_case else one.draft.case
+        number = next(given) if _opens_another(one) else known
+        numbered.append(one if number is None else replace(one, case_number=number))
+    return numbered
 
 
 def opens_case(touchpoint: Touchpoint) -> bool:
     """A complaint that names a case is a further contact on that one."""
     return touchpoint.draft.kind in domain.KINDS and touchpoint.draft.case is None
+
+
+def _opens_another(touchpoint: Touchpoint) -> bool:
+    """A corrected complaint goes on with its case."""
+    return opens_case(touchpoint) and touchpoint.its_case is None
 
 
 async def move_by(
@@ -47,7 +52,7 @@ async def move_by(
 
     `threads`: touchpoint -> conversation; `named`: the cases that the touchpoints speak of.
     """
-    steps = [step for one in touchpoints if opens_case(one) for step in _opened(one, company=company, now=now)]
+    steps = [step for one in touchpoints if _opens_another(one) for step in _opened(one, company=company, now=now)]
     await uow.cases.save(steps)
     talking = [one for one in touchpoints if one.draft.kind in domain.TALKS or one.draft.case is not None]
     standing: dict[str, CaseFile] = dict(named)
@@ -58,6 +63,33 @@ async def move_by(
     further = _further(talking, threads, by_thread, standing, settling=_settling(company, now))
     await uow.cases.save(further)
     await _tell([*steps, *further], uow=uow, company=company, now=now)
+    for one in touchpoints:
+        if one.its_case is not None:
+            await _go_on(one, one.its_case, uow=uow, company=company, now=now)
+
+
+async def _go_on(
+    touchpoint: Touchpoint, case: CaseFile, *, uow: InteractionsUnitOfWork, company: Company, now: datetime
+) -> None:
+    """The case of a corrected complaint: as the complaint tells of it now, with what was done on it since. Told anew."""
+    log = (await uow.cases.logs([case]))[case.number]
+    opening = _opened(touchpoint, company=company, now=case.opened_at)
+    first = min(done.step_id for done in log if done.step_id)
+    places = [UUID(int=first.int + place) for place in range(len(opening))]  # ids are minted far apart
+    anew = replace(opening[0].case, recovered=case.recovered)
+    since = [done for done in log if done.touchpoint_id != case.touchpoint_id and domain.still_so(done, anew, now=now)]
+    await uow.cases.rewrite(
+        [done.step_id for done in log if done not in since and done.step_id], list(zip(places, opening, strict=True))
+    )
+    own = [domain.Done.of(step, place, case.opened_at) for place, step in zip(places, opening, strict=True)]
+    before = domain.replay(case, log, settling=None)
+    after = domain.replay(anew, [*own, *since], settling=None)
+    wrong, right = domain.retold(before, after)
+    # what was told with the version before was taken back with it
+    uow.outbox.add_all((_not_so(one) for one in wrong if one.touchpoint_id != case.touchpoint_id), at=now)
+    uow.outbox.add_all(right, at=now)
+    await uow.cases.put([after[-1].case])
+    await _set_timers(after[-1:], uow=uow, company=company, now=now)
 
 
 async def follow_threads(
@@ -156,6 +188,8 @@ def _further(
 def _steps_of(touchpoint: Touchpoint, case: CaseFile, settling: domain.Settling) -> list[Step]:
     """What the touchpoint does to the case, after what time alone has done until now."""
     if touchpoint.touchpoint_id <= case.touchpoint_id:  # of one batch, recorded before the complaint; or this itself
+        return []
+    if touchpoint.its_case is not None and touchpoint.its_case.number == case.number:
         return []
     held = domain.settled(case, now=settling.now, within=settling.within)
     now_standing = held.case if held else case

@@ -103,6 +103,52 @@ def earlier_dates(dates: Iterable[Mapping[str, Any]], *, internal: bool) -> list
     return [{name: value if internal or name in told else None for name, value in one.items()} for one in dates]
 
 
+def going_on(before: Iterable[Commitment], said: Iterable[tuple[str, str]]) -> list[Commitment | None]:
+    """For each promise that a corrected contact tells of, by whom and in which words, the one before that says the same."""
+    left = sorted(before, key=lambda one: one.commitment_id)
+    found: list[Commitment | None] = []
+    for by, text in said:
+        same = next((one for one in left if (one.by, one.text) == (by, text)), None)
+        if same is not None:
+            left.remove(same)
+        found.append(same)
+    return found
+
+
+def corrected(before: Commitment, made: Commitment) -> Commitment:
+    """The promise as the corrected contact tells of it, with what has become of it. A date that was agreed on since stands."""
+    due_at = before.due_at if before.earlier_dates else made.due_at
+    in_time = before.state == "late" and (due_at is None or due_at > made.moved_at)
+    return replace(
+        made,
+        commitment_id=before.commitment_id,
+        due_at=due_at,
+        state="open" if in_time else before.state,
+        moved_at=made.moved_at if in_time else before.moved_at,
+        moved_by=before.moved_by,
+        reason=before.reason,
+        kept_by=before.kept_by,
+        earlier_dates=before.earlier_dates,
+    )
+
+
+def told_again(commitment: Commitment, *, settled_at: datetime, channel: str | None) -> list[CommitmentMoved]:
+    """All that is so of a promise, since what had been told of it was taken back with its contact.
+
+    `settled_at`, `channel`: when and where it was kept or waived.
+    """
+    moves = [told(commitment, "made", at=commitment.made_at)]
+    due_at = commitment.due_at
+    kept_late = commitment.state == "kept" and due_at is not None and settled_at > due_at
+    if due_at is not None and (commitment.state == "late" or kept_late) and not commitment.backfill:
+        moves.append(told(commitment, "broken", at=due_at))
+    if commitment.state == "kept":
+        moves.append(told(commitment, "kept", at=settled_at, channel=channel))
+    if commitment.state == "waived":
+        moves.append(told(commitment, "waived", at=settled_at))
+    return moves
+
+
 def fell_due(commitment: Commitment, *, now: datetime) -> Commitment | None:
     """The promise once its time has passed; None where nothing is to be told (kept meanwhile, or told before)."""
     if commitment.state != "open" or commitment.due_at is None or commitment.due_at > now:

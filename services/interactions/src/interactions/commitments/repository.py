@@ -25,8 +25,7 @@ class CommitmentRepository:
 
     async def save(self, moved: Sequence[Commitment]) -> None:
         rows = [vars(one) for one in sorted(moved, key=lambda one: one.commitment_id)]
-        changed = ("state", "moved_at", "moved_by", "reason", "kept_by", "due_at", "earlier_dates")
-        await insert_rows(self._session, commitment, rows, on_conflict={name: f"excluded.{name}" for name in changed})
+        await insert_rows(self._session, commitment, rows, on_conflict=_CHANGES)
 
     async def get(self, commitment_id: UUID) -> Commitment:
         """Raises UnknownCommitment."""
@@ -86,6 +85,7 @@ class CommitmentRepository:
 
 
 _COLUMNS = tuple(commitment.c)
+_CHANGES = {column.name: f'excluded."{column.name}"' for column in _COLUMNS if column.name != "commitment_id"}
 
 
 def _in_state(state: str | None, now: datetime) -> list[Any]:

@@ -6,6 +6,7 @@ from typing import Literal
 from uuid import UUID
 
 from common.clock import Clock
+from common.contracts.interactions import CommitmentMoved
 from common.ids import new_id
 from common.timers import Timer
 from interactions.commitments import domain
@@ -17,19 +18,46 @@ from interactions.uow import PARTIES, TRACES, InteractionsUnitOfWork
 async def make(
     touchpoints: Sequence[Touchpoint], *, uow: InteractionsUnitOfWork, now: datetime
 ) -> dict[UUID, list[UUID]]:
-    """Note what was promised, wake when it falls due, and tell. Gives the commitment ids by touchpoint."""
-    made = [_made(touchpoint, place) for touchpoint in touchpoints for place in range(len(touchpoint.draft.promises))]
-    if not made:
+    """Note what was promised, wake when it falls due, and tell. Gives the commitment ids by touchpoint.
+
+    A promise that a corrected contact tells of in the same words as before goes on, with what has become of it.
+    """
+    said = [one for touchpoint in touchpoints for one in _said(touchpoint)]
+    if not said:
         return {}
+    made = [one for one, before in said if before is None]
+    going_on = [domain.corrected(before, one) for one, before in said if before is not None]
     await uow.commitments.add(made)
-    await uow.timers.set_all(
-        [Timer(domain.DUE, str(one.commitment_id), due, {}) for one in made if (due := one.wakes_at()) is not None]
-    )
+    await uow.commitments.save(going_on)
+    await _wake([*made, *going_on], uow=uow)
+    uow.outbox.add_all((domain.told(one, "made", at=one.made_at) for one in made), at=now)
+    for one in going_on:
+        uow.outbox.add_all(await _told_again(one, uow=uow), at=now)
     ids: dict[UUID, list[UUID]] = {}
-    for one in made:
-        ids.setdefault(one.touchpoint_id, []).append(one.commitment_id)
-        uow.outbox.add(domain.told(one, "made", at=one.made_at), at=now)
+    for one, before in said:
+        ids.setdefault(one.touchpoint_id, []).append((before or one).commitment_id)
     return ids
+
+
+def _said(touchpoint: Touchpoint) -> list[tuple[Commitment, Commitment | None]]:
+    """What the contact promises, each with the promise before that it goes on with."""
+    promises = touchpoint.draft.promises
+    before = domain.going_on(touchpoint.its_promises, [(one.by, one.text) for one in promises])
+    return [(_made(touchpoint, place), before[place]) for place in range(len(promises))]
+
+
+async def _wake(owed: Sequence[Commitment], *, uow: InteractionsUnitOfWork) -> None:
+    due = [(one, one.wakes_at()) for one in owed if one.state == "open"]
+    await uow.timers.set_all([Timer(domain.DUE, str(one.commitment_id), at, {}) for one, at in due if at is not None])
+
+
+async def _told_again(one: Commitment, *, uow: InteractionsUnitOfWork) -> list[CommitmentMoved]:
+    kept_in = None if one.kept_by is None else await uow.touchpoints.get(one.kept_by)
+    return domain.told_again(
+        one,
+        settled_at=kept_in["occurred_at"] if kept_in else one.moved_at,
+        channel=kept_in["channel"] if kept_in else None,
+    )
 
 
 def _made(touchpoint: Touchpoint, place: int) -> Commitment:

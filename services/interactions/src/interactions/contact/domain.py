@@ -1,10 +1,12 @@
 """Whether we may contact a customer now: his wishes, his consents, his quiet times, and how often we wrote already."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
+
+from common.errors import Invalid
 
 # Purposes that serve what the customer himself began or is owed; every other one needs his consent.
 SERVING = frozenset({"service", "transactional", "legal"})
@@ -13,6 +15,17 @@ CONTACTS = ("message", "call", "visit", "campaign_send")
 DEFAULT_WINDOW_DAYS = 30
 LIVE_TALK = timedelta(hours=1)  # he wrote himself just now: an answer does not disturb his quiet time
 EVERY_DAY = frozenset(range(1, 8))
+
+
+class UnknownChannel(Invalid):
+    code = "unknown-channel"
+    title = "The company has no such channel"
+
+
+def check_channel(channel: str, known: Collection[str]) -> None:
+    """What he withdrew on a channel would not hold for one that is only spelt otherwise. Raises UnknownChannel."""
+    if channel not in known:
+        raise UnknownChannel(f"The channels are {', '.join(sorted(known))}", pointer="/query/channel")
 
 
 @dataclass(frozen=True)
@@ -77,7 +90,7 @@ class Wishes:
             ends = [end for quiet in self.quiet_times if (end := quiet.end_at(until or local)) is not None]
             if not ends:
                 break
-            until = max(ends)
+            until = _after(until or local, max(ends))
         return None if until is None else until.astimezone(UTC)
 
     def contacts_in_window(self, outbound: Sequence[datetime], now: datetime) -> int:
@@ -95,6 +108,11 @@ class Wishes:
         if not said:
             return None
         return max(said, key=lambda consent: (consent.at, not consent.granted)).granted
+
+
+def _after(moment: datetime, end: datetime) -> datetime:
+    """The end of a window that holds at the moment: in the night in which an hour is told twice, the second of its two."""
+    return end if end.astimezone(UTC) > moment.astimezone(UTC) else end.replace(fold=1)
 
 
 @dataclass(frozen=True)

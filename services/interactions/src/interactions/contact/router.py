@@ -12,7 +12,7 @@ from common.http import ClockOf, CompanyOf, DatabaseOf
 from common.ids import new_id
 from common.problems import problems_of
 from common.uow import UnitOfWork
-from interactions.contact.domain import Request
+from interactions.contact.domain import Request, UnknownChannel, check_channel
 from interactions.contact.models import contact_decision
 from interactions.contact.schemas import MayContactRead, ReasonRead
 from interactions.contact.use_cases import Answered, may_contact
@@ -34,7 +34,7 @@ class StaffOnly(Forbidden):
 @router.get(
     "/{customer_id}/may-contact",
     summary="May I contact him now?",
-    responses=problems_of(UnknownCustomer, StaffOnly),
+    responses=problems_of(UnknownCustomer, UnknownChannel, StaffOnly),
 )
 async def get_may_contact(
     customer_id: UUID,
@@ -44,7 +44,10 @@ async def get_may_contact(
     company: CompanyOf,
     journal: JournalOf,
     channel: Annotated[
-        str, Query(min_length=1, max_length=60, description="By which channel (canal)", examples=["whatsapp"])
+        str,
+        Query(
+            min_length=1, max_length=60, description="By which of the company's channels (canal)", examples=["whatsapp"]
+        ),
     ],
     purpose: Annotated[
         str,
@@ -64,6 +67,7 @@ async def get_may_contact(
     if who.subject is not None:
         raise StaffOnly
     channel, purpose = channel_of(channel), purpose.strip().lower()
+    check_channel(channel, company.channels)
     paid = company.channel(channel).paid_outbound
     request = Request(channel, purpose, company.topic_of(topic) or topic, paid)
     uow = UnitOfWork(database, reading=True)

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 
 from common.auth import Principal, needs
 from common.errors import Forbidden, Invalid
@@ -66,26 +66,33 @@ async def redact_touchpoint(touchpoint_id: UUID, body: RedactBody, who: CanRecor
     status_code=201,
     response_model=TouchpointRecordedRead,
     openapi_extra=TOUCHPOINT_BODY,
-    responses=problems_of(
-        UnknownTouchpoint,
-        TouchpointNotLive,
-        AnotherExternalId,
-        ForeignSource,
-        PersonErased,
-        Invalid,
-        Malformed,
-        StaffOnly,
-    ),
+    responses={
+        200: {"model": TouchpointRecordedRead, "description": "It was corrected so already: the first answer again"},
+        **problems_of(
+            UnknownTouchpoint,
+            TouchpointNotLive,
+            AnotherExternalId,
+            ForeignSource,
+            PersonErased,
+            Invalid,
+            Malformed,
+            StaffOnly,
+        ),
+    },
 )
 async def correct_touchpoint(
     touchpoint_id: UUID,
     request: Request,
+    response: Response,
     who: CanRecord,
     company: CompanyOf,
     desk: DeskOf,
     reason: WhyCorrected = "corrected",
 ) -> dict[str, Any]:
     """The whole new body, with the same source and external id (corregir). The old version's effects are taken back.
+
+    Of the same person a case goes on under its number, and a promise told of in the same words under its id, with what was
+    done on them since. Send it again blindly: the same body counts once.
 
     What occurred before somebody's erasure is not brought under his identifiers either: 409 `erased`, and the old version stands.
     """
@@ -94,7 +101,10 @@ async def correct_touchpoint(
     if isinstance(given, Unreadable):
         raise given.refusal
     by = who.known_as
-    return (await use_cases.correct(touchpoint_id, given, by=by, reason=reason, desk=desk)).as_body()
+    corrected = await use_cases.correct(touchpoint_id, given, by=by, reason=reason, desk=desk)
+    if corrected.status == "duplicate":
+        response.status_code = 200
+    return corrected.as_body()
 
 
 async def _only_staff(who: Principal, touchpoint_id: UUID, desk: Desk) -> None:

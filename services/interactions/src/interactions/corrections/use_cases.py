@@ -1,6 +1,6 @@
 """What people do to what was recorded: retract, correct, redact. Each with author and reason, nothing overwritten."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ from interactions.cases import use_cases as cases
 from interactions.commitments import domain as commitment_domain
 from interactions.conversations import use_cases as conversations
 from interactions.touchpoints import domain
-from interactions.touchpoints.domain import Draft, Unreadable
+from interactions.touchpoints.domain import Draft, Touchpoint, Unreadable
 from interactions.touchpoints.use_cases import (
     Desk,
     Outcome,
@@ -49,7 +49,11 @@ async def retract(touchpoint_id: UUID, *, reason: str, by: str, desk: Desk) -> N
 
 
 async def correct(touchpoint_id: UUID, draft: Draft, *, by: str, reason: str, desk: Desk) -> Recorded:
-    """Put a new version beside the old one: the old one's effects are taken back, the new one gets the trace of its own content."""
+    """Put a new version beside the old one: the old one's effects are taken back, the new one gets the trace of its own content.
+
+    On the same trace a case goes on under its number, and promises told of in the same words under their ids. The same body
+    again is a duplicate and gets the first answer.
+    """
     accepted = domain.accept(draft, now=desk.clock(), company=desk.company, secret=desk.secret)
     async with InteractionsUnitOfWork(desk.database) as uow:
         row = await uow.touchpoints.get(touchpoint_id)
@@ -58,12 +62,15 @@ async def correct(touchpoint_id: UUID, draft: Draft, *, by: str, reason: str, de
         old_party = await party_now(row["trace_id"], uow=uow)
         parties = {old_party, *(trace.party_id for trace in traces.values())}
         await uow.lock(parties, space=PARTIES)
-        row = await _must_be_live(touchpoint_id, uow=uow)
+        row = await uow.touchpoints.get(touchpoint_id)
         if (row["source"], row["external_id"]) != accepted.key:
             raise domain.AnotherExternalId(pointer="/external_id")
+        if (answer := await _answered_before(row, draft, uow=uow)) is not None:
+            return Recorded("duplicate", answer)
+        row = await _must_be_live(touchpoint_id, uow=uow)
         outcomes: dict[int, Outcome | Unreadable] = {}
         kept = await unerased({0: accepted}, {0: accepted}, outcomes, desk=desk, uow=uow)
-        fresh, named = await checked(kept, traces, outcomes, uow=uow)
+        fresh, _ = await checked(kept, traces, outcomes, uow=uow)
         if isinstance(refused := outcomes.get(0), Unreadable | Refused):
             raise refused.refusal
         now = desk.clock()
@@ -73,11 +80,15 @@ async def correct(touchpoint_id: UUID, draft: Draft, *, by: str, reason: str, de
             position=row["position"],
             corrects=touchpoint_id,
         )
+        new = await _going_on(new, row, uow=uow)
         told = await conversations.told_of(parties, uow=uow, company=desk.company)
-        await _take_back(row, state="corrected", reason=reason, by=by, now=now, uow=uow, corrected_by=new.touchpoint_id)
+        await _take_back(row, state="corrected", reason=reason, by=by, now=now, uow=uow, corrected_by=new)
         await conversations.recompute(parties, told=told, uow=uow, company=desk.company, now=now)
         await _recount(touchpoint_id, now=now, desk=desk, uow=uow)
         traces = await traces_of([new], uow=uow)  # taking back has changed what is on record of them
+        _, named = await checked(
+            {0: new}, traces, {}, uow=uow
+        )  # and of the promise that it keeps, the case that it answers
         async with Behind() as behind:
             answers = await append([new], traces, named, desk=desk, uow=uow, now=now, behind=behind)
         thread = await uow.conversations.get(new.touchpoint_id)
@@ -85,6 +96,30 @@ async def correct(touchpoint_id: UUID, draft: Draft, *, by: str, reason: str, de
         await uow.receipts.replace(receipt_of(new, answer))
         await uow.commit()
     return Recorded("recorded", answer)
+
+
+async def _answered_before(
+    row: Mapping[str, Any], draft: Draft, *, uow: InteractionsUnitOfWork
+) -> dict[str, Any] | None:
+    """The answer to this same body: that of the correction, or of the touchpoint itself where the log says just that."""
+    receipt = (await uow.receipts.known({(draft.source, draft.external_id)})).get((draft.source, draft.external_id))
+    if receipt is None or receipt.body_hash != draft.body_hash:
+        return None
+    return receipt.answer if receipt.touchpoint_id in (row["touchpoint_id"], row["corrected_by"]) else None
+
+
+async def _going_on(new: Touchpoint, row: Mapping[str, Any], *, uow: InteractionsUnitOfWork) -> Touchpoint:
+    """The new version with the case and the promises that go on with it: of the same person, and told of by both."""
+    if new.trace_id != row["trace_id"]:
+        return new
+    opened = [case for case in await uow.cases.opened_in(row["touchpoint_id"]) if case.state != "retracted"]
+    made = [one for one in await uow.commitments.made_in(row["touchpoint_id"]) if one.state != "retracted"]
+    same = commitment_domain.going_on(made, [(one.by, one.text) for one in new.draft.promises])
+    return replace(
+        new,
+        its_case=opened[0] if opened and cases.opens_case(new) else None,
+        its_promises=tuple(one for one in same if one is not None),
+    )
 
 
 async def redact(touchpoint_id: UUID, pointers: Sequence[str], *, reason: str, by: str, desk: Desk) -> None:
@@ -146,14 +181,14 @@ async def _take_back(
     by: str,
     now: datetime,
     uow: InteractionsUnitOfWork,
-    corrected_by: UUID | None = None,
+    corrected_by: Touchpoint | None = None,
 ) -> None:
     """Mark the version, and take back what it promised, kept, opened, and taught about the person."""
     touchpoint_id: UUID = row["touchpoint_id"]
     await uow.touchpoints.change(
         touchpoint_id,
         state=state,
-        corrected_by=corrected_by,
+        corrected_by=corrected_by.touchpoint_id if corrected_by else None,
         retracted_at=now,
         retracted_by=by,
         retracted_reason=reason,
@@ -163,8 +198,10 @@ async def _take_back(
     if row["identifiers"]:
         uow.outbox.add(PersonUnseen(touchpoint_id=touchpoint_id, trace_id=row["trace_id"]), at=now)
         await relearn(row["trace_id"], uow=uow)
-    await _take_back_promises(touchpoint_id, by=by, now=now, uow=uow)
-    await _take_back_cases(touchpoint_id, by=by, now=now, uow=uow)
+    going_on = {one.commitment_id for one in corrected_by.its_promises} if corrected_by else set()
+    await _take_back_promises(touchpoint_id, by=by, now=now, uow=uow, but=going_on)
+    if corrected_by is None or corrected_by.its_case is None:
+        await _take_back_cases(touchpoint_id, by=by, now=now, uow=uow)
 
 
 async def relearn(trace_id: UUID, *, uow: InteractionsUnitOfWork) -> None:
@@ -179,8 +216,11 @@ async def relearn(trace_id: UUID, *, uow: InteractionsUnitOfWork) -> None:
     await uow.traces.save([replace(known, documents=documents, folded_name=names[-1] if names else None)])
 
 
-async def _take_back_promises(touchpoint_id: UUID, *, by: str, now: datetime, uow: InteractionsUnitOfWork) -> None:
-    made = [one for one in await uow.commitments.made_in(touchpoint_id) if one.state != "retracted"]
+async def _take_back_promises(
+    touchpoint_id: UUID, *, by: str, now: datetime, uow: InteractionsUnitOfWork, but: Collection[UUID]
+) -> None:
+    promised = await uow.commitments.made_in(touchpoint_id)
+    made = [one for one in promised if one.state != "retracted" and one.commitment_id not in but]
     await uow.commitments.save([commitment_domain.taken_back(one, at=now, by=by) for one in made])
     for one in made:
         await uow.timers.cancel(commitment_domain.DUE, one.commitment_id)

@@ -21,6 +21,8 @@ from common.identifiers import (
 from common.moments import check_occurred
 from common.names import compatible, fold
 from common.values import value
+from interactions.cases.domain import CaseFile
+from interactions.commitments.domain import Commitment
 from interactions.touchpoints.payloads import CASE_KINDS, PAID
 
 NOT_MINTED = UUID(int=0)
@@ -207,6 +209,8 @@ class Touchpoint:
     continues: UUID | None = None
     case_number: str | None = None
     part_of: Following | None = None  # the contact's way, where several requests share a transaction
+    its_case: CaseFile | None = None  # of the version that it corrects: it goes on under its number,
+    its_promises: tuple[Commitment, ...] = ()  # and these under their ids
 
     @property
     def anonymous(self) -> bool:

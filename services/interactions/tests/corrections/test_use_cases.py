@@ -1,0 +1,156 @@
+"""Corrections: said twice they count once, and what was done on a case or a promise since is not lost with a typing error."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from common.contracts.interactions import CaseMoved, CommitmentMoved
+from common.db import outbox_table, timer_table
+from common.events import decode
+from interactions.cases.models import case_file, case_step
+from interactions.cases.use_cases import act_on_case
+from interactions.commitments.models import commitment
+from interactions.commitments.use_cases import reschedule, settle
+from interactions.conversations.models import conversation
+from interactions.corrections.use_cases import correct
+from interactions.touchpoints.domain import Draft, Speaker
+from interactions.touchpoints.models import touchpoint
+from interactions.touchpoints.schemas import read_document
+from interactions.uow import InteractionsUnitOfWork
+
+PHONE = ["phone:300 123 4567"]
+SPEAKER = Speaker(by="first key", attests=frozenset({"*"}))
+
+
+def document(world: Any, **said: Any) -> dict[str, Any]:
+    return {
+        "source": "test",
+        "external_id": "c-1",
+        "kind": "complaint",
+        "channel": "web",
+        "occurred_at": world.clock().isoformat(),
+        "identifiers": PHONE,
+        "topic": "billing",
+        **said,
+    }
+
+
+async def corrected(world: Any, touchpoint_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    draft = read_document(body, speaker=SPEAKER, company=world.company)
+    assert isinstance(draft, Draft)
+    return (await correct(UUID(touchpoint_id), draft, by="Luisa", reason="typo", desk=world.desk)).as_body()
+
+
+async def act(world: Any, number: str, what: Any) -> None:
+    uow = InteractionsUnitOfWork(world.database)
+    await act_on_case(number, what, text="returned", by="Luisa", uow=uow, clock=world.clock, company=world.company)
+
+
+async def told(world: Any, kind: Any, *, since: int) -> list[Any]:
+    rows = sorted(await world.rows(outbox_table), key=lambda row: row["seq"])[since:]
+    return [event.data for row in rows if (event := decode(row["payload"])) and isinstance(event.data, kind)]
+
+
+async def test_the_same_correction_again_gets_the_first_answer(world: Any) -> None:
+    body = document(world)
+    first = await world.record(**body)
+    fixed = {**body, "content": "twice"}
+    answer = await corrected(world, first["touchpoint_id"], fixed)
+    before = len(await world.rows(outbox_table))
+    again = {**answer, "status": "duplicate"}
+    assert await corrected(world, first["touchpoint_id"], fixed) == again  # the answer was lost on the way
+    assert await corrected(world, answer["touchpoint_id"], fixed) == again  # the log says just that
+    assert len(await world.rows(outbox_table)) == before
+    assert sorted(row["version"] for row in await world.rows(touchpoint)) == [1, 2]
+
+
+async def test_a_case_goes_on_under_its_number_with_what_was_done_on_it(world: Any) -> None:
+    body = document(world, payload={"severity": "low", "about": "dobule"})
+    first = await world.record(**body)
+    world.clock.advance(timedelta(hours=1))
+    await world.record(identifiers=PHONE, topic="billing", channel="call", kind="call")
+    await act(world, first["case_number"], "answer")
+    world.clock.advance(timedelta(hours=1))
+    (was,), steps = await world.rows(case_file), await world.rows(case_step)
+    before = len(await world.rows(outbox_table))
+    answer = await corrected(
+        world, first["touchpoint_id"], {**body, "payload": {"severity": "high", "about": "double"}}
+    )
+    assert answer["case_number"] == first["case_number"]
+    (now,) = await world.rows(case_file)
+    assert {name for name in was if was[name] != now[name]} == {"touchpoint_id", "severity", "about"}
+    assert (now["state"], now["severity"], now["contacts_count"]) == ("answered", "high", 2)
+    shown = [(step["move"], step["at"], step["text"]) for step in sorted(steps, key=lambda step: step["step_id"])]
+    after = sorted(await world.rows(case_step), key=lambda step: step["step_id"])
+    assert [(step["move"], step["at"], step["text"]) for step in after] == shown
+    standing = {data.move: data for data in await told(world, CaseMoved, since=before)}
+    assert {(data.severity, data.about) for data in standing.values()} == {("high", "double")}
+    assert set(standing) >= {"opened", "contacted", "answered"}
+    assert str(standing["answered"].touchpoint_id) == answer["touchpoint_id"]
+
+
+async def test_what_a_complaint_said_itself_of_its_answer_is_as_corrected(world: Any) -> None:
+    body = document(world, outcome="resolved")
+    first = await world.record(**body)
+    await corrected(world, first["touchpoint_id"], {**body, "outcome": "pending"})
+    (case,) = await world.rows(case_file)
+    assert (case["number"], case["state"], case["answered_at"]) == (first["case_number"], "received", None)
+    assert [step["move"] for step in await world.rows(case_step)] == ["opened"]
+
+
+async def test_a_complaint_that_was_none_takes_its_case_back(world: Any) -> None:
+    body = document(world)
+    first = await world.record(**body)
+    answer = await corrected(world, first["touchpoint_id"], {**body, "kind": "message"})
+    assert answer["case_number"] is None
+    assert [case["state"] for case in await world.rows(case_file)] == ["retracted"]
+
+
+async def test_of_another_person_a_case_is_another_one(world: Any) -> None:
+    body = document(world)
+    first = await world.record(**body)
+    answer = await corrected(world, first["touchpoint_id"], {**body, "identifiers": ["email:ana@example.com"]})
+    assert answer["case_number"] != first["case_number"]
+    states = {case["number"]: case["state"] for case in await world.rows(case_file)}
+    assert states == {first["case_number"]: "retracted", answer["case_number"]: "received"}
+
+
+async def test_promises_in_the_same_words_go_on_with_what_became_of_them(world: Any) -> None:
+    due = world.clock() + timedelta(days=1)
+    told_of = [{"by": "company", "text": text, "due_at": due.isoformat()} for text in ("a", "b", "c", "d")]
+    body = document(world, kind="call", commitments=told_of)
+    first = await world.record(**body)
+    a, b, c, _ = first["commitment_ids"]
+    settling = {"by": "Luisa", "uow": InteractionsUnitOfWork(world.database), "clock": world.clock}
+    await settle(UUID(a), "keep", reason="sent", **settling)
+    await reschedule(UUID(b), due + timedelta(days=1), reason="x", agreed_with=None, **settling)
+    before = len(await world.rows(outbox_table))
+    mended = [{**one, "text": "e"} if one["text"] == "d" else one for one in told_of]
+    answer = await corrected(world, first["touchpoint_id"], {**body, "summary": "s", "commitments": mended})
+    assert answer["commitment_ids"][:3] == [a, b, c]
+    rows = {row["text"]: row for row in await world.rows(commitment)}
+    assert {text: row["state"] for text, row in rows.items()} == {
+        "a": "kept", "b": "open", "c": "open", "d": "retracted", "e": "open",
+    }  # fmt: skip
+    assert {str(rows[text]["touchpoint_id"]) for text in "abce"} == {answer["touchpoint_id"]}
+    assert (rows["a"]["reason"], rows["b"]["due_at"]) == ("sent", due + timedelta(days=1))
+    moves = [(str(data.commitment_id), data.move) for data in await told(world, CommitmentMoved, since=before)]
+    assert sorted(move for one, move in moves if one == a) == ["kept", "made"]
+    woken = {row["key"] for row in await world.rows(timer_table) if row["name"] == "commitment.due"}
+    assert woken == {b, c, answer["commitment_ids"][3]}
+    (thread,) = await world.rows(conversation)
+    assert thread["state"] == "waiting-us"
+
+
+async def test_a_correction_of_what_kept_a_promise_and_answered_a_case_still_does(world: Any) -> None:
+    complaint = await world.record(
+        kind="complaint", identifiers=PHONE, commitments=[{"by": "company", "text": "send it"}]
+    )
+    world.clock.advance(timedelta(hours=1))
+    said = {"direction": "outbound", "outcome": "resolved", "case": complaint["case_number"]}
+    body = document(world, kind="call", topic=None, keeps=complaint["commitment_ids"], **said)
+    kept = await world.record(**body)
+    answer = await corrected(world, kept["touchpoint_id"], {**body, "summary": "sent"})
+    (promise,), (case,) = await world.rows(commitment), await world.rows(case_file)
+    assert (promise["state"], str(promise["kept_by"])) == ("kept", answer["touchpoint_id"])
+    assert (case["state"], answer["conversation_id"]) == ("answered", complaint["conversation_id"])

@@ -1,9 +1,11 @@
 """Lists that people reviewed, the log of decisions, and what a preview says, over HTTP."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import pytest
 
 from ..conftest import Identity, seen  # noqa: TID252
 from .test_use_cases import ANA, owner
@@ -131,3 +133,58 @@ async def test_who_was_erased_is_merged_with_nobody(identity: Identity, client: 
             answer = await client.post(path, json=pair)
             assert (answer.status_code, answer.json()["code"]) == (404, "unknown-customer"), path
             assert answer.json()["errors"][0]["pointer"] == pointer
+
+
+async def test_a_key_account_stays_one_when_it_is_absorbed_and_only_that_one_is_after_the_undo(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    stays, other = [await owner(identity, f"account:shop:{n}1") for n in (1, 2)]
+    path = f"/identity/v1/customers/{other}"
+    etag = (await client.get(path)).headers["ETag"]
+    assert (await client.patch(path, json={"key_account": True}, headers={"If-Match": etag})).status_code == 200
+    pair = {"survivor": str(stays), "absorbed": str(other), "reason": "one"}
+    assert (await said(client, f"{MERGES}:preview", pair))["key_account"] is True
+    merge_id = (await said(client, MERGES, pair))["merge_id"]
+    assert (await said(client, f"/identity/v1/customers/{stays}"))["key_account"] is True
+    assert (await identity.told("customer-changed"))[-1]["key_account"] is True
+    await said(client, f"{MERGES}/{merge_id}:undo", {"reason": "two"})
+    both = [(await said(client, f"/identity/v1/customers/{each}"))["key_account"] for each in (stays, other)]
+    assert both == [False, True]
+    assert {e["customer_id"]: e["key_account"] for e in await identity.told("customer-changed")}[str(stays)] is False
+
+
+async def test_a_person_is_no_organisation_unless_somebody_insists(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    person = await owner(identity, "account:shop:11")
+    made = await said(
+        client, "/identity/v1/customers", {"kind": "organisation", "profile": {"organisation": "Acme S.A.S."}}
+    )
+    pair = {"survivor": made["customer_id"], "absorbed": str(person), "reason": "one"}
+    assert (await said(client, f"{MERGES}:preview", pair))["objections"] == ["other-name", "other-kind"]
+    answer = await client.post(MERGES, json=pair)
+    assert (answer.json()["code"], answer.json()["errors"][-1]["code"]) == ("guard-objects", "other-kind")
+    await said(client, MERGES, pair | {"force": True})
+
+
+@pytest.mark.parametrize("came", [False, True])
+@pytest.mark.parametrize("archived_survives", [False, True])
+async def test_who_was_put_aside_is_about_while_he_is_one_with_somebody_who_is_and_no_longer(
+    identity: Identity, client: httpx.AsyncClient, archived_survives: bool, came: bool
+) -> None:
+    gone, other = [await owner(identity, f"account:shop:{n}1") for n in (1, 2)]
+    async with identity.uow() as uow:
+        await uow.customers.change(gone, state="archived")
+        await uow.commit()
+    survivor, absorbed = (gone, other) if archived_survives else (other, gone)
+    pair = {"survivor": str(survivor), "absorbed": str(absorbed), "reason": "one"}
+    merge_id = (await said(client, MERGES, pair))["merge_id"]
+    assert (await said(client, f"/identity/v1/customers/{survivor}"))["state"] == "active"
+    if came:
+        identity.clock.advance(timedelta(minutes=1))
+        await identity.happen(seen("account:shop:11", at=identity.clock()))
+    await said(client, f"{MERGES}/{merge_id}:undo", {"reason": "two"})
+    states = [(await said(client, f"/identity/v1/customers/{each}"))["state"] for each in (gone, other)]
+    assert states == ["active" if came else "archived", "active"]
+    last = {e["customer_id"]: e["state"] for e in await identity.told("customer-changed")}
+    assert (last[str(gone)], last[str(other)]) == tuple(states)

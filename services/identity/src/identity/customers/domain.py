@@ -1,7 +1,7 @@
 """The golden record: which of many values stands, where each came from, and what a customer's channels are told of him."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
@@ -75,6 +75,12 @@ class Customer:
     profile_digest: str | None = None
     contacted: int = 0
     contact_digest: str | None = None
+
+
+def as_one(stays: Customer, gone: Customer) -> Customer:
+    """Whoever stays, with what the other was to us: a key account, and not put aside while one of the two is about."""
+    state = "active" if gone.state == "active" else stays.state
+    return replace(stays, state=state, key_account=stays.key_account or gone.key_account)
 
 
 @dataclass(frozen=True)

@@ -278,6 +278,11 @@ class Links:
         rows = [{**vars(each), "before": dict(each.before or {})} for each in decisions]
         await insert_rows(self._session, decision, rows)
 
+    async def picture(self, decision_id: UUID, before: Mapping[str, Any]) -> None:
+        """More of how it was before the decision."""
+        where = decision.c.decision_id == decision_id
+        await self._session.execute(sa.update(decision).where(where).values(before=dict(before)))
+
     async def decision(self, decision_id: UUID) -> Decision | None:
         row = (
             await self._session.execute(sa.select(decision).where(decision.c.decision_id == decision_id))

@@ -9,7 +9,7 @@ from uuid import UUID
 from common.company import Company
 from common.contracts.identity import GuardTripped, LinksChanged, Move
 from common.ids import new_id
-from identity.customers.domain import CarriedIdentifier, Customer, Dossier, TraceInfo
+from identity.customers.domain import CarriedIdentifier, Customer, Dossier, TraceInfo, as_one
 from identity.customers.telling import changed, tell_contact, tell_newcomers, tell_those_beside
 from identity.guards.domain import Trip, gathers, shared, too_common, unique
 from identity.linking.domain import (
@@ -385,7 +385,7 @@ class Desk:
         for decision, _ in self.merges:
             if decision.survivor is None or decision.absorbed is None:
                 continue
-            await absorb(decision.absorbed, decision.survivor, uow=self.uow, now=self.now)
+            await absorb(decision, uow=self.uow, now=self.now)
             traces = {trail.trace_id for trail in self.world.members(decision.survivor)}
             await self.uow.reviews.close_within(
                 traces, by=BY_RULES, reason=decision.reason, at=self.now, decision_id=decision.decision_id
@@ -436,14 +436,23 @@ def tell_moves(decision_id: UUID, kind: Any, moves: Sequence[Move], *, uow: Iden
         uow.outbox.add(LinksChanged(decision_id=decision_id, kind=kind, moves=chunk), at=now)
 
 
-async def absorb(absorbed: UUID, survivor: UUID, *, uow: IdentityUnitOfWork, now: datetime) -> None:
-    """The absorbed customer stays addressable and says where he went."""
-    found = await uow.customers.get(absorbed)
-    if found is None:
+async def absorb(merge: Decision, *, uow: IdentityUnitOfWork, now: datetime) -> None:
+    """The absorbed customer stays addressable and says where he went; what he was to us, the survivor is from now on."""
+    if merge.survivor is None or merge.absorbed is None:
         return
-    gone = replace(found, state="merged", merged_into=survivor, revision=next_revision(found.revision, now))
-    await uow.customers.change(absorbed, state=gone.state, merged_into=survivor, revision=gone.revision)
+    found = await uow.customers.get_all([merge.survivor, merge.absorbed])
+    stays, goes = found[merge.survivor], found[merge.absorbed]
+    gone = replace(goes, state="merged", merged_into=merge.survivor, revision=next_revision(goes.revision, now))
+    await uow.customers.change(gone.customer_id, state="merged", merged_into=merge.survivor, revision=gone.revision)
     uow.outbox.add(changed(gone), at=now)
+    one = as_one(stays, goes)
+    if one != stays:
+        one = replace(one, revision=next_revision(stays.revision, now))
+        await uow.customers.change(one.customer_id, state=one.state, key_account=one.key_account, revision=one.revision)
+        uow.outbox.add(changed(one), at=now)
+    if one != stays or goes.state != "active":
+        were = {str(each.customer_id): {"state": each.state, "key_account": each.key_account} for each in (stays, goes)}
+        await uow.links.picture(merge.decision_id, {**(merge.before or {}), "were": were})
 
 
 async def archive_if_empty(customers: Collection[UUID], *, uow: IdentityUnitOfWork, now: datetime) -> None:

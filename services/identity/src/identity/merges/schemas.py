@@ -137,8 +137,11 @@ class MergePreview(BaseModel):
     values: list[ValueWins]
     consents_lost: list[ConsentLost]
     do_not_contact: bool
+    key_account: bool = Field(description="The two together would be a key account (cuenta clave)")
     objections: list[
-        Literal["kept-apart", "other-document", "unclear-document", "document-one-digit-off", "other-name"]
+        Literal[
+            "kept-apart", "other-document", "unclear-document", "document-one-digit-off", "other-name", "other-kind"
+        ]
     ] = Field(examples=[["other-name"]])
     kept_apart: list[KeptApartBy] = Field(description="What would have to be lifted first; empty for most")
 
@@ -154,7 +157,7 @@ class MergePreview(BaseModel):
             consents_lost=[
                 ConsentLost(purpose=c.purpose, channel=c.channel, refused_at=c.given_at) for c in preview.consents
             ],
-            do_not_contact=preview.do_not_contact, objections=preview.objections,
+            do_not_contact=preview.do_not_contact, key_account=preview.key_account, objections=preview.objections,
             kept_apart=[KeptApartBy(left_trace=left, right_trace=right) for left, right in preview.kept_apart],
         )  # fmt: skip
 

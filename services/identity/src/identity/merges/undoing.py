@@ -103,6 +103,8 @@ async def _undo(
     await uow.reviews.drop_but(desk.doubted, within=past.later.keys() | past.grounds.keys(), since=merge.at)
     await desk.close()
     await archive_if_empty(past.young, uow=uow, now=now)
+    for undone in (merge, *past.by_rules):
+        await _as_they_were(undone, uow, now)
     touched = desk.touched | {chain[-1]} | {undone.absorbed for undone in (merge, *past.by_rules) if undone.absorbed}
     await tell_contact(touched, uow=uow, now=now)
     return undo_id, touched
@@ -316,6 +318,25 @@ async def _restore(customer_id: UUID | None, uow: IdentityUnitOfWork, now: datet
         found.customer_id, state=back.state, merged_into=None, revision=back.revision, profile_digest=None
     )
     uow.outbox.add(changed(back), at=now)
+
+
+async def _as_they_were(merge: Decision, uow: IdentityUnitOfWork, now: datetime) -> None:
+    """What they were to us by the merge alone they are no more: a key account; active, unless they came since themselves."""
+    for text, was in (merge.before or {}).get("were", {}).items():
+        found = await uow.customers.get(UUID(text))
+        if found is None or found.state != "active":
+            continue
+        traces = await uow.customers.traces_of([found.customer_id])
+        came = any(info.last_seen >= merge.at for info in traces if info.scheme != "customer")
+        back = replace(
+            found, state=found.state if came else was["state"], key_account=found.key_account and was["key_account"]
+        )
+        if back != found:
+            back = replace(back, revision=next_revision(found.revision, now))
+            await uow.customers.change(
+                back.customer_id, state=back.state, key_account=back.key_account, revision=back.revision
+            )
+            uow.outbox.add(changed(back), at=now)
 
 
 async def _keep_apart(

@@ -20,6 +20,7 @@ from identity.customers.domain import (
     Dossier,
     TraceInfo,
     UnknownCustomer,
+    as_one,
     reason_of,
     survivors,
 )
@@ -63,6 +64,7 @@ class Preview:
     values: list[Wins]
     consents: list[Consent]
     do_not_contact: bool
+    key_account: bool
     objections: list[str]
     kept_apart: list[tuple[UUID, UUID]]  # the traces by which people keep them apart
 
@@ -83,8 +85,15 @@ async def preview_merge(
         winner, loser, moves,
         sorted({i.text for i in dossiers[absorbed].identifiers} - {i.text for i in dossiers[survivor].identifiers}),
         touchpoints, closed, _values_of(dossiers[survivor], dossiers[absorbed], company.survivorship), consents,
-        do_not_contact, objections(survivor, absorbed, world), world.kept_apart(survivor, absorbed),
+        do_not_contact, as_one(winner, loser).key_account, _objections(winner, loser, world),
+        world.kept_apart(survivor, absorbed),
     )  # fmt: skip
+
+
+def _objections(winner: Customer, loser: Customer, world: World) -> list[str]:
+    """What `objections` says of the two, and that a person is no organisation: other-kind."""
+    found = objections(winner.customer_id, loser.customer_id, world)
+    return [*found, "other-kind"] if winner.kind != loser.kind else found
 
 
 def _values_of(winner: Dossier, loser: Dossier, rules: Survivorship) -> list[Wins]:
@@ -153,10 +162,10 @@ async def merge_now(
     pair: tuple[UUID, UUID] | None = None,
 ) -> UUID:
     """The merge itself, within a transaction that holds the decisions. `pair`: the two traces it was decided on."""
-    await _pair(survivor, absorbed, uow)
+    winner, loser = await _pair(survivor, absorbed, uow)
     await uow.lock([survivor, absorbed], space=CUSTOMERS)
     world = await _world(survivor, absorbed, uow)
-    _refuse(objections(survivor, absorbed, world), force=force)
+    _refuse(_objections(winner, loser, world), force=force)
     moved, kept = world.members(absorbed), world.members(survivor)
     left, right = pair or (representative(kept), representative(moved))
     decision = Decision(new_id(), "merge", by, reason, now, survivor, absorbed, left, right, before_image(moved, kept))
@@ -166,7 +175,7 @@ async def merge_now(
     await uow.links.move(given, decision_id=decision.decision_id)
     tell_moves(decision.decision_id, "merge", [_move(t) for t in given], uow=uow, now=now)
     await tell_those_beside([t.trace_id for t in given], uow=uow, now=now)
-    await absorb(absorbed, survivor, uow=uow, now=now)
+    await absorb(decision, uow=uow, now=now)
     traces = {t.trace_id for t in (*moved, *kept)}
     await uow.reviews.close_within(traces, by=by, reason=reason, at=now, decision_id=decision.decision_id)
     await tell_profiles([survivor], uow=uow, company=company, now=now)

@@ -135,3 +135,43 @@ async def test_who_has_left_gets_no_role_and_who_is_known_needs_no_name(client: 
     await enter(client, "s-6")
     told = await client.put(path, json={"role": "nanny", "staff_id": "s-6"})
     assert [p["name"] for p in told.json()["items"]] == ["Juan Rey"]
+
+
+async def test_whoever_leaves_hands_over_all_his_customers_with_one_note(
+    identity: Identity, client: httpx.AsyncClient, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("identity.assignments.use_cases.AT_ONCE", 1)
+    monkeypatch.setattr("identity.assignments.use_cases.MOST_HANDED_OVER", 2)
+    made = await client.post(Customers, json={"profile": {"full_name": "Luis Mora"}})
+    luis = f"{Customers}/{made.json()['customer_id']}/assignments"
+    for each in (path, luis):
+        await client.put(each, json=OWNER)
+    await client.put(luis, json=OWNER | {"role": "nanny"})
+    await client.put(path, json={"role": "team", "staff_id": "s-9", "name": "Rosa"})  # somebody else's stays hers
+    await enter(client, "s-3", is_sales=True)
+    identity.clock.advance(timedelta(days=1))
+    over = {"to": "s-3", "handover_note": "Her notes are in the folder"}
+    told = (await client.post("/identity/v1/staff/s-1:hand-over", json=over)).json()
+    [kept] = told["kept"]
+    assert (told["handed_over"], told["more"], kept["role"], kept["code"]) == (2, True, "nanny", "nanny-sells")
+    [of_ana, of_luis] = [(await client.get(each)).json()["items"] for each in (path, luis)]
+    assert [(p["role"], p["staff_id"], p["name"]) for p in of_ana] == [
+        ("account_owner", "s-3", "Juan Rey"), ("team", "s-9", "Rosa"),
+    ]  # fmt: skip
+    assert [(p["role"], p["staff_id"]) for p in of_luis] == [("account_owner", "s-3"), ("nanny", "s-1")]
+    assert of_ana[0]["handover_note"] == "Her notes are in the folder"
+    [owner, _] = (await identity.told("customer-profiled"))[-2]["people"]
+    assert (owner["staff_id"], owner["previous"]["staff_id"]) == ("s-3", "s-1")
+    again = (await client.post("/identity/v1/staff/s-1:hand-over", json=over | {"to": "s-4", "name": "Ida"})).json()
+    assert again == {"handed_over": 1, "kept": [], "more": False}, "what was kept, to somebody who may have it"
+    assert (await client.get("/identity/v1/staff/s-1/customers")).json()["items"] == []
+
+
+async def test_nobody_hands_over_to_himself_or_to_who_has_left_or_without_a_note(client: httpx.AsyncClient) -> None:
+    await enter(client, "s-5", active=False)
+    over: dict[str, Any] = {"to": "s-5", "handover_note": "All of them"}
+    path = "/identity/v1/staff/s-1:hand-over"
+    refused(await client.post(path, json=over), 422, "staff-has-left")
+    refused(await client.post(path, json=over | {"to": "s-1"}), 422, "hand-over-to-himself")
+    answer = await client.post(path, json={"to": "s-2"})
+    assert [each["pointer"] for each in answer.json()["errors"]] == ["/handover_note"]

@@ -1,7 +1,9 @@
 """Who of ours may take which role towards a customer, and what he must be told when he takes it over."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from common.company import Company
 from common.errors import Invalid
@@ -23,6 +25,11 @@ class HandoverNoteMissing(Invalid):
 class NannySells(Invalid):
     code = "nanny-sells"
     title = "A nanny is none of those who sell"
+
+
+class ToHimself(Invalid):
+    code = "hand-over-to-himself"
+    title = "Somebody else has to take over"
 
 
 class StaffHasLeft(Invalid):
@@ -59,3 +66,17 @@ def check_assignment(
     owner = next((each for each in people_around(so_far) if each.role == role), None)
     if role == OWNER and owner is not None and owner.staff_id != staff_id and not handover_note:
         raise HandoverNoteMissing(pointer="/handover_note")
+
+
+@dataclass(frozen=True)
+class HandedOver:
+    """What became of one role towards one customer. `refused`: why he keeps it."""
+
+    customer_id: UUID
+    role: str
+    refused: Invalid | None = None
+
+
+def roles_of(staff_id: str, assigned: Iterable[Assigned]) -> list[str]:
+    """The roles that he has by now."""
+    return [each.role for each in people_around(assigned) if each.staff_id == staff_id]

@@ -18,7 +18,7 @@ class AssignmentRow(Base, table=True):
     assignment_id: UUID = Field(sa_type=sa.Uuid, primary_key=True)
     trace_id: UUID = Field(sa_type=sa.Uuid, index=True)
     role: str = Field(sa_type=sa.String(40))
-    staff_id: str | None = Field(default=None, sa_type=sa.String(100))
+    staff_id: str | None = Field(default=None, sa_type=sa.String(100), index=True)
     name: str | None = Field(default=None, sa_type=sa.String(200))
     since: datetime = Field(sa_type=UtcDateTime)
     handover_note: str | None = Field(default=None, sa_type=sa.Text)

@@ -13,10 +13,12 @@ from common.idempotency import AttemptOf, KeyReused
 from common.pagination import PageQuery, Paging
 from common.problems import problems_of
 from common.versions import ExpectedVersion, etag_of
+from identity.assignments.domain import StaffHasLeft, ToHimself, roles_of
+from identity.assignments.use_cases import hand_over
 from identity.callers import Reading
 from identity.contact.domain import UseRestricted
 from identity.contact.use_cases import holding_of
-from identity.customers.domain import Dossier, UnknownCustomer, display_name, people_around, survivors
+from identity.customers.domain import Dossier, UnknownCustomer, display_name, survivors
 from identity.parties.domain import (
     REFERENCE,
     TARGET,
@@ -34,6 +36,8 @@ from identity.parties.domain import (
 )
 from identity.parties.schemas import (
     Completeness,
+    HandOver,
+    HandOverMade,
     LookedAfter,
     LookedAfterPage,
     Partner,
@@ -64,6 +68,7 @@ TAG = "parties (qué es para nosotros)"
 router = APIRouter(prefix="/identity/v1", tags=[TAG])
 CanRead = Annotated[Principal, needs("customers:read")]
 Known = Annotated[str, Path(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_.-]+$")]
+Named = Annotated[str, Path(min_length=1, max_length=100, description="As assignments name him")]
 _ROLE_REFUSALS = (UnknownCustomer, Stale, VersionMissing, ForStaffOnly)
 
 
@@ -269,9 +274,9 @@ async def list_staff(who: CanRead, uow: Reading, page: Paging) -> StaffPage:
     responses=problems_of(ForStaffOnly),
 )
 async def list_looked_after(
-    staff_id: Known, who: CanRead, uow: Reading, company: CompanyOf, page: Paging
+    staff_id: Named, who: CanRead, uow: Reading, company: CompanyOf, page: Paging
 ) -> LookedAfterPage:
-    """His customers (cartera), with his roles: to be handed over one by one before he leaves. A page may be shorter than asked for: go on while there is a `next`."""
+    """His customers (cartera), with his roles; `:hand-over` gives them to another at once. A page may be shorter than asked for: go on while there is a `next`."""
     for_staff(who)
     after = page.after(UUID)
     async with uow:
@@ -281,11 +286,28 @@ async def list_looked_after(
     items = []
     for customer_id in kept:
         his = dossiers[customer_id]
-        roles = [each.role for each in people_around(his.assigned) if each.staff_id == staff_id]
+        roles = roles_of(staff_id, his.assigned)
         name = display_name(survivors(his.values, company.survivorship))
         if roles:
             items.append(LookedAfter(customer_id=customer_id, kind=his.customer.kind, display_name=name, roles=roles))
     return LookedAfterPage(items=items, next=following)
+
+
+@router.post(
+    "/staff/{staff_id}:hand-over",
+    summary="Hand over all his customers",
+    responses=problems_of(ToHimself, StaffHasLeft, ForStaffOnly),
+)
+async def hand_over_all(staff_id: Named, body: HandOver, tools: With) -> HandOverMade:
+    """Whoever leaves us hands over his customers (entrega de cartera): each role that he has goes to the other, with one note for all.
+
+    What a rule forbids stays his and is named. Sent again it goes on with what is left, so it can be repeated after a failure.
+    """
+    fates, more = await hand_over(
+        staff_id=staff_id, **body.model_dump(), who=tools.who, uow=tools.uow, clock=tools.clock, company=tools.company,
+        secret=tools.secret,
+    )  # fmt: skip
+    return HandOverMade.of(fates, more)
 
 
 @router.put(

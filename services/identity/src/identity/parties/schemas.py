@@ -1,10 +1,12 @@
 """Bodies and answers about roles of parties, and about our own people and places."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from identity.assignments.domain import HandedOver
 from identity.parties.domain import Entry, PartyRole
 from identity.relationships.schemas import Code, Seniority
 
@@ -177,6 +179,48 @@ class LookedAfter(BaseModel):
     kind: str = Field(examples=["organisation"])
     display_name: str | None = Field(examples=["Acme S.A.S."])
     roles: list[str] = Field(examples=[["account_owner"]])
+
+
+class HandOver(BaseModel):
+    """All that one of ours has goes to another."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {"to": "s-21", "handover_note": "Marta leaves us on Friday; her notes are in the shared folder"}
+        },
+    )
+
+    to: str = Field(min_length=1, max_length=100, description="Who takes over")
+    name: str | None = Field(None, min_length=1, max_length=200, description="As the directory has it, where left out")
+    handover_note: str = Field(
+        min_length=1, max_length=2000, description="What the next one must know (nota de entrega)"
+    )
+
+
+class RoleKept(BaseModel):
+    """A role that was not handed over, and which rule forbids it."""
+
+    customer_id: UUID = Field(examples=[_ID])
+    role: str = Field(examples=["nanny"])
+    code: str = Field(examples=["nanny-sells"])
+    detail: str = Field(examples=["A nanny is none of those who sell"])
+
+
+class HandOverMade(BaseModel):
+    """How many roles were handed over, and which were not. `more`: he may have more than one call takes; send it again."""
+
+    handed_over: int = Field(examples=[212])
+    kept: list[RoleKept]
+    more: bool = Field(examples=[False])
+
+    @classmethod
+    def of(cls, fates: Sequence[HandedOver], more: bool) -> "HandOverMade":
+        kept = [
+            RoleKept(customer_id=f.customer_id, role=f.role, code=f.refused.code, detail=f.refused.detail)
+            for f in fates if f.refused is not None
+        ]  # fmt: skip
+        return cls(handed_over=len(fates) - len(kept), kept=kept, more=more)
 
 
 class LookedAfterPage(BaseModel):

@@ -7,7 +7,7 @@ import random
 import pytest
 from typer.testing import CliRunner
 
-from common.company import Company
+from common.company import Company, IdentifierRules
 from hilo import match
 from hilo.cli import app
 from hilo.embedded import embedded_runtimes
@@ -94,6 +94,27 @@ def test_every_row_has_its_row_and_one_person_has_one_cluster(tmp_path, files):
     assert cluster["n1"] == "n1"
     assert len(set(cluster.values())) == len(rows) - 1
     assert all(0 <= float(row["probability"]) <= 1 for row in found)
+
+
+def test_what_is_nobodys_identifier_makes_nobody_alike(tmp_path, files):
+    """Beside the shipped list one of the company's own: its switchboard."""
+    nobodys = ["3000000000", "300 000 0000", "+57 (300) 0000000", "6013456789", "601 345 6789"]
+    rows = [
+        [f"n{n}", f"{given} López", "", cc, phone, mail, "", ""]
+        for n, (given, cc, phone, mail) in enumerate([
+            *((GIVEN[0], "", phone, "sincorreo@gmail.com") for phone in nobodys),
+            *((GIVEN[1], cc, "", mail) for cc, mail in (("0", "noreply@shop.example"), ("0", ""), ("123456", "NoReply@shop.example"))),
+        ])
+    ]  # fmt: skip
+    company = Company.load(None)
+    own = company.identifiers.model_dump() | {
+        "blocked_patterns": (*company.identifiers.blocked_patterns, r"phone:\+57601.*")
+    }
+    company = company.model_copy(update={"identifiers": IdentifierRules.model_validate(own)})
+    found = match.read([files("people.csv", [*rows, ANA, AGAIN])], FileMap.load(tmp_path / "map.toml"), company)
+    for group in ("document", "email", "phone"):
+        assert not found.columns.table[group][: len(rows)].any(), group
+        assert found.columns.table[group][len(rows)].any(), group
 
 
 def test_the_order_of_the_rows_changes_nothing(tmp_path, files):

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from phonenumbers import country_code_for_region
 from tqdm import tqdm
 
-from common.company import Company
-from common.identifiers import InvalidIdentifier, read_identifiers
+from common.company import Company, IdentifierRules
+from common.identifiers import RANK, InvalidIdentifier, read_identifiers
 from hilo.cells import Block, blocks_of
 from hilo.mapping import Drawn, FileMap
 from identity.matching import bulk
@@ -36,6 +37,7 @@ _PLAIN = {
         "document": r"(?i:document:(co-cc:[1-9][0-9]{4,9}))",
     }.items()
 }
+PLAIN_AT_HOME = 10  # digits; a number with more begins with its country's code
 EXPLAINED_AT_ONCE = 100_000  # pairs
 # Two processes read a large file side by side, each of them all rows and these parts: no word that the one meets is the other's.
 SHARES = (("id", "identifiers", "birth", "organisation", *PLACES), ("given", "surnames", "full", "address"))
@@ -82,24 +84,30 @@ def _texts(value: Drawn, told: Mapping[str, Sequence[str]], count: int) -> list[
 
 def read(paths: list[Path], file_map: FileMap, company: Company, *, processes: int | None = None) -> Files:
     """Read all rows. A row that tells nothing of a person stays a record, alone. What is read is the same in two processes."""
-    region = company.phone_region
+    region, rules = company.phone_region, company.identifiers
     if processes is None:
         large = sum(path.stat().st_size for path in paths) > WORTH_A_PROCESS
         processes = 2 if large and (os.cpu_count() or 1) > 1 else 1
     if processes == 1:
-        found = _read_parts(paths, file_map, region, sum(SHARES, ()))
+        found = _read_parts(paths, file_map, region, sum(SHARES, ()), rules=rules)
         return replace(found, columns=Columns.together([found.columns]))
     mine, theirs = SHARES
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         other = pool.submit(_read_parts, paths, file_map, region, theirs, quiet=True)
-        found = _read_parts(paths, file_map, region, mine)
+        found = _read_parts(paths, file_map, region, mine, rules=rules)
         return replace(found, columns=Columns.together([found.columns, other.result().columns]))
 
 
 def _read_parts(
-    paths: list[Path], file_map: FileMap, region: str, share: Collection[str], *, quiet: bool = False
+    paths: list[Path],
+    file_map: FileMap,
+    region: str,
+    share: Collection[str],
+    *,
+    rules: IdentifierRules | None = None,
+    quiet: bool = False,
 ) -> Files:
-    """The ids and the parts that belong to the share; all rows are read for it."""
+    """The ids and the parts that belong to the share; all rows are read for it. `rules`: what is nobody's identifier."""
     gc.disable()  # millions of small values and no cycle among them: looking for one takes a third of the time
     reader = Reader(country=region)
     record_id = file_map.drawn_id() if "id" in share else Drawn((), lambda _: "")
@@ -109,7 +117,8 @@ def _read_parts(
         if name in share and not file_map.profile.keys().isdisjoint(entries)
     }
     drawn = file_map.drawn_identifiers() if "identifiers" in share else []
-    carried = [_Part([each], partial(_identifiers, region=region, reader=reader)) for each in drawn]
+    nobodys = Nobodys(rules or IdentifierRules(), region)
+    carried = [_Part([each], partial(_identifiers, nobodys=nobodys, reader=reader)) for each in drawn]
     every = [*parts.values(), *carried]
     names = [*record_id.columns, *(column for part in every for column in part.columns)]
     ids: list[str] = []
@@ -131,14 +140,48 @@ def _read_parts(
     return Files(ids, second_from if len(paths) > 1 else rows, columns)
 
 
-def _identifiers(given: Sequence[str], region: str, reader: Reader) -> Codes:
+class Nobodys:
+    """What is on the company's block list (000000, sincorreo@) makes nobody alike in bulk, as it makes none online."""
+
+    def __init__(self, rules: IdentifierRules, region: str) -> None:
+        self._rules, self._region = rules, region
+        self._code = str(country_code_for_region(region))
+        listed = (*map(re.escape, rules.blocked), *rules.blocked_patterns)
+        self._listed = {
+            scheme: [re.compile(f"(?im)^(?:{each})$") for each in listed if scheme in each or not _names_a_scheme(each)]
+            for scheme in _PLAIN
+        }
+
+    def without(self, scheme: str, values: list[str]) -> list[str]:
+        """Plain values, of those that may be on the list nothing: they are read in full, and judged in their normal form."""
+        lines = [f"{scheme}:{value}" for value in (map(self._in_full, values) if scheme == "phone" else values)]
+        text = "\n".join(lines)
+        found = {hit[0].partition("\n")[0] for listed in self._listed[scheme] for hit in listed.finditer(text)}
+        return ["" if line in found else value for line, value in zip(lines, values, strict=True)] if found else values
+
+    def _in_full(self, digits: str) -> str:
+        """A plain phone number nearly in its normal form."""
+        abroad = digits.startswith(self._code) and len(digits) > PLAIN_AT_HOME
+        return f"+{digits}" if abroad else f"+{self._code}{digits}"
+
+    def read(self, given: str) -> tuple[tuple[str, str], ...]:
+        """The identifiers of a cell that are somebody's."""
+        return tuple(each for each in _read(given, region=self._region) if not self._rules.blocks(":".join(each)))
+
+
+def _names_a_scheme(pattern: str) -> bool:
+    return any(scheme in pattern for scheme in RANK)
+
+
+def _identifiers(given: Sequence[str], nobodys: Nobodys, reader: Reader) -> Codes:
     """The identifiers of cells; none where one says nothing."""
     lines = "\n".join(given)
     if lines.count("\n") >= len(given):
         lines = "\n".join(each.replace("\n", " ") for each in given)
     schemes = [scheme for scheme in _PLAIN if f"{scheme}:" in lines.lower()]
     plain = {scheme: "\n".join(_PLAIN[scheme].findall(lines)).lower().split("\n") for scheme in schemes}
-    return reader.identifiers(given, plain, partial(_read, region=region))
+    plain = {scheme: nobodys.without(scheme, values) for scheme, values in plain.items()}
+    return reader.identifiers(given, plain, nobodys.read)
 
 
 @lru_cache(maxsize=65_536)

@@ -16,6 +16,7 @@ from common.names import (
     split_name,
     tokens,
     without_generation,
+    without_married_name,
 )
 
 
@@ -226,8 +227,11 @@ def test_a_name_is_split_and_greeted(full, given_names, surnames, greeting):
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("mario", "marco"), ("mariana", "adriana"), ("catalina", "carolina"), ("alberto", "roberto"), ("juan", "juana")],
-)
+    [
+        ("mario", "marco"), ("mariana", "adriana"), ("catalina", "carolina"), ("alberto", "roberto"), ("juan", "juana"),
+        ("patricio", "mauricio"), ("herrera", "ferreira"), ("pereira", "ferreira"), ("marquez", "vasquez"),
+    ],
+)  # fmt: skip
 def test_two_known_names_are_no_slip_of_one_another(one, other):
     assert are_two_names(one, other)
     assert are_two_names(other, one)
@@ -242,6 +246,9 @@ def test_two_known_names_are_no_slip_of_one_another(one, other):
         ("ximena", "jimena"),
         ("mario", "maryo"),
         ("luis", "luiz"),
+        ("velasquez", "belasques"),
+        ("huaman", "guaman"),
+        ("herrera", "herrrea"),
     ],
 )
 def test_spellings_of_one_name_are_not_two(one, other):
@@ -321,3 +328,15 @@ def test_folding_twice_is_folding_once(name):
 def test_any_text_can_be_split_and_greeted(name):
     given_names, surnames = split_name(name)
     assert greeting_name(name) is None or given_names or surnames
+
+
+@pytest.mark.parametrize(
+    ("surnames", "born"),
+    [
+        ("Carrillo de Ospina", "Carrillo"), ("LÓPEZ GÓMEZ DE RUIZ", "LÓPEZ GÓMEZ"), ("López vda. de Ruiz", "López"),
+        ("López Ruiz", "López Ruiz"), ("de la Cruz Ríos", "de la Cruz Ríos"), ("Ríos de la Cruz", "Ríos de la Cruz"),
+        ("de Ruiz", "de Ruiz"), ("Ponce de León", "Ponce de León"), ("Pereira de Souza", "Pereira de Souza"), ("", ""),
+    ],
+)  # fmt: skip
+def test_a_husbands_name_is_no_surname_of_birth(surnames, born):
+    assert without_married_name(surnames) == born

@@ -509,6 +509,17 @@ def _modern(value: str, region: str) -> list[str]:
     return found
 
 
+def document_as_told(value: str) -> str:
+    """Type and number of a document, for comparison alone: one whose check digit is wrong stands beside those that are right."""
+    if not value.startswith(_UNREAD):
+        return value
+    word, _, number = value.removeprefix(_UNREAD).rpartition(":")
+    kind, number = _WRITTEN_TOGETHER.get(word, word), number.upper()
+    if kind in _NIF:
+        kind = _kind_of_nif(number or " ")
+    return f"{kind}:{_zeros_put_right(kind, number)}"
+
+
 def extension_of(given: str) -> str | None:
     """The extension behind a phone number as it was given, 123 of `601 345 6789 ext. 123`: it is no part of the identifier."""
     found = _EXTENSION.search(given)
@@ -566,6 +577,10 @@ _SHAPED = {
     "co-pp": re.compile(r"[A-Z0-9]{5,15}"),
     "co-pep": re.compile(r"[0-9]{6,15}"),
     "co-ppt": re.compile(r"[0-9]{5,10}"),
+}
+# What has no normal form is kept without its separators, those of its type as well: ecci for ec-ci.
+_WRITTEN_TOGETHER = {
+    kind.replace("-", ""): _SAME_AS.get(kind, kind) for kind in (*_CHECKED, *_SHAPED, *_SAME_AS, *_DIGITS)
 }
 _LETTERED = frozenset({"co-pp"})  # a number that may begin with the letters of its type
 _NIF = frozenset({"es-nif", "es-dni", "es-nie", "es-cif"})  # one column for all of them in most files

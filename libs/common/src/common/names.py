@@ -28,6 +28,13 @@ _GENERATIONS = {
 }  # fmt: skip
 _ALSO_SURNAMES = frozenset({"neto", "sobrinho"})
 
+_WIDOWED = (["vda", "de"], ["viuda", "de"], ["vda"], ["viuda"])
+# Behind another surname `de` is part of these more often than it tells a husband's.
+_BORN_WITH_DE = frozenset(
+    {"leon", "oca", "guevara", "cordoba", "souza", "sousa", "oliveira", "almeida", "lima", "freitas", "carvalho", "araujo",
+     "andrade", "melo", "mello", "moura", "barros", "azevedo", "castro", "jesus", "paula", "moraes", "morais", "assis"}
+)  # fmt: skip
+
 _NOT_A_WORD = re.compile(r"[^a-z0-9]+")
 _APOSTROPHES = re.compile(r"(?<=\w)['’`´](?=\w)")
 _CLOSE = 0.92
@@ -45,9 +52,11 @@ ABBREVIATED = {
 _PAIRS = """maria/marin maria/marina daniel/danilo nicolas/nicol jaime/jaira sara/sarai adriana/ariana fernandez/hernandez
     carmona/cardona cabrera/carrera valencia/palencia"""
 _DIFFERENT = frozenset(frozenset(pair.split("/")) for pair in _PAIRS.split())
-# Of known given names all others are two that a letter or two part: Mario and Marco, Mariana and Adriana.
-_ONE_NAME = """angel/angelo janeth/yaneth jenny/yenny joana/juana johan/john johana/yohana juliana/yuliana marco/marcos
-    miriam/mirian pablo/paulo paola/paula victor/vitor victoria/vitoria wilber/wilmer yamila/yamile"""
+# Of known given names all others are two that a letter or two part, and so are known surnames: Mario and Marco, Herrera and Ferreira.
+_ONE_NAME = """alejandra/alexandra angel/angelo janeth/yaneth jenny/yenny joana/juana johan/john johana/yohana juliana/yuliana
+    marco/marcos miriam/mirian pablo/paulo paola/paula victor/vitor victoria/vitoria wilber/wilmer yamila/yamile
+    batista/bautista cavalcante/cavalcanti correa/correia goncalves/gonsalves guaman/huaman guamani/huamani monteiro/montero
+    moraes/morais oliveira/olivera palacio/palacios sosa/sousa sosa/souza vallejo/vallejos"""
 _VARIANTS = frozenset(frozenset(pair.split("/")) for pair in _ONE_NAME.split())
 
 
@@ -184,7 +193,8 @@ def are_two_names(a: str, b: str) -> bool:
     """Whether two folded words are names of two people although a letter parts them: Juan and Juana, Andrés and Andrea."""
     if _gendered(a, b) or (pair := frozenset((a, b))) in _DIFFERENT:
         return True
-    return pair <= GIVEN and pair not in _VARIANTS and phonetic(a) != phonetic(b)
+    known = pair <= GIVEN or pair <= SURNAMES
+    return known and pair not in _VARIANTS and phonetic(a) != phonetic(b)
 
 
 def _gendered(a: str, b: str) -> bool:
@@ -230,6 +240,19 @@ def _generation(word: str, name: str) -> str:
     if len(word.strip("().")) == 1:
         return _GENERATIONS.get(word, "") if word[0] == "(" or not name.islower() else ""
     return _GENERATIONS.get(word.strip("().").lower(), "")
+
+
+def without_married_name(surnames: str) -> str:
+    """The surnames that a woman was born with, where her husband's stands behind them: Carrillo of `Carrillo de Ospina`.
+
+    As written where none does. `de la Cruz`, `Ponce de León` and `Pereira de Souza` are surnames of birth.
+    """
+    groups = _with_particles(_words(surnames))
+    folded = [fold(group).split() for group in groups]
+    if len(groups) < 2 or len(folded[-1]) < 2 or folded[-1][-1] in _BORN_WITH_DE:
+        return surnames
+    married = folded[-1][:-1] in (["de"], *_WIDOWED)
+    return " ".join(groups[:-1]) if married else surnames
 
 
 def greeting_name(full: str | None) -> str | None:
@@ -282,7 +305,7 @@ def _surnames_in_front(folded: list[str]) -> int:
 def _given_count(folded: list[str]) -> int:
     """Of the groups, in the order of given names and surnames. A married name (de Ruiz) comes after the surnames of birth."""
     married = len(folded) > 3 and folded[-1].startswith(("de ", "vda ", "viuda ")) and folded[-2] not in SECOND_GIVEN
-    if married and (len(folded) > 4 or folded[1].split()[-1] not in SECOND_GIVEN):
+    if married and (len(folded) > 4 or folded[1].split()[-1] not in GIVEN):
         return _given_count(folded[:-1])
     if len(folded) <= 2:
         return min(1, len(folded))

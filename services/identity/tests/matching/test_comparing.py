@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from rapidfuzz.distance import OSA
 
+from common.identifiers import read_identifiers
 from identity.matching import comparing
 from identity.matching.blocking import candidate_pairs
 from identity.matching.clustering import CONTRADICTION
@@ -38,6 +39,10 @@ from .people import judged, levels, person
         ("Juan Pérez (padre)", "Juan Pérez Gómez, hijo", "different", "part"),
         ("João da Silva Filho", "Silva Filho, João", "exact", "exact"),
         ("ECHEVERRIA ROSSI VALENTINA", "Valentina Echeverría", "exact", "part"),
+        ("Rosario Carrillo de Ospina", "Rosario Carrillo Díaz", "exact", "part"),
+        ("Castrillón de Barrios Deicy María", "DEICY MARIA CASTRILLON MONSALVE", "exact", "part"),
+        ("Rosario Carrillo de Ospina", "Rosario Carrillo de Ospina", "exact", "exact"),
+        ("RAMIREZ MILTON RAFAEL", "Milton Rafael Ramírez V.", "exact", "part"),
     ],
 )  # fmt: skip
 def test_names_are_compared_in_every_form_they_are_written_in(a, b, given, surnames):
@@ -54,6 +59,8 @@ def test_names_are_compared_in_every_form_they_are_written_in(a, b, given, surna
         ("José L. Gil Paz", "José M. Gil Paz"), ("Mario Gil Paz", "Marco Gil Paz"), ("Mariana Gil Paz", "Adriana Gil"),
         ("Carlos Gil Paz", "Camilo Gil Paz"), ("VIDAL ZAPATA DAVID", "Vidal Zapata, Daniel"),
         ("Julian Rodriguez Gomez", "Rodriguez Javier"), ("Pepe Lopez Ruiz", "Josefa Lopez Ruiz"), ("Juanito Gil Paz", "Pepe Gil Paz"),
+        ("Magnolia Fernández de Blanso", "Diana Blanco Fernández"), ("ITRENE GONZÁLEZ DE HERNÁNDEZ", "Graciela Hernándes Gonsález"),
+        ("ALBARADO LICETH ALIX", "Angie Inés Alvarado Pérez"),
     ],
 )  # fmt: skip
 def test_relatives_have_another_given_name_in_whatever_order_it_stands(a, b):
@@ -88,6 +95,35 @@ def test_a_short_mailbox_at_another_provider_is_another_address():
     assert levels(ana, person("A B", ids=("email:ana@work.example.com",)))["email"] == "different"
     long = person("A B", ids=("email:ana.lopez84@gmail.com",))
     assert levels(long, person("A B", ids=("email:ana.lopez84@hotmail.com",)))["email"] == "near"
+
+
+def test_a_mailbox_that_repeats_the_name_is_anybodys_of_that_name_at_another_provider():
+    for name, box, level in (
+        ("Ricardo Morales", "moralesricardo", "different"), ("Ricardo Morales", "rmorales", "different"),
+        ("Ricardo Morales", "ricardo_morales", "different"), ("Ricardo Morales", "ricardomorales71", "near"),
+        ("Ricardo Morales", "tigrenegro", "near"),
+    ):  # fmt: skip
+        one, other = (person(name, ids=(f"email:{box}@{at}.com",)) for at in ("gmail", "hotmail"))
+        assert levels(one, other)["email"] == level, box
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("ec-ci:182-0977864", "ec-cedula:1820977164"), ("cl-rut:12.345.678-5", "cl-rut:12.345.678-9"),
+        ("br-cpf:371.352.138-74", "br-cpf:37135213875"), ("es-nif:75460971-N", "es-nif:75460971A"),
+        ("mx-curp:BADD110313HCMLNS09", "mx-curp:BADD110313HCMLNS08"), ("co-nit:800.197.268-4", "co-nit:800.197.268-5"),
+    ],
+)  # fmt: skip
+def test_a_document_with_a_wrong_check_digit_is_a_slip_of_the_right_one(right, wrong):
+    mine, theirs = (person("A B", ids=(_told(f"document:{number}"),)) for number in (right, wrong))
+    assert mine.identifiers != theirs.identifiers
+    assert levels(mine, theirs)["document"] == "near"
+
+
+def _told(identifier: str) -> str:
+    [found] = read_identifiers([identifier], default_region="CO").identifiers
+    return found.text
 
 
 def test_one_building_is_not_one_door():
@@ -165,6 +201,8 @@ def test_father_and_son_with_two_second_surnames_are_two_and_a_birth_date_says_t
     bits, bars = judged(father, son)
     assert bits < CONTRADICTION
     assert bars[-1].level == "may be namesakes"
+    in_part = person("Juan Carlos Perez Lopez", **told)
+    assert judged(father, in_part)[0] < CONTRADICTION
     married = [person(f"Ana Perez {name}", birth_date="1984-03-02", **told) for name in ("Gomez", "Lopez")]
     assert verdict_of(probability(judged(*married)[0])) == "linked"
 
@@ -305,6 +343,20 @@ def test_words_that_are_graded_all_at_once_are_graded_as_one_by_one(monkeypatch)
     found = [at_once.compare(left[some], right[some]).levels for some in (slice(100), slice(100, None))]
     monkeypatch.setattr(comparing, "FEW_WORDS", 0)
     assert (np.concatenate(found) == Comparer(columns).compare(left, right).levels).all()
+
+
+def test_two_records_are_as_alike_whichever_stands_first():
+    columns = crowd(60)
+    left, right = np.triu_indices(columns.count, k=1)
+    comparer = Comparer(columns)
+    assert (comparer.compare(left, right).levels == comparer.compare(right, left).levels).all()
+    pairs = [
+        ("ANDRESITO DUARTE", "DUARTE RUIZ ANDRÉZ"),
+        ("Miguel Flórez", "JAVIER MIJUEL CASTILLO"),
+        ("Molano Kevin", "ESTER MOLANO HERNÁNDEZ"),
+    ]
+    for one, other in pairs:
+        assert levels(person(one), person(other)) == levels(person(other), person(one))
 
 
 def test_how_rare_a_name_is_does_not_hang_on_who_stands_first_in_the_file():

@@ -23,6 +23,7 @@ from identity.matching.records import (
     names_of,
     postcode_of,
     word_of,
+    words_born_with,
     words_of,
 )
 
@@ -53,6 +54,10 @@ class Codebook:
     def close(self) -> dict[str, list[str]]:
         """The words of each vocabulary by their numbers, once no more are met."""
         return {name: list(self._codes.pop(name)) for name in list(self._codes)}
+
+    def vocabulary(self, name: str) -> Mapping[str, int]:
+        """The numbers of its words; one that is not met yet is given the next."""
+        return self._codes[name]
 
     def code(self, vocabulary: str, word: str) -> int:
         return self._codes[vocabulary][word]
@@ -216,7 +221,10 @@ class Reader:
         told = np.fromiter(map(bool, texts), dtype=np.int32, count=len(texts))
         return np.column_stack([first, second, joined, generation, told])
 
-    surnames = given
+    def surnames(self, texts: Sequence[str]) -> Codes:
+        """The same, and two words of what is left without a husband's name."""
+        born = [_two(self._book.vocabulary("word"), words_born_with(text)) for text in texts]
+        return np.column_stack([self.given(texts), _rows(born, 2)])
 
     def full(self, texts: Sequence[str]) -> Codes:
         return _rows(
@@ -291,10 +299,12 @@ def _rows(rows: Sequence[Row], width: int) -> Codes:
 
 def _names_of(count: int, parts: Mapping[str, Codes]) -> dict[str, Codes]:
     """The columns of names: a full name counts where neither given names nor surnames stand by themselves."""
-    nothing = np.zeros((count, 5), dtype=np.int32)
+    nothing = np.zeros((count, 7), dtype=np.int32)
     given, surnames = parts.get("given", nothing), parts.get("surnames", nothing)
     generation = np.where(surnames[:, 3] > 0, surnames[:, 3], given[:, 3])
-    rows = np.column_stack([given[:, :2], surnames[:, :2], nothing[:, :4], given[:, 2], surnames[:, 2], generation])
+    born = surnames[:, 5:7]
+    first = np.where(born[:, :1] > 0, given[:, :2], 0)
+    rows = np.column_stack([given[:, :2], surnames[:, :2], first, born, given[:, 2], surnames[:, 2], generation])
     if "full" in parts:
         alone = (given[:, 4] == 0) & (surnames[:, 4] == 0)
         rows[alone] = parts["full"][alone]

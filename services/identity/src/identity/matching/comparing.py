@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from common.names import are_two_names, phonetics
 from common.short_names import NAMES_OR_SHORT, SHORT_NAMES
 from identity.matching.columns import Codes, Columns
 from identity.matching.domain import AT, FIELDS, RAREST, WIDEST, Common, Floats, Levels, Weights, towards_match
-from identity.matching.records import GROUPS, initials_of, mailboxes_of
+from identity.matching.records import GROUPS, initials_of, mailboxes_of, says_more_than
 
 Rows = npt.NDArray[np.int64]
 Grades = npt.NDArray[np.int8]
@@ -176,6 +177,8 @@ class Comparer:
         do: where it cannot be told, two relatives are the careful reading.
         """
         names, otherwise = self._names, self._otherwise
+        marks = self._marks_of_names
+        left, right = np.where(marks[left] > marks[right], (right, left), (left, right))  # the same from both sides
         for mine, theirs in ((names, names), (otherwise, names), (names, otherwise), (otherwise, otherwise)):
             for turned in (False, True):
                 if (mine is theirs is names and not turned) or not (mine.told.any() and theirs.told.any()):
@@ -189,9 +192,18 @@ class Comparer:
                 if not len(places):
                     continue
                 a, b = mine.codes[left[places]], theirs.codes[right[places]]
-                levels = self._turned_levels(a, b) if turned else self._name_levels(a, b, None, None)
-                fits = _GUESSED_DISAGREEMENT[levels] < _DISAGREEMENT[given[places], surnames[places]]
-                given[places[fits]], surnames[places[fits]] = levels[0][fits], levels[1][fits]
+                for one, other in ((a, b), (b, a)) if turned else ((a, b),):  # it is one of the two that is turned
+                    levels = self._turned_levels(one, other) if turned else self._name_levels(a, b, None, None)
+                    fits = _GUESSED_DISAGREEMENT[levels] < _DISAGREEMENT[given[places], surnames[places]]
+                    given[places[fits]], surnames[places[fits]] = levels[0][fits], levels[1][fits]
+
+    @cached_property
+    def _marks_of_names(self) -> Rows:
+        """A number for the names of each record that hangs on nothing but their words."""
+        words = np.fromiter((crc32(word.encode()) for word in self.columns.words("word")), np.int64)
+        names = words[self.columns.table["names"]]
+        marks: Rows = (names * np.array([1, 3, 5, 7])).sum(axis=1)
+        return marks
 
     def _tell_generations(self, left: Rows, right: Rows, given: Levels) -> None:
         """Father and son of one name: who is told to be the son is not who is told to be the father, and may be who is told to be neither."""
@@ -217,6 +229,8 @@ class Comparer:
         agree = (given <= _LEVEL["given_names"]["near"]) & (surnames <= _LEVEL["surnames"]["near"])
         # each leaves out a word of the other: the surnames of two relatives, dealt out over four places
         dealt = (given == _LEVEL["given_names"]["part"]) & (surnames == _LEVEL["surnames"]["part"])
+        more = [(a[:, place] > 0).astype(np.int8) - (turned[:, place] > 0) for place in (1, 3)]
+        dealt |= agree & (more[0] * more[1] < 0)
         agree &= ~dealt
         given[dealt] = _LEVEL["given_names"]["different"]
         given[agree], surnames[agree] = _LEVEL["given_names"]["swapped"], 0
@@ -319,11 +333,11 @@ class Comparer:
         used = [slot for slot in range(table.shape[1]) if table[:, slot].any()]
         for mine in used:
             for theirs in used:
-                found = self._two_values(group, table[left, mine], table[right, theirs])
+                found = self._two_values(group, table[left, mine], table[right, theirs], (left, right))
                 best = np.where((found > 0) & ((best == 0) | (found < best)), found, best)
         return best
 
-    def _two_values(self, group: str, a: Codes, b: Codes) -> Levels:
+    def _two_values(self, group: str, a: Codes, b: Codes, of: tuple[Rows, Rows]) -> Levels:
         told = _LEVEL[group]
         level = np.where(a == b, told["exact"], told["different"]).astype(np.int8)
         level[(a == 0) | (b == 0)] = 0
@@ -343,8 +357,19 @@ class Comparer:
         if group == "email":
             level[unequal[(slips <= 2) & ~self._differ_in_digits(x, y, slips)]] = told["near"]
             boxes = self.columns.numbered("email", mailboxes_of)
-            level[unequal[(boxes[x] == boxes[y]) & (boxes[x] > 0)]] = told["near"]
+            elsewhere = unequal[(boxes[x] == boxes[y]) & (boxes[x] > 0) & (level[unequal] == told["different"])]
+            more = self._tell_more_than_names(a[elsewhere], of[0][elsewhere], of[1][elsewhere])
+            level[elsewhere[more]] = told["near"]
         return level
+
+    def _tell_more_than_names(self, emails: Codes, left: Rows, right: Rows) -> npt.NDArray[np.bool_]:
+        """Whether what stands before the @ says more than the names of the two: at another provider ana.lopez is any Ana López."""
+        words, names = self.columns.words("word"), self.columns.table["names"]
+        found = np.zeros(len(emails), dtype=bool)
+        for place, [box] in enumerate(map(mailboxes_of, zip(self.columns.texts("email")[emails]))):
+            told = {words[code] for row in (left[place], right[place]) for code in names[row] if code}
+            found[place] = says_more_than(box, told)
+        return found
 
     def _differ_in_digits(self, a: Codes, b: Codes, slips: Grades) -> npt.NDArray[np.bool_]:
         """Whether two e-mails that are nearly the same are so but for their numbers: user12 and user13 are two."""

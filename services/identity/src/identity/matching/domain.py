@@ -259,7 +259,7 @@ class _Relatives:
             are("given_names", "part", "short", "initial", "suffix") & other_number
         )
         family = ~own & ~one_day
-        namesakes = family & are("surnames", "one-of-two") & are("given_names", "exact", "near")
+        namesakes = family & are("surnames", "one-of-two") & are("given_names", "exact", "part", "near")
         in_doubt = family & (are("given_names", "suffix") | are("surnames", "different"))
         other_day = are("birth_date", "different") & ~own
         return cls(twins, namesakes, in_doubt, twins | namesakes | other_day | (other_number & ~one_day))

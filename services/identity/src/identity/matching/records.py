@@ -1,21 +1,31 @@
 """Records as the comparison needs them: read into comparable parts."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from common.addresses import address_key, plain_place
 from common.emails import mailbox
-from common.names import ABBREVIATED, PARTICLES, TITLES, fold, split_name, tokens, without_generation
+from common.identifiers import document_as_told
+from common.names import (
+    ABBREVIATED,
+    PARTICLES,
+    TITLES,
+    fold,
+    split_name,
+    tokens,
+    without_generation,
+    without_married_name,
+)
 
 Identifiers = Iterable[tuple[str, str]]
 
 SCHEMES = {"document": "document", "account": "account", "partner": "account", "email": "email", "phone": "phone"}
 # Raised with every change of what is compared of a person, of the keys under which he is found, or of how words are folded:
 # the index is then made anew.
-FORM = 4
+FORM = 5
 GROUPS = ("document", "account", "email", "phone")  # of identifiers, each a field
 MOST_KEPT = 8  # identifiers of one trace that it is compared by
 PHONE_DIGITS = 9  # from the right: with and without country code, trunk zero or area prefix
@@ -107,7 +117,9 @@ def comparable(identifiers: Identifiers) -> tuple[tuple[str, str], ...]:
 def comparable_value(group: str, value: str) -> str:
     """What identifies within its group; empty where it is too short to."""
     told = value.lstrip("~")
-    if group == "phone":
+    if group == "document":
+        told = document_as_told(value)
+    elif group == "phone":
         told = (told if told.isdecimal() else re.sub(r"\D", "", told))[-PHONE_DIGITS:]
     elif group == "email":
         told = mailbox(told)
@@ -167,13 +179,15 @@ def postcode_of(text: str) -> str:
     return word_of(text).replace(" ", "")
 
 
-Split = tuple[tuple[str, ...], tuple[str, ...], tuple[tuple[str, ...], tuple[str, ...]] | None]
+Words = tuple[str, ...]
+Split = tuple[Words, Words, tuple[Words, Words] | None]
 
 
 def names_of(given: str, surnames: str, full: str) -> Split:
-    """Given names, surnames, and how else they may be divided; a full name counts where neither stands by itself."""
+    """Given names, surnames, and how else they may be read; a full name counts where neither stands by itself."""
     if given or surnames:
-        return words_of(given), words_of(surnames), None
+        first, born = words_of(given), words_born_with(surnames)
+        return first, words_of(surnames), (first, born) if born else None
     return _split(full)
 
 
@@ -203,12 +217,24 @@ def _telling_words(name: str) -> Sequence[str]:
 
 
 @lru_cache(maxsize=65_536)
+def words_born_with(surnames: str) -> Words:
+    """The words of the surnames without a husband's; none where none is told."""
+    born = without_married_name(surnames)
+    return words_of(born) if born != surnames else ()
+
+
+@lru_cache(maxsize=65_536)
 def _split(full: str) -> Split:
-    """Where a name of three words is divided is a guess: the other way is kept beside it."""
+    """Where a name of three words is divided is a guess: the other way is kept beside it; so is a name without the husband's."""
     first, second = split_name(without_generation(full, least=2)[0])
     given, surnames = words_of(first), words_of(second)
+    if born := words_born_with(second):
+        return given, surnames, (given, born)
     if len(given) + len(surnames) != 3 or "," in full:
         return given, surnames, None
+    if words_of(full)[:1] != given[:1]:  # surnames in front
+        turned = surnames + given
+        return given, surnames, ((turned[1:], turned[:1]) if len(given) == 1 else (turned[2:], turned[:2]))
     words = given + surnames
     return given, surnames, ((words[:1], words[1:]) if len(given) == 2 else (words[:2], words[2:]))
 
@@ -251,3 +277,11 @@ def mailboxes_of(emails: Sequence[str]) -> list[str]:
     """What stands before the @, where it is long enough to tell of a person: not `ana` or `info`. Of Google's no dots are kept."""
     boxes = (email.partition("@")[0].replace(".", "") for email in emails)
     return [box if len(box) >= TELLING_BOX else "" for box in boxes]
+
+
+def says_more_than(box: str, names: Collection[str]) -> bool:
+    """Whether a mailbox says more of a person than these words of his name and their initials: anything but `alopez` of Ana López."""
+    for word in sorted(names, key=len, reverse=True):
+        if len(word) > 1:
+            box = box.replace(word, "", 1)
+    return not {word[0] for word in names} | {"_", "-"} >= set(box)

@@ -3,12 +3,13 @@
 import copy
 import pickle
 import sys
-from uuid import UUID
+from datetime import UTC, datetime, timedelta
+from uuid import RFC_4122, UUID, uuid4
 
 import asyncpg.pgproto.pgproto
 import pytest
 
-from common.ids import id_of, new_id, read_id
+from common.ids import id_at, id_of, new_id, read_id
 
 
 @pytest.fixture(params=["driver", "library"])
@@ -25,6 +26,19 @@ def test_ids_are_made_in_order_and_of_version_7(made_by: type[UUID]) -> None:
     assert made == sorted(made)
     assert len(set(made)) == 1_000
     assert {(type(each), each.version) for each in made} == {(made_by, 7)}
+
+
+def test_the_id_of_a_name_is_the_same_each_time_and_stands_at_its_moment(made_by: type[UUID]) -> None:
+    moment, names = datetime.now(UTC), [uuid4() for _ in range(50)]
+    made = [id_at(moment, name) for name in names]
+    assert made == [id_at(moment, name) for name in names]
+    assert len(set(made)) == 50
+    assert {(type(each), each.version, each.variant) for each in made} == {(made_by, 7, RFC_4122)}
+    assert max(made) < min(id_at(moment + timedelta(microseconds=1), name) for name in names)
+    assert max(made) < id_at(moment + timedelta(seconds=5), names[0])
+    before, after = new_id(), new_id()
+    assert before < id_at(datetime.now(UTC) + timedelta(milliseconds=5), names[0])
+    assert id_at(moment - timedelta(milliseconds=5), names[0]) < after
 
 
 def test_an_id_is_equal_to_the_librarys_and_found_where_that_one_lies(made_by: type[UUID]) -> None:

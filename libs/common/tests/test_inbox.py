@@ -36,6 +36,18 @@ async def test_twice_in_one_batch_is_once(database: Database) -> None:
     assert await claim(database, [one, one]) == [one.id]
 
 
+async def test_who_claims_again_hears_when_it_was_claimed_first(database: Database) -> None:
+    one, two = UUID(int=1), UUID(int=2)
+    told = []
+    for ids in ({one}, {one, two}, set[UUID]()):
+        async with UnitOfWork(database) as uow:
+            told.append(await uow.inbox.claimed_at(ids, consumer="scoring"))
+            await uow.commit()
+    assert told[0] == {one: told[1][one]}
+    assert told[1][one] < told[1][two]
+    assert told[2] == {}
+
+
 async def test_a_claim_without_commit_is_no_claim(database: Database) -> None:
     one = event()
     async with UnitOfWork(database) as uow:

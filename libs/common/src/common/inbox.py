@@ -1,6 +1,6 @@
 """The inbox: an event's id is claimed in the transaction of its effect, so a redelivered event has no second one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from operator import attrgetter
 from uuid import UUID
@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import delete, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import insert_rows
+from common.bulk import among, insert_rows
 from common.clock import utc_now
 from common.db import inbox_table
 from common.events import Event
@@ -49,6 +49,17 @@ class Inbox:
         rows = [{"event_id": event_id, "consumer": consumer, "at": now} for event_id in sorted(set(ids), key=_number)]
         written = await insert_rows(self._session, inbox_table, rows, on_conflict="nothing", returning=["event_id"])
         return {row.event_id for row in written}
+
+    async def claimed_at(self, ids: Collection[UUID], *, consumer: str) -> dict[UUID, datetime]:
+        """Claims the ids, and tells of each when it was claimed first: just now, or before."""
+        if not ids:
+            return {}
+        await self.claim_ids(ids, consumer=consumer)
+        c = inbox_table.c
+        rows = await self._session.execute(
+            select(c.event_id, c.at).where(among(c.event_id, ids), c.consumer == consumer)
+        )
+        return {row.event_id: row.at for row in rows}
 
     async def forget_before(self, moment: datetime, *, limit: int = 2_000) -> int:
         """Retention row by row: the claims made before `moment` among the first `limit`; gives how many.

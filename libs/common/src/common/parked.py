@@ -52,13 +52,22 @@ class Parked:
         self._session = session
 
     async def park(
-        self, *, kind: Kind, origin: str, body: str, code: str, problem: Mapping[str, Any], at: datetime
+        self,
+        *,
+        kind: Kind,
+        origin: str,
+        body: str,
+        code: str,
+        problem: Mapping[str, Any],
+        at: datetime,
+        under: UUID | None = None,
     ) -> UUID:
         """Keep what could not be handled; gives the id under which it is found again.
 
-        NUL, which PostgreSQL's text cannot hold, is kept as the visible sign U+2400.
+        What is kept `under` that id already stays as it is, whatever became of it. NUL, which PostgreSQL's text cannot hold, is
+        kept as the visible sign U+2400.
         """
-        parked_id: UUID = new_id()
+        parked_id = under or new_id()
         row = {
             "id": parked_id,
             "kind": kind,
@@ -70,7 +79,7 @@ class Parked:
             "parked_at": at,
             "version": 1,
         }
-        await insert_rows(self._session, parked_table, [row])
+        await insert_rows(self._session, parked_table, [row], on_conflict="nothing")
         return parked_id
 
     async def get(self, parked_id: UUID, *, locked: bool = False) -> ParkedItem:

@@ -198,6 +198,38 @@ async def test_a_bad_row_is_refused_alone_and_kept(world: Any) -> None:
     assert {row["id"] for row in parked} == {o.parked_id for o in outcomes if isinstance(o, Refused)}
 
 
+async def test_what_is_refused_again_in_the_same_words_is_parked_once(world: Any) -> None:
+    bad = draft(world, 2, kind="telepathy"), draft(world, 3, identifiers=["horoscope:leo"])
+    first = [one.parked_id for one in await record(world, *bad, bad[0]) if isinstance(one, Refused)]
+    assert len(first) == 3
+    assert first[0] == first[2]
+    async with InteractionsUnitOfWork(world.database) as uow:
+        await uow.parked.settle(first[1], state="dropped", by="somebody", reason="a test", at=world.clock())
+        await uow.commit()
+    world.clock.advance(timedelta(hours=1))
+    again = [one.parked_id for one in await record(world, *bad) if isinstance(one, Refused)]
+    assert again == first[:2]
+    assert {row["state"]: row["parked_at"] for row in await world.rows(parked_table)} == {
+        "parked": world.clock() - timedelta(hours=1),
+        "dropped": world.clock() - timedelta(hours=1),
+    }
+
+
+async def test_what_differs_or_names_no_external_id_is_parked_by_itself(world: Any) -> None:
+    other = replace(SPEAKER, by="another key")
+    said = {"external_id": "x-1", "kind": "telepathy"}
+    nameless = [read_document(body, speaker=SPEAKER, company=world.company) for body in ({"kind": "x"}, [], "no", 1)]
+    given = [
+        *(read_document(said, speaker=who, company=world.company) for who in (SPEAKER, other)),
+        read_document({**said, "channel": "web"}, speaker=SPEAKER, company=world.company),
+        *nameless,
+        *nameless,
+    ]
+    outcomes = await record(world, *given)
+    assert len({one.parked_id for one in outcomes if isinstance(one, Refused)}) == len(given)
+    assert len(await world.rows(parked_table)) == len(given)
+
+
 async def test_a_thousand_take_one_transaction(world: Any) -> None:
     outcomes = await record(
         world, *(draft(world, n, identifiers=[f"email:c{n % 50}@example.com"]) for n in range(1000))

@@ -1,14 +1,16 @@
 """What a caller can ask of the log: record one, a thousand, or what the bus brings. One function, one transaction."""
 
 import asyncio
+import hashlib
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from typing import Any
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 
+import orjson
 from sqlalchemy.exc import DBAPIError
 
 from common.behind import Behind, by_slices
@@ -16,9 +18,9 @@ from common.clock import Clock
 from common.company import Company
 from common.db import Database, is_transient, is_victim
 from common.erasure import erased_among
-from common.errors import Refusal
+from common.errors import Invalid, Refusal
 from common.events import Following, Told, following
-from common.ids import new_id
+from common.ids import id_at, new_id
 from common.problems import problem_of
 from common.values import value
 from interactions.cases import use_cases as cases
@@ -68,6 +70,7 @@ class Refused:
 
 
 Outcome = Recorded | Refused
+REFUSED = "interactions:refused"  # the name under which refusals are claimed, so that each is parked once
 
 
 @dataclass(frozen=True)
@@ -502,11 +505,14 @@ async def _settled(
         touchpoint = taken[place]
         if isinstance(one, Recorded) and one.answer and isinstance(touchpoint, Touchpoint):
             answers[touchpoint.key] = one.answer
+    refused = {place: one for place, one in outcomes.items() if isinstance(one, Unreadable) and park}
+    kept_under = await _kept_under(refused, uow=uow)
     settled: list[Outcome] = []
     for place, touchpoint in enumerate(taken):
         one = outcomes[place]
         if isinstance(one, Unreadable):
-            settled.append(Refused(one.refusal, await _park(one, now=now, uow=uow) if park else None))
+            parked_id = await _park(one, under=kept_under.get(place), now=now, uow=uow) if park else None
+            settled.append(Refused(one.refusal, parked_id))
         elif isinstance(one, Recorded) and not one.answer and isinstance(touchpoint, Touchpoint):
             settled.append(_of_first(touchpoint, answers))
         else:
@@ -521,7 +527,34 @@ def _of_first(copy: Touchpoint, answers: Mapping[tuple[str, str], Mapping[str, A
     return Recorded("duplicate", answer)
 
 
-async def _park(one: Unreadable, *, now: datetime, uow: InteractionsUnitOfWork) -> UUID:
+async def _kept_under(refused: Mapping[int, Unreadable], *, uow: InteractionsUnitOfWork) -> dict[int, UUID]:
+    """The ids of refusals that are known again: a file that is loaded once more parks nothing that was parked before."""
+    names = {place: name for place, one in refused.items() if (name := _name_of(one)) is not None}
+    since = await uow.inbox.claimed_at(set(names.values()), consumer=REFUSED)
+    return {place: id_at(since[name], name) for place, name in names.items()}
+
+
+def _name_of(one: Unreadable) -> UUID | None:
+    """By what the same touchpoint of the same speaker, refused for the same reason, is known again.
+
+    None: it names no external id, and may be another one in the same words; or the refusal is not of its own words alone.
+    """
+    if not isinstance(one.refusal, Invalid) or not _external_id(one.body):
+        return None
+    spoken = [one.origin, one.refusal.code, one.speaker.as_row(), one.body]
+    return uuid5(NAMESPACE_URL, hashlib.blake2b(orjson.dumps(spoken)).hexdigest())
+
+
+def _external_id(body: str) -> str:
+    try:
+        said = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return ""
+    found = said.get("external_id") if isinstance(said, dict) else None
+    return found if isinstance(found, str) else ""
+
+
+async def _park(one: Unreadable, *, under: UUID | None, now: datetime, uow: InteractionsUnitOfWork) -> UUID:
     return await uow.parked.park(
         kind="touchpoint",
         origin=one.origin,
@@ -529,6 +562,7 @@ async def _park(one: Unreadable, *, now: datetime, uow: InteractionsUnitOfWork) 
         code=one.refusal.code,
         problem={**problem_of(one.refusal), "speaker": one.speaker.as_row()},
         at=now,
+        under=under,
     )
 
 

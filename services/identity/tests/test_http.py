@@ -332,7 +332,12 @@ async def test_preferences_are_put_whole(identity: Identity, client: httpx.Async
     assert (await identity.told("contact-changed"))[-1]["quiet_times"] == [
         {"days": [7], "from": "21:00", "to": "07:00"}
     ]
-    for wrong in ({"max_contacts": 2}, {"time_zone": "Bogota"}, {"quiet_times": [{"from": "25:00", "to": "07:00"}]}):
+    whole_day = {"days": [7], "from": "00:00", "to": "24:00"}
+    assert (await client.put(path, json={"quiet_times": [whole_day]})).status_code == 200
+    for wrong in (
+        {"max_contacts": 2}, {"time_zone": "Bogota"}, {"quiet_times": [{"from": "25:00", "to": "07:00"}]},
+        {"quiet_times": [{"from": "24:00", "to": "07:00"}]}, {"quiet_times": [{"from": "07:00", "to": "07:00"}]},
+    ):  # fmt: skip
         refused(await client.put(path, json=wrong), 422, "invalid")
     refused(await client.put(f"{Customers}/{uuid4()}/preferences", json=body), 404, "unknown-customer")
 

@@ -756,3 +756,13 @@ async def test_a_promise_shows_the_dates_that_it_had_and_to_the_customer_no_reas
     assert agent["earlier_dates"] == [{**said, "moved_by": "Luisa", "agreed_with": "Ana", "reason": "no line"}]
     (his,) = (await resume(world, of_customer(customer)))["commitments"]
     assert his["earlier_dates"] == [{**said, "moved_by": None, "agreed_with": None, "reason": None}]
+
+
+async def test_an_agent_sees_which_case_he_may_be_lost_over(world):
+    payload = {"about": "double-charge", "retention_critical": True}
+    await world.record(identifiers=["email:ana@example.com"], kind="complaint", channel="web", payload=payload)
+    customer = await world.link("email:ana@example.com")
+    (told,) = (await resume(world, customer_id=customer))["cases"]
+    assert told["retention_critical"] is True
+    (his,) = (await resume(world, of_customer(customer)))["cases"]
+    assert "retention_critical" not in his

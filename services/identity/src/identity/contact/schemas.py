@@ -1,6 +1,5 @@
 """Bodies and answers about preferences and consents."""
 
-from datetime import time
 from typing import Annotated, Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -71,11 +70,13 @@ class QuietTime(BaseModel):
 
     days: list[Annotated[int, Field(ge=1, le=7)]] = Field([1, 2, 3, 4, 5, 6, 7], min_length=1, max_length=7)
     start: str = Field(alias="from", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
-    end: str = Field(alias="to", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    end: str = Field(
+        alias="to", pattern=r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$", description="24:00: until the day is over"
+    )
 
     @model_validator(mode="after")
     def _takes_time(self) -> "QuietTime":
-        if time.fromisoformat(self.start) == time.fromisoformat(self.end):
+        if self.start == self.end:
             raise ValueError("a quiet time has a length")
         return self
 
@@ -103,14 +104,19 @@ class Preferences(BaseModel):
         json_schema_extra={
             "example": {
                 "ranking": ["whatsapp", "email"], "max_contacts": 2, "per_days": 30,
-                "quiet_times": [{"days": [7], "from": "00:00", "to": "23:59"}], "time_zone": "America/Bogota",
+                "quiet_times": [{"days": [7], "from": "00:00", "to": "24:00"}], "time_zone": "America/Bogota",
                 "do_not_contact": False,
             }
         },
     )  # fmt: skip
 
     ranking: list[Code] = Field([], max_length=20, description="Channels, the preferred one first")
-    max_contacts: int | None = Field(None, ge=0, le=1000, description="So many contacts that we start, in `per_days`")
+    max_contacts: int | None = Field(
+        None,
+        ge=0,
+        le=1000,
+        description="So many contacts of ours in `per_days`; an answer that he is owed counts, and is not held up",
+    )
     per_days: int | None = Field(
         None, ge=1, le=366, validate_default=True, description="With `max_contacts`, and only so"
     )
@@ -171,7 +177,7 @@ class ContactRead(BaseModel):
     ranking: list[str] = Field(examples=[["whatsapp"]])
     max_contacts: int | None = Field(examples=[2])
     per_days: int | None = Field(examples=[30])
-    quiet_times: list[dict[str, Any]] = Field(examples=[[{"days": [7], "from": "00:00", "to": "23:59"}]])
+    quiet_times: list[dict[str, Any]] = Field(examples=[[{"days": [7], "from": "00:00", "to": "24:00"}]])
     time_zone: str | None = Field(examples=["America/Bogota"])
     do_not_contact: bool
     topics_out: list[str] = Field(examples=[["loyalty"]])

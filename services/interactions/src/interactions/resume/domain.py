@@ -212,6 +212,7 @@ class CaseFile:
     recovered: bool | None
     contacts_count: int
     owner: str | None
+    retention_critical: bool
     last_step: Mapping[str, Any] | None = None
 
 

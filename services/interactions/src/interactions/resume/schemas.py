@@ -337,6 +337,9 @@ class CaseRead(_Section):
     nanny: str | None = Field(description="Who looks after him until it is well (niñera)")
     contacts: int | None = Field(default=None, description="Agents only: how often he had to contact us about it")
     owner: str | None = Field(default=None, description="Agents only")
+    retention_critical: bool | None = Field(
+        default=None, description="Agents only: the channel says that he may be lost over it"
+    )
 
 
 class KnownFact(_Section):

@@ -205,6 +205,7 @@ def _case(case: CaseFile, scene: Scene) -> Packet:
     }
     if scene.reader.internal:
         told |= {"contacts": case.contacts_count, "owner": case.owner, "last_step": dict(step) if step else None}
+        told["retention_critical"] = case.retention_critical
     return told
 
 

@@ -51,7 +51,7 @@ _QUADRANTS = {
     "SUR": "sur sr",
     "NORTE": "norte nte nor",
     "ESTE": "este oriente ote ori est orient",
-    "OESTE": "oeste occidente occ occid oest poniente pte",
+    "OESTE": "oeste oe occidente occ occid oest poniente pte",
 }
 QUADRANTS = {word: code for code, words in _QUADRANTS.items() for word in words.split()}
 QUADRANT_LETTERS = {"s": "SUR", "n": "NORTE", "e": "ESTE", "o": "OESTE", "w": "OESTE"}
@@ -201,7 +201,7 @@ _ABROAD = _table("""
     PZ Plaza: plaza pl plz plza pza plazuela plazoleta plta
     RD Ronda: ronda rda
     RB Rambla: rambla rbla
-    TR Travesía: travesia trva travessa
+    TR Travesía: travesia trva travessa trav
     UR Urbanización: urbanizacion urb
     RUA Rua: rua r
     ESTRADA Estrada: estrada estr
@@ -218,6 +218,8 @@ _ABROAD = _table("""
 """)
 _IN_COLOMBIA_ALONE = frozenset({"cr", "k", "ca", "d", "t", "tr", "car"})
 STREETS = {word: code for word, (code, _) in {**WAYS, **_ABROAD}.items() if word not in _IN_COLOMBIA_ALONE}
+# What stands for another kind of street in one country alone.
+STREETS_OF = {"CO": {"cr": "KR", "cl": "CL"}, "BR": {"tv": "TR"}, "PT": {"tv": "TR"}}
 STREET_WORDS = dict((*WAYS.values(), *_ABROAD.values()))
 _ENGLISH = _table("""
     ST Street: street st str

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from common.addresses.grid import Found
 from common.addresses.lexer import COMMA, DASH, NUMBER, SIGN, SLASH, WORD, Token, unpadded
-from common.addresses.lexicon import COMPASS, ENGLISH, STREET_WORDS, STREETS, WAYS
+from common.addresses.lexicon import COMPASS, ENGLISH, STREET_WORDS, STREETS, STREETS_OF, WAYS
 from common.addresses.rest import starts_part
 from common.addresses.ways import name_set, spelt
 
@@ -31,7 +31,7 @@ def token_set(tokens: Sequence[Token]) -> str:
 
 
 def _kind_first(tokens: Sequence[Token], country: str) -> Found | None:
-    kinds = {**STREETS, "cr": "KR", "cl": "CL"} if country == "CO" else STREETS
+    kinds = {**STREETS, **STREETS_OF.get(country, {})}
     code = kinds.get(tokens[0].word, "") if tokens[0].kind == WORD else ""
     at = 1 if code else 0
     while at < len(tokens) and tokens[at].kind == SLASH:  # C/ Mayor
@@ -66,7 +66,7 @@ def _name_end(tokens: Sequence[Token], start: int) -> int:
             is_name = at == start and following is not None and following.kind in (NUMBER, SIGN)
             if not in_name and not is_name:
                 break
-        elif token.kind != WORD or _numbered(tokens, at) or (at > start and starts_part(tokens, at)):
+        elif token.kind != WORD or _numbered(tokens, at) or (at > start and _ends_name(tokens, at)):
             break
         at += 1
     return at
@@ -80,9 +80,20 @@ def _numbered(tokens: Sequence[Token], at: int) -> bool:
     return (following.kind == NUMBER and following.glued) or (tokens[at].word == "s" and following.kind == SLASH)
 
 
+def _ends_name(tokens: Sequence[Token], at: int) -> bool:
+    return _is_sign(tokens, at) or starts_part(tokens, at)
+
+
+def _is_sign(tokens: Sequence[Token], at: int) -> bool:
+    """The N of Av. Paulista N 1000."""
+    return tokens[at].kind == SIGN or (
+        tokens[at].word == "n" and at + 1 < len(tokens) and tokens[at + 1].kind == NUMBER and not tokens[at + 1].glued
+    )
+
+
 def _house_number(tokens: Sequence[Token], at: int) -> tuple[str, int]:
     start = at
-    while at < len(tokens) and tokens[at].kind in (COMMA, SIGN):
+    while at < len(tokens) and (tokens[at].kind == COMMA or _is_sign(tokens, at)):
         at += 1
     if at >= len(tokens):
         return "", start

@@ -3,10 +3,11 @@
 from datetime import timedelta
 from uuid import UUID
 
-from identity.linking.models import trace
+from identity.linking.models import decision, trace
 from identity.privacy.use_cases import Certificate, certificate_of, erase_customer
 
 from ..conftest import COMPANY, SECRET, Identity, seen  # noqa: TID252
+from ..merges.test_undoing import merged, undone  # noqa: TID252
 from ..merges.test_use_cases import MARTA  # noqa: TID252
 
 ANA = "Ana María López"
@@ -54,3 +55,27 @@ async def test_what_is_recorded_since_and_what_is_only_like_him_is_somebodys(ide
     assert set(owners) == {other.trace_id, again.trace_id}
     assert None not in owners.values()
     assert len(await identity.told("customer-erased")) == 1
+
+
+async def test_a_merge_of_others_can_be_undone_after_whoever_was_one_with_them_once_is_erased(
+    identity: Identity,
+) -> None:
+    """In the before-image of the second merge stands what belonged to the first one's survivor by mistake."""
+    theirs = [seen(f"account:shop:{n}1", name=name) for n, name in enumerate((ANA, "Berta Gil", "Luis Vega"))]
+    await identity.happen(*theirs)
+    ana, berta, luis = [await identity.owner(each) for each in theirs]
+    assert ana
+    assert berta
+    assert luis
+    by_mistake = await merged(identity, ana, luis)
+    second = await merged(identity, ana, berta)
+    await undone(identity, by_mistake)
+    await erased(identity, luis)
+    left = [row.before for row in await identity.rows(decision)]
+    assert str(theirs[2].trace_id) not in str(left)
+    assert str(luis) not in str(left)
+    await undone(identity, second)
+    assert [await identity.owner(each) for each in theirs[:2]] == [ana, berta]
+    async with identity.uow() as uow:
+        apart = await uow.links.kept_apart([each.trace_id for each in theirs])
+    assert len(apart) == 1

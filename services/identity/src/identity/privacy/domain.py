@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from common.errors import NotFound
@@ -45,6 +45,20 @@ class Line:
     removed: Mapping[str, int]
     kept: Mapping[str, int]
     at: datetime
+
+
+def without_him(before: Mapping[str, Any], his: Collection[UUID]) -> dict[str, Any]:
+    """A before-image without one person: what it says of others is what an undo of theirs still needs. `his`: traces and ids."""
+    gone = {str(each) for each in his}
+    kept: dict[str, Any] = {**before}
+    for part in ("moved", "kept"):
+        if part in before:
+            kept[part] = [
+                each for each in before[part] if (each if isinstance(each, str) else each["trace"]) not in gone
+            ]
+    if "were" in before:
+        kept["were"] = {customer_id: was for customer_id, was in before["were"].items() if customer_id not in gone}
+    return kept
 
 
 def awaited(erasure: Erasure, lines: Collection[Line]) -> list[str]:

@@ -15,7 +15,7 @@ from identity.customers.domain import UnknownCustomer
 from identity.customers.models import customer
 from identity.customers.repository import Customers
 from identity.linking.models import decision, trace
-from identity.privacy.domain import RECTIFY, Erasure, Line
+from identity.privacy.domain import RECTIFY, Erasure, Line, without_him
 from identity.privacy.models import erasure, erasure_line
 from identity.sightings.models import identifier, sighting, trace_identifier
 
@@ -176,7 +176,7 @@ class Erasures:
         return {each for row in rows for each in row if each is not None} - set(customers)
 
     async def take_out_decisions(self, customers: Collection[UUID], traces: Collection[UUID]) -> dict[str, int]:
-        """Decisions on him alone go; of those that concern somebody else as well the before-image and the words go."""
+        """Decisions on him alone go; of those that concern others as well the words go, and he from the before-image."""
         d = decision.c
         pairs = among(d.left_trace, traces) | among(d.right_trace, traces)
         his = among(d.survivor, customers) | among(d.absorbed, customers) | pairs
@@ -184,11 +184,17 @@ class Erasures:
             d.absorbed.is_(None) | among(d.absorbed, customers)
         )
         removed = await self._gone(decision, his & alone)
-        emptied = sa.update(decision).where(his | self._pictures(traces)).values(
-            before={}, reason="", left_trace=None, right_trace=None
-        )  # fmt: skip
-        result = await self._session.execute(emptied)
-        return {"decisions": removed, "before_images": int(getattr(result, "rowcount", 0))}
+        wanted = sa.select(d.decision_id, d.before, d.left_trace, d.right_trace).where(his | self._pictures(traces))
+        others = (await self._session.execute(wanted)).all()
+        for row in others:
+            left, right = (None if each in traces else each for each in (row.left_trace, row.right_trace))
+            values = {"before": without_him(row.before or {}, {*traces, *customers}), "reason": ""}
+            await self._session.execute(
+                sa.update(decision)
+                .where(d.decision_id == row.decision_id)
+                .values(**values, left_trace=left, right_trace=right)
+            )
+        return {"decisions": removed, "before_images": len(others)}
 
     def _pictures(self, traces: Collection[UUID]) -> sa.ColumnElement[bool]:
         """Before-images of others in which one of the traces stands: it was theirs once, by mistake."""

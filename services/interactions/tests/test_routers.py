@@ -14,6 +14,7 @@ from common.direct import direct_routes
 from common.service import Runtime
 from common.testing import FIRST_KEY, TEST_SECRET, client_for
 from interactions.main import create_app
+from interactions.touchpoints.models import touchpoint
 
 V1 = "/interactions/v1"
 SCOPES = (
@@ -338,6 +339,14 @@ async def test_a_promise_is_put_on_another_date_and_read(world: Any) -> None:
         assert (await http.get(f"{V1}/commitments")).json()["items"] == [moved]
         assert [(one["reason"], one["agreed_with"]) for one in moved["earlier_dates"]] == [("approved anew", "Ana")]
         assert (await http.get(f"{V1}/commitments/{uuid4()}")).status_code == 404
+
+
+async def test_a_customer_proves_nothing_but_himself_whatever_his_credential_attests(world: Any) -> None:
+    async with bound(world, f"customer:{uuid4()}", attests=["email"]) as http:
+        answer = await http.post(f"{V1}/touchpoints", json=body(world, identifiers=["email:his@example.com"]))
+    assert answer.status_code == 201
+    (row,) = await world.rows(touchpoint)
+    assert {one["scheme"]: one["attested"] for one in row["identifiers"]} == {"customer": False, "email": False}
 
 
 async def test_a_claimed_trace_opens_nothing_to_him(world: Any) -> None:

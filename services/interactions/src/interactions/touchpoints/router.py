@@ -78,12 +78,12 @@ def _recorder(request: Request) -> Recorder:
 
 
 def speaker_of(who: Principal) -> Speaker:
-    """Whoever may do everything may speak for any source; others for their own, where they have one."""
+    """Whoever may do everything may speak for any source; others for their own, where they have one. A customer proves himself alone."""
     return Speaker(
         by=who.known_as,
         source=who.source,
         bound=who.source is not None and not who.may("*"),
-        attests=who.attests,
+        attests=who.attests if who.customer_id is None else frozenset(),
         customer_id=who.customer_id,
         partner=who.partner,
     )

@@ -151,6 +151,14 @@ def test_numbers_that_nobody_can_dial_are_refused(given):
         ("email: Ana@Example.COM ", "email:ana@example.com"),
         ("email:ana@correo.test", "email:ana@correo.test"),
         ("mail:ana+x@example.com", "email:ana+x@example.com"),
+        ("email:Ana López <Ana@Example.com>", "email:ana@example.com"),
+        ('email:"López, Ana" <ana@example.com>;', "email:ana@example.com"),
+        ("email:<ana@example.com>", "email:ana@example.com"),
+        ("email:'ana@example.com'", "email:ana@example.com"),
+        ("email:mailto:ana@example.com", "email:ana@example.com"),
+        ("email:ana@example.com.", "email:ana@example.com"),
+        ("email:ana @ example.com", "email:ana@example.com"),
+        ("email:o'brien@example.com", "email:o'brien@example.com"),
         ("document:co-cc:52.123.456", "document:co-cc:52123456"),
         ("document:co-CC: 52 123 456 ", "document:co-cc:52123456"),
         ("document:CO-CC:0052123456", "document:co-cc:52123456"),
@@ -285,6 +293,24 @@ def test_two_phone_numbers_in_one_field_are_two_identifiers():
         "phone:~6013456789y12",
     ]
     assert [warning.pointer for warning in reading.warnings] == ["/identifiers/1"]
+
+
+def test_two_emails_in_one_field_are_two_identifiers():
+    reading = read_identifiers(
+        ["email:ana@example.com; PEPE@example.com", "email:ana@example.com, hola"], default_region="CO"
+    )
+    assert [each.text for each in reading.identifiers] == [
+        "email:ana@example.com",
+        "email:pepe@example.com",
+        "email:~ana@example.com, hola",
+    ]
+    assert [warning.pointer for warning in reading.warnings] == ["/identifiers/1"]
+
+
+def test_a_misread_document_is_of_its_type_when_it_is_read_again():
+    [kept] = read_identifiers(["document:ec-cedula:171430710-4"], default_region="CO").identifiers
+    assert kept.text == "document:~eccedula:1714307104"
+    assert reason_of(kept.text.replace("~", "")) == "wrong-check-digit", "and no number of a type that nobody has"
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,8 @@ from common.values import value
 # 2: zeros in front of NITs and Argentine documents, the check digit of a Peruvian DNI, a Spanish NIF under its own kind.
 # 3: documents with a label, as quantities, under their types in full, without their letter; old Chilean phones.
 # 4: phones and documents with an exponent.
-NORMALISATION = 4
+# 5: e-mails with a name, quotes or mailto: around them, several in one field.
+NORMALISATION = 5
 
 # The strongest scheme first: it names the trace.
 RANK = {
@@ -181,9 +182,10 @@ def _told(given: str, region: str, source: str | None) -> tuple[Identifier, ...]
 
 
 def _told_apart(given: str, region: str, source: str | None) -> list[str]:
-    """Two phone numbers that somebody wrote into one field, each by itself; anything else as it is."""
+    """Two phone numbers or e-mails that somebody wrote into one field, each by itself; anything else as it is."""
     word, _, raw = given.partition(":")
-    parts = [f"{word}:{part}" for part in _SEVERAL.split(raw)] if _scheme(word) == "phone" else []
+    several = _scheme(word) in ("phone", "email")
+    parts = [f"{word}:{part}" for part in _SEVERAL.split(raw) if part] if several else []
     if len(parts) < 2 or _reads([given], region, source) or not _reads(parts, region, source):
         return [given]
     return parts
@@ -358,11 +360,24 @@ def _customer(value: str, _region: str) -> str:
 
 
 def _email(value: str, _region: str) -> str:
-    try:
-        checked = validate_email(value.strip(), check_deliverability=False, test_environment=True)
-    except EmailNotValidError:
-        raise InvalidIdentifier("This is no e-mail address", reason="not-an-email") from None
-    return _folded(checked.normalized)
+    for written in dict.fromkeys((value.strip(), _bare_email(value))):
+        try:
+            checked = validate_email(written, check_deliverability=False, test_environment=True)
+        except EmailNotValidError:
+            continue
+        return _folded(checked.normalized)
+    raise InvalidIdentifier("This is no e-mail address", reason="not-an-email")
+
+
+_BRACKETED = re.compile(r"<([^<>]+)>\W*$")  # Ana López <ana@example.com>
+_ABOUT_EMAIL = " \t'\"<>()[]«»“”‘’"
+
+
+def _bare_email(value: str) -> str:
+    """The address of what programs and people write around it: a name, quotes, mailto:, a full stop, spaces at the @."""
+    bracketed = _BRACKETED.search(value)
+    told = (bracketed.group(1) if bracketed else value).strip(_ABOUT_EMAIL).rstrip(f".,;:{_ABOUT_EMAIL}")
+    return re.sub(r"\s*@\s*", "@", re.sub(r"(?i)^mailto:\s*", "", told))
 
 
 def _device(value: str, _region: str) -> str:
@@ -597,6 +612,7 @@ def _document(value: str, region: str) -> str:
     """`type:number`. The type is country-document (co-cc); one without its country is of the default region."""
     word, colon, number = value.partition(":")
     kind = "-".join(fold(_INITIAL.sub(r"\1", word)).split()) if _UNREAD not in word else ""
+    kind = _WRITTEN_TOGETHER.get(kind, kind)
     if kind and not _TYPE.fullmatch(kind):
         kind = f"{region.casefold()}-{kind}"
     if not colon or not _TYPE.fullmatch(kind):

@@ -188,3 +188,34 @@ async def test_who_was_put_aside_is_about_while_he_is_one_with_somebody_who_is_a
     assert states == ["active" if came else "archived", "active"]
     last = {e["customer_id"]: e["state"] for e in await identity.told("customer-changed")}
     assert (last[str(gone)], last[str(other)]) == tuple(states)
+
+
+async def test_a_preview_says_of_facts_people_and_consents_what_then_holds(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    one, other = [f"/identity/v1/customers/{await owner(identity, f'account:shop:{n}1')}" for n in (1, 2)]
+    said_by = {
+        one: [("marketing", "whatsapp", True), ("surveys", "*", True), ("reference", "*", False)],
+        other: [("marketing", "*", False), ("surveys", "email", False), ("reference", "*", True), ("processing", "*", False)],
+    }  # fmt: skip
+    for path, consents in said_by.items():
+        identity.clock.advance(timedelta(minutes=1))
+        for purpose, channel, granted in consents:
+            consent = {"purpose": purpose, "channel": channel, "granted": granted, "evidence": "a form"}
+            await said(client, f"{path}/consents", consent)
+        await said(client, f"{path}/facts", {"key": "hobby", "value": f"of {path[-4:]}"})
+        role = {"role": "account_owner", "staff_id": f"s-{path[-4:]}"}
+        assert (await client.put(f"{path}/assignments", json=role)).status_code == 200
+    pair = {"survivor": one.split("/")[-1], "absorbed": other.split("/")[-1], "reason": "one", "force": True}
+    told = await said(client, f"{MERGES}:preview", pair)
+    assert [(each["purpose"], each["channel"]) for each in told["consents_lost"]] == [
+        ("marketing", "whatsapp"), ("reference", "*"), ("surveys", "email"),
+    ]  # fmt: skip
+    assert told["restricted"] is True
+    [fact] = told["facts"]
+    assert (fact["wins"], fact["survivor_has"]) == (f"of {other[-4:]}", f"of {one[-4:]}")
+    await said(client, MERGES, pair)
+    record = await said(client, one)
+    assert [(each["key"], each["value"]) for each in record["facts"]] == [("hobby", fact["wins"])]
+    assert (await said(client, f"{one}/assignments"))["items"] == told["people"]
+    assert (await said(client, f"{one}/preferences"))["restricted"] is True

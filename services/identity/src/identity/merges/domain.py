@@ -2,11 +2,13 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from common.errors import Conflict, Invalid, NotFound
 from common.identifiers import RANK
+from identity.contact.domain import EVERY_CHANNEL, Consent
 from identity.linking.domain import Decision, Proof, Trail, World, compare_documents, compare_names
 from identity.sightings.domain import Sighting, with_name
 
@@ -49,6 +51,34 @@ def objections(one: UUID, other: UUID, world: World) -> list[str]:
     compared = compare_documents(a, b)
     found += [documents[compared]] if compared in documents else []
     return [*found, "other-name"] if compare_names(a, b) == "other" else found
+
+
+@dataclass(frozen=True)
+class Lost:
+    """What one of the two had agreed to and would no longer, because the other refused."""
+
+    purpose: str
+    channel: str
+    refused_at: datetime
+
+
+def lost(
+    entries: Collection[Consent], *, alone: Sequence[Sequence[Mapping[str, Any]]], together: Sequence[Mapping[str, Any]]
+) -> list[Lost]:
+    """Consents that hold of one of the two `alone` and not of both `together`, whether said of a channel or of all."""
+    found = []
+    for purpose, channel in sorted({(each["purpose"], each["channel"]) for each in together}):
+        if _agreed(together, purpose, channel) is False and any(_agreed(his, purpose, channel) for his in alone):
+            refusals = [e for e in entries if e.purpose == purpose and e.channel in (channel, EVERY_CHANNEL)]
+            found.append(Lost(purpose, channel, max(e.given_at for e in refusals if not e.granted)))
+    return found
+
+
+def _agreed(consents: Iterable[Mapping[str, Any]], purpose: str, channel: str) -> bool | None:
+    """As may-contact asks it: the latest that covers the channel; of one moment the refusal. None: he never said."""
+    said = [each for each in consents if each["purpose"] == purpose and each["channel"] in (channel, EVERY_CHANNEL)]
+    latest = max(said, key=lambda each: (datetime.fromisoformat(each["at"]), not each["granted"]), default=None)
+    return None if latest is None else bool(latest["granted"])
 
 
 def representative(trails: Iterable[Trail]) -> UUID | None:

@@ -8,10 +8,10 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from common.problems import problem_of
-from identity.customers.schemas import Reason
+from identity.customers.schemas import PersonAround, Reason
 from identity.linking.repository import Decision
 from identity.merges.domain import moved_by
-from identity.merges.use_cases import Fate, Preview, Row, Wins
+from identity.merges.use_cases import FactWins, Fate, Preview, Row, Wins
 
 _A, _B, _M = (f"0192f0c1-0000-7000-8000-00000000000{n}" for n in (1, 2, 3))
 _AT = "2026-11-20T20:04:05Z"
@@ -90,6 +90,34 @@ class ValueWins(BaseModel):
         )  # fmt: skip
 
 
+class FactWinsRead(BaseModel):
+    """The fact that would stand for a key, the latest of both, and what each of the two has."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "key": "best_hour", "wins": "after 18:00", "source": "whatsapp", "as_of": _AT,
+                "survivor_has": "mornings", "absorbed_has": "after 18:00",
+            }
+        }
+    )  # fmt: skip
+
+    key: str
+    wins: Any
+    source: str
+    as_of: AwareDatetime
+    survivor_has: Any
+    absorbed_has: Any
+
+    @classmethod
+    def of(cls, each: FactWins) -> "FactWinsRead":
+        fact = each.wins
+        return cls(
+            key=fact.key, wins=fact.value, source=fact.source, as_of=fact.observed_at, survivor_has=each.survivor_has,
+            absorbed_has=each.absorbed_has,
+        )  # fmt: skip
+
+
 class TraceMoves(BaseModel):
     """A trace that would change hands, and on what ground it is the absorbed one's."""
 
@@ -104,7 +132,7 @@ class TraceMoves(BaseModel):
 
 
 class ConsentLost(BaseModel):
-    """A consent of the survivor that would not hold any more, because the absorbed one said no."""
+    """A consent of one of the two that would not hold any more, because the other said no."""
 
     model_config = ConfigDict(
         json_schema_extra={"example": {"purpose": "marketing", "channel": "whatsapp", "refused_at": _AT}}
@@ -135,8 +163,11 @@ class MergePreview(BaseModel):
     reviews_closed: int = Field(examples=[1], description="Pairs in doubt that this would settle")
     identifiers_gained: list[str] = Field(examples=[["email:ana@example.com"]])
     values: list[ValueWins]
+    facts: list[FactWinsRead]
+    people: list[PersonAround] = Field(description="Who of ours would look after him (responsables)")
     consents_lost: list[ConsentLost]
     do_not_contact: bool
+    restricted: bool = Field(description="The use of his data would be restricted (limitación del tratamiento)")
     key_account: bool = Field(description="The two together would be a key account (cuenta clave)")
     objections: list[
         Literal[
@@ -154,10 +185,15 @@ class MergePreview(BaseModel):
             ],
             touchpoints_moved=preview.touchpoints, reviews_closed=preview.reviews_closed,
             identifiers_gained=preview.identifiers, values=[ValueWins.of(value) for value in preview.values],
-            consents_lost=[
-                ConsentLost(purpose=c.purpose, channel=c.channel, refused_at=c.given_at) for c in preview.consents
+            facts=[FactWinsRead.of(fact) for fact in preview.facts],
+            people=[
+                PersonAround(role=a.role, staff_id=a.staff_id, name=a.name, since=a.since, handover_note=a.handover_note)
+                for a in preview.people
             ],
-            do_not_contact=preview.do_not_contact, key_account=preview.key_account, objections=preview.objections,
+            consents_lost=[
+                ConsentLost(purpose=c.purpose, channel=c.channel, refused_at=c.refused_at) for c in preview.consents
+            ],
+            do_not_contact=preview.do_not_contact, restricted=preview.restricted, key_account=preview.key_account, objections=preview.objections,
             kept_apart=[KeptApartBy(left_trace=left, right_trace=right) for left, right in preview.kept_apart],
         )  # fmt: skip
 

@@ -13,26 +13,31 @@ from common.contracts.identity import Move
 from common.errors import FieldError, Refusal
 from common.idempotency import Attempt, recall, remember
 from common.ids import new_id
-from identity.contact.domain import Consent, contact_of
+from identity.contact.domain import contact_of
 from identity.customers.domain import (
+    Assigned,
     Customer,
     CustomerGone,
     Dossier,
     TraceInfo,
     UnknownCustomer,
     as_one,
+    people_around,
     reason_of,
     survivors,
 )
 from identity.customers.telling import tell_contact, tell_profiles, tell_those_beside
+from identity.knowledge.domain import Fact, current_facts
 from identity.linking.domain import Trail, World, next_revision
 from identity.linking.repository import Decision
 from identity.linking.use_cases import absorb, before_image, tell_moves
 from identity.merges.domain import (
     GuardObjects,
     KeptApart,
+    Lost,
     NotKeptApart,
     SameCustomer,
+    lost,
     objections,
     representative,
 )
@@ -52,6 +57,15 @@ class Wins:
 
 
 @dataclass(frozen=True)
+class FactWins:
+    """The fact that would stand for a key, and what each of the two has."""
+
+    wins: Fact
+    survivor_has: Any
+    absorbed_has: Any
+
+
+@dataclass(frozen=True)
 class Preview:
     """What a merge would do; nothing is changed by looking."""
 
@@ -62,8 +76,11 @@ class Preview:
     touchpoints: int  # of which we heard who it was: as many contacts change hands
     reviews_closed: int
     values: list[Wins]
-    consents: list[Consent]
+    facts: list[FactWins]
+    people: list[Assigned]  # who of ours would look after him
+    consents: list[Lost]
     do_not_contact: bool
+    restricted: bool
     key_account: bool
     objections: list[str]
     kept_apart: list[tuple[UUID, UUID]]  # the traces by which people keep them apart
@@ -77,16 +94,16 @@ async def preview_merge(
         winner, loser = await _pair(survivor, absorbed, uow)
         world = await _world(winner.customer_id, loser.customer_id, uow)
         dossiers = await uow.customers.dossiers([survivor, absorbed])
-        consents, do_not_contact = await _tightened(dossiers, survivor, uow, clock())
-        moves = dossiers[absorbed].traces
-        touchpoints = await uow.sightings.count_of([t.trace_id for t in moves])
+        consents, contact = await _tightened(dossiers, uow, clock())
+        stays, goes = dossiers[survivor], dossiers[absorbed]
+        touchpoints = await uow.sightings.count_of([t.trace_id for t in goes.traces])
         closed = await uow.reviews.open_within({t.trace_id for each in dossiers.values() for t in each.traces})
     return Preview(
-        winner, loser, moves,
-        sorted({i.text for i in dossiers[absorbed].identifiers} - {i.text for i in dossiers[survivor].identifiers}),
-        touchpoints, closed, _values_of(dossiers[survivor], dossiers[absorbed], company.survivorship), consents,
-        do_not_contact, as_one(winner, loser).key_account, _objections(winner, loser, world),
-        world.kept_apart(survivor, absorbed),
+        winner, loser, goes.traces,
+        sorted({i.text for i in goes.identifiers} - {i.text for i in stays.identifiers}), touchpoints, closed,
+        _values_of(stays, goes, company.survivorship), _facts_of(stays, goes),
+        people_around([*stays.assigned, *goes.assigned]), consents, contact["do_not_contact"], contact["restricted"],
+        as_one(winner, loser).key_account, _objections(winner, loser, world), world.kept_apart(survivor, absorbed),
     )  # fmt: skip
 
 
@@ -108,19 +125,27 @@ def _values_of(winner: Dossier, loser: Dossier, rules: Survivorship) -> list[Win
     ]  # fmt: skip
 
 
+def _facts_of(winner: Dossier, loser: Dossier) -> list[FactWins]:
+    mine, theirs = current_facts(winner.facts), current_facts(loser.facts)
+    both = current_facts([*winner.facts, *loser.facts])
+    has = [{key: fact.value for key, fact in each.items()} for each in (mine, theirs)]
+    return [FactWins(fact, has[0].get(key), has[1].get(key)) for key, fact in sorted(both.items())]
+
+
 async def _tightened(
-    dossiers: dict[UUID, Dossier], survivor: UUID, uow: IdentityUnitOfWork, now: datetime
-) -> tuple[list[Consent], bool]:
-    """The consents that the survivor would lose until he grants again, and whether he could be contacted at all."""
+    dossiers: dict[UUID, Dossier], uow: IdentityUnitOfWork, now: datetime
+) -> tuple[list[Lost], dict[str, Any]]:
+    """The consents of either that would not hold until he grants again, and what would hold of contact."""
     traces = {t.trace_id: customer_id for customer_id, dossier in dossiers.items() for t in dossier.traces}
+    merged_at = {merge.survivor: merge.at for merge in await uow.links.standing_merges_into(dossiers)}
     entries = await uow.contact.consents_of(traces)
     preferences = await uow.contact.preferences_of(traces)
     together = contact_of(preferences, entries, merged_at=now)
-    refused = {(c["purpose"], c["channel"]) for c in together["consents"] if not c["granted"]}
-    alone = contact_of([], [e for e in entries if traces[e.trace_id] == survivor], merged_at=None)
-    granted = {(c["purpose"], c["channel"]) for c in alone["consents"] if c["granted"]}
-    lost = [e for e in entries if (e.purpose, e.channel) in refused & granted and not e.granted]
-    return lost, bool(together["do_not_contact"])
+    alone = [
+        contact_of([], [e for e in entries if traces[e.trace_id] == each], merged_at=merged_at.get(each))["consents"]
+        for each in dossiers
+    ]
+    return lost(entries, alone=alone, together=together["consents"]), together
 
 
 async def merge_customers(

@@ -4,6 +4,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from common.contracts.interactions import CaseMoved, CommitmentMoved
 from common.db import outbox_table, timer_table
 from common.events import decode
@@ -12,8 +14,8 @@ from interactions.cases.use_cases import act_on_case
 from interactions.commitments.models import commitment
 from interactions.commitments.use_cases import reschedule, settle
 from interactions.conversations.models import conversation
-from interactions.corrections.use_cases import correct
-from interactions.touchpoints.domain import Draft, Speaker
+from interactions.corrections.use_cases import correct, redact
+from interactions.touchpoints.domain import Draft, NotRedactable, Speaker
 from interactions.touchpoints.models import touchpoint
 from interactions.touchpoints.schemas import read_document
 from interactions.uow import InteractionsUnitOfWork
@@ -154,3 +156,19 @@ async def test_a_correction_of_what_kept_a_promise_and_answered_a_case_still_doe
     (promise,), (case,) = await world.rows(commitment), await world.rows(case_file)
     assert (promise["state"], str(promise["kept_by"])) == ("kept", answer["touchpoint_id"])
     assert (case["state"], answer["conversation_id"]) == ("answered", complaint["conversation_id"])
+
+
+async def test_what_a_promise_says_is_emptied_where_its_pointer_names_it(world: Any) -> None:
+    told_of = [{"by": "company", "text": text} for text in ("a", "b")]
+    body = document(world, kind="call", commitments=told_of)
+    first = await world.record(**body)
+    mended = {**body, "commitments": [{"by": "company", "text": "4111"}, *told_of]}  # a later id in the first place
+    answer = await corrected(world, first["touchpoint_id"], mended)
+    at = UUID(answer["touchpoint_id"])
+    for wrong in ("/commitments", "/commitments/3/text", "/commitments/0/by", "/commitments/x/text"):
+        with pytest.raises(NotRedactable):
+            await redact(at, ["/content", wrong], reason="a card", by="Luisa", desk=world.desk)
+    await redact(at, ["/commitments/0/text"], reason="a card", by="Luisa", desk=world.desk)
+    assert sorted(row["text"] for row in await world.rows(commitment)) == ["", "a", "b"]
+    marks = {row["version"]: [mark["pointer"] for mark in row["redacted"]] for row in await world.rows(touchpoint)}
+    assert marks == {1: [], 2: ["/commitments/0/text"]}

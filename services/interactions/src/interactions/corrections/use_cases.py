@@ -16,6 +16,7 @@ from common.names import fold
 from interactions.cases import domain as case_domain
 from interactions.cases import use_cases as cases
 from interactions.commitments import domain as commitment_domain
+from interactions.commitments.domain import Commitment
 from interactions.conversations import use_cases as conversations
 from interactions.touchpoints import domain
 from interactions.touchpoints.domain import Draft, Touchpoint, Unreadable
@@ -131,6 +132,10 @@ async def redact(touchpoint_id: UUID, pointers: Sequence[str], *, reason: str, b
         await uow.lock([party], space=PARTIES)
         row = await uow.touchpoints.get(touchpoint_id)
         changes = domain.redacted(row, pointers)
+        promised = await _promised_in(row, uow=uow)
+        await uow.commitments.save(
+            [replace(promised[one], text="") for one in domain.promises_named(pointers, promised)]
+        )
         now = desk.clock()
         told = await conversations.told_of([party], uow=uow, company=desk.company)
         marks = [{"pointer": one, "at": written(now), "by": by, "reason": reason} for one in pointers]
@@ -141,6 +146,15 @@ async def redact(touchpoint_id: UUID, pointers: Sequence[str], *, reason: str, b
             await uow.cases.put([replace(case, about=changes["payload"].get("about")) for case in opened])
         await conversations.recompute([party], told=told, uow=uow, company=desk.company, now=now)
         await uow.commit()
+
+
+async def _promised_in(row: Mapping[str, Any], *, uow: InteractionsUnitOfWork) -> list[Commitment]:
+    """What the touchpoint promises, in the order of its body."""
+    made = {one.commitment_id: one for one in await uow.commitments.made_in(row["touchpoint_id"])}
+    key = (row["source"], row["external_id"])
+    receipt = (await uow.receipts.known({key})).get(key)
+    ids = [UUID(one) for one in receipt.answer["commitment_ids"]] if receipt else []
+    return [made[one] for one in (ids if set(ids) == made.keys() else sorted(made))]
 
 
 async def _redact_parked(row: Mapping[str, Any], pointers: Sequence[str], *, uow: InteractionsUnitOfWork) -> None:

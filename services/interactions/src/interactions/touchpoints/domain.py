@@ -461,6 +461,7 @@ def minted(touchpoint: Touchpoint, touchpoint_id: UUID, *, at: datetime) -> Touc
     return Touchpoint(**{**vars(touchpoint), **given})  # `replace` costs three times as much
 
 
+PROMISES = "commitments"  # their texts lie beside the log
 REDACTABLE = (
     "content",
     "summary",
@@ -480,14 +481,29 @@ def redacted(row: Mapping[str, Any], pointers: Sequence[str]) -> dict[str, Any]:
     for place, pointer in enumerate(pointers):
         steps = [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
         steps = ["actor_name", *steps[2:]] if steps[:2] == ["actor", "name"] else steps
+        if steps and steps[0] == PROMISES:
+            continue
         if not steps or steps[0] not in REDACTABLE:
             raise NotRedactable(
-                "Content, summaries, payload, profile, facts and references can be emptied",
+                "Content, summaries, payload, profile, facts, references and texts of commitments can be emptied",
                 pointer=f"/pointers/{place}",
             )
         column = steps[0]
         changes[column] = _emptied(changes.get(column, row[column]), steps[1:], place)
     return changes
+
+
+def promises_named(pointers: Sequence[str], promised: Sequence[object]) -> list[int]:
+    """Of which promises the pointers name the text. Raises NotRedactable where there is none."""
+    named: list[int] = []
+    for place, pointer in enumerate(pointers):
+        column, _, rest = pointer.removeprefix("/").partition("/")
+        if column == PROMISES:
+            number, _, what = rest.partition("/")
+            if what != "text" or not number.isdecimal() or int(number) >= len(promised):
+                raise NotRedactable("There is nothing under that pointer", pointer=f"/pointers/{place}")
+            named.append(int(number))
+    return named
 
 
 def _emptied(value: Any, steps: Sequence[str], place: int) -> Any:

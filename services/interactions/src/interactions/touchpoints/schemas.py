@@ -156,7 +156,11 @@ class TouchpointCreate(_Body):
     )
     site: str | None = Field(None, max_length=100)
     occurred_at: Moment
-    identifiers: list[Annotated[str, Field(min_length=1, max_length=300)]] = Field(default_factory=list, max_length=20)
+    identifiers: list[Annotated[str, Field(min_length=1, max_length=300)]] = Field(
+        default_factory=list,
+        max_length=20,
+        description="Who it was, `scheme:value` as the channel knows it; none for a cash sale",
+    )
     actor: ActorBody | None = None
     profile: ProfileBody | None = None
     topic: str | None = Field(None, min_length=1, max_length=100, pattern=TOLD)
@@ -169,7 +173,11 @@ class TouchpointCreate(_Body):
     visibility: Literal["customer", "internal"] | None = Field(
         None, description="customer by default; internal for note"
     )
-    references: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(default_factory=list, max_length=50)
+    references: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(
+        default_factory=list,
+        max_length=50,
+        description="What it is about (`invoice:F-2210`) or the channel's own thread (`mail:<id>`): the customer's thread that knows one of them goes on, so the first contact names it too",
+    )
     facts: list[FactBody] = Field(default_factory=list, max_length=100)
     asked: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field(
         default_factory=list, max_length=50, description="Drip questions asked"

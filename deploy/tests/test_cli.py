@@ -1,11 +1,14 @@
 """The command `hilo`, where what it needs is not there, or is somebody else's."""
 
 import gc
+import json
 import os
 import socket
 import sys
+from collections import Counter
 from pathlib import Path
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
@@ -26,11 +29,16 @@ def _as_before():
 
 
 def said(monkeypatch, *arguments: str) -> str:
-    """What the command says as it ends with 1."""
+    """What the command says as it ends, or its exit code where it has said it already."""
     monkeypatch.setattr(sys, "argv", ["hilo", *arguments])
     with pytest.raises(SystemExit) as end:
         main()
     return str(end.value)
+
+
+def unboxed(shown: str) -> str:
+    """What stands in the frame that a wrong argument is answered in."""
+    return " ".join(shown.replace("│", " ").split())
 
 
 @pytest.mark.parametrize("command", [("parked", "list"), ("keys", "list"), ("export", "nobody"), ("demo",)])
@@ -74,3 +82,57 @@ def test_a_folder_that_cannot_be_one_is_told_in_one_line(tmp_path: Path):
 def test_a_token_is_not_made_without_the_secret_of_a_system(tmp_path: Path):
     made = CliRunner().invoke(app, ["token", "--scope", "resume:read", "--var", str(tmp_path)])
     assert made.exit_code == 2  # 1 would be a traceback
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", "clé".encode(), b"one\ntwo", b""])
+def test_what_is_no_key_is_refused_before_it_is_sent_and_not_repeated(monkeypatch, capsys, tmp_path, content):
+    (tmp_path / "key").write_bytes(content)
+    assert said(monkeypatch, "keys", "list", "--key-file", str(tmp_path / "key")) == "2"
+    shown = unboxed(capsys.readouterr().err)
+    assert "holds no key: " in shown
+    assert not {"one", "two"} & set(shown.split())
+
+
+def test_a_stack_that_never_was_is_named_and_none_is_begun(monkeypatch, capsys, tmp_path):
+    assert said(monkeypatch, "rebuild", "scoring", "--up", "--var", str(tmp_path / "none")) == "1"
+    assert capsys.readouterr().err == f"{tmp_path / 'none'} holds no stack of `make up`: name its folder with --var\n"
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_wrong_setting_is_told_in_one_line(monkeypatch, tmp_path):
+    monkeypatch.setenv("HILO_PARKED_MANY", "some")
+    words = said(monkeypatch, "run", "--var", str(tmp_path), "--port", str(free_port()))
+    assert words == "HILO_PARKED_MANY: Input should be a valid integer, unable to parse string as an integer"
+
+
+def test_a_mended_body_that_is_no_text_is_refused(monkeypatch, capsys, tmp_path):
+    (tmp_path / "credential").write_text("a key")
+    (tmp_path / "body").write_bytes(b"\xff\xfe")
+    arguments = ["--body", str(tmp_path / "body"), "--key-file", str(tmp_path / "credential")]
+    assert said(monkeypatch, "parked", "repair", "an id", *arguments) == "2"
+    assert "cannot be read as text" in unboxed(capsys.readouterr().err)
+
+
+def test_a_load_that_was_refused_rows_says_so_by_its_end(monkeypatch, capsys, tmp_path):
+    (tmp_path / "map.toml").write_text(
+        'id = "{id}"\n[touchpoint]\nkind = "note"\nchannel = "web"\noccurred_at = "{at}"\n'
+    )
+    (tmp_path / "rows.csv").write_text("id,at\n1,2026-11-20\n2,\n")
+    (tmp_path / "credential").write_text("a key")
+
+    def api(request: httpx.Request) -> httpx.Response:
+        rows = [{"status": "recorded"} if "occurred_at" in row else REFUSED for row in json.loads(request.content)]
+        counts = {"recorded": 0, "duplicate": 0, "refused": 0} | Counter(row["status"] for row in rows)
+        return httpx.Response(200, json={**counts, "results": rows})
+
+    monkeypatch.setattr(
+        cli, "client_to", lambda *_: httpx.Client(base_url="http://here", transport=httpx.MockTransport(api))
+    )
+    given = "load", str(tmp_path / "rows.csv"), "--map", str(tmp_path / "map.toml")
+    assert said(monkeypatch, *given, "--key-file", str(tmp_path / "credential"), "--to", "up") == "3"
+    assert capsys.readouterr().out.splitlines()[-1] == "Read and repair the refused: hilo parked list --to up"
+    (tmp_path / "rows.csv").write_text("id,at\n1,2026-11-20\n")
+    assert said(monkeypatch, *given, "--key-file", str(tmp_path / "credential")) == "0"
+
+
+REFUSED = {"status": "refused", "parked_id": "p1", "problem": {"code": "invalid", "errors": []}}

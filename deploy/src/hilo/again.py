@@ -78,6 +78,8 @@ def on_native(var: Path, name: str, *arguments: str) -> int:
     service = next((each for each in stack.services if each.name == name), None)
     if service is None:
         raise LookupError(f"There is no service `{name}`")
+    if not stack.is_there:
+        raise LookupError(f"{var} holds no stack of `make up`: name its folder with --var")
     return subprocess.run(service.command(*arguments), env=stack.environment(service), check=False).returncode
 
 

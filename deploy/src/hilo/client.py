@@ -23,10 +23,21 @@ def client_to(to: str, key_file: Path) -> httpx.Client:
     """A client of `to` (an origin, or "up") with the key of `key_file`. Ends the command with a plain word where there is none."""
     if not key_file.exists():
         raise typer.BadParameter(f"{key_file} is not there; `make run` makes it, or name one with --key-file")
-    headers = {"Authorization": f"Bearer {key_file.read_text().strip()}"}
+    headers = {"Authorization": f"Bearer {_key_of(key_file)}"}
     if to == UP:
         return httpx.Client(base_url="http://127.0.0.1", headers=headers, timeout=60.0, transport=_ByService())
     return httpx.Client(base_url=to, headers=headers, timeout=60.0)
+
+
+def _key_of(file: Path) -> str:
+    """The one line of the file. What is no key is not repeated: it may be a secret of something else."""
+    try:
+        key = file.read_text(encoding="ascii").strip()
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"{file} holds no key: {type(error).__name__}") from error
+    if not key or not key.isprintable():
+        raise typer.BadParameter(f"{file} holds no key: the key and nothing else stands in such a file")
+    return key
 
 
 def asked(answer: httpx.Response) -> Any:

@@ -111,6 +111,11 @@ class Stack:
         return KafkaServer(home=self.var / "kafka", port=self._port("kafka"), quick=self.fleeting)
 
     @property
+    def is_there(self) -> bool:
+        """Whether it was ever started: it has ports, data and secrets then."""
+        return self._ports.exists()
+
+    @property
     def credential(self) -> Path:
         return self.var / "credential"
 

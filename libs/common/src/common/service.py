@@ -28,6 +28,7 @@ from common.db import Database
 from common.errors import Refusal
 from common.events import registered
 from common.migrations import migrate
+from common.mishaps import told_in_a_line
 from common.partitions import KeptLog
 from common.rebuild import NothingToRebuild, Progress, Projections, Tell, rebuild
 from common.replay import Replayed, refuse_unfit, replay_range
@@ -120,7 +121,13 @@ def all_topics() -> list[str]:
 
 
 def run(service: Service, argv: Sequence[str] | None = None) -> None:
-    """The command line of one service."""
+    """The command line of one service. What only an operator can mend is told in a line."""
+    arguments = _arguments(service, argv)
+    with told_in_a_line():
+        _do(service, runtime_of(service), arguments)
+
+
+def _arguments(service: Service, argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=f"python -m {service.package}", description=f"The service {service.name}.")
     commands = parser.add_subparsers(dest="command", required=True)
     api = commands.add_parser("api", help="serve HTTP")
@@ -138,8 +145,10 @@ def run(service: Service, argv: Sequence[str] | None = None) -> None:
     again.add_argument("--until", type=Place.parse, help="a moment, or a place; without it up to the end")
     anew = commands.add_parser("rebuild", help="build the projections anew from the log while the old ones answer")
     anew.add_argument("--short-log", action="store_true", help="also where the log has lost its beginning")
-    arguments = parser.parse_args(argv)
-    runtime = runtime_of(service)
+    return parser.parse_args(argv)
+
+
+def _do(service: Service, runtime: Runtime, arguments: argparse.Namespace) -> None:
     configure_logging(runtime.settings.log_level)
     match arguments.command:
         case "api":

@@ -11,7 +11,6 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import orjson
-from sqlalchemy.exc import DBAPIError
 
 from common.behind import Behind, by_slices
 from common.clock import Clock
@@ -144,7 +143,7 @@ async def _record_through_deadlocks(taken: Sequence[Taken], *, desk: Desk, park:
     for pause in PAUSES_OF_A_VICTIM:
         try:
             return await _record(taken, desk=desk, park=park)
-        except DBAPIError as error:
+        except Exception as error:
             if not is_victim(error):
                 raise
         await asyncio.sleep(pause)

@@ -413,3 +413,15 @@ async def test_a_refusal_names_the_field_of_its_own_body(client: httpx.AsyncClie
         await client.post(f"{Customers}/{ana}/contacts", json={"customer_id": luis}), 422, "wrong-kind-of-party"
     )
     assert nowhere["errors"][0]["pointer"] == "/path/customer_id"
+
+
+async def test_whoever_of_the_two_nobody_knows_is_named(client: httpx.AsyncClient) -> None:
+    made = await client.post("/identity/v1/customers", json={"profile": {"full_name": "Ana López"}})
+    ana, nobody = made.json()["customer_id"], str(uuid4())
+    for ends, pointer in (((nobody, ana), "/from_id"), ((ana, nobody), "/to_id")):
+        body = {"from_id": ends[0], "to_id": ends[1], "kind": "relative_of"}
+        answer = await client.post("/identity/v1/relationships", json=body)
+        assert (answer.status_code, answer.json()["code"]) == (404, "unknown-customer")
+        assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+    answer = await client.post(f"/identity/v1/customers/{ana}/referrals", json={"customer_id": nobody})
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/customer_id"]

@@ -15,7 +15,7 @@ from common.ids import new_id
 from common.moments import check_occurred
 from identity.contact.domain import UseRestricted
 from identity.contact.use_cases import is_restricted
-from identity.customers.domain import Customer
+from identity.customers.domain import Customer, UnknownCustomer
 from identity.customers.telling import tell_profiles
 from identity.customers.use_cases import STAFF, entered_before, make_customer, own_trace
 from identity.knowledge.domain import Put
@@ -73,7 +73,7 @@ async def relate(*, from_id: UUID, to_id: UUID, said: Said, attempt: Attempt | N
         raise KindHasItsOwnWay(pointer="/kind")
     async with tools.uow as uow:
         known = await recall(uow, attempt, tools.who)
-        one, other = await both(from_id, to_id, tools)
+        one, other = await both(from_id, to_id, tools, near="/from_id")
         entry = await _say(one, other, said, tools, fresh=known is None, known_as=known)
         if known is None:
             await _tell(one, other, tools)
@@ -82,14 +82,26 @@ async def relate(*, from_id: UUID, to_id: UUID, said: Said, attempt: Attempt | N
     return entry
 
 
-async def both(one: UUID, other: UUID, tools: Tools, *, pointer: str = "/to_id") -> tuple[Customer, Customer]:
-    """Both parties, or whoever absorbed them, locked in one order. Raises UnknownCustomer, RelatedToHimself at `pointer`."""
-    found = [await visible(each, tools.who, tools.uow) for each in (one, other)]
+async def both(
+    one: UUID, other: UUID, tools: Tools, *, pointer: str = "/to_id", near: str | None = None
+) -> tuple[Customer, Customer]:
+    """Both parties, or whoever absorbed them, locked in one order. `near`, `pointer`: where they were named; no `near`: in the path.
+
+    Raises UnknownCustomer, and RelatedToHimself at `pointer`.
+    """
+    found = [await _named(each, where, tools) for each, where in ((one, near), (other, pointer))]
     await tools.uow.lock(sorted(each.customer_id for each in found), space=CUSTOMERS)
     first, second = await tools.uow.hold(one), await tools.uow.hold(other)
     if first.customer_id == second.customer_id:
         raise RelatedToHimself(pointer=pointer)
     return first, second
+
+
+async def _named(customer_id: UUID, pointer: str | None, tools: Tools) -> Customer:
+    try:
+        return await visible(customer_id, tools.who, tools.uow)
+    except UnknownCustomer:
+        raise UnknownCustomer(pointer=pointer) from None
 
 
 async def _say(
@@ -161,7 +173,9 @@ async def change_contact(
 ) -> Relationship:
     """He is still there, or has another function, or has left. Raises UnknownContact, Stale."""
     async with tools.uow as uow:
-        person, organisation = await both(person_id, organisation_id, tools)
+        person, organisation = await both(
+            person_id, organisation_id, tools, pointer="/path/customer_id", near="/path/person_id"
+        )
         present = await _contact(person, organisation, uow)
         if present.version != version:
             raise Stale
@@ -192,7 +206,7 @@ async def _bring(
         await visible(customer_id, tools.who, uow)
         his = UUID(known["person_id"]) if known else await _whoever(person, said.kind, tools)
         ends = (his, customer_id) if towards else (customer_id, his)
-        one, other = await both(*ends, tools, pointer="/customer_id")
+        one, other = await both(*ends, tools, pointer="/customer_id", near="/customer_id" if towards else None)
         far = "/path/customer_id" if towards else "/customer_id"
         entry = await _say(one, other, said, tools, fresh=known is None, known_as=known, pointer=far)
         if known is None:

@@ -39,6 +39,23 @@ async def test_many_documents_of_one_customer_on_one_phone_are_enough(identity: 
     assert "shared-identifier" in {trip["guard"] for trip in await told(identity)}
 
 
+async def test_who_misspells_his_own_document_keeps_his_telephone(identity: Identity) -> None:
+    """And his sister, whose number is the next one, is somebody else."""
+    slips = [seen(f"document:co-cc:{number}", PHONE, name="Ana María Ruiz Gil") for number in
+             ("52123456", "52123457", "92123456", "52213456", "5212345")]  # fmt: skip
+    await identity.happen(*slips)
+    assert {trip["guard"] for trip in await told(identity)} == {"gathers-too-many"}, (
+        "of documents: somebody should look"
+    )
+    assert len({await identity.owner(each) for each in slips}) == 1
+    others = [
+        seen(f"document:co-cc:5212345{n}", PHONE, name=f"{given} Ruiz Gil")
+        for n, given in ((0, "Rosa"), (1, "Iván"), (2, "Noé"))
+    ]
+    await identity.happen(*others)
+    assert "shared-identifier" in {trip["guard"] for trip in await told(identity)}
+
+
 async def test_whoever_gathers_too_many_new_phones_is_told_once_a_day(identity: Identity) -> None:
     for n in range(3):
         await identity.happen(seen("email:ana@example.com", f"phone:30011122{n}0", at=identity.clock()))

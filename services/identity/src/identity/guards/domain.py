@@ -4,16 +4,21 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain, product
 from typing import Any, Literal
 from uuid import UUID
+
+from rapidfuzz.distance import OSA
 
 from common.company import IdentifierRules, NewWithin
 from common.errors import Invalid
 from common.ids import new_id
+from common.names import compatible, tokens
 from identity.linking.domain import Carried, Doubt, World
 
 Guard = Literal["shared-identifier", "gathers-too-many", "unique-identifier", "blocked-identifier"]
 SHARED_IDENTIFIER: Guard = "shared-identifier"
+MOST_SLIPS = 12  # numbers; nobody misspells his own more often
 
 
 class BlockedIdentifier(Invalid):
@@ -37,14 +42,32 @@ class Trip:
 
 
 def reached(identifier: Carried, world: World) -> tuple[int, int]:
-    """How many customers the identifier reaches, and how many numbers of one type of document were given beside it."""
-    numbers: dict[str, set[str]] = {}
+    """How many customers the identifier reaches, and of how many people documents of one type were given beside it."""
+    numbers: dict[str, dict[str, set[str]]] = {}
     for trail in world.carriers(identifier.identifier_id):
+        full = [name for name in trail.names if len(tokens(name)) > 1]
         for carried in trail.carried.values():
             if carried.scheme == "document":
                 kind, _, number = carried.value.rpartition(":")
-                numbers.setdefault(kind, set()).add(number)
-    return len(world.owners(identifier.identifier_id)), max(map(len, numbers.values()), default=0)
+                numbers.setdefault(kind, {}).setdefault(number, set()).update(full)
+    return len(world.owners(identifier.identifier_id)), max(map(_people_of, numbers.values()), default=0)
+
+
+def _people_of(numbers: Mapping[str, set[str]]) -> int:
+    """Of how many people numbers are, each with the full names it was told under: one digit off under one name is a slip."""
+    if len(numbers) > MOST_SLIPS:
+        return len(numbers)
+    people: list[list[str]] = []
+    for number in sorted(numbers):
+        same = [mine for mine in people if any(_is_slip(number, other, numbers) for other in mine)]
+        people = [mine for mine in people if mine not in same] + [[number, *chain.from_iterable(same)]]
+    return len(people)
+
+
+def _is_slip(one: str, other: str, names: Mapping[str, set[str]]) -> bool:
+    if OSA.distance(one, other, score_cutoff=1) > 1:
+        return False
+    return any(compatible(mine, theirs) for mine, theirs in product(names[one], names[other]))
 
 
 def too_common(identifier: Carried, world: World, rules: IdentifierRules) -> Mapping[str, Any] | None:

@@ -219,3 +219,28 @@ async def test_a_preview_says_of_facts_people_and_consents_what_then_holds(
     assert [(each["key"], each["value"]) for each in record["facts"]] == [("hobby", fact["wins"])]
     assert (await said(client, f"{one}/assignments"))["items"] == told["people"]
     assert (await said(client, f"{one}/preferences"))["restricted"] is True
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2), (0, 2, 1)])
+async def test_of_several_key_accounts_each_is_one_again_and_nobody_else(
+    identity: Identity, client: httpx.AsyncClient, order: tuple[int, int, int]
+) -> None:
+    plain, one, other, last = [str(await owner(identity, f"account:shop:{n}1")) for n in range(1, 5)]
+    for each in (one, other):
+        etag = (await client.get(f"/identity/v1/customers/{each}")).headers["ETag"]
+        patched = await client.patch(
+            f"/identity/v1/customers/{each}", json={"key_account": True}, headers={"If-Match": etag}
+        )
+        assert patched.status_code == 200
+    merges = []
+    for survivor, absorbed in ((plain, one), (plain, other), (last, plain)):
+        identity.clock.advance(timedelta(seconds=1))
+        pair = {"survivor": survivor, "absorbed": absorbed, "reason": "one"}
+        merges.append((await said(client, MERGES, pair))["merge_id"])
+    for each in order:
+        identity.clock.advance(timedelta(seconds=1))
+        await said(client, f"{MERGES}/{merges[each]}:undo", {"reason": "two"})
+    keys = [(await said(client, f"/identity/v1/customers/{each}"))["key_account"] for each in (plain, one, other, last)]
+    assert keys == [False, True, True, False]
+    told = {e["customer_id"]: e["key_account"] for e in await identity.told("customer-changed")}
+    assert [told[each] for each in (plain, one, other, last)] == keys

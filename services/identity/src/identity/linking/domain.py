@@ -210,6 +210,12 @@ class Decision:
     undone_by: UUID | None = None
 
 
+def own_key_account(customer_id: UUID, merges: Iterable[Decision]) -> bool | None:
+    """Whether he was a key account before the first of his merges, the oldest first; None: none of them tells."""
+    told = (dict((merge.before or {}).get("were", {})).get(str(customer_id)) for merge in merges)
+    return next((bool(was["key_account"]) for was in told if was is not None), None)
+
+
 @dataclass(frozen=True)
 class Verdict:
     """Whose the trace is, why, and what else was found on the way."""

@@ -22,6 +22,7 @@ from identity.linking.domain import (
     decide,
     join,
     next_revision,
+    own_key_account,
     settle,
 )
 from identity.linking.repository import BY_RULES, Decision
@@ -450,8 +451,10 @@ async def absorb(merge: Decision, *, uow: IdentityUnitOfWork, now: datetime) -> 
         one = replace(one, revision=next_revision(stays.revision, now))
         await uow.customers.change(one.customer_id, state=one.state, key_account=one.key_account, revision=one.revision)
         uow.outbox.add(changed(one), at=now)
-    if one != stays or goes.state != "active":
-        were = {str(each.customer_id): {"state": each.state, "key_account": each.key_account} for each in (stays, goes)}
+    if goes.key_account or one.state != stays.state or goes.state != "active":
+        own = own_key_account(stays.customer_id, await uow.links.standing_merges_into([stays.customer_id]))
+        flags = ((stays, stays.key_account if own is None else own), (goes, goes.key_account))
+        were = {str(each.customer_id): {"state": each.state, "key_account": key} for each, key in flags}
         await uow.links.picture(merge.decision_id, {**(merge.before or {}), "were": were})
 
 

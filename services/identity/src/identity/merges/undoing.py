@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from common.auth import Principal
@@ -11,9 +12,9 @@ from common.company import Company
 from common.contracts.identity import Move
 from common.idempotency import Attempt, recall, remember
 from common.ids import new_id
-from identity.customers.domain import UnknownCustomer
+from identity.customers.domain import Customer, UnknownCustomer
 from identity.customers.telling import changed, tell_contact, tell_profiles
-from identity.linking.domain import Trail, next_revision
+from identity.linking.domain import Trail, next_revision, own_key_account
 from identity.linking.repository import BY_RULES, Decision
 from identity.linking.use_cases import Desk, archive_if_empty, before_image
 from identity.matching.domain import BY_MATCHING
@@ -321,22 +322,39 @@ async def _restore(customer_id: UUID | None, uow: IdentityUnitOfWork, now: datet
 
 
 async def _as_they_were(merge: Decision, uow: IdentityUnitOfWork, now: datetime) -> None:
-    """What they were to us by the merge alone they are no more: a key account; active, unless they came since themselves."""
+    """What they were to us by the merge alone they are no more: active, unless they came since themselves; a key account."""
     for text, was in (merge.before or {}).get("were", {}).items():
         found = await uow.customers.get(UUID(text))
-        if found is None or found.state != "active":
+        if found is None or found.state != "active" or was["state"] == "active":
             continue
         traces = await uow.customers.traces_of([found.customer_id])
         came = any(info.last_seen >= merge.at for info in traces if info.scheme != "customer")
-        back = replace(
-            found, state=found.state if came else was["state"], key_account=found.key_account and was["key_account"]
-        )
-        if back != found:
-            back = replace(back, revision=next_revision(found.revision, now))
-            await uow.customers.change(
-                back.customer_id, state=back.state, key_account=back.key_account, revision=back.revision
-            )
-            uow.outbox.add(changed(back), at=now)
+        if not came and not await uow.links.standing_merges_into([found.customer_id]):
+            await _change(found, uow, now, state=was["state"])
+    await _key_accounts_anew(merge, uow, now)
+
+
+async def _key_accounts_anew(merge: Decision, uow: IdentityUnitOfWork, now: datetime) -> None:
+    """Who was a key account by the one who left him is none, nor is whoever absorbed him since, unless by himself or another."""
+    left = await uow.customers.get(merge.absorbed) if merge.absorbed else None
+    if left is None or not left.key_account:
+        return
+    customer_id, undone = merge.survivor, [merge]
+    while customer_id is not None and (found := await uow.customers.get(customer_id)) is not None:
+        standing = await uow.links.standing_merges_into([customer_id])
+        merges = sorted([*standing, *undone], key=lambda each: each.decision_id)
+        absorbed = await uow.customers.get_all({each.absorbed for each in standing if each.absorbed})
+        by_another = any(each.key_account for each in absorbed.values())
+        if not found.key_account or by_another or own_key_account(customer_id, merges) is not False:
+            return
+        await _change(found, uow, now, key_account=False)
+        customer_id, undone = found.merged_into, []
+
+
+async def _change(found: Customer, uow: IdentityUnitOfWork, now: datetime, **values: Any) -> None:
+    back = replace(found, **values, revision=next_revision(found.revision, now))
+    await uow.customers.change(back.customer_id, **values, revision=back.revision)
+    uow.outbox.add(changed(back), at=now)
 
 
 async def _keep_apart(

@@ -217,3 +217,24 @@ async def test_what_he_refuses_while_he_is_put_aside_holds_when_he_comes_back(wo
         f"/interactions/v1/customers/{his}/may-contact", channel="email", purpose="service", topic="loyalty"
     )
     assert "do-not-contact" in [reason["code"] for reason in answer["reasons"]]
+
+
+@pytest.mark.parametrize("archived_survives", [False, True])
+async def test_who_was_put_aside_and_merged_is_active_when_both_are_taken_back(world, archived_survives):
+    await world.record(seen(world, 1, "email:old@example.com", days=1500), seen(world, 2, "email:new@example.com"))
+    old, new = [(await customer_of(world, f"email:{each}@example.com"))["customer_id"] for each in ("old", "new")]
+    run = await cleaned(world, "stale")
+    await world.post(f"/identity/v1/cleanups/{run['cleanup_id']}:approve", {})
+    await world.settle()
+    survivor, absorbed = (old, new) if archived_survives else (new, old)
+    pair = {"survivor": survivor, "absorbed": absorbed, "reason": "One"}
+    merge_id = (await world.post("/identity/v1/merges", pair))["merge_id"]
+    await world.post(f"/identity/v1/cleanups/{run['cleanup_id']}:undo", {"reason": "Too wide"})
+    await world.settle()
+    (item,) = await world.all_of(f"/identity/v1/cleanups/{run['cleanup_id']}/items")
+    assert (item["state"], item["note"]) == ("taken-back", None)
+    await world.post(f"/identity/v1/merges/{merge_id}:undo", {"reason": "Two"})
+    await world.settle()
+    assert [(await customer_of(world, f"email:{each}@example.com"))["state"] for each in ("old", "new")] == [
+        "active"
+    ] * 2

@@ -283,6 +283,17 @@ class Links:
         where = decision.c.decision_id == decision_id
         await self._session.execute(sa.update(decision).where(where).values(before=dict(before)))
 
+    async def picture_active(self, customer_id: UUID) -> None:
+        """Where a standing merge found him put aside, its undo is to leave him active."""
+        d, him = decision.c, str(customer_id)
+        his = sa.or_(d.survivor == customer_id, d.absorbed == customer_id)
+        query = sa.select(d.decision_id, d.before).where(d.kind == "merge", d.undone_by.is_(None), his)
+        for row in (await self._session.execute(query)).all():
+            were = (row.before or {}).get("were", {})
+            if him in were:
+                active = {**were, him: {**were[him], "state": "active"}}
+                await self.picture(row.decision_id, {**row.before, "were": active})
+
     async def decision(self, decision_id: UUID) -> Decision | None:
         row = (
             await self._session.execute(sa.select(decision).where(decision.c.decision_id == decision_id))

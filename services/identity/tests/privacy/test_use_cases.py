@@ -79,3 +79,16 @@ async def test_a_merge_of_others_can_be_undone_after_whoever_was_one_with_them_o
     async with identity.uow() as uow:
         apart = await uow.links.kept_apart([each.trace_id for each in theirs])
     assert len(apart) == 1
+
+
+async def test_asked_again_for_whoever_had_been_absorbed_it_is_the_same_certificate(identity: Identity) -> None:
+    theirs = [seen(f"account:shop:{n}1", name=name) for n, name in enumerate((ANA, "Berta Gil"))]
+    await identity.happen(*theirs)
+    ana, berta = [await identity.owner(each) for each in theirs]
+    assert ana
+    assert berta
+    await merged(identity, ana, berta)
+    first = await erased(identity, berta)
+    again = await erased(identity, berta)
+    assert (again.erasure, again.lines) == (first.erasure, first.lines)
+    assert first.erasure.customer_id == ana

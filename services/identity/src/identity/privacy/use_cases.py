@@ -59,7 +59,7 @@ async def erase_customer(
     """Forget the customer, those whom he absorbed included. Asked again, it answers with the same erasure. Raises UnknownCustomer."""
     async with uow:
         await uow.lock_decisions()
-        if (known := await uow.erasures.of_customer(customer_id)) is not None:
+        if (known := await _erasure_of(customer_id, uow)) is not None:
             return Certificate(known, await uow.erasures.lines([known.erasure_id]))
         customer = await uow.hold(customer_id)
         now = clock()
@@ -77,6 +77,14 @@ async def erase_customer(
         lines = await uow.erasures.lines([erasure.erasure_id])
         await uow.commit()
     return Certificate(erasure, lines)
+
+
+async def _erasure_of(customer_id: UUID, uow: IdentityUnitOfWork) -> Erasure | None:
+    """By which he was erased; whoever had been absorbed, by that of whoever had absorbed him."""
+    if (known := await uow.erasures.of_customer(customer_id)) is not None:
+        return known
+    moments = (await erased_among(uow.session, [customer_id])).values()
+    return next(iter((await uow.erasures.of_moments(list(moments))).values()), None) if moments else None
 
 
 async def _forget(

@@ -17,7 +17,7 @@ from identity.customers.telling import tell_profiles
 from identity.customers.use_cases import own_trace
 from identity.parties.domain import Entry
 from identity.reach import held
-from identity.uow import IdentityUnitOfWork
+from identity.uow import CUSTOMERS, IdentityUnitOfWork
 
 
 async def assign(
@@ -95,6 +95,7 @@ async def hand_over(
                 raise StaffHasLeft(pointer="/to")
             customers = await uow.assignments.ever_with(staff_id, after=after, limit=AT_ONCE)
             his = await _still_his(customers, staff_id, uow)
+            await uow.lock(his, space=CUSTOMERS)  # in one order, as all who lock several do
             taken = Assigned(
                 UUID(int=0), "", to, name or _name_of(entry), clock(), handover_note, who.known_as, clock()
             )

@@ -206,6 +206,25 @@ def test_a_chain_that_contradicts_itself_is_cut():
     assert found[0] != found[1]
 
 
+def test_who_may_be_either_of_two_twins_stands_alone():
+    draw = random.Random(5)
+    crowd = [stranger(draw, n) for n in range(300)]
+    told = {"address": "Calle 93 # 11-26 apto 501", "city": "Bogota"}
+    sofia, marcela = (
+        person(
+            f"Laura {second} Hernandez Gil",
+            ids=("phone:3001112233", f"document:co-cc:{number}"),
+            birth_date="1990-05-05",
+            **told,
+        )
+        for second, number in (("Sofia", "1019876541"), ("Marcela", "1152345678"))
+    )
+    either = person("Laura Hernandez", ids=("phone:3001112233",), **told)
+    found = match(Columns.of([sofia, marcela, either, *crowd]))
+    assert len(set(found.cluster[:3].tolist())) == 3
+    assert found.probability[2] < 0.1, "he hardly stands alone for sure"
+
+
 def test_the_order_of_the_values_of_a_column_changes_nothing():
     draw = random.Random(4)
     people = [stranger(draw, n) for n in range(200)]

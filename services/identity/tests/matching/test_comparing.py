@@ -42,6 +42,7 @@ from .people import judged, levels, person
         ("Rosario Carrillo de Ospina", "Rosario Carrillo Díaz", "exact", "part"),
         ("Castrillón de Barrios Deicy María", "DEICY MARIA CASTRILLON MONSALVE", "exact", "part"),
         ("Rosario Carrillo de Ospina", "Rosario Carrillo de Ospina", "exact", "exact"),
+        ("Beatriz Torilla Monilla", "Beatriz Torilla Yepes", "exact", "one-of-two"),
         ("RAMIREZ MILTON RAFAEL", "Milton Rafael Ramírez V.", "exact", "part"),
     ],
 )  # fmt: skip

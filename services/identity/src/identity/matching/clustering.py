@@ -2,17 +2,20 @@
 
 from collections.abc import Callable
 from functools import lru_cache
+from math import log2
 
 import numpy as np
 import numpy.typing as npt
 
-from identity.matching.domain import Floats
+from identity.matching.domain import LINKED, Floats
 
 Rows = npt.NDArray[np.int64]
 Score = Callable[[Rows, Rows], Floats]  # log odds (bits) of pairs
 
 CONTRADICTION = -3.0  # bits below which two records of a chain speak against each other
 LOUDEST = 12.0  # bits with which one pair counts where chains are weighed
+LINKED_BITS = log2(LINKED / (1 - LINKED))
+TIE = 1.0  # bits: of two persons the one is not twice as probable as the other
 LONGEST = 400  # records of a chain of which every pair is looked at
 
 
@@ -91,6 +94,9 @@ def weighed(members: Rows, left: Rows, right: Rows, weight: Floats) -> list[Rows
     rows = np.array([at[int(each)] for each in left]), np.array([at[int(each)] for each in right])
     between[rows] = np.clip(weight, -LOUDEST, LOUDEST)
     between += between.T
+    raw = np.full((size, size), -np.inf)
+    raw[rows] = weight
+    raw = np.maximum(raw, raw.T)
     groups = {place: [place] for place in range(size)}
     while True:
         np.fill_diagonal(between, -np.inf)
@@ -98,8 +104,28 @@ def weighed(members: Rows, left: Rows, right: Rows, weight: Floats) -> list[Rows
         best = int(np.argmax(mean))
         keep, gone = sorted(divmod(best, size))
         if mean.flat[best] <= 0:
-            return [np.array(sorted(members[group])) for group in groups.values()]
+            return [members[sorted(group)] for group in _without_torn(list(groups.values()), raw)]
         groups[keep] += groups.pop(gone)
         between[keep] += between[gone]
         between[:, keep] = between[keep]
         between[gone] = between[:, gone] = -np.inf
+
+
+def _without_torn(groups: list[list[int]], weight: Floats) -> list[list[int]]:
+    """The groups, without records that are as surely of another that contradicts them: nothing tells whose they are."""
+    best = np.stack([weight[:, group].max(axis=1) for group in groups], axis=1)
+    kept = [
+        [each for each in group if not _is_torn(each, place, groups, best, weight)]
+        for place, group in enumerate(groups)
+    ]
+    at_home = {each for group in kept for each in group}
+    return [group for group in kept if group] + [[each] for group in groups for each in group if each not in at_home]
+
+
+def _is_torn(record: int, place: int, groups: list[list[int]], best: Floats, weight: Floats) -> bool:
+    """Whether the record is linked to its group, hardly weaker to a second, and nobody else of its own is like any of the second."""
+    others = [each for each in groups[place] if each != record]
+    rivals = np.flatnonzero(best[record] > max(best[record, place] - TIE, LINKED_BITS)).tolist()
+    return best[record, place] >= LINKED_BITS and any(
+        weight[np.ix_(others, groups[rival])].max() < CONTRADICTION for rival in rivals if rival != place and others
+    )

@@ -195,6 +195,8 @@ class Comparer:
                 for one, other in ((a, b), (b, a)) if turned else ((a, b),):  # it is one of the two that is turned
                     levels = self._turned_levels(one, other) if turned else self._name_levels(a, b, None, None)
                     fits = _GUESSED_DISAGREEMENT[levels] < _DISAGREEMENT[given[places], surnames[places]]
+                    if not turned:  # a word of each left out, and a slip forgiven beside: that explains nothing
+                        fits &= ~(_leave_each_other_out(a, b) & (levels[1] == _LEVEL["surnames"]["near"]))
                     given[places[fits]], surnames[places[fits]] = levels[0][fits], levels[1][fits]
 
     @cached_property
@@ -229,8 +231,7 @@ class Comparer:
         agree = (given <= _LEVEL["given_names"]["near"]) & (surnames <= _LEVEL["surnames"]["near"])
         # each leaves out a word of the other: the surnames of two relatives, dealt out over four places
         dealt = (given == _LEVEL["given_names"]["part"]) & (surnames == _LEVEL["surnames"]["part"])
-        more = [(a[:, place] > 0).astype(np.int8) - (turned[:, place] > 0) for place in (1, 3)]
-        dealt |= agree & (more[0] * more[1] < 0)
+        dealt |= agree & _leave_each_other_out(a, turned)
         agree &= ~dealt
         given[dealt] = _LEVEL["given_names"]["different"]
         given[agree], surnames[agree] = _LEVEL["given_names"]["swapped"], 0
@@ -683,6 +684,13 @@ def _disagreements(*, guessed: bool) -> npt.NDArray[np.int8]:
 
 
 _DISAGREEMENT, _GUESSED_DISAGREEMENT = _disagreements(guessed=False), _disagreements(guessed=True)
+
+
+def _leave_each_other_out(a: Codes, b: Codes) -> npt.NDArray[np.bool_]:
+    """Whether of two names the one tells a given name more, and the other a surname more."""
+    more = [(a[:, place] > 0).astype(np.int8) - (b[:, place] > 0) for place in (1, 3)]
+    found: npt.NDArray[np.bool_] = more[0] * more[1] < 0
+    return found
 
 
 def _agreed(a: Codes, b: Codes) -> Codes:

@@ -3,9 +3,11 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
-# The first interpreter that runs and is new enough.
-PYTHON ?= $(shell for candidate in python3.11 python3 python3.12 python3.13 python3.14; do \
-	$$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$candidate && break; done)
+# The first interpreter that is new enough and can make environments. The system's own comes first: distributions build it with
+# profile-guided optimisation, and all that is Python runs a quarter faster on it than on one compiled on the spot.
+PYTHON ?= $(shell for candidate in /usr/bin/python3 python3.11 python3 python3.12 python3.13 python3.14; do \
+	$$candidate -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$candidate && break; done)
+NO_PYTHON := "Python 3.11 or later with its venv module is needed, and was not found (Debian: apt-get install python3-venv)."
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
@@ -79,8 +81,8 @@ lock: $(UV) ## Compile requirements/*.in to locks with hashes
 # --- how --------------------------------------------------------------------------------------------------------------
 
 $(VENV)/bin/python:
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed, and was not found on the PATH."; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is needed (Debian: apt-get install python3-venv)."; rm -rf $(VENV); exit 1; }
+	@test -n "$(PYTHON)" || { echo $(NO_PYTHON); exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 # Two steps, because pip refuses an editable install beside hashes: the locked packages, then our own without resolving.
 $(VENV)/base.installed: requirements/base.txt requirements/base.in pyproject.toml deploy/build_dependencies.py | $(VENV)/bin/python
@@ -100,6 +102,6 @@ $(VENV)/bench.installed: requirements/bench.txt $(VENV)/test.installed
 	@touch $@
 
 $(UV):
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed, and was not found on the PATH."; exit 1; }
+	@test -n "$(PYTHON)" || { echo $(NO_PYTHON); exit 1; }
 	@$(PYTHON) -m venv var/uv
 	@var/uv/bin/python -m pip --disable-pip-version-check --quiet install uv

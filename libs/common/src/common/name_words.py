@@ -17,27 +17,27 @@ _OFTEN_SECOND = """adriana alberto alejandra alejandro alexander alfonso alfredo
     vitoria viviana ximena yadira yamile yaneth yohana yolanda"""
 SECOND_GIVEN = frozenset(_OFTEN_SECOND.split())
 
-_OFTEN_FIRST = """abel abelardo abraham adalberto adela adolfo adrian agustin aida alba albeiro aldemar alexandra alexis alfonsina
-    aline alirio alvaro amalia amanda amelia anderson angelo angie anibal antonella araceli argemiro ariel arley
-    arnulfo astrid aura aurelio aurora axel ayelen azucena belen bernabe bernardo bertha bladimir blanca brandon
+_OFTEN_FIRST = """abel abelardo abraham adalberto adela adolfo adrian agustin aida alba albeiro aldemar alexandra
+    alexis alfonsina aline alirio alvaro amalia amanda amelia anderson angelo anibal antonella araceli argemiro ariel
+    arley arnulfo astrid aura aurelio aurora axel ayelen azucena belen bernabe bernardo bertha bladimir blanca brandon
     braulio brayan caio candelaria carlota carmenza catherine cayetano celso cielo ciro citlali clemencia constanza
     cristian cristobal cuauhtemoc dagoberto damaris damian danilo dario darwin dayana deisy delfin delfina delia
-    deyanira deysi dina dora doris dulce edgar edgardo edilberto edilma edison edna edwin efrain efren eliana elias
-    eliecer elkin elmer elvia emerson emma enzo erick erika esmeralda estefania estela ester eva evaristo evelio
-    evelyn ezequiel fabio fabiola facundo fanny federico felix fidel flavio flor florencia freddy gael gaston gerardo
-    gerson gilberto gildardo gilma gina giovanni gisela gladys gonzalo graciela gregorio hector heidy henry heriberto
-    hermes hilario hilda horacio imelda ingrid irene iris isaac isabela isaias isidro ismael itzel ivone ivonne
-    jacinta jacqueline jair jairo janeth jazmin jeferson jenny jessica jhon joaquin joel johan john jonatan jonathan
-    jorgelina josue judith juvenal karen karina karla katherine kenia kevin lautaro leandro leidy leonel leydi libardo
-    libia lidia ligia lilia lina linda lorenzo lourdes lucero luciana luciano lucila mabel macarena magda magnolia
-    maicol marcia marcos maribel maricela mariela marina marisol maritza marlene marlon martina mateus matias matilde
-    mauro maximo melba melchor melissa micaela milton mireya mirian mirta misael moises nahuel nancy nelly nelson
-    nestor nidia nilda nilson noe noelia nohora nora norberto norma octavio ofelia omaira omar osvaldo ovidio pamela
-    patricio paulina percy perla petrona piedad priscila rafaela ramon rebeca reinaldo reinel renata renato rene
-    rigoberto rita robinson rodolfo rolando romina rosalba rosalia rosalinda rosaura rubiela ruth sabrina salvador
-    saul selene sheyla shirley sixto sonia soraya tamara tania tatiana teodora thiago tobias tulia tulio ulises uriel
-    vilma virginia vladimir wagner walter wanda wellington wilber wilfredo william wilma wilmer wilson xiomara xochitl
-    yamid yamila yasmin yeison yenny yesenia yesica yesid yineth yolima yolotl yuliana zacarias zoraida zully zulma"""
+    deyanira deysi dina doris dulce edgar edgardo edilberto edilma edison edna edwin efrain efren eliana elias eliecer
+    elkin elmer elvia emerson emma enzo erick erika esmeralda estefania estela ester eva evaristo evelio evelyn
+    ezequiel fabio fabiola facundo federico felix fidel flavio flor florencia freddy gael gaston gerardo gerson
+    gilberto gildardo gilma gina giovanni gisela gladys gonzalo graciela gregorio hector heidy henry heriberto hermes
+    hilario hilda horacio imelda ingrid irene iris isaac isabela isaias isidro ismael itzel ivone ivonne jacinta
+    jacqueline jair jairo janeth jazmin jeferson jenny jessica jhon joaquin joel johan john jonatan jonathan jorgelina
+    josue judith juvenal karen karina karla katherine kenia kevin lautaro leandro leidy leonel leydi libardo libia
+    lidia ligia lilia lina linda lorenzo lourdes lucero luciana luciano lucila mabel macarena magda magnolia maicol
+    marcia marcos maricela mariela marina maritza marlene marlon martina mateus matias matilde mauro maximo melba
+    melchor melissa micaela milton mireya mirian mirta misael moises nahuel nancy nelly nelson nestor nidia nilda
+    nilson noe noelia nohora nora norberto norma octavio ofelia omaira omar osvaldo ovidio pamela patricio paulina
+    percy perla petrona piedad priscila rafaela ramon rebeca reinaldo reinel renata renato rene rigoberto rita
+    robinson rodolfo rolando romina rosalba rosalia rosalinda rosaura rubiela ruth sabrina salvador saul selene sheyla
+    shirley sixto sonia soraya tamara tania tatiana teodora thiago tobias tulia tulio ulises uriel vilma virginia
+    vladimir wagner walter wanda wellington wilber wilfredo william wilma wilmer wilson xiomara xochitl yamid yamila
+    yasmin yeison yenny yesenia yesica yesid yineth yolima yolotl yuliana zacarias zoraida zully zulma"""
 GIVEN = SECOND_GIVEN | frozenset(_OFTEN_FIRST.split())
 
 # Surnames that hardly anybody bears as a given name: in front of given names they were written first.

@@ -38,6 +38,7 @@ async def test_an_owner_is_followed_with_a_note_and_stays_in_the_history(
     identity.clock.advance(timedelta(seconds=1))
     following = OWNER | {"staff_id": "s-2", "name": "Juan Rey"}
     refused(await client.put(path, json=following), 422, "handover-note-missing")
+    refused(await client.put(path, json=following | {"handover_note": "  "}), 422, "handover-note-missing")
     refused(await client.put(path, json={"role": "account_owner", "staff_id": None}), 422, "handover-note-missing")
     assert (await client.put(path, json=OWNER)).status_code == 200  # the same one needs none
     identity.clock.advance(timedelta(seconds=1))
@@ -174,4 +175,6 @@ async def test_nobody_hands_over_to_himself_or_to_who_has_left_or_without_a_note
     refused(await client.post(path, json=over), 422, "staff-has-left")
     refused(await client.post(path, json=over | {"to": "s-1"}), 422, "hand-over-to-himself")
     answer = await client.post(path, json={"to": "s-2"})
+    assert [each["pointer"] for each in answer.json()["errors"]] == ["/handover_note"]
+    answer = await client.post(path, json={"to": "s-2", "handover_note": "  "})
     assert [each["pointer"] for each in answer.json()["errors"]] == ["/handover_note"]

@@ -64,7 +64,7 @@ def check_assignment(
     if role == NANNY and staff_id is not None and entry is not None and entry.get("is_sales"):
         raise NannySells(pointer="/staff_id")
     owner = next((each for each in people_around(so_far) if each.role == role), None)
-    if role == OWNER and owner is not None and owner.staff_id != staff_id and not handover_note:
+    if role == OWNER and owner is not None and owner.staff_id != staff_id and not (handover_note or "").strip():
         raise HandoverNoteMissing(pointer="/handover_note")
 
 

@@ -194,7 +194,7 @@ class HandOver(BaseModel):
     to: str = Field(min_length=1, max_length=100, description="Who takes over")
     name: str | None = Field(None, min_length=1, max_length=200, description="As the directory has it, where left out")
     handover_note: str = Field(
-        min_length=1, max_length=2000, description="What the next one must know (nota de entrega)"
+        min_length=1, max_length=2000, pattern=r"\S", description="What the next one must know (nota de entrega)"
     )
 
 

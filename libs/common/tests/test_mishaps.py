@@ -65,6 +65,7 @@ def test_a_wrong_setting_is_named_and_its_value_is_not(
             "The database does not let us in: password refused",
         ),
         (OperationalError("", {}, DriverError("starting up", "57P03")), "The database does not let us in: starting up"),
+        (DBAPIError("", {}, DriverError("deadlock", "40P01")), "The database broke it off, give it again: deadlock"),
     ],
 )
 def test_who_does_not_answer_is_named_and_the_process_ends_with_a_line(error: Exception, words: str) -> None:

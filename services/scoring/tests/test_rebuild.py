@@ -14,7 +14,7 @@ from common.bus.history import OutboxHistory
 from common.bus.local import LocalReader
 from common.db import Database
 from common.events import EventData
-from common.rebuild import LogTooShort, Progress
+from common.rebuild import LogTooShort, Progress, RebuildUnderWay, alone
 from common.service import rebuild_projections
 from common.testing import FakeClock, waits_empty_handed
 from common.uow import UnitOfWork
@@ -161,6 +161,18 @@ async def test_a_rebuild_that_is_broken_off_leaves_what_was_there_and_the_next_o
     assert await one.rows() == before
     await one.do(*DAMAGE)
     await one.rebuild()
+    await one.settle()
+    assert await one.rows() == await twin.rows()
+
+
+async def test_one_rebuild_at_a_time_and_the_next_when_that_has_ended(pair: tuple[System, System]) -> None:
+    one, twin = pair
+    await one.do(*DAMAGE)
+    async with alone(one.scoring.database):
+        with pytest.raises(RebuildUnderWay):
+            await one.rebuild()
+    ends = await asyncio.gather(one.rebuild(), one.rebuild(), return_exceptions=True)
+    assert [type(end) for end in ends if isinstance(end, BaseException)] == [RebuildUnderWay]
     await one.settle()
     assert await one.rows() == await twin.rows()
 

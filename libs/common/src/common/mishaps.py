@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from common.company import UnusableCompanyFile
 from common.db import is_transient
 
-_NOT_LET_IN = ("28", "3D000")  # SQLSTATE: password or role refused, no such database
+_NOT_LET_IN = ("28", "3D000", "53300", "57P03")  # SQLSTATE: password or role, no such database, too many, starting up
 
 
 @contextmanager
@@ -39,8 +39,10 @@ def words_for(error: BaseException) -> str | None:
             words = f"HILO_COMPANY_FILE cannot be used: {error}"
         case KafkaConnectionError():
             words = f"The broker of HILO_KAFKA_BOOTSTRAP does not answer: {error}"
-        case DBAPIError() if is_transient(error) or _state(error).startswith(_NOT_LET_IN):
+        case DBAPIError() if _state(error).startswith(_NOT_LET_IN):
             words = f"The database does not let us in: {error.orig}"
+        case DBAPIError() if is_transient(error):
+            words = f"The database broke it off, give it again: {error.orig}"
         case ConnectionError() | TimeoutError() | gaierror():
             words = f"The database does not answer: {str(error) or type(error).__name__}"
         case OSError():

@@ -6,8 +6,9 @@ breaks off leaves the shadow behind and the live side untouched; the next rebuil
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+import fcntl
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,6 +36,8 @@ APART = ("inbox", "outbox", "cursor", "timer", "parked", "erased")
 STRETCH_SECONDS = 3600
 NEARLY_THERE = 2_000  # events behind the live side at which the places are changed
 SWAP_TRIES = 5
+_TRY_ALONE = text("SELECT pg_try_advisory_lock(hashtext('hilo-rebuild'))")
+_NO_LONGER_ALONE = text("SELECT pg_advisory_unlock(hashtext('hilo-rebuild'))")
 MISSED_AFTER = timedelta(hours=1)  # what the live consumer has not handled by then, it has missed: it is handled here
 
 
@@ -46,6 +49,11 @@ class NothingToRebuild(Conflict):
 class LogTooShort(Conflict):
     code = "log-too-short"
     title = "The log no longer begins at its beginning; what it has lost cannot be built from it"
+
+
+class RebuildUnderWay(Conflict):
+    code = "rebuild-under-way"
+    title = "Another rebuild of this service is under way; wait for its end, or end it"
 
 
 @dataclass(frozen=True)
@@ -133,8 +141,27 @@ async def rebuild(
 
     `history` stands at its beginning; `finish` is awaited on the shadow when all is handled. Where the log has lost its
     beginning, LogTooShort is raised if anything needs the whole of it; with `short_log` only the states are mended. Raises
-    ConsumerStopped when most events fail. The live side is untouched then.
+    ConsumerStopped when most events fail, RebuildUnderWay where one is. The live side is untouched then.
     """
+    async with alone(database):
+        return await _rebuild(
+            database, package, projections, history, make_consumer,
+            clock=clock, finish=finish, tell=tell, short_log=short_log,
+        )  # fmt: skip
+
+
+async def _rebuild(
+    database: Database,
+    package: str,
+    projections: Projections,
+    history: History,
+    make_consumer: Make,
+    *,
+    clock: Clock,
+    finish: Callable[[Database], Any] | None,
+    tell: Tell,
+    short_log: bool,
+) -> int:
     lost = await history.reaches_back()
     if lost and projections.replaced and not short_log:
         raise LogTooShort(f"{', '.join(lost)}: older events were dropped by retention")
@@ -233,6 +260,35 @@ def _stretches(records: Sequence[Record]) -> list[list[Record]]:
 def _moment(records: Sequence[Record]) -> datetime | None:
     latest = max((moment_of(record.body) for record in records), default=0.0)
     return datetime.fromtimestamp(latest, UTC) if latest else None
+
+
+@asynccontextmanager
+async def alone(database: Database) -> AsyncIterator[None]:
+    """Two at once would share the shadow, and the first to end would put the other's half in place. Raises RebuildUnderWay."""
+    if database.dialect == "sqlite":
+        with _hold_on(f"{_shadow_file(database)}.lock"):
+            yield
+        return
+    async with database.engine.connect() as connection:
+        await connection.execution_options(
+            isolation_level="AUTOCOMMIT"
+        )  # held for as long as it takes, in no transaction
+        if not (await connection.execute(_TRY_ALONE)).scalar():
+            raise RebuildUnderWay
+        try:
+            yield
+        finally:
+            await connection.execute(_NO_LONGER_ALONE)
+
+
+@contextmanager
+def _hold_on(file: str) -> Iterator[None]:
+    with Path(file).open("a") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RebuildUnderWay from None
+        yield
 
 
 # --- the shadow -------------------------------------------------------------------------------------------------------

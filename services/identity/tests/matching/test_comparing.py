@@ -109,6 +109,18 @@ def test_a_mailbox_that_repeats_the_name_is_anybodys_of_that_name_at_another_pro
 
 
 @pytest.mark.parametrize(
+    ("one", "other", "level"),
+    [
+        ("gustavo.gil27", "gustavo.gil72", "different"), ("gustavo.gil27", "gustavoz.gil72", "different"),
+        ("gustavo.gil27", "gustavoz.gil27", "near"), ("gustavomosquera47", "gustavom0squera47", "near"),
+    ],
+)  # fmt: skip
+def test_another_number_is_another_mailbox(one, other, level):
+    mine, theirs = (person("A B", ids=(f"email:{box}@example.com",)) for box in (one, other))
+    assert levels(mine, theirs)["email"] == level
+
+
+@pytest.mark.parametrize(
     ("right", "wrong"),
     [
         ("ec-ci:182-0977864", "ec-cedula:1820977164"), ("cl-rut:12.345.678-5", "cl-rut:12.345.678-9"),

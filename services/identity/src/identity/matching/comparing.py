@@ -32,6 +32,7 @@ FEW = 20  # people who have a value that is told to others
 READINGS = ("names", "otherwise")
 _KINDS = ("document", "account")  # they are of a type, or of an issuer
 _DIGITS = re.compile(r"[0-9]+")
+_LAST_NUMBER = re.compile(r"[0-9]+(?=@)")
 _LEVEL = {each.name: {level.name: each.place(level.name) for level in each.levels} for each in FIELDS}
 
 
@@ -373,10 +374,12 @@ class Comparer:
         return found
 
     def _differ_in_digits(self, a: Codes, b: Codes, slips: Grades) -> npt.NDArray[np.bool_]:
-        """Whether two e-mails that are nearly the same are so but for their numbers: user12 and user13 are two."""
+        """Whether two e-mails that are nearly the same have other numbers: user12 and user13 are two, and so are user72 and uzer27."""
         words, found = self.columns.words("email"), np.zeros(len(a), dtype=bool)
         for place in np.flatnonzero(slips <= 2):
-            found[place] = _DIGITS.sub("0", words[a[place]]) == _DIGITS.sub("0", words[b[place]])
+            one, other = words[a[place]], words[b[place]]
+            mine, theirs = _LAST_NUMBER.findall(one), _LAST_NUMBER.findall(other)
+            found[place] = _DIGITS.sub("0", one) == _DIGITS.sub("0", other) or (mine and theirs and mine != theirs)
         return found
 
     # --- where --------------------------------------------------------------------------------------------------------

@@ -144,6 +144,16 @@ def test_a_folder_in_use_is_not_written_into(var, tmp_path):
         back_up(var, tmp_path / "copy", now=NOW)
 
 
+def test_what_cannot_be_copied_is_told_and_what_was_begun_is_no_backup(var, tmp_path):
+    (var / "scoring.db").write_text("no database")
+    for each in ("scoring.db-wal", "scoring.db-shm"):
+        (var / each).unlink(missing_ok=True)
+    with pytest.raises(BackupRefused, match=r"not a database\. What .* holds is no backup"):
+        back_up(var, tmp_path / "copy", now=NOW)
+    with pytest.raises(BackupRefused, match="cannot be read"):
+        restore(tmp_path / "copy", var, now=NOW)
+
+
 def test_a_database_that_is_gone_is_put_back(var, tmp_path):
     tell(var, 1)
     back_up(var, tmp_path / "copy", now=NOW)

@@ -45,6 +45,13 @@ def back_up(var: Path, folder: Path, *, now: datetime) -> Manifest:
         raise BackupRefused(f"{folder} is not empty")
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
+    try:
+        return _write(var, folder, now=now)
+    except (sqlite3.Error, OSError) as error:
+        raise BackupRefused(f"{error}. What {folder} holds is no backup: remove it") from error
+
+
+def _write(var: Path, folder: Path, *, now: datetime) -> Manifest:
     with _of_one_moment([_file(var, name) for name in SERVICES]) as sources:
         for name, source in zip(SERVICES, sources, strict=True):
             _copy_database(source, _file(folder, name))

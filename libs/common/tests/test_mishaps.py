@@ -1,9 +1,11 @@
 """What only an operator can mend is told in a line, without a secret; what is ours keeps its traceback."""
 
+from pathlib import Path
 from socket import gaierror
 
 import pytest
 from pydantic import BaseModel, ValidationError
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from common.company import Company
@@ -73,6 +75,16 @@ def test_who_does_not_answer_is_named_and_the_process_ends_with_a_line(error: Ex
         with pytest.raises(SystemExit) as end, told_in_a_line():
             raise each
         assert end.value.code == words
+
+
+async def test_a_spoilt_file_is_named_as_one(tmp_path: Path) -> None:
+    (tmp_path / "spoilt.db").write_text("no database at all, but long enough to be one" * 100)
+    database = Database.connect(f"sqlite+aiosqlite:///{tmp_path / 'spoilt.db'}")
+    with pytest.raises(DBAPIError) as error:
+        async with database.engine.connect() as connection:
+            await connection.execute(text("SELECT * FROM outbox"))
+    await database.dispose()
+    assert words_for(error.value) == "The database's file is spoilt, put the last copy back: file is not a database"
 
 
 def test_a_mistake_of_ours_keeps_its_traceback() -> None:

@@ -1,5 +1,6 @@
 """What only an operator can mend, said in a line: settings that cannot be read, a database or a broker that lets nobody in."""
 
+import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from common.company import UnusableCompanyFile
 from common.db import is_transient
 
 _NOT_LET_IN = ("28", "3D000", "53300", "57P03")  # SQLSTATE: password or role, no such database, too many, starting up
+
+_SPOILT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 @contextmanager
@@ -41,6 +44,8 @@ def words_for(error: BaseException) -> str | None:
             words = f"The broker of HILO_KAFKA_BOOTSTRAP does not answer: {error}"
         case DBAPIError() if _state(error).startswith(_NOT_LET_IN):
             words = f"The database does not let us in: {error.orig}"
+        case DBAPIError() if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _SPOILT:
+            words = f"The database's file is spoilt, put the last copy back: {error.orig}"
         case DBAPIError() if is_transient(error):
             words = f"The database broke it off, give it again: {error.orig}"
         case ConnectionError() | TimeoutError() | gaierror():

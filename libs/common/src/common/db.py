@@ -238,7 +238,12 @@ def _sqlite(url: str, patience: float, *, attached: str | None = None) -> AsyncE
 
     @event.listens_for(engine.sync_engine, "connect")
     def _configure(connection: Any, _: object) -> None:
-        said = ["PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign_keys=ON"]
+        said = [
+            "PRAGMA journal_mode=WAL",
+            "PRAGMA synchronous=FULL",
+            "PRAGMA foreign_keys=ON",
+            "PRAGMA secure_delete=ON",
+        ]
         if attached is not None:
             said.append("ATTACH 'file:{}?mode=ro' AS live".format(attached.replace("'", "''")))
         connection.run_async(lambda driver: driver.configure(said))

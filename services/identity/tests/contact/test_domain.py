@@ -8,11 +8,20 @@ import pytest
 from identity.contact.domain import Consent, Preference, contact_of, effective_consents
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
-ANA, LUIS = UUID(int=1), UUID(int=2)
+ANA, LUIS, EVA = UUID(int=1), UUID(int=2), UUID(int=3)
 
 
 def day(number: int) -> datetime:
     return START + timedelta(days=number)
+
+
+def never(_one: UUID, _other: UUID) -> datetime | None:
+    return None
+
+
+def eva_came_later(one: UUID, other: UUID) -> datetime:
+    """Ana and Luis were merged on the fifth, Eva with both on the ninth."""
+    return day(9) if EVA in (one, other) else day(5)
 
 
 def said(trace: UUID, on: int, *, yes: bool, purpose: str = "marketing", channel: str = "*") -> Consent:
@@ -38,7 +47,7 @@ def test_after_a_merge_the_more_restrictive_holds_until_he_grants_again(
 ) -> None:
     merged_at = None if merged_on is None else day(merged_on)
     for order in (entries, entries[::-1]):
-        assert [entry.granted for entry in effective_consents(order, merged_at=merged_at)] == [holds]
+        assert [entry.granted for entry in effective_consents(order, together=lambda *_: merged_at)] == [holds]
 
 
 def test_purposes_and_channels_are_separate() -> None:
@@ -47,17 +56,17 @@ def test_purposes_and_channels_are_separate() -> None:
         said(ANA, 2, yes=False, channel="sms"),
         said(ANA, 3, yes=False, purpose="surveys"),
     ]
-    found = {(e.purpose, e.channel): e.granted for e in effective_consents(entries, merged_at=None)}
+    found = {(e.purpose, e.channel): e.granted for e in effective_consents(entries, together=never)}
     assert found == {("marketing", "*"): True, ("marketing", "sms"): False, ("surveys", "*"): False}
 
 
 def test_do_not_contact_of_either_holds_until_he_says_otherwise_after_the_merge() -> None:
     quiet = Preference(LUIS, {"do_not_contact": True}, day(1), "Marta")
     open_ = Preference(ANA, {"do_not_contact": False, "ranking": ["email"]}, day(2), "Marta")
-    together = contact_of([quiet, open_], [], merged_at=day(5))
+    together = contact_of([quiet, open_], [], together=lambda *_: day(5))
     assert (together["do_not_contact"], together["ranking"]) == (True, ["email"])
     later = Preference(ANA, {"do_not_contact": False}, day(6), "Marta")
-    assert contact_of([quiet, open_, later], [], merged_at=day(5))["do_not_contact"] is False
+    assert contact_of([quiet, open_, later], [], together=lambda *_: day(5))["do_not_contact"] is False
 
 
 @pytest.mark.parametrize(
@@ -65,16 +74,18 @@ def test_do_not_contact_of_either_holds_until_he_says_otherwise_after_the_merge(
 )
 def test_after_a_merge_a_refusal_outlives_the_others_wider_or_narrower_grant(refused: str, granted: str) -> None:
     entries = [said(ANA, 1, yes=False, channel=refused), said(LUIS, 3, yes=True, channel=granted)]
-    together = contact_of([], entries, merged_at=day(5))["consents"]
+    together = contact_of([], entries, together=lambda *_: day(5))["consents"]
     latest = max(together, key=lambda entry: (entry["at"], not entry["granted"]))
     assert latest["granted"] is False
-    again = contact_of([], [*entries, said(ANA, 7, yes=True, channel="whatsapp")], merged_at=day(5))["consents"]
+    again = contact_of([], [*entries, said(ANA, 7, yes=True, channel="whatsapp")], together=lambda *_: day(5))[
+        "consents"
+    ]
     assert max(again, key=lambda entry: entry["at"])["granted"] is True
 
 
 def test_one_person_may_refuse_all_channels_and_then_grant_one() -> None:
     entries = [said(ANA, 1, yes=False), said(ANA, 3, yes=True, channel="whatsapp")]
-    (everywhere, one) = contact_of([], entries, merged_at=day(5))["consents"]
+    (everywhere, one) = contact_of([], entries, together=lambda *_: day(5))["consents"]
     assert (everywhere["granted"], one["granted"]) == (False, True)
     assert everywhere["at"] < one["at"]
 
@@ -85,19 +96,41 @@ def test_what_two_people_wished_before_a_merge_is_the_tighter_of_both_until_he_s
         LUIS, {"max_contacts": 1, "per_days": 30, "topics_out": ["loyalty"], "quiet_times": [night]}, day(1), "M"
     )
     hers = Preference(ANA, {"max_contacts": 2, "per_days": 7, "ranking": ["email"], "quiet_times": []}, day(2), "M")
-    together = contact_of([his, hers], [], merged_at=day(5))
+    together = contact_of([his, hers], [], together=lambda *_: day(5))
     assert (together["max_contacts"], together["per_days"], together["ranking"]) == (1, 30, ["email"])
     assert (together["quiet_times"], together["topics_out"]) == ([night], ["loyalty"])
     later = Preference(ANA, {"max_contacts": 5, "per_days": 7}, day(6), "M")
-    after = contact_of([his, hers, later], [], merged_at=day(5))
+    after = contact_of([his, hers, later], [], together=lambda *_: day(5))
     assert (after["max_contacts"], after["quiet_times"], after["topics_out"]) == (5, [], [])
 
 
 def test_refusing_the_processing_restricts_the_use_of_everything_and_a_merge_keeps_it() -> None:
     entries = [said(ANA, 1, yes=False, purpose="processing"), said(LUIS, 3, yes=True, purpose="processing")]
-    assert contact_of([], entries, merged_at=day(5))["restricted"] is True
+    assert contact_of([], entries, together=lambda *_: day(5))["restricted"] is True
     assert (
-        contact_of([], [*entries, said(LUIS, 6, yes=True, purpose="processing")], merged_at=day(5))["restricted"]
+        contact_of([], [*entries, said(LUIS, 6, yes=True, purpose="processing")], together=lambda *_: day(5))[
+            "restricted"
+        ]
         is False
     )
-    assert contact_of([], [], merged_at=None)["restricted"] is False
+    assert contact_of([], [], together=never)["restricted"] is False
+
+
+def test_what_he_granted_again_after_a_merge_holds_through_the_next_one() -> None:
+    entries = [said(ANA, 1, yes=True), said(LUIS, 2, yes=False), said(ANA, 7, yes=True)]
+    assert [e.granted for e in effective_consents(entries, together=eva_came_later)] == [True]
+    of_eva = [*entries, said(EVA, 8, yes=True)]
+    assert [e.granted for e in effective_consents(of_eva, together=eva_came_later)] == [True]
+    refused = [*entries, said(EVA, 3, yes=False)]
+    assert [e.granted for e in effective_consents(refused, together=eva_came_later)] == [False]
+    wide = [said(LUIS, 2, yes=False, channel="whatsapp"), said(ANA, 7, yes=True)]
+    everywhere, one = effective_consents(wide, together=eva_came_later)
+    assert (everywhere.granted, one.granted, one.given_at) == (True, False, day(2)), "the later one stands"
+
+
+def test_what_he_wished_after_a_merge_holds_through_the_next_one() -> None:
+    quiet = Preference(LUIS, {"do_not_contact": True}, day(2), "Marta")
+    again = Preference(ANA, {"ranking": ["email"]}, day(7), "Marta")
+    assert contact_of([quiet, again], [], together=eva_came_later)["do_not_contact"] is False
+    of_eva = Preference(EVA, {"do_not_contact": True}, day(8), "Marta")
+    assert contact_of([quiet, again, of_eva], [], together=eva_came_later)["do_not_contact"] is True

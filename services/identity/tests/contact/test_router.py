@@ -76,3 +76,32 @@ async def test_a_cap_is_kept_whole(client: httpx.AsyncClient) -> None:
     path = await ana(client)
     kept = (await client.put(f"{path}/preferences", json={"max_contacts": 2, "per_days": 30})).json()
     assert (kept["max_contacts"], kept["per_days"]) == (2, 30)
+
+
+async def test_what_he_said_after_one_merge_outlives_the_next(identity: Identity, client: httpx.AsyncClient) -> None:
+    one, other, third = [await ana(client) for _ in range(3)]
+    grant: dict[str, Any] = {"purpose": "marketing", "channel": "*", "granted": True, "evidence": "a form"}
+
+    async def merge(absorbed: str) -> str:
+        identity.clock.advance(timedelta(seconds=1))
+        pair = {"survivor": one.split("/")[-1], "absorbed": absorbed.rsplit("/", maxsplit=1)[-1], "reason": "one"}
+        return str((await client.post("/identity/v1/merges", json=pair)).json()["merge_id"])
+
+    async def told(path: str) -> tuple[bool, bool]:
+        read = (await client.get(f"{path}/preferences")).json()
+        return read["do_not_contact"], read["consents"][0]["granted"]
+
+    await client.post(f"{other}/consents", json=grant | {"granted": False})
+    await client.put(f"{other}/preferences", json={"do_not_contact": True})
+    first = await merge(other)
+    assert await told(one) == (True, False)
+    identity.clock.advance(timedelta(seconds=1))
+    await client.post(f"{one}/consents", json=grant)
+    await client.put(f"{one}/preferences", json={"ranking": ["email"]})
+    assert await told(one) == (False, True)
+    await merge(third)
+    assert await told(one) == (False, True)
+    last = (await identity.told("contact-changed"))[-1]
+    assert (last["do_not_contact"], [each["granted"] for each in last["consents"]]) == (False, [True])
+    await client.post(f"/identity/v1/merges/{first}:undo", json={"reason": "two"})
+    assert (await told(one), await told(other)) == ((False, True), (True, False))

@@ -1,6 +1,6 @@
 """How a customer may be contacted: his preferences, his consents, and which of two contradicting ones holds."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -64,43 +64,56 @@ class Consent:
 PROCESSING = "processing"  # the purpose whose refusal restricts the use of everything that is on record
 
 
-def effective_consents(entries: Iterable[Consent], *, merged_at: datetime | None) -> list[Consent]:
+Together = Callable[
+    [UUID, UUID], datetime | None
+]  # when a merge made two traces one customer's; None: they always were
+
+
+def effective_consents(entries: Iterable[Consent], *, together: Together) -> list[Consent]:
     """For each purpose and channel the entry that holds. Within one person's series the latest does.
 
-    Where a merge brought two series together and one of them says no, no holds until he grants again after the merge; also
-    where the one said it of all channels and the other granted a single one, or the other way round.
+    Where a merge brought two series together and one of them says no, no holds until he grants again after that merge; also
+    where the one said it of all channels and the other granted a single one, or the other way round. A merge with somebody who
+    said nothing of it changes nothing.
     """
-    series: dict[tuple[str, str], dict[UUID, Consent]] = {}
+    series: dict[tuple[str, str], list[Consent]] = {}
     for entry in sorted(entries, key=_order):
-        series.setdefault((entry.purpose, entry.channel), {})[entry.trace_id] = entry
-    holding = [_holding(list(latest.values()), merged_at) for _, latest in sorted(series.items())]
-    said = [entry for latest in series.values() for entry in latest.values()]
-    return [_tightened(entry, said, merged_at) for entry in holding]
+        series.setdefault((entry.purpose, entry.channel), []).append(entry)
+    standing = {what: _not_outdated(said, together) for what, said in sorted(series.items())}
+    holding = [next((e for e in reversed(said) if not e.granted), said[-1]) for said in standing.values()]
+    said = [entry for left in standing.values() for entry in left]
+    return [_tightened(entry, said, together) for entry in holding]
+
+
+def _not_outdated(series: Sequence[Consent], together: Together) -> list[Consent]:
+    """Of one purpose and channel, in order: what nobody took back who was the same customer by then."""
+    return [
+        entry for place, entry in enumerate(series)
+        if not any(_were_one(entry, later, later.recorded_at, together) for later in series[place + 1 :])
+    ]  # fmt: skip
+
+
+def _were_one(one: Consent | Preference, other: Consent | Preference, moment: datetime, together: Together) -> bool:
+    joined_at = None if one.trace_id == other.trace_id else together(one.trace_id, other.trace_id)
+    return joined_at is None or moment > joined_at
 
 
 def _order(entry: Consent) -> tuple[datetime, datetime, UUID]:
     return entry.given_at, entry.recorded_at, entry.consent_id
 
 
-def _holding(latest: Sequence[Consent], merged_at: datetime | None) -> Consent:
-    newest = max(latest, key=_order)
-    refusals = [entry for entry in latest if not entry.granted]
-    if not refusals or not newest.granted:
-        return newest
-    granted_again = merged_at is None or newest.recorded_at > merged_at
-    return newest if granted_again else max(refusals, key=_order)
-
-
-def _tightened(entry: Consent, said: Iterable[Consent], merged_at: datetime | None) -> Consent:
+def _tightened(entry: Consent, said: Iterable[Consent], together: Together) -> Consent:
     """A refusal that the other's wider or narrower grant would outdate holds as of the merge."""
-    if entry.granted or merged_at is None or entry.recorded_at > merged_at:
+    if entry.granted:
         return entry
-    outdated = any(
-        other.granted and other.trace_id != entry.trace_id and other.recorded_at <= merged_at
-        and _order(other) > _order(entry) and _overlap(entry, other)
+    merges = [
+        joined_at
         for other in said
-    )  # fmt: skip
-    return replace(entry, given_at=merged_at) if outdated else entry
+        if other.granted and other.trace_id != entry.trace_id and _order(other) > _order(entry) and _overlap(entry, other)
+        and (joined_at := together(entry.trace_id, other.trace_id)) is not None
+        and max(entry.recorded_at, other.recorded_at) <= joined_at
+    ]  # fmt: skip
+    return replace(entry, given_at=max(merges)) if merges else entry
 
 
 def _overlap(one: Consent, other: Consent) -> bool:
@@ -109,18 +122,19 @@ def _overlap(one: Consent, other: Consent) -> bool:
     )
 
 
-def contact_of(
-    preferences: Iterable[Preference], consents: Iterable[Consent], *, merged_at: datetime | None
-) -> dict[str, Any]:
+def contact_of(preferences: Iterable[Preference], consents: Iterable[Consent], *, together: Together) -> dict[str, Any]:
     """The content of ContactChanged. The latest preferences hold; what two people asked for before a merge, the tighter of both."""
     latest: dict[UUID, Preference] = {}
     for each in sorted(preferences, key=lambda p: p.at):
         latest[each.trace_id] = each
     newest = max(latest.values(), key=lambda p: p.at, default=None)
     body = dict(newest.body) if newest is not None else {}
-    since_merge = newest is not None and (merged_at is None or newest.at > merged_at)
-    wishes = [body] if since_merge else [each.body for each in latest.values()]
-    holding = effective_consents(consents, merged_at=merged_at)
+    wishes = [
+        wish.body
+        for wish in latest.values()
+        if not any(later.at > wish.at and _were_one(wish, later, later.at, together) for later in latest.values())
+    ]
+    holding = effective_consents(consents, together=together)
     return {
         "ranking": body.get("ranking") or [],
         **_tightest_frequency(wishes),

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from common.moments import check_occurred
 from identity.contact.domain import Consent, Preference, contact_of
 from identity.customers.telling import tell_contact
 from identity.customers.use_cases import own_trace
+from identity.linking.domain import together_by
 from identity.reach import held
 from identity.uow import IdentityUnitOfWork
 
@@ -22,13 +22,11 @@ async def holding_of(customers: Collection[UUID], uow: IdentityUnitOfWork) -> di
     """What holds of each customer by now, as `contact_of` gives it: wishes, consents, whether the use of his data is restricted."""
     owner = {info.trace_id: info.customer_id for info in await uow.customers.traces_of(customers)}
     preferences, consents = await uow.contact.preferences_of(owner), await uow.contact.consents_of(owner)
-    merged_at: dict[UUID | None, datetime] = {}
-    for merge in await uow.links.standing_merges_into(customers):
-        merged_at[merge.survivor] = max(merge.at, merged_at.get(merge.survivor, merge.at))
+    together = together_by(await uow.links.merges_beneath(customers))
     return {
         each: contact_of(
             [p for p in preferences if owner[p.trace_id] == each], [c for c in consents if owner[c.trace_id] == each],
-            merged_at=merged_at.get(each),
+            together=together,
         )
         for each in customers
     }  # fmt: skip

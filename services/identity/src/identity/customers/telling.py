@@ -14,7 +14,7 @@ from common.events import Told
 from common.timers import Timer
 from identity.contact.domain import contact_of
 from identity.customers.domain import Asking, Customer, Dossier, changes_by_itself_at, profile_of
-from identity.linking.domain import next_revision
+from identity.linking.domain import next_revision, together_by
 from identity.relationships.domain import employers_of
 from identity.uow import IdentityUnitOfWork
 
@@ -102,13 +102,13 @@ async def tell_contact(
     owner = {info.trace_id: info.customer_id for info in infos}
     preferences = await uow.contact.preferences_of(owner) if owner else []
     consents = await uow.contact.consents_of(owner) if owner else []
-    merged_at = {each.survivor: each.at for each in await uow.links.standing_merges_into(found.keys())}
+    together = together_by(await uow.links.merges_beneath(found.keys()) if preferences or consents else ())
     told: list[tuple[UUID, int, str]] = []
     for customer_id, customer in sorted(found.items()):
         content = contact_of(
             [p for p in preferences if owner[p.trace_id] == customer_id],
             [c for c in consents if owner[c.trace_id] == customer_id],
-            merged_at=merged_at.get(customer_id),
+            together=together,
         )
         digest = _digest(content)
         never = customer.contact_digest is None and not preferences and not consents

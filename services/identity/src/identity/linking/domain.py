@@ -216,6 +216,33 @@ def own_key_account(customer_id: UUID, merges: Iterable[Decision]) -> bool | Non
     return next((bool(was["key_account"]) for was in told if was is not None), None)
 
 
+def moved_by(before: Mapping[str, Any] | None) -> dict[UUID, Mapping[str, Any]]:
+    """The before-image: the traces that a merge moved, each with the ground it stood on."""
+    return {UUID(each["trace"]): each for each in (before or {}).get("moved", [])}
+
+
+def kept_by(before: Mapping[str, Any] | None) -> dict[UUID, Mapping[str, Any]]:
+    """The traces that were the survivor's own. Images of the first version name them and no more."""
+    kept = (before or {}).get("kept", [])
+    return {
+        UUID(each if isinstance(each, str) else each["trace"]): {} if isinstance(each, str) else each for each in kept
+    }
+
+
+def together_by(merges: Iterable[Decision]) -> Callable[[UUID, UUID], datetime | None]:
+    """When each two traces became one customer's by one of the merges; None: they always were. Of an image that is gone: all."""
+    sides = [(merge.at, moved_by(merge.before).keys(), kept_by(merge.before).keys()) for merge in merges]
+
+    def at(one: UUID, other: UUID) -> datetime | None:
+        apart = [
+            moment for moment, moved, kept in sides
+            if not moved or (one in moved and other in kept) or (one in kept and other in moved)
+        ]  # fmt: skip
+        return max(apart, default=None)
+
+    return at
+
+
 @dataclass(frozen=True)
 class Verdict:
     """Whose the trace is, why, and what else was found on the way."""

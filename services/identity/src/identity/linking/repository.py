@@ -348,6 +348,16 @@ class Links:
         rows = (await self._session.execute(query.order_by(d.decision_id))).all()
         return [Decision(**row._mapping) for row in rows]  # noqa: SLF001
 
+    async def merges_beneath(self, customers: Collection[UUID]) -> list[Decision]:
+        """Standing merges into the customers, into those whom they absorbed, and so on."""
+        found: list[Decision] = []
+        asked = set(customers)
+        while asked:
+            merges = await self.standing_merges_into(asked)
+            found += merges
+            asked = {merge.absorbed for merge in merges if merge.absorbed is not None}
+        return found
+
     # --- pairs that are never joined ----------------------------------------------------------------------------------
 
     async def keep_apart(self, one: UUID, other: UUID, *, decision_id: UUID, at: datetime) -> None:

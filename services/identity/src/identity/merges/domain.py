@@ -9,7 +9,16 @@ from uuid import UUID
 from common.errors import Conflict, Invalid, NotFound
 from common.identifiers import RANK
 from identity.contact.domain import EVERY_CHANNEL, Consent
-from identity.linking.domain import Decision, Proof, Trail, World, compare_documents, compare_names
+from identity.linking.domain import (
+    Decision,
+    Proof,
+    Trail,
+    World,
+    compare_documents,
+    compare_names,
+    kept_by,
+    moved_by,
+)
 from identity.sightings.domain import Sighting, with_name
 
 
@@ -87,19 +96,6 @@ def representative(trails: Iterable[Trail]) -> UUID | None:
         trails, key=lambda t: (RANK.get(t.scheme, 9), t.proof == "claimed", t.via is not None, t.trace_id), default=None
     )
     return best.trace_id if best else None
-
-
-def moved_by(before: Mapping[str, Any] | None) -> dict[UUID, Mapping[str, Any]]:
-    """The before-image: the traces that a merge moved, each with the ground it stood on."""
-    return {UUID(each["trace"]): each for each in (before or {}).get("moved", [])}
-
-
-def kept_by(before: Mapping[str, Any] | None) -> dict[UUID, Mapping[str, Any]]:
-    """The traces that were the survivor's own. Images of the first version name them and no more."""
-    kept = (before or {}).get("kept", [])
-    return {
-        UUID(each if isinstance(each, str) else each["trace"]): {} if isinstance(each, str) else each for each in kept
-    }
 
 
 def came_later(

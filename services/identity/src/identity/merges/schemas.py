@@ -9,8 +9,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from common.problems import problem_of
 from identity.customers.schemas import PersonAround, Reason
+from identity.linking.domain import moved_by
 from identity.linking.repository import Decision
-from identity.merges.domain import moved_by
 from identity.merges.use_cases import FactWins, Fate, Preview, Row, Wins
 
 _A, _B, _M = (f"0192f0c1-0000-7000-8000-00000000000{n}" for n in (1, 2, 3))

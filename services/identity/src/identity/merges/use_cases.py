@@ -28,7 +28,7 @@ from identity.customers.domain import (
 )
 from identity.customers.telling import tell_contact, tell_profiles, tell_those_beside
 from identity.knowledge.domain import Fact, current_facts
-from identity.linking.domain import Trail, World, next_revision
+from identity.linking.domain import Trail, World, next_revision, together_by
 from identity.linking.repository import Decision
 from identity.linking.use_cases import absorb, before_image, tell_moves
 from identity.merges.domain import (
@@ -137,12 +137,12 @@ async def _tightened(
 ) -> tuple[list[Lost], dict[str, Any]]:
     """The consents of either that would not hold until he grants again, and what would hold of contact."""
     traces = {t.trace_id: customer_id for customer_id, dossier in dossiers.items() for t in dossier.traces}
-    merged_at = {merge.survivor: merge.at for merge in await uow.links.standing_merges_into(dossiers)}
+    so_far = together_by(await uow.links.merges_beneath(dossiers))
     entries = await uow.contact.consents_of(traces)
     preferences = await uow.contact.preferences_of(traces)
-    together = contact_of(preferences, entries, merged_at=now)
+    together = contact_of(preferences, entries, together=lambda a, b: so_far(a, b) if traces[a] == traces[b] else now)
     alone = [
-        contact_of([], [e for e in entries if traces[e.trace_id] == each], merged_at=merged_at.get(each))["consents"]
+        contact_of([], [e for e in entries if traces[e.trace_id] == each], together=so_far)["consents"]
         for each in dossiers
     ]
     return lost(entries, alone=alone, together=together["consents"]), together

@@ -17,6 +17,7 @@ from tests.chaos.checks import Checker
 from tests.chaos.ledger import Ledger
 
 from common.db import Database, outbox_table
+from hilo.again import republish_embedded
 from hilo.backup import back_up, restore
 from hilo.native.roles import Service
 
@@ -61,6 +62,10 @@ class Keeper(Protocol):
         """Once it is started, it is given what it has not heard any more."""
         ...
 
+    def tell_anew(self, kind: str) -> None:
+        """Identity tells a part of its state anew."""
+        ...
+
     def url(self, service: str) -> str: ...
 
 
@@ -89,6 +94,9 @@ class EmbeddedKeeper:
 
     def catch_up(self, service: str, *, from_the_copy: bool) -> None:
         """It does so by itself."""
+
+    def tell_anew(self, kind: str) -> None:
+        asyncio.run(republish_embedded(self.system.var, "identity", kind))
 
     def url(self, service: str) -> str:
         return f"sqlite+aiosqlite:///{self.system.var}/{service}.db"
@@ -130,6 +138,9 @@ class NativeKeeper:
             self._command(self._service(service), "replay", "--topic", topic, *since)
         if service == "identity":
             self._command(self._service("interactions"), "republish", "people")
+
+    def tell_anew(self, kind: str) -> None:
+        self._command(self._service("identity"), "republish", kind)
 
     def url(self, service: str) -> str:
         return self.system.stack.postgres.url(self._service(service).database)
@@ -197,6 +208,22 @@ def test_whichever_service_comes_back_from_yesterday_all_agree_in_the_end(keeper
         verdict = asyncio.run(Checker(keeper, ledger).verdict())  # type: ignore[arg-type]
         found = [str(each) for each in verdict.findings if service != "identity" or each.what not in LOST_WITH_IDENTITY]
         assert found == [], (service, found)
+
+
+def test_a_merge_that_is_lost_with_identity_is_let_go_of_by_all(keeper: Keeper, caller: Caller) -> None:
+    one, other = [lives(caller, purchases=purchases) for purchases in (1, 2)]
+    until_all(lambda: figures(caller, [one, other]), [PRICE, 2 * PRICE])
+    survivor, absorbed = one.customer_id(), other.customer_id()
+    keeper.back_up()
+    caller.post("/identity/v1/merges", {"survivor": survivor, "absorbed": absorbed, "reason": "A slip", "force": True})
+    until_all(lambda: figures(caller, [one, other]), [3 * PRICE, 3 * PRICE])
+    with keeper.stopped("identity"):
+        keeper.restore("identity")
+    keeper.catch_up("identity", from_the_copy=True)
+    for kind in ("links", "customers", "contact", "profiles", "access"):
+        keeper.tell_anew(kind)
+    until_all(lambda: figures(caller, [one, other]), [PRICE, 2 * PRICE])
+    assert (one.customer_id(), other.customer_id()) == (survivor, absorbed)
 
 
 async def told_by(url: str) -> set[UUID]:

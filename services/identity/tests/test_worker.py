@@ -8,6 +8,7 @@ from common.service import Runtime
 from common.testing import settings_for
 from identity.consumers import consume
 from identity.customers.models import customer
+from identity.linking.models import trace
 from identity.merges.undoing import undo_merge
 from identity.merges.use_cases import merge_customers
 from identity.republish import REPUBLISH
@@ -124,3 +125,8 @@ async def test_everything_can_be_told_anew(identity: Identity) -> None:
     anew = (await identity.told("links-changed"))[-1]
     assert (anew["kind"], {move["trace_id"]: move["customer_id"] for move in anew["moves"]}) == ("republish", before)
     assert {each["state"] for each in (await identity.told("customer-changed"))[-2:]} == {"active", "merged"}
+    at = int(identity.clock().timestamp() * 1_000_000)  # whoever holds on to what is gone with a backup lets go of it
+    renewed = [move["revision"] for move in anew["moves"]]
+    renewed += [each["revision"] for each in (await identity.told("customer-changed"))[-2:]]
+    assert set(renewed) == {at}
+    assert {row.revision for row in await identity.rows(trace)} == {at}

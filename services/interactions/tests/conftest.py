@@ -17,7 +17,10 @@ from common.events import Event, EventData
 from common.http import ServiceApp, create_service
 from common.identifiers import identifier_id, parse_identifier
 from common.testing import TEST_SECRET, FakeClock, client_for, settings_for
+from interactions.cases.router import router as cases
+from interactions.commitments.router import router as commitments
 from interactions.contact.router import router as contact
+from interactions.conversations.router import router as conversations
 from interactions.conversations.use_cases import recompute, told_of
 from interactions.parts.use_cases import apply_parts
 from interactions.resume.router import router as resume
@@ -55,7 +58,7 @@ class World:
             title="Interactions",
             description="",
             settings=self.settings,
-            routers=[resume, contact, timeline],
+            routers=[resume, contact, timeline, cases, commitments, conversations],
             state=state,
         )
 

@@ -56,6 +56,29 @@ async def test_old_years_go_and_the_customer_is_served_on(world: Any) -> None:
     assert UUID(resumed.json()["who"]["customer_id"]) == other != customer
 
 
+async def test_cases_and_promises_of_old_years_are_answered_and_kept(world: Any) -> None:
+    due = {"by": "company", "text": "Call back", "due_at": (world.clock() + timedelta(days=2)).isoformat()}
+    said = await world.record(identifiers=[PHONE], kind="complaint", topic="factura", commitments=[due])
+    await world.link(PHONE)
+    await retention(world, years=2).shorten()
+    case, promise = (
+        f"/interactions/v1/cases/{said['case_number']}",
+        f"/interactions/v1/commitments/{said['commitment_ids'][0]}",
+    )
+    async with world.client() as client:
+        resumed = (await client.get("/interactions/v1/resume", params={"identifier": PHONE})).json()
+        assert [one["text"] for one in resumed["commitments"]] == ["Call back"]
+        answered = await client.post(f"{case}:answer", json={"text": "Corrected"})
+        assert (answered.status_code, answered.json()["state"]) == (200, "answered"), answered.text
+        assert (await client.get(promise)).json()["state"] == "open"
+        kept = await client.post(f"{promise}:keep", json={"reason": "Called"})
+        assert (kept.status_code, kept.json()["state"]) == (200, "kept"), kept.text
+        gone = await client.post(f"/interactions/v1/conversations/{said['conversation_id']}:park", json={"reason": "x"})
+        assert (gone.status_code, gone.json()["code"]) == (404, "unknown-conversation")
+    async with world.client(hilo_subject="customer:00000000-0000-7000-8000-000000000001") as client:
+        assert (await client.get(case)).status_code == (await client.get(promise)).status_code == 404
+
+
 @pytest.mark.parametrize("make_database", [pytest.param("postgresql", marks=pytest.mark.real)], indirect=True)
 async def test_the_log_becomes_partitioned_with_all_that_it_holds(world: Any) -> None:
     await world.record(identifiers=[PHONE], summary="Before")

@@ -119,7 +119,7 @@ async def _shown(number: str, who: Principal, database: DatabaseOf, now: datetim
     async with InteractionsUnitOfWork(database, reading=True) as uow:
         case = await uow.cases.get(number)
         known = await uow.traces.known([case.trace_id])
-        row = await uow.touchpoints.get(case.touchpoint_id)
+        row = await uow.touchpoints.find(case.touchpoint_id)
         steps = await uow.cases.steps(number)
     if not reader_sees(reader, row, known.get(case.trace_id)):
         raise UnknownCase

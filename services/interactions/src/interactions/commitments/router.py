@@ -140,7 +140,7 @@ async def _reached(commitment_id: UUID, who: Principal, database: DatabaseOf) ->
     reader = reader_of(who, None)
     async with InteractionsUnitOfWork(database, reading=True) as uow:
         found = await uow.commitments.get(commitment_id)
-        row = await uow.touchpoints.get(found.touchpoint_id)
+        row = await uow.touchpoints.find(found.touchpoint_id)
         trace = (await uow.traces.known([found.trace_id])).get(found.trace_id)
     if not reader_sees(reader, row, trace):
         raise UnknownCommitment

@@ -52,7 +52,7 @@ async def _wake(owed: Sequence[Commitment], *, uow: InteractionsUnitOfWork) -> N
 
 
 async def _told_again(one: Commitment, *, uow: InteractionsUnitOfWork) -> list[CommitmentMoved]:
-    kept_in = None if one.kept_by is None else await uow.touchpoints.get(one.kept_by)
+    kept_in = None if one.kept_by is None else await uow.touchpoints.find(one.kept_by)
     return domain.told_again(
         one,
         settled_at=kept_in["occurred_at"] if kept_in else one.moved_at,

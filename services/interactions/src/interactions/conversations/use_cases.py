@@ -19,6 +19,7 @@ from interactions.conversations.domain import (
     Placed,
     Thread,
     Threads,
+    UnknownConversation,
     retold,
 )
 from interactions.uow import PARTIES, TRACES, InteractionsUnitOfWork
@@ -137,7 +138,9 @@ async def act_on_conversation(
     """Park or close a thread, named by any touchpoint in it; gives its present id. The next contact on it resumes it."""
     async with uow:
         row = await uow.conversations.get(conversation_id)
-        touchpoint = await uow.touchpoints.get(await _named(conversation_id, row, uow=uow))
+        touchpoint = await uow.touchpoints.find(await _named(conversation_id, row, uow=uow))
+        if touchpoint is None:  # with a year of the log go its threads
+            raise UnknownConversation
         await uow.lock([touchpoint["trace_id"]], space=TRACES)
         row = await uow.conversations.get(conversation_id)  # from here on nobody can give the trace to another party
         await uow.lock([row["party_id"]], space=PARTIES)

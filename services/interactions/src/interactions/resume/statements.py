@@ -362,7 +362,7 @@ def _commitments(shape: Shape) -> Any:
             touchpoint.c.source,
             touchpoint.c.recorded_at,
         )
-        .select_from(commitment.join(touchpoint, touchpoint.c.touchpoint_id == commitment.c.touchpoint_id))
+        .select_from(commitment.outerjoin(touchpoint, touchpoint.c.touchpoint_id == commitment.c.touchpoint_id))
         .where(commitment.c.trace_id.in_(sa.select(mine.c.trace_id)), commitment.c.state.in_(OWED))
         .order_by(commitment.c.due_at, commitment.c.commitment_id)
         .limit(MOST_OWED)

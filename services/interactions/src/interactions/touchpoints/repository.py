@@ -220,10 +220,14 @@ class TouchpointRepository:
         }
         await insert_columns(self._session, touchpoint, columns)
 
-    async def get(self, touchpoint_id: UUID, *, locked: bool = False) -> Any:
-        """The row. Raises UnknownTouchpoint."""
+    async def find(self, touchpoint_id: UUID) -> Any:
+        """The row; None where it never was, or its year of the log is gone."""
         query = select(touchpoint).where(touchpoint.c.touchpoint_id == touchpoint_id)
-        row = (await self._session.execute(query.with_for_update() if locked else query)).mappings().one_or_none()
+        return (await self._session.execute(query)).mappings().one_or_none()
+
+    async def get(self, touchpoint_id: UUID) -> Any:
+        """The row. Raises UnknownTouchpoint."""
+        row = await self.find(touchpoint_id)
         if row is None:
             raise UnknownTouchpoint
         return row

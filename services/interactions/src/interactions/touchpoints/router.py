@@ -163,10 +163,13 @@ async def read_touchpoint(touchpoint_id: UUID, who: CanRead, database: DatabaseO
 
 
 def reader_sees(reader: Any, row: Any, trace: Any) -> bool:
-    """An agent all; a customer what proven traces of his own hold; a partner what came through himself. Neither what is internal."""
+    """An agent all; a customer what proven traces of his own hold; a partner what came through himself. Neither what is internal.
+
+    `row`: the contact; None once its year of the log is gone, which leaves nothing to judge by.
+    """
     if reader.view == "agent":
         return True
-    if row["visibility"] == "internal" or row["state"] != "live":
+    if row is None or row["visibility"] == "internal" or row["state"] != "live":
         return False
     if reader.view == "partner":
         return bool(reader.partner) and row["partner"] == reader.partner

@@ -28,6 +28,7 @@ from identity.contact.models import consent, preference
 from identity.customers.domain import Dossier, profile_of
 from identity.customers.models import customer as identity_customer
 from identity.knowledge.models import fact
+from identity.linking.domain import Decision, together_by
 from identity.linking.models import decision
 from identity.linking.models import trace as identity_trace
 from identity.sightings.models import sighting
@@ -614,14 +615,18 @@ def people(books: Books, _: Ledger, company: Company, verdict: Verdict) -> None:
         consents[owner.get(row["trace_id"])].append(Consent(**row))
     for row in books.tables["preference"]:
         wishes[owner.get(row["trace_id"])].append(Preference(row["trace_id"], row["body"], row["at"], row["by"]))
-    merged: dict[UUID, datetime] = {}
-    for row in sorted(books.tables["decision"], key=lambda row: row["decision_id"]):
+    merges: dict[UUID | None, list[Decision]] = defaultdict(list)
+    for row in books.tables["decision"]:
         if row["kind"] == "merge" and row["undone_by"] is None:
-            merged[row["survivor"]] = row["at"]
+            merges[row["survivor"]].append(Decision(**row))
+
+    def beneath(survivor: UUID | None) -> list[Decision]:
+        return [each for merge in merges[survivor] for each in (merge, *beneath(merge.absorbed))]
+
     contact, found = {}, {}
     for who in books.dossiers:
         if consents[who] or wishes[who] or (who, "identity-contact") in said:
-            contact[who] = contact_of(wishes[who], consents[who], merged_at=merged.get(who))
+            contact[who] = contact_of(wishes[who], consents[who], together=together_by(beneath(who)))
             body = said.get((who, "identity-contact"), {})
             found[who] = {name: body.get(name) for name in contact[who]}
     verdict.compare("consents and preferences", contact, found)

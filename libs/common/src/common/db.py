@@ -2,11 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import orjson
+import structlog
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -34,6 +35,10 @@ from sqlalchemy.types import TypeDecorator
 from common.partitions import INBOX, OUTBOX, declared
 from common.sqlite import BEGIN, connecting
 from common.statements import DirectSession, InLoopSession
+
+Done = TypeVar("Done")
+
+log = structlog.get_logger()
 
 COMMON = MetaData()
 
@@ -327,6 +332,7 @@ _TRANSIENT_STATES = ("08", "53", "57P01", "57P02", "57P03", "40001", "40P01", "5
 
 
 _VICTIM_STATES = frozenset({"40001", "40P01"})
+PAUSES = (0.5, 0.5, 0.5, 0.5)  # seconds
 
 
 def is_victim(error: BaseException) -> bool:
@@ -349,3 +355,21 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, (OperationalError, InterfaceError)):
         return not any(known in words for known in ("no such", "syntax error", "has no column"))
     return "connection" in words
+
+
+async def tried_again(
+    work: Callable[[], Awaitable[Done]],
+    *,
+    when: Callable[[BaseException], bool] = is_transient,
+    pauses: Sequence[float] = PAUSES,
+) -> Done:
+    """What `work` gives; begun anew after each of the pauses (seconds) where it failed for a reason that may pass."""
+    for pause in pauses:
+        try:
+            return await work()
+        except Exception as error:
+            if not when(error):
+                raise
+            log.warning("tried_again", reason=type(error).__name__)
+        await asyncio.sleep(pause)
+    return await work()

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import structlog
 from sqlalchemy import Table, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import TextClause
@@ -24,18 +23,15 @@ from common.bulk import among
 from common.bus.delivery import Consumer, Delivery, Record
 from common.bus.history import History, id_of, moment_of
 from common.clock import Clock
-from common.db import Database, inbox_table, is_transient
+from common.db import Database, inbox_table, tried_again
 from common.errors import Conflict, Transient
 from common.migrations import metadata_of, migrate
-
-log = structlog.get_logger()
 
 SHADOW, OLD = "rebuild", "rebuild_old"
 # The log of what was handled and told has to be the shadow's own; so does the list of the erased, which begins as the live one.
 APART = ("inbox", "outbox", "cursor", "timer", "parked", "erased")
 STRETCH_SECONDS = 3600
 NEARLY_THERE = 2_000  # events behind the live side at which the places are changed
-SWAP_TRIES = 5
 _TRY_ALONE = text("SELECT pg_try_advisory_lock(hashtext('hilo-rebuild'))")
 _NO_LONGER_ALONE = text("SELECT pg_advisory_unlock(hashtext('hilo-rebuild'))")
 MISSED_AFTER = timedelta(hours=1)  # what the live consumer has not handled by then, it has missed: it is handled here
@@ -175,10 +171,12 @@ async def _rebuild(
                 await builder.catch_up()
                 if await history.remaining() <= NEARLY_THERE:
                     break
-            await _swap(database, shadow, builder, package, projections, finish, clock=clock)
+            await tried_again(
+                lambda: _swap(database, shadow, builder, package, projections, finish, clock=clock)
+            )  # readers who came at a bad moment
             return builder.handled
     finally:
-        await clear(database)
+        await tried_again(lambda: clear(database))
 
 
 class _Builder:
@@ -364,27 +362,18 @@ async def _swap(
     clock: Clock,
 ) -> None:
     """Hold the live consumers for a moment, handle what they have handled meanwhile, and change places."""
-    for attempt in range(SWAP_TRIES):
-        try:
-            async with database.writer, database.engine.begin() as connection:
-                if database.dialect == "postgresql":
-                    await connection.execute(text("SET LOCAL lock_timeout = '5s'"))
-                    await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-                    # every consumer claims before it has an effect: none begins one while this lock is held
-                    await connection.execute(text("LOCK TABLE inbox IN SHARE ROW EXCLUSIVE MODE"))
-                await builder.catch_up("the last ones")
-                if finish is not None:
-                    await finish(shadow)
-                await shadow.dispose()
-                await _change_places(connection, database, package, projections, now=clock())
-            database.committed()
-        except Exception as error:
-            if not is_transient(error) or attempt + 1 == SWAP_TRIES:
-                raise
-            log.warning("swap_waits", reason=type(error).__name__)
-            await asyncio.sleep(0.5)
-        else:
-            return
+    async with database.writer, database.engine.begin() as connection:
+        if database.dialect == "postgresql":
+            await connection.execute(text("SET LOCAL lock_timeout = '5s'"))
+            await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+            # every consumer claims before it has an effect: none begins one while this lock is held
+            await connection.execute(text("LOCK TABLE inbox IN SHARE ROW EXCLUSIVE MODE"))
+        await builder.catch_up("the last ones")
+        if finish is not None:
+            await finish(shadow)
+        await shadow.dispose()
+        await _change_places(connection, database, package, projections, now=clock())
+    database.committed()
 
 
 async def _change_places(

@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import structlog
 import uvicorn
@@ -24,7 +25,7 @@ from common.bus.history import Bound, History, KafkaHistory, Place
 from common.bus.kafka import KafkaReader, KafkaRelay, ensure_topics
 from common.clock import Clock, utc_now
 from common.company import Company
-from common.db import Database
+from common.db import Database, tried_again
 from common.errors import Refusal
 from common.events import registered
 from common.migrations import migrate
@@ -300,7 +301,7 @@ async def _migrate(service: Service, runtime: Runtime) -> None:
 
 
 async def _republish(service: Service, runtime: Runtime, kind: str) -> None:
-    count = await service.republish[kind](runtime)
+    count = await tried_again(partial(service.republish[kind], runtime))
     await runtime.database.dispose()
     sys.stdout.write(f"{count} events of {kind}\n")
 
@@ -323,7 +324,7 @@ async def _rebuild_from_kafka(service: Service, runtime: Runtime, *, short_log: 
             told = TellTale()
             count = await rebuild_projections(service, runtime, history, tell=told.progress, short_log=short_log)
         for republish in service.republish.values():  # so that those who listen agree
-            await republish(runtime)
+            await tried_again(partial(republish, runtime))
     except (Refusal, ConsumerStopped) as refusal:
         raise SystemExit(str(refusal)) from refusal
     finally:

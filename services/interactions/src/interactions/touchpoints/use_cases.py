@@ -15,7 +15,7 @@ import orjson
 from common.behind import Behind, by_slices
 from common.clock import Clock
 from common.company import Company
-from common.db import Database, is_transient, is_victim
+from common.db import Database, is_transient, is_victim, tried_again
 from common.erasure import erased_among
 from common.errors import Invalid, Refusal
 from common.events import Following, Told, following
@@ -140,14 +140,7 @@ PAUSES_OF_A_VICTIM = (0.05, 0.25)  # seconds before each further try; the server
 
 async def _record_through_deadlocks(taken: Sequence[Taken], *, desk: Desk, park: bool) -> list[Outcome]:
     """As `_record`, and again where PostgreSQL ended it so that others could go on: then nothing of it was written."""
-    for pause in PAUSES_OF_A_VICTIM:
-        try:
-            return await _record(taken, desk=desk, park=park)
-        except Exception as error:
-            if not is_victim(error):
-                raise
-        await asyncio.sleep(pause)
-    return await _record(taken, desk=desk, park=park)
+    return await tried_again(lambda: _record(taken, desk=desk, park=park), when=is_victim, pauses=PAUSES_OF_A_VICTIM)
 
 
 async def _record(taken: Sequence[Taken], *, desk: Desk, park: bool) -> list[Outcome]:

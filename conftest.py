@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from typing import TypeVar
 
 import pytest
+from hypothesis import settings
 
 from common.db import Database
 from common.telemetry import configure_logging
@@ -31,6 +32,9 @@ def kafka_server() -> Iterator[KafkaServer]:
 
 
 configure_logging("error")
+# A busy machine is no fault: what takes how long is measured by the benchmarks.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 MakeDatabase = Callable[[str], Awaitable[Database]]
 

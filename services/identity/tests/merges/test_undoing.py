@@ -165,7 +165,7 @@ ALIKE_AND_PROVED = [
 @example(told=TORN, cuts=Random(0))
 @example(told=TORN, cuts=Random(1))
 @example(told=ALIKE_AND_PROVED, cuts=Random(0))
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(told=Said, cuts=st.randoms(use_true_random=False))
 async def test_whatever_came_meanwhile_an_undo_gives_the_customers_of_a_town_without_the_merge(
     identity: Identity,
@@ -265,7 +265,6 @@ async def test_two_merges_undone_in_either_order_give_the_customers_of_a_town_wi
     max_examples=HUNT or 8,
     derandomize=not HUNT,
     database=None,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(tales=Tales, third_survives=st.booleans(), in_order=st.booleans(), cuts=st.randoms(use_true_random=False))

@@ -255,7 +255,7 @@ async def test_a_retraction_after_the_merge_is_taken_back_after_the_undo_as_well
 Steps = st.lists(st.tuples(st.booleans(), st.integers(0, 4), st.integers(0, 4)), max_size=10)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=Steps, order=st.randoms(use_true_random=False))
 async def test_merges_undone_in_any_order_give_the_customers_of_before(identity: Identity, steps: list, order) -> None:  # type: ignore[no-untyped-def, type-arg]
     run = len(await identity.owners())

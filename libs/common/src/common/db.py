@@ -328,10 +328,8 @@ def _why_no_write(error: BaseException | None) -> str | None:
 
 
 # SQLSTATE classes and codes under which the same statement may succeed later.
-_TRANSIENT_STATES = ("08", "53", "57P01", "57P02", "57P03", "40001", "40P01", "55P03", "25P03", "25006")
-
-
-_VICTIM_STATES = frozenset({"40001", "40P01"})
+_VICTIM_STATES = ("40001", "40P01")
+_TRANSIENT_STATES = ("08", "53", "57P01", "57P02", "57P03", *_VICTIM_STATES, "55P03", "25P03", "25006")
 PAUSES = (0.5, 0.5, 0.5, 0.5)  # seconds
 
 

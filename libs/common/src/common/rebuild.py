@@ -5,7 +5,6 @@ to which the live one is attached for reading. What the shadow has no table for 
 breaks off leaves the shadow behind and the live side untouched; the next rebuild begins with an empty one.
 """
 
-import asyncio
 import fcntl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -140,32 +139,11 @@ async def rebuild(
     ConsumerStopped when most events fail, RebuildUnderWay where one is. The live side is untouched then.
     """
     async with alone(database):
-        return await _rebuild(
-            database, package, projections, history, make_consumer,
-            clock=clock, finish=finish, tell=tell, short_log=short_log,
-        )  # fmt: skip
-
-
-async def _rebuild(
-    database: Database,
-    package: str,
-    projections: Projections,
-    history: History,
-    make_consumer: Make,
-    *,
-    clock: Clock,
-    finish: Callable[[Database], Any] | None,
-    tell: Tell,
-    short_log: bool,
-) -> int:
-    lost = await history.reaches_back()
-    if lost and projections.replaced and not short_log:
-        raise LogTooShort(f"{', '.join(lost)}: older events were dropped by retention")
-    projections = projections.when_short() if lost else projections.when_whole()
-    await clear(database)
-    await _lay_out(database, package, projections)
-    try:
-        async with _shadow(database) as shadow:
+        lost = await history.reaches_back()
+        if lost and projections.replaced and not short_log:
+            raise LogTooShort(f"{', '.join(lost)}: older events were dropped by retention")
+        projections = projections.when_short() if lost else projections.when_whole()
+        async with _laid_out(database, package, projections) as shadow:
             builder = _Builder(database, shadow, history, make_consumer, clock=clock, tell=tell)
             while True:
                 await builder.catch_up()
@@ -175,8 +153,6 @@ async def _rebuild(
                 lambda: _swap(database, shadow, builder, package, projections, finish, clock=clock)
             )  # readers who came at a bad moment
             return builder.handled
-    finally:
-        await tried_again(lambda: clear(database))
 
 
 class _Builder:
@@ -232,14 +208,11 @@ class _Builder:
         return {id(record): record for event_id, record in recent.items() if event_id not in claimed}
 
     async def _deliver(self, records: Sequence[Record]) -> None:
-        for pause in (0.1, 0.5, 2.0):
-            try:
-                await self._delivery.deliver(records)
-            except Transient:
-                await asyncio.sleep(pause)
-            else:
-                return
-        await self._delivery.deliver(records)
+        await tried_again(
+            lambda: self._delivery.deliver(records),
+            when=lambda error: isinstance(error, Transient),
+            pauses=(0.1, 0.5, 2.0),
+        )
 
 
 def _stretches(records: Sequence[Record]) -> list[list[Record]]:
@@ -305,6 +278,18 @@ async def clear(database: Database) -> None:
 def _unlink(file: str) -> None:
     for suffix in ("", "-wal", "-shm", "-journal"):
         Path(f"{file}{suffix}").unlink(missing_ok=True)
+
+
+@asynccontextmanager
+async def _laid_out(database: Database, package: str, projections: Projections) -> AsyncIterator[Database]:
+    """The shadow, empty; at the end it is taken away, whatever became of it."""
+    await clear(database)
+    await _lay_out(database, package, projections)
+    try:
+        async with _shadow(database) as shadow:
+            yield shadow
+    finally:
+        await tried_again(lambda: clear(database))
 
 
 async def _lay_out(database: Database, package: str, projections: Projections) -> None:

@@ -89,12 +89,12 @@ def read(paths: list[Path], file_map: FileMap, company: Company, *, processes: i
         large = sum(path.stat().st_size for path in paths) > WORTH_A_PROCESS
         processes = 2 if large and (os.cpu_count() or 1) > 1 else 1
     if processes == 1:
-        found = _read_parts(paths, file_map, region, sum(SHARES, ()), rules=rules)
+        found = _read_parts(paths, file_map, region, rules, sum(SHARES, ()))
         return replace(found, columns=Columns.together([found.columns]))
     mine, theirs = SHARES
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        other = pool.submit(_read_parts, paths, file_map, region, theirs, quiet=True)
-        found = _read_parts(paths, file_map, region, mine, rules=rules)
+        other = pool.submit(_read_parts, paths, file_map, region, rules, theirs, quiet=True)
+        found = _read_parts(paths, file_map, region, rules, mine)
         return replace(found, columns=Columns.together([found.columns, other.result().columns]))
 
 
@@ -102,9 +102,9 @@ def _read_parts(
     paths: list[Path],
     file_map: FileMap,
     region: str,
+    rules: IdentifierRules,
     share: Collection[str],
     *,
-    rules: IdentifierRules | None = None,
     quiet: bool = False,
 ) -> Files:
     """The ids and the parts that belong to the share; all rows are read for it. `rules`: what is nobody's identifier."""
@@ -117,7 +117,7 @@ def _read_parts(
         if name in share and not file_map.profile.keys().isdisjoint(entries)
     }
     drawn = file_map.drawn_identifiers() if "identifiers" in share else []
-    nobodys = Nobodys(rules or IdentifierRules(), region)
+    nobodys = Nobodys(rules, region)
     carried = [_Part([each], partial(_identifiers, nobodys=nobodys, reader=reader)) for each in drawn]
     every = [*parts.values(), *carried]
     names = [*record_id.columns, *(column for part in every for column in part.columns)]

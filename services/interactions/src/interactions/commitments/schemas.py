@@ -3,9 +3,10 @@
 from typing import Literal
 from uuid import UUID
 
-from pydantic import AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from common.moments import Moment
+from interactions.touchpoints.schemas import Reason
 
 
 class EarlierDate(BaseModel):
@@ -79,7 +80,7 @@ class CommitmentReason(BaseModel):
         extra="forbid", json_schema_extra={"example": {"reason": "The invoice went out by e-mail"}}
     )
 
-    reason: str = Field(min_length=1, max_length=500, pattern=r"\S", validation_alias=AliasChoices("reason", "text"))
+    reason: Reason
 
 
 class CommitmentDate(BaseModel):
@@ -97,7 +98,7 @@ class CommitmentDate(BaseModel):
     )
 
     due_at: Moment = Field(description="By when it is promised now; it lies ahead")
-    reason: str = Field(min_length=1, max_length=500, pattern=r"\S", validation_alias=AliasChoices("reason", "text"))
+    reason: Reason
     agreed_with: str | None = Field(
         None, min_length=1, max_length=200, description="Who agreed to it on the other side; nobody, where left out"
     )

@@ -3,7 +3,9 @@
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import AliasChoices, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from interactions.touchpoints.schemas import Reason
 
 _THREAD: dict[str, Any] = {
     "conversation_id": "0198f6c2-7d1e-7c3a-9a51-4b1f0f5f8d10",
@@ -68,4 +70,4 @@ class ConversationReason(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"reason": "Waits for the bank's answer"}})
 
-    reason: str = Field(min_length=1, max_length=500, pattern=r"\S", validation_alias=AliasChoices("reason", "text"))
+    reason: Reason

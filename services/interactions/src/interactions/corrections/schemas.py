@@ -2,7 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+from interactions.touchpoints.schemas import Reason
 
 
 class _Body(BaseModel):
@@ -16,7 +18,7 @@ class ReasonBody(_Body):
         extra="forbid", json_schema_extra={"example": {"reason": "Sent by a test of the gateway"}}
     )
 
-    reason: str = Field(min_length=1, max_length=500, pattern=r"\S", validation_alias=AliasChoices("reason", "text"))
+    reason: Reason
 
 
 class RedactBody(_Body):
@@ -27,4 +29,4 @@ class RedactBody(_Body):
     )
 
     pointers: list[Annotated[str, Field(pattern=r"^/", max_length=200)]] = Field(min_length=1, max_length=50)
-    reason: str = Field(min_length=1, max_length=500, pattern=r"\S", validation_alias=AliasChoices("reason", "text"))
+    reason: Reason

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import orjson
 from pydantic import (
+    AliasChoices,
     AwareDatetime,
     BaseModel,
     ConfigDict,
@@ -90,6 +91,10 @@ READ_EXAMPLE: dict[str, Any] = {
 TOLD = r"\S"  # a text of blanks tells nothing
 Word = Annotated[str, Field(min_length=1, max_length=60, pattern=TOLD)]
 Text = Annotated[str, Field(max_length=20_000)]
+# Why somebody did something; `text` is taken for it as well.
+Reason = Annotated[
+    str, Field(min_length=1, max_length=500, pattern=TOLD, validation_alias=AliasChoices("reason", "text"))
+]
 
 
 class _Body(BaseModel):

@@ -1,5 +1,6 @@
 """The company's file: the shipped default makes sense, and a company says only what differs."""
 
+import pickle
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 
@@ -43,6 +44,15 @@ def test_the_holidays_are_those_of_colombian_law(year):
         sunday + timedelta(days=days) for days in (43, 64, 71)
     }
     assert {day for day in COMPANY.holidays if day.year == year} == fixed | moved | holy
+
+
+def test_rules_that_have_judged_already_can_be_sent_to_another_process():
+    rules = COMPANY.identifiers
+    assert rules.blocks("phone:+570000000000")
+    received = pickle.loads(pickle.dumps(rules))
+    assert received == rules
+    assert received.blocks("phone:+570000000000")
+    assert not received.blocks("phone:+573001112233")
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,10 @@ class IdentifierRules(_Part):
     def _judge(self, text: str) -> bool:
         return text.casefold() in self._exact or any(pattern.fullmatch(text) for pattern in self._patterns)
 
+    def __reduce__(self) -> tuple[Callable[[object], Self], tuple[dict[str, object]]]:
+        # Another process takes the rules; what was judged by them stays here, and may be written meanwhile.
+        return type(self).model_validate, (self.model_dump(),)
+
     @model_validator(mode="after")
     def _compiles(self) -> Self:
         try:

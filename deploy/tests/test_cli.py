@@ -12,9 +12,10 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from common.holds import hold
 from hilo import cli
 from hilo.cli import app, main
-from hilo.embedded import only_one
+from hilo.embedded import RUNNING
 from hilo.native.ports import LOOPBACK, free_port
 
 
@@ -50,14 +51,13 @@ def test_a_system_that_does_not_answer_is_told_in_one_line(monkeypatch, tmp_path
 
 
 def test_a_second_system_on_the_same_folder_does_not_start(tmp_path: Path):
-    with only_one(tmp_path) or pytest.fail("nobody else has it"):
-        assert only_one(tmp_path) is None
+    with hold(tmp_path / RUNNING):
         started = CliRunner().invoke(app, ["run", "--var", str(tmp_path), "--port", str(free_port())])
     assert (started.exit_code, started.output) == (
         1,
         f"A system runs on {tmp_path} already: two would write to the same files\n",
     )
-    with only_one(tmp_path) or pytest.fail("who had it has gone"):
+    with hold(tmp_path / RUNNING):  # who had it has gone
         assert not list(tmp_path.glob("*.db"))
 
 

@@ -45,9 +45,10 @@ def run(
 ) -> None:
     """Start the whole system in this process: four APIs, their workers, SQLite files. Ctrl-C stops it."""
     gc.disable()  # until the system stands: what is loaded stays, and looking through it again and again took a quarter of the start
-    from common.service import serve  # noqa: PLC0415 - `hilo --help` answers without loading the system
+    from common.holds import hold  # noqa: PLC0415 - `hilo --help` answers without loading the system
+    from common.service import serve  # noqa: PLC0415
     from common.telemetry import configure_logging  # noqa: PLC0415
-    from hilo.embedded import embedded_app, only_one, spoilt_files  # noqa: PLC0415
+    from hilo.embedded import RUNNING, embedded_app, spoilt_files  # noqa: PLC0415
     from hilo.native.ports import is_free  # noqa: PLC0415
     from hilo.native.processes import wait_until  # noqa: PLC0415
 
@@ -61,13 +62,13 @@ def run(
     if spoilt:
         raise typer.Exit(1)
     try:
-        alone = only_one(var.resolve())
+        alone = hold(var.resolve() / RUNNING)
+    except BlockingIOError as error:
+        typer.echo(f"A system runs on {var} already: two would write to the same files", err=True)
+        raise typer.Exit(1) from error
     except OSError as error:
         typer.echo(f"{var} cannot be used: {error.strerror}", err=True)
         raise typer.Exit(1) from error
-    if alone is None:
-        typer.echo(f"A system runs on {var} already: two would write to the same files", err=True)
-        raise typer.Exit(1)
     with alone:
         if not wait_until(lambda: is_free(port), within=FREED_WITHIN):
             typer.echo(f"Port {port} is another program's: name another one with `hilo run --port`", err=True)

@@ -1,13 +1,12 @@
 """The embedded stack: the whole system in one process, SQLite files under var/, no server of any kind."""
 
 import asyncio
-import fcntl
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import structlog
 from fastapi import FastAPI
@@ -26,6 +25,8 @@ from hilo.front import front_page
 from hilo.services import SERVICES
 
 log = structlog.get_logger()
+
+RUNNING = "running"  # the file under var/ that the one process holds
 
 
 def embedded_app(var: Path, *, clock: Clock = utc_now) -> "Embedded":
@@ -50,18 +51,6 @@ def _runtime(service: Service, var: Path, secret: str, key_hash: str, clock: Clo
     )
     database = Database.connect(settings.database_url, patience=patience)
     return Runtime(settings, database, Company.load(settings.company_file), clock)
-
-
-def only_one(var: Path) -> TextIO | None:
-    """A hold on the folder for as long as it is open; None where another process has it. Raises OSError where there can be no such folder."""
-    var.mkdir(parents=True, exist_ok=True)
-    handle = (var / "running").open("a")
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        handle.close()
-        return None
-    return handle
 
 
 def spoilt_files(var: Path) -> dict[str, str]:

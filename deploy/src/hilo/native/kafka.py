@@ -1,6 +1,5 @@
 """A real Apache Kafka, one KRaft node on the loopback interface, run from its Maven jars."""
 
-import fcntl
 import hashlib
 import os
 import secrets
@@ -12,11 +11,10 @@ import struct
 import subprocess
 import tempfile
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from common.holds import hold
 from hilo.native.errors import NativeError
 from hilo.native.ports import LOOPBACK, free_port
 from hilo.native.processes import Process, ended_on_failure, launch, wait_for
@@ -36,9 +34,8 @@ def jars() -> Path:
         raise NativeError(f"The broker is started from a checkout of the repository: {recipe} is not there.")
     name = f"kafka-{VERSION}-{hashlib.sha256(recipe.read_bytes()).hexdigest()[:8]}"
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hilo"
-    cache.mkdir(parents=True, exist_ok=True)
     libraries = cache / name
-    with _locked(cache / f"{name}.lock"):
+    with hold(cache / f"{name}.lock", patiently=True):
         if not libraries.exists():
             _fetch(recipe, libraries)
     return libraries
@@ -60,13 +57,6 @@ def _fetch(recipe: Path, libraries: Path) -> None:
         if done.returncode != 0:
             raise NativeError(f"Maven could not fetch Apache Kafka:\n{(done.stdout + done.stderr).strip()[-2000:]}")
         fetched.rename(libraries)
-
-
-@contextmanager
-def _locked(file: Path) -> Iterator[None]:
-    with file.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 def find_java() -> str:

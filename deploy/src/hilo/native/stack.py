@@ -1,19 +1,19 @@
 """The distributed stack as processes of this machine: brought up in order, found again by their notes, taken down in reverse."""
 
 import asyncio
-import fcntl
 import json
 import os
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TextIO
 
 from common.auth import first_credential, first_secret
 from common.bus.kafka import ensure_topics
+from common.holds import hold
 from common.service import all_topics
 from common.settings import Settings
 from hilo.native.errors import NativeError
@@ -223,13 +223,9 @@ class Stack:
             self._ports.write_text(json.dumps(ports))
         return ports[name]
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Two commands at once would start everything twice."""
-        (self.var / "run").mkdir(parents=True, exist_ok=True)
-        with (self.var / "run" / "lock").open("w") as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise NativeError("Another command is starting or stopping this stack.") from None
-            yield
+    def _alone(self) -> TextIO:
+        """A hold: two commands at once would start everything twice."""
+        try:
+            return hold(self.var / "run" / "lock")
+        except BlockingIOError:
+            raise NativeError("Another command is starting or stopping this stack.") from None

@@ -5,9 +5,8 @@ to which the live one is attached for reading. What the shadow has no table for 
 breaks off leaves the shadow behind and the live side untouched; the next rebuild begins with an empty one.
 """
 
-import fcntl
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +23,7 @@ from common.bus.history import History, id_of, moment_of
 from common.clock import Clock
 from common.db import Database, inbox_table, tried_again
 from common.errors import Conflict, Transient
+from common.holds import hold
 from common.migrations import metadata_of, migrate
 
 SHADOW, OLD = "rebuild", "rebuild_old"
@@ -237,7 +237,11 @@ def _moment(records: Sequence[Record]) -> datetime | None:
 async def alone(database: Database) -> AsyncIterator[None]:
     """Two at once would share the shadow, and the first to end would put the other's half in place. Raises RebuildUnderWay."""
     if database.dialect == "sqlite":
-        with _hold_on(f"{_shadow_file(database)}.lock"):
+        try:
+            alone = hold(Path(f"{_shadow_file(database)}.lock"))
+        except BlockingIOError:
+            raise RebuildUnderWay from None
+        with alone:
             yield
         return
     async with database.engine.connect() as connection:
@@ -250,16 +254,6 @@ async def alone(database: Database) -> AsyncIterator[None]:
             yield
         finally:
             await connection.execute(_NO_LONGER_ALONE)
-
-
-@contextmanager
-def _hold_on(file: str) -> Iterator[None]:
-    with Path(file).open("a") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RebuildUnderWay from None
-        yield
 
 
 # --- the shadow -------------------------------------------------------------------------------------------------------

@@ -169,6 +169,23 @@ def test_two_attested_documents_of_one_type_are_two_persons() -> None:
     assert town.doubts == [("other-document",)]
 
 
+@pytest.mark.parametrize(
+    ("number", "name", "doubts"),
+    [
+        ("52123457", ANA, [("other-document",)]),
+        ("52123457", LUIS, []),  # a couple's numbers may be neighbours
+        ("79888777", ANA, []),
+    ],
+)
+def test_two_attested_documents_one_digit_apart_are_a_riddle_where_the_name_is_the_same(
+    number: str, name: str, doubts: list[tuple[str, ...]]
+) -> None:
+    town = Town()
+    ana = town.come("document:co-cc:52123456!", "phone:+573001234567", name=ANA)
+    assert town.come(f"document:co-cc:{number}!", "phone:+573001234567", name=name) != ana
+    assert town.doubts == doubts
+
+
 def test_documents_of_two_types_contradict_nothing() -> None:
     town = Town()
     ana = town.come("document:co-cc:52123456!", "email:ana@x.co", name=ANA)

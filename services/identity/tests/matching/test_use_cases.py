@@ -140,6 +140,18 @@ async def test_two_who_both_proved_something_are_never_joined_by_likeness_alone(
     assert pair.explanation["reasons"] == ["claimed-only"]
 
 
+@pytest.mark.parametrize(("number", "reasons"), [("52123465", [["other-document", "claimed-only"]]), ("79888777", [])])
+async def test_an_attested_document_one_slip_off_is_for_a_person_to_decide(
+    identity: Identity, number: str, reasons: list[list[str]]
+) -> None:
+    first = seen("document:co-cc:52123456", name="Ana Maria Lopez Ruiz", profile=ANA, attests=("document",))
+    second = seen(f"document:co-cc:{number}", name="Ana Maria Lopez Ruiz", profile=ANA, attests=("document",))
+    await identity.happen(first)
+    await identity.happen(second)
+    assert await identity.owner(first) != await identity.owner(second)
+    assert [pair.explanation["reasons"] for pair in await identity.rows(review)] == reasons
+
+
 async def test_what_was_decided_to_be_two_is_not_joined_by_likeness(identity: Identity) -> None:
     first = seen("email:ana.lopez84@example.com", name="Ana Maria Lopez Ruiz", profile=ANA)
     second = seen("phone:3001112233", name="Ana Maria Lopez Ruiz")

@@ -1,14 +1,15 @@
 """What a channel may send, and what is said of what it may not."""
 
 import json
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 import pytest
 
 from common.company import Company
+from common.identifiers import RANK
 from interactions.touchpoints.domain import Draft, Speaker, Unreadable
-from interactions.touchpoints.schemas import EXAMPLE, read_body, read_document
+from interactions.touchpoints.schemas import EXAMPLE, Scheme, read_body, read_document
 
 COMPANY = Company.load()
 ANYBODY = Speaker(by="test")
@@ -39,6 +40,28 @@ def test_the_example_is_taken() -> None:
 def test_four_fields_are_enough() -> None:
     draft = read()
     assert (draft.source, draft.direction, draft.visibility, draft.identifiers) == ("test", "inbound", "customer", ())
+
+
+@pytest.mark.parametrize(
+    ("credential", "said", "attested"),
+    [
+        ({"*"}, {}, {"*"}),
+        ({"*"}, {"attests": ["email"]}, {"email"}),
+        ({"*"}, {"attests": []}, set()),
+        ({"phone"}, {"attests": ["phone", "email"]}, {"phone"}),
+        (set(), {"attests": ["phone"]}, set()),
+    ],
+)
+def test_a_contact_may_prove_less_than_its_credential_and_never_more(
+    credential: set[str], said: dict[str, Any], attested: set[str]
+) -> None:
+    draft = read(Speaker(by="test", attests=frozenset(credential)), **said)
+    assert draft.speaker.attests == attested
+
+
+def test_what_a_contact_may_prove_are_the_schemes() -> None:
+    assert {*get_args(Scheme)} == RANK.keys()
+    assert refused(attests=["cedula"]) == ("invalid", ["/attests/0"])
 
 
 @pytest.mark.parametrize("missing", ["external_id", "kind", "channel", "occurred_at"])

@@ -1,7 +1,7 @@
 """Whose trace is this? The rules by which trails become customers: pure functions over a small neighbourhood."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -290,7 +290,16 @@ def _compare_numbers(a: Mapping[str, bool], b: Mapping[str, bool]) -> Literal["s
         return "differ"
     if a.keys() & b.keys():
         return "same"
-    return "slip" if any(OSA.distance(x, y) <= 1 for x in a for y in b) else "unclear"
+    return "slip" if _are_one_digit_off(a, b) else "unclear"
+
+
+def documents_one_digit_off(a: Persona, b: Persona) -> bool:
+    """Whether a clerk may have mistyped what he saw: it was attested, and one slip apart it is no proof of two persons."""
+    return any(_are_one_digit_off(a.documents[kind], b.documents[kind]) for kind in a.documents.keys() & b.documents)
+
+
+def _are_one_digit_off(some: Iterable[str], others: Collection[str]) -> bool:
+    return any(OSA.distance(x, y) <= 1 for x in some for y in others)
 
 
 def compare_names(a: Persona, b: Persona) -> Literal["unknown", "other", "called", "compatible", "full"]:
@@ -317,7 +326,8 @@ def judge(a: Persona, b: Persona, scheme: str, world: World) -> tuple[Literal["o
     personal = scheme in PERSONAL
     documents, names = compare_documents(a, b), compare_names(a, b)
     if documents == "differ":
-        return ("doubt" if personal else "two"), ("other-document",)
+        mistyped = names == "full" and documents_one_digit_off(a, b)
+        return ("doubt" if personal or mistyped else "two"), ("other-document",)
     if names == "other" or (
         names == "called" and not personal
     ):  # a home may call the son what tells him from his father

@@ -11,7 +11,7 @@ import numpy as np
 
 from common.company import Company
 from common.ids import new_id
-from identity.linking.domain import World
+from identity.linking.domain import World, documents_one_digit_off
 from identity.matching.blocking import keys_of
 from identity.matching.clustering import CONTRADICTION
 from identity.matching.columns import Columns
@@ -323,7 +323,9 @@ def doubts_about(best: Pair, worst: Pair, world: World) -> list[str] | None:
         return None
     found = objections(one, other, world)
     rests_on = grounds_of(best.bars)
-    if {"kept-apart", "other-document"} & set(found) or rests_on == "none":
+    if "kept-apart" in found or rests_on == "none":
+        return None
+    if "other-document" in found and not documents_one_digit_off(world.persona(one), world.persona(other)):
         return None
     doubts = [each for each in found if each != "document-one-digit-off"]  # weighed already
     if verdict_of(best.probability) != "linked":

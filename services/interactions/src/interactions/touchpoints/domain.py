@@ -1,7 +1,7 @@
 """What a touchpoint is, when it is taken, and what it tells: the rules of the log. No I/O, no clock."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import datetime
 from functools import cached_property, lru_cache
 from typing import Any, Literal
@@ -100,6 +100,10 @@ class Speaker:
     attests: frozenset[str] = frozenset()
     customer_id: UUID | None = None
     partner: str | None = None
+
+    def attesting_only(self, schemes: Iterable[str]) -> "Speaker":
+        """The same where no more than these were proved: never what his credential does not attest."""
+        return replace(self, attests=frozenset(each for each in schemes if {each, "*"} & self.attests))
 
     def as_row(self) -> dict[str, Any]:
         """To be parked with what he sent."""

@@ -39,6 +39,7 @@ Kind = Literal[
     "message", "call", "visit", "web", "purchase", "payment", "quote", "complaint", "claim", "petition", "suggestion",
     "compliment", "campaign_send", "campaign_response", "survey_response", "note",
 ]  # fmt: skip
+Scheme = Literal["customer", "document", "account", "email", "partner", "phone", "device"]
 Outcome = Literal["resolved", "pending", "informed", "unreachable", "declined", "abandoned"]
 
 EXAMPLE: dict[str, Any] = {
@@ -165,6 +166,11 @@ class TouchpointCreate(_Body):
         default_factory=list,
         max_length=20,
         description="Who it was, `scheme:value` as the channel knows it; none for a cash sale",
+    )
+    attests: list[Scheme] | None = Field(
+        None,
+        max_length=10,
+        description="The schemes that were proved in this contact, of those that the credential attests; all of those by default, `[]` where everything is a claim",
     )
     actor: ActorBody | None = None
     profile: ProfileBody | None = None
@@ -398,7 +404,7 @@ def _draft(document: object, body: bytes, *, speaker: Speaker, company: Company)
     payload = _payload(given, document)
     person = given.actor
     return Draft(
-        speaker=speaker,
+        speaker=speaker if given.attests is None else speaker.attesting_only(given.attests),
         source=source,
         external_id=given.external_id,
         kind=given.kind,

@@ -29,6 +29,22 @@ def test_a_visitor_without_a_name_has_a_history_all_the_same(caller):
     assert seen["customer_id"] is None
 
 
+def test_what_a_visitor_did_is_on_record_once_he_says_who_he_is_and_shown_to_staff_alone(caller):
+    ana = Person.new(caller)
+    device = f"device:{uuid.uuid4().hex}"
+    ana.does(by=device, kind="web", channel="web", profile={}, topic="precio", summary="Looked at prices")
+    ana.does(identifiers=[ana.email, device], channel="web", topic="delivery", summary="Asked for delivery")
+    both = {"Looked at prices", "Asked for delivery"}
+    told = until(lambda: (r := ana.resume(by=ana.email)) and both <= {e["summary"] for e in r["recap"]} and r)
+    assert told["who"]["customer_id"] == until(lambda: ana.resume(by=device)["who"]["customer_id"])
+    own = ana.resume(by=ana.email, view="customer")
+    assert {entry["summary"] for entry in own["recap"]} == {"Asked for delivery"}
+    luis = Person.new(caller, "LUIS EDUARDO PEREZ GOMEZ")
+    luis.does(identifiers=[luis.email, device], channel="web", topic="billing", summary="Asked for his invoice")
+    until(lambda: both - {e["summary"] for e in ana.resume(by=ana.email)["recap"]})
+    assert "Looked at prices" not in {entry["summary"] for entry in luis.resume(by=luis.email)["recap"]}
+
+
 def test_a_familys_phone_gives_candidates_to_agents_only(caller):
     mother = Person.new(caller, "MARTA LUCIA GOMEZ PARRA")
     son = Person(caller, "ANDRES FELIPE TORRES GOMEZ", mother.tag)

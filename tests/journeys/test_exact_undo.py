@@ -84,6 +84,8 @@ def _who(chance: Any, place: int) -> tuple[list[str], str | None]:
         new = [f"email:new{place}@example.com"] if chance.random() < 0.15 else []
         chance.shuffle(both)
         return [*both, *new], chance.choice((ONE["name"], OTHER["name"], None))
+    if drawn < 0.25:  # a visit before he says who he is, or after he has left: on a device of one of them, or of both
+        return [f"device:tab-{chance.randrange(7)}"], None
     mine, name = (one, ONE["name"]) if drawn < 0.6 else (other, OTHER["name"])
     who = chance.sample(mine, chance.choice((1, 1, 2)))
     if chance.random() < 0.12:

@@ -285,7 +285,7 @@ async def _link(
     if blocked(identifier, company):
         raise BlockedIdentifier(pointer=pointer)
     carried = Carried(identifier_id(identifier.text, secret), identifier.scheme, identifier.value, attested=True)
-    trails = await uow.links.carriers(carried.identifier_id)
+    trails = await uow.links.carriers([carried.identifier_id])
     others = {t.customer_id for t in trails} - {None, customer.customer_id}
     if others and not is_shared(identifier, company.identifiers.shared_account_issuers):
         raise IdentifierTaken(pointer=pointer)

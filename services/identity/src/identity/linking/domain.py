@@ -486,6 +486,34 @@ def _with_merges(
     return Verdict(trail.trace_id, survivor, proof, via, merges=tuple(merges), doubts=tuple(in_doubt))
 
 
+def devices_of(trails: Iterable[Trail]) -> set[UUID]:
+    return {c.identifier_id for trail in trails for c in trail.carried.values() if c.scheme == "device"}
+
+
+def is_visitor(trail: Trail) -> bool:
+    """Known by devices alone and by no name, and linked to nobody by a person."""
+    return trail.scheme == "device" and not trail.names and trail.proof != "person"
+
+
+def user_of(visitor: Trail, world: World) -> tuple[UUID | None, UUID | None]:
+    """Whose a visitor's trail is, and by which device: of whoever else is known on its devices, where that is one customer.
+
+    It proves nothing, so it joins nobody and he never sees it himself; when a second customer turns up there it is nobody's.
+    All carriers of its devices are in `world`.
+    """
+    users = {
+        other.customer_id: device
+        for device in sorted(devices_of([visitor]) - world.barred)
+        for other in world.carriers(device)
+        if other.scheme != "device" and other.customer_id is not None
+    }
+    if len(users) != 1:
+        return None, None
+    [(customer_id, device)] = users.items()
+    mine = {trail.trace_id for trail in world.members(customer_id)} - {visitor.trace_id}
+    return (None, None) if world.are_kept_apart([visitor.trace_id], mine) else (customer_id, device)
+
+
 def settle(verdict: Verdict, world: World, *, at: datetime) -> None:
     """Let the verdict take effect in the neighbourhood, so that the next trail of the batch is decided on it."""
     if verdict.founded and verdict.customer_id is not None:

@@ -233,10 +233,10 @@ class Links:
     async def rename(self, trace_id: UUID, names: Collection[str]) -> None:
         await self._session.execute(sa.update(trace).where(trace.c.trace_id == trace_id).values(names=list(names)))
 
-    async def carriers(self, identifier_id: UUID) -> list[Trail]:
-        """The traces that carry the identifier."""
+    async def carriers(self, identifiers: Collection[UUID]) -> list[Trail]:
+        """The traces that carry one of the identifiers."""
         ti = trace_identifier.c
-        mine = sa.select(ti.trace_id).where(ti.identifier_id == identifier_id)
+        mine = sa.select(ti.trace_id).where(among(ti.identifier_id, identifiers))
         return list((await self._read_trails(trace.c.trace_id.in_(mine))).values())
 
     async def carriers_among(self, traces: Collection[UUID], identifiers: Collection[UUID]) -> list[Trail]:

@@ -20,10 +20,13 @@ from identity.linking.domain import (
     Verdict,
     World,
     decide,
+    devices_of,
+    is_visitor,
     join,
     next_revision,
     own_key_account,
     settle,
+    user_of,
 )
 from identity.linking.repository import BY_RULES, Decision
 from identity.matching.domain import BY_MATCHING
@@ -82,6 +85,7 @@ class Desk:
         )
         if told:
             await self._decide_on(told)
+        await self.follow()
         owners = {self.owner(each.trace_id) for each in told} | {*self.settled.values()}
         await self._lock(self.touched | {owner for owner in owners if owner is not None})
 
@@ -175,12 +179,22 @@ class Desk:
             self.merges.append((decision, [self._move(member) for member in members]))
             self.touched |= {one, other}
 
-    async def compare(self, sightings: Sequence[Sighting]) -> None:
-        """Ask for the likeness alone of what was told before."""
+    async def compare(self, sightings: Sequence[Sighting], *, devices: Collection[UUID] = ()) -> None:
+        """Ask for the likeness alone of what was told before. `devices`: what their trace no longer carries, perhaps."""
         self.world = await self.uow.links.world([], beside=self.likeness.traces)
         for sighting in sightings:
             self._compare(sighting)
+        await self.follow(devices)
         await self._lock(self.touched)
+
+    async def follow(self, devices: Collection[UUID] = ()) -> None:
+        """Visitors follow whoever alone uses the device: those on `devices`, and on the devices of all that was decided on."""
+        decided = self.news | self.moved.keys() | {move.trace_id for _, moves in self.merges for move in moves}
+        theirs = devices_of(self.world.trails[trace_id] for trace_id in decided & self.world.trails.keys())
+        for visitor in await followers({*devices} | theirs, self.world, uow=self.uow):
+            self.touched |= {each for each in (self.owner(visitor.trace_id), visitor.customer_id) if each is not None}
+            self.world.put(visitor)
+            self.moved[visitor.trace_id] = self._move(visitor.trace_id)
 
     def _note_before(self, merge: Merge) -> tuple[Decision, list[UUID]]:
         moved = self.world.members(merge.absorbed)
@@ -230,6 +244,7 @@ class Desk:
             elif trail.trace_id not in self.moved:
                 self.moved[trail.trace_id] = self._move(trail.trace_id)
             self.touched |= {each for each in (trail.customer_id, now_is.customer_id) if each is not None}
+        await self.follow()
         await self._lock(self.touched)
 
     async def _lock(self, customers: Collection[UUID]) -> None:
@@ -316,7 +331,7 @@ class Desk:
         """He is a customer since his first touchpoint, not since we heard of it."""
         first: dict[UUID, datetime] = {}
         for trace_id, seen in self._seen.items():
-            if (owner := self.owner(trace_id)) is not None:
+            if (owner := self.owner(trace_id)) is not None and seen[0].scheme != "device":
                 earliest = min(sighting.occurred_at for sighting in seen)
                 first[owner] = min(earliest, first.get(owner, earliest))
         return first
@@ -395,6 +410,40 @@ class Desk:
             await tell_contact(
                 {decision.survivor for decision, _ in self.merges if decision.survivor}, uow=self.uow, now=self.now
             )
+
+
+async def followers(devices: Collection[UUID], world: World, *, uow: IdentityUnitOfWork) -> list[Trail]:
+    """The visitors on the devices who are to be another's than they are, or nobody's any more, each as he will be.
+
+    What stands in `world` counts; what it lacks is read into it.
+    """
+    if not devices:
+        return []
+    await _add_carriers(devices, world, uow)
+    visitors = {v.trace_id: v for device in devices for v in world.carriers(device) if is_visitor(v)}
+    if others := devices_of(visitors.values()) - {*devices}:
+        await _add_carriers(others, world, uow)
+    if apart := await uow.links.kept_apart(visitors):
+        _add_trails((await uow.links.trails({each for pair in apart for each in pair})).values(), world)
+        for left, right in apart:
+            world.keep_apart(left, right)
+    found = []
+    for _, visitor in sorted(visitors.items()):
+        customer_id, device = user_of(visitor, world)
+        if customer_id != visitor.customer_id:
+            found.append(visitor.given_to(customer_id, "claimed", device))
+    return found
+
+
+async def _add_carriers(devices: Collection[UUID], world: World, uow: IdentityUnitOfWork) -> None:
+    world.barred |= await uow.links.shared(devices)
+    _add_trails(await uow.links.carriers(devices), world)
+
+
+def _add_trails(trails: Iterable[Trail], world: World) -> None:
+    for trail in trails:
+        if trail.trace_id not in world.trails:
+            world.put(trail)
 
 
 def taught_by(sightings: Iterable[Sighting], trail: Trail) -> Trail:

@@ -14,7 +14,7 @@ from common.idempotency import Attempt, recall, remember
 from common.ids import new_id
 from identity.customers.domain import Customer, UnknownCustomer
 from identity.customers.telling import changed, tell_contact, tell_profiles
-from identity.linking.domain import Trail, kept_by, moved_by, next_revision, own_key_account
+from identity.linking.domain import Trail, devices_of, kept_by, moved_by, next_revision, own_key_account
 from identity.linking.repository import BY_RULES, Decision
 from identity.linking.use_cases import Desk, archive_if_empty, before_image
 from identity.matching.domain import BY_MATCHING
@@ -254,6 +254,7 @@ async def _tell_again(past: Past, desk: Desk) -> None:
             desk.world.put(happened)
             desk.decide(happened)
     _note_moves(desk, original)
+    await desk.follow(devices_of(desk.world.trails.values()))
 
 
 def _nobodys(trail: Trail) -> Trail:

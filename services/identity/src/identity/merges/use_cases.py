@@ -28,9 +28,9 @@ from identity.customers.domain import (
 )
 from identity.customers.telling import tell_contact, tell_profiles, tell_those_beside
 from identity.knowledge.domain import Fact, current_facts
-from identity.linking.domain import Trail, World, next_revision, together_by
+from identity.linking.domain import Trail, World, devices_of, next_revision, together_by
 from identity.linking.repository import Decision
-from identity.linking.use_cases import absorb, before_image, tell_moves
+from identity.linking.use_cases import absorb, before_image, followers, tell_moves
 from identity.merges.domain import (
     GuardObjects,
     KeptApart,
@@ -197,6 +197,12 @@ async def merge_now(
     await uow.links.record([decision])
     # whoever proved to be the absorbed one is, by a person's word, the survivor
     given = [_given(t, survivor, "claimed" if t.proof == "claimed" else "person", now) for t in moved]
+    for trail in given:
+        world.put(trail)
+    given += [
+        each.moved_at(next_revision(each.revision, now))
+        for each in await followers(devices_of([*given, *kept]), world, uow=uow)
+    ]
     await uow.links.move(given, decision_id=decision.decision_id)
     tell_moves(decision.decision_id, "merge", [_move(t) for t in given], uow=uow, now=now)
     await tell_those_beside([t.trace_id for t in given], uow=uow, now=now)

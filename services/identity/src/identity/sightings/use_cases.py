@@ -12,7 +12,7 @@ from common.ids import new_id
 from identity.customers.telling import changed, tell_profiles
 from identity.guards.domain import blocked
 from identity.knowledge.domain import Fact, Put
-from identity.linking.domain import next_revision
+from identity.linking.domain import devices_of, next_revision
 from identity.linking.use_cases import Desk, archive_if_empty, bite
 from identity.matching.use_cases import learn_likeness
 from identity.merges.undoing import take_back
@@ -132,6 +132,7 @@ def facts_of(seen: PersonSeen, company: Company) -> Iterable[Fact]:
 
 async def unsee(gone: PersonUnseen, uow: IdentityUnitOfWork, company: Company, now: datetime) -> set[UUID]:
     """A touchpoint is taken back, and with it what it alone taught: its trace, and a merge made on its word, are decided anew."""
+    devices = devices_of((await uow.links.trails([gone.trace_id])).values())
     left = await uow.sightings.unsee(gone.touchpoint_id, gone.trace_id, at=now)
     await uow.knowledge.forget(gone.touchpoint_id)
     trail = (await uow.links.trails([gone.trace_id])).get(gone.trace_id)
@@ -154,16 +155,21 @@ async def unsee(gone: PersonUnseen, uow: IdentityUnitOfWork, company: Company, n
         await desk.close()
         await archive_if_empty([trail.customer_id], uow=uow, now=now)
         touched |= desk.touched
-    return touched | await _compare_anew(gone.trace_id, left, uow, company, now)
+    return touched | await _compare_anew(gone.trace_id, left, devices, uow, company, now)
 
 
 async def _compare_anew(
-    trace_id: UUID, left: Sequence[Sighting], uow: IdentityUnitOfWork, company: Company, now: datetime
+    trace_id: UUID,
+    left: Sequence[Sighting],
+    devices: Collection[UUID],
+    uow: IdentityUnitOfWork,
+    company: Company,
+    now: datetime,
 ) -> set[UUID]:
-    """A touchpoint was taken back: its trace is compared by what its others told."""
+    """A touchpoint was taken back: its trace is compared by what its others told, and who visited its devices follows anew."""
     await uow.matching.forget([trace_id])
     desk = Desk(uow, company, now, likeness=await learn_likeness(left, uow=uow, company=company))
-    await desk.compare(left)
+    await desk.compare(left, devices=devices)
     await desk.close()
     return desk.touched
 

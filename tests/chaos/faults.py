@@ -36,6 +36,7 @@ class Scene:
     checker: Checker
     times: int = 8
     seconds: float = 15.0
+    within: float = 120.0  # for the effects of what was sent, where a trial waits for them
     notes: list[str] = field(default_factory=list)
     measures: Measures = field(default_factory=Measures)
     scale: Mapping[str, int] = field(default_factory=dict)  # how much of what: poison, among, copies, capacity

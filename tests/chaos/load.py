@@ -20,6 +20,7 @@ TOPICS = ("billing", "delivery", "technical", "warranty", None, None)
 CHANNELS = ("whatsapp", "call", "email", "web", "shop", "chat")
 GIVEN = ("ANA", "LUIS", "MARIA", "CARLOS", "SOFIA", "JORGE", "ELENA", "PABLO", "ROSA", "DIEGO", "INES", "MARIO")
 SURNAMES = ("LOPEZ", "RUIZ", "GOMEZ", "DIAZ", "ROJAS", "VEGA", "MORA", "CRUZ", "PEÑA", "SOTO", "LARA", "RIOS")
+FEWEST_CUSTOMERS, MOST_CUSTOMERS = 600, 10_000
 TIMEOUT = 10.0
 TRIES = 12
 
@@ -35,11 +36,12 @@ class Somebody:
 class Writer:
     """Writes touchpoints, from a seed: the same seed gives the same bodies in the same order, but for the hour."""
 
-    def __init__(self, seed: int, *, customers: int = 600) -> None:
+    def __init__(self, seed: int, *, customers: int = FEWEST_CUSTOMERS) -> None:
         self.random = random.Random(seed)
         self._tag = f"{seed % 1000:03}"
         self._numbers = itertools.count(1)
         self.people = [self._somebody(n) for n in range(customers)]
+        self._regulars = self.people[: max(1, customers // 24)]  # of whom three in ten contacts are
 
     def _somebody(self, number: int) -> Somebody:
         name = f"{self.random.choice(GIVEN)} {SURNAMES[number % 12]} {SURNAMES[number // 12 % 12]}"
@@ -73,7 +75,7 @@ class Writer:
                 return {**body, "identifiers": [], **self._purchase()}  # a cash sale
             case 1:
                 return {**body, "identifiers": [f"device:{self._tag}{draw.randrange(200)}"], "kind": "web"}
-        somebody = draw.choice(self.people[:25] if draw.random() < 0.3 else self.people)
+        somebody = draw.choice(self._regulars if draw.random() < 0.3 else self.people)
         many = draw.choice([1, 1, 1, 2, 3])
         body["identifiers"] = draw.sample(somebody.identifiers, k=many)
         if draw.random() < 0.5:
@@ -116,10 +118,19 @@ class Recent:
 class Load:
     """Sends at a pace until told to stop; `hush()` waits for what is under way. Every answer goes into the ledger."""
 
-    def __init__(self, arena: Arena, ledger: Ledger, *, seed: int, pace: float = 150.0, people: bool = True) -> None:
+    def __init__(
+        self,
+        arena: Arena,
+        ledger: Ledger,
+        *,
+        seed: int,
+        pace: float = 150.0,
+        customers: int = FEWEST_CUSTOMERS,
+        people: bool = True,
+    ) -> None:
         self.arena = arena
         self.ledger = ledger
-        self.writer = Writer(seed)
+        self.writer = Writer(seed, customers=customers)
         self.recent = Recent()
         self.pace = pace  # touchpoints a second
         self._people = people

@@ -38,14 +38,14 @@ async def poison(scene: Scene) -> int:
         await _many(
             scene, sender, max(100, among // 10), []
         )  # the group has its new member before anything is measured
-        await scene.checker.settled()
+        await scene.checker.settled(within=scene.within)
         calm_from = time.time()
         await _many(scene, sender, among, [])
-        await scene.checker.settled()
+        await scene.checker.settled(within=scene.within)
         calm_to = time.time()
         begun = time.time()
         sent = await _many(scene, sender, among, _shuffled(scene, amount))
-        await scene.checker.settled()
+        await scene.checker.settled(within=scene.within)
         ended = time.time()
         before, after = await _lags(scene, calm_from, calm_to), await _lags(scene, begun, ended)
         scene.measures.tell(poison=sent, among=among, p50_before=share(before, 0.5), p50_among_poison=share(after, 0.5))

@@ -16,7 +16,7 @@ from .arena import hands
 from .checks import Checker, Verdict
 from .faults import Scene
 from .ledger import Ledger
-from .load import Load
+from .load import FEWEST_CUSTOMERS, MOST_CUSTOMERS, Load
 from .measures import Measures, share
 from .report import FATES, HEAD, Row
 from .trials import EMBEDDED, PLAN, SELFTEST, SELFTEST_EMBEDDED, Planted, Trial
@@ -59,7 +59,9 @@ class Bench:
     @classmethod
     def of(cls, arena: Any, executor: Any, wanted: Wanted) -> "Bench":
         ledger = Ledger()
-        load = Load(arena, ledger, seed=wanted.seed, pace=wanted.pace)
+        # people with more open complaints than anybody has would have each contact told of every one of them
+        customers = min(MOST_CUSTOMERS, max(FEWEST_CUSTOMERS, wanted.scale.get("among", 0) // 10))
+        load = Load(arena, ledger, seed=wanted.seed, pace=wanted.pace, customers=customers)
         checker = Checker(arena, ledger)
         scene = Scene(arena, executor, random.Random(wanted.seed), load, checker)
         return cls(arena, wanted, load, checker, scene)
@@ -70,6 +72,7 @@ class Bench:
             self.scene,
             times=wanted.times or trial.times,
             seconds=wanted.seconds or trial.seconds,
+            within=wanted.within,
             notes=[],
             measures=Measures(),
             scale={**trial.scale, **wanted.scale},

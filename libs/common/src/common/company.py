@@ -131,11 +131,20 @@ class DripQuestion(_Part):
         return channel is None or not self.channels or channel in self.channels
 
 
+# What of him a fact tells: who he is and how he buys (S2-40), and what is in his mind (S4-17, S0-122).
+FactCategory = Literal[
+    "demographic", "psychographic", "behaviour", "need", "expectation", "perception", "idea", "desire", "fear", "capability",
+    "challenge", "aspiration", "doubt", "pretension", "taste", "frustration", "value", "brake", "accelerator", "preference",
+    "life-event", "org-process", "usage", "perceived-benefit", "competition",
+]  # fmt: skip
+
+
 class FactDefinition(_Part):
     """What a fact means, how long it holds, and who may read it."""
 
     key: str
     label: str
+    category: FactCategory | None = None
     validity_days: PositiveInt | None = None
     sensitivity: Literal["public", "internal", "restricted"] = "public"
     public: bool = Field(default=False, description="The customer himself and partners may read it")
@@ -229,6 +238,10 @@ class Company(_Part):
 
     def fact(self, key: str) -> FactDefinition | None:
         return self._facts.get(key)
+
+    def facts_about(self, category: FactCategory) -> list[str]:
+        """The keys of the facts that tell this of a customer."""
+        return [fact.key for fact in self.facts if fact.category == category]
 
     @cached_property
     def _facts(self) -> dict[str, FactDefinition]:

@@ -29,6 +29,21 @@ async def test_a_fact_says_how_old_and_how_delicate_it_is(identity: Identity, cl
     }  # fmt: skip
 
 
+async def test_what_is_in_his_mind_is_found_by_what_it_tells(client: httpx.AsyncClient) -> None:
+    made = (await client.post(Customers, json={"profile": {"full_name": "Ana López"}})).json()
+    path = f"{Customers}/{made['customer_id']}/facts"
+    said = {"fears": ["to be without a car"], "desires": "a trip", "hobby": "chess", "something_else": "x"}
+    for key, value in said.items():
+        assert (await client.post(path, json={"key": key, "value": value})).status_code == 201
+    every = (await client.get(path)).json()["items"]
+    assert {each["key"]: each["category"] for each in every} == {
+        "fears": "fear", "desires": "desire", "hobby": "taste", "something_else": None,
+    }  # fmt: skip
+    for asked, keys in (("category=fear", ["fears"]), ("category=doubt", []), ("category=fear&key=hobby", [])):
+        assert [each["key"] for each in (await client.get(f"{path}?{asked}")).json()["items"]] == keys
+    assert (await client.get(f"{path}?category=moon")).status_code == 422
+
+
 async def test_a_question_is_put_declined_answered_and_never_forgotten(
     identity: Identity, client: httpx.AsyncClient
 ) -> None:

@@ -74,7 +74,7 @@ async def test_a_call_picks_up_where_the_chat_stopped(world):
     assert thread["suggested"]
     assert thread["state"] == "waiting-us"
     assert packet["continuity"]["conversation_id"] == said["conversation_id"]
-    assert [fact["key"] for fact in packet["known"]] == ["best_hour"]
+    assert [(fact["key"], fact["category"]) for fact in packet["known"]] == [("best_hour", "preference")]
     assert [promise["text"] for promise in packet["commitments"]] == ["Send one corrected invoice"]
     assert packet["continuity"]["missing"] == ["identity", "scoring"]
 
@@ -83,12 +83,17 @@ async def test_a_touchpoint_is_in_the_resume_as_soon_as_it_is_recorded(world):
     await world.record(identifiers=[PHONE], summary="First")
     await world.link(PHONE)
     second = await world.record(
-        identifiers=[PHONE], kind="call", channel="call", summary="Second", facts=[{"key": "hobby", "value": "chess"}]
+        identifiers=[PHONE],
+        kind="call",
+        channel="call",
+        summary="Second",
+        facts=[{"key": "hobby", "value": "chess"}, {"key": "our_own", "value": 1}],
     )
     packet = await resume(world, identifier=PHONE)
     assert packet["resume_point"]["touchpoint_id"] == second["touchpoint_id"]
     assert packet["recap"][-1]["summary"] == "Second"
-    assert {fact["key"]: fact["value"] for fact in packet["known"]} == {"hobby": "chess"}
+    told = {fact["key"]: (fact["value"], fact["category"]) for fact in packet["known"]}
+    assert told == {"hobby": ("chess", "taste"), "our_own": (1, None)}
 
 
 async def test_what_arrives_late_does_not_move_the_resume_point(world):

@@ -54,13 +54,18 @@ class Knowledge:
         await self._session.execute(sa.delete(question_put).where(question_put.c.put_id == touchpoint_id))
 
     async def series(
-        self, traces: Collection[UUID], *, key: str | None, after: tuple[datetime, UUID] | None, limit: int
+        self,
+        traces: Collection[UUID],
+        *,
+        keys: Collection[str] | None,
+        after: tuple[datetime, UUID] | None,
+        limit: int,
     ) -> list[Fact]:
-        """The dated series, the newest first."""
+        """The dated series, the newest first. `keys`: of these alone; None: all."""
         c = fact.c
         query = sa.select(fact).where(among(c.trace_id, traces))
-        if key is not None:
-            query = query.where(c.key == key)
+        if keys is not None:
+            query = query.where(c.key.in_(keys))
         if after is not None:
             query = query.where(sa.tuple_(c.observed_at, c.fact_id) < sa.tuple_(*after))
         rows = (await self._session.execute(query.order_by(c.observed_at.desc(), c.fact_id.desc()).limit(limit))).all()

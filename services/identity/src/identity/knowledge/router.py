@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from common.auth import Principal, needs
+from common.company import FactCategory
 from common.http import ClockOf, CompanyOf
 from common.idempotency import AttemptOf, KeyReused
 from common.moments import OccurredInFuture
@@ -82,15 +83,21 @@ async def list_facts(
     company: CompanyOf,
     page: Paging,
     key: Annotated[str | None, Query(max_length=100, description="One series only")] = None,
+    category: Annotated[
+        FactCategory | None, Query(description="Those that tell this of him: `fear`, `desire` (la mente del cliente)")
+    ] = None,
 ) -> FactPage:
     """Everything that was ever learnt about him, the newest first; what his channels learnt and what staff wrote."""
     for_staff(who)
+    keys = None if category is None else company.facts_about(category)
+    if key is not None:
+        keys = [key] if keys is None or key in keys else []
     async with uow:
         found = await visible(customer_id, who, uow)
         traces = [info.trace_id for info in await uow.customers.traces_of([found.customer_id])]
         after = page.after(datetime, UUID)
         facts = await uow.knowledge.series(
-            traces, key=key, after=(after[0], after[1]) if after else None, limit=page.fetch
+            traces, keys=keys, after=(after[0], after[1]) if after else None, limit=page.fetch
         )
     kept, following = page.cut(facts, key=lambda fact: (fact.observed_at, fact.fact_id))
     items = [FactRead.of(fact, definition=company.fact(fact.key), now=clock()) for fact in kept]

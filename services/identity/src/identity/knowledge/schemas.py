@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from common.company import FactDefinition
+from common.company import FactCategory, FactDefinition
 from common.moments import Moment
 from identity.knowledge.domain import Asked, Fact, KnowledgeIndex, Part
 
@@ -54,12 +54,17 @@ class FactRead(BaseModel):
     sensitivity: Literal["public", "internal", "restricted"] = Field(
         description="Restricted ones never leave this service", examples=["public"]
     )
+    category: FactCategory | None = Field(
+        description="What of him it tells, by the company's definition of the key", examples=["preference"]
+    )
 
     @classmethod
     def of(cls, fact: Fact, *, definition: FactDefinition | None, now: datetime) -> "FactRead":
         told = {name: getattr(fact, name) for name in cls.model_fields if name in fact.__dataclass_fields__}
-        sensitivity = definition.sensitivity if definition is not None else "internal"
-        return cls(**told, stale=fact.stale(now), sensitivity=sensitivity)
+        sensitivity, category = (
+            ("internal", None) if definition is None else (definition.sensitivity, definition.category)
+        )
+        return cls(**told, stale=fact.stale(now), sensitivity=sensitivity, category=category)
 
 
 class FactPage(BaseModel):

@@ -23,7 +23,7 @@ ROLES = {"partner": frozenset({"account_owner"}), "customer": frozenset({"accoun
 
 def known(scene: Scene) -> list[Packet]:
     """What we know and must not ask again: as identity tells it, and what was learned since it last spoke."""
-    return [_fact(fact, scene.now) for fact in scene.once("facts", _facts)]
+    return [_fact(fact, scene.now, scene.company) for fact in scene.once("facts", _facts)]
 
 
 def _facts(scene: Scene) -> list[Packet]:
@@ -61,10 +61,12 @@ def _may_know(fact: Mapping[str, Any], reader: Reader) -> bool:
     return sensitivity != "restricted" if reader.internal else sensitivity == "public"
 
 
-def _fact(fact: Mapping[str, Any], now: datetime) -> Packet:
+def _fact(fact: Mapping[str, Any], now: datetime, company: Company) -> Packet:
     expires_at = fact.get("expires_at")
+    definition = company.fact(str(fact["key"]))
     return {
         "key": fact["key"],
+        "category": definition.category if definition else None,
         "value": fact.get("value"),
         "as_of": fact.get("as_of"),
         "source": fact.get("source"),

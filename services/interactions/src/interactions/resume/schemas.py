@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from common.company import FactCategory
 from interactions.commitments.schemas import EarlierDate
 from interactions.resume.domain import Recognised, View
 
@@ -85,6 +86,7 @@ EXAMPLE: dict[str, Any] = {
     "known": [
         {
             "key": "best_hour",
+            "category": "preference",
             "value": "after 18:00",
             "as_of": "2026-11-20T20:04:05Z",
             "source": "whatsapp",
@@ -343,9 +345,10 @@ class CaseRead(_Section):
 
 
 class KnownFact(_Section):
-    """R9. What we know and do not ask again (dato conocido)."""
+    """R9, R16. What we know and do not ask again (dato conocido), and what is in his mind."""
 
     key: str
+    category: FactCategory | None = Field(description="What of him it tells: `need`, `fear`, `preference`")
     value: Any
     as_of: datetime | None
     source: str | None

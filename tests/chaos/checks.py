@@ -28,10 +28,10 @@ from identity.contact.models import consent, preference
 from identity.customers.domain import Dossier, profile_of
 from identity.customers.models import customer as identity_customer
 from identity.knowledge.models import fact
-from identity.linking.domain import Decision, together_by
-from identity.linking.models import decision
+from identity.linking.domain import Carried, Decision, Trail, World, is_visitor, together_by, user_of
+from identity.linking.models import cannot_link, decision
 from identity.linking.models import trace as identity_trace
-from identity.sightings.models import sighting
+from identity.sightings.models import identifier, sighting, trace_identifier
 from identity.uow import IdentityUnitOfWork
 from interactions.commitments.models import commitment
 from interactions.conversations.domain import Act, Entry, replay, state_of
@@ -250,7 +250,7 @@ class Checker:
 _TABLES: Mapping[str, Mapping[str, sa.Table]] = {
     "identity": {
         "identity.trace": identity_trace, "identity.customer": identity_customer, "sighting": sighting,
-        "decision": decision, "consent": consent, "preference": preference, "fact": fact,
+        "identifier": identifier, "carried": trace_identifier, "apart": cannot_link, "decision": decision, "consent": consent, "preference": preference, "fact": fact,
     },
     "interactions": {
         "touchpoint": touchpoint, "receipt": receipt, "trace": trace, "customer": customer, "part": part,
@@ -425,6 +425,7 @@ def links(books: Books, _: Ledger, __: Company, verdict: Verdict) -> None:
         theirs = {r["customer_id"]: (r["state"], r["merged_into"], r["revision"]) for r in books.tables[table]}
         verdict.compare(f"customers in {name}", customers, theirs)
     _everyone_known(books, own, verdict)
+    _visitors(books, verdict)
 
 
 def nobodys(books: Books, trace_id: UUID, customer_id: UUID | None) -> bool:
@@ -444,6 +445,26 @@ def _everyone_known(books: Books, own: Mapping[UUID, Any], verdict: Verdict) -> 
         schemes = {one["scheme"] for one in row["identifiers"]}
         if row["state"] == "live" and schemes & personal and own.get(row["trace_id"], (None,))[0] is None:
             verdict.add("missing", "customer of a live trace", [row["trace_id"]])
+
+
+def _visitors(books: Books, verdict: Verdict) -> None:
+    """Whoever is known by a device alone is whose the rest of the device is, if that is one customer."""
+    known = {row["identifier_id"]: row for row in books.tables["identifier"]}
+    carried: dict[UUID, dict[UUID, Carried]] = defaultdict(dict)
+    for row in books.tables["carried"]:
+        of = known[row["identifier_id"]]
+        carried[row["trace_id"]][row["identifier_id"]] = Carried(row["identifier_id"], of["scheme"], of["value"])
+    world = World()
+    world.barred = {key for key, row in known.items() if row["shared"]}
+    for row in books.tables["identity.trace"]:
+        link = row["customer_id"], row["proof"], row["via"], row["revision"]
+        world.put(Trail(row["trace_id"], row["scheme"], tuple(row["names"]), carried[row["trace_id"]], *link))
+    for row in books.tables["apart"]:
+        if row["lifted_at"] is None:
+            world.keep_apart(row["left_trace"], row["right_trace"])
+    visitors = [trail for trail in world.trails.values() if is_visitor(trail)]
+    found = {trail.trace_id: trail.customer_id for trail in visitors}
+    verdict.compare("whom visitors follow", {trail.trace_id: user_of(trail, world)[0] for trail in visitors}, found)
 
 
 def conversations(books: Books, _: Ledger, company: Company, verdict: Verdict) -> None:

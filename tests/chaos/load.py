@@ -31,6 +31,7 @@ class Somebody:
 
     name: str
     identifiers: tuple[str, ...]
+    device: str  # which every fifth shares with another
 
 
 class Writer:
@@ -54,7 +55,11 @@ class Writer:
                 f"document:co-cc:7{tail}3",
                 f"account:billing:C-{tail}",
             ),
+            self._device(number - (number % 5 == 4)),
         )
+
+    def _device(self, number: int) -> str:
+        return f"device:{self._tag}{number:04}"
 
     def touchpoint(self) -> dict[str, Any]:
         """One body. Who, on which channel, about what, and what came of it."""
@@ -74,10 +79,12 @@ class Writer:
             case 0:
                 return {**body, "identifiers": [], **self._purchase()}  # a cash sale
             case 1:
-                return {**body, "identifiers": [f"device:{self._tag}{draw.randrange(200)}"], "kind": "web"}
+                return {**body, "identifiers": [self._device(draw.randrange(len(self.people)))], "kind": "web"}
         somebody = draw.choice(self._regulars if draw.random() < 0.3 else self.people)
         many = draw.choice([1, 1, 1, 2, 3])
         body["identifiers"] = draw.sample(somebody.identifiers, k=many)
+        if draw.random() < 0.1:
+            body["identifiers"].append(somebody.device)
         if draw.random() < 0.5:
             body["profile"] = {"full_name": somebody.name}
         return {**body, **self._kind()}

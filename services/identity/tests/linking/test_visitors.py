@@ -12,8 +12,9 @@ from common.contracts.interactions import PersonSeen
 from identity.linking.models import cannot_link, decision
 from identity.merges.undoing import undo_merge
 from identity.merges.use_cases import merge_customers
+from identity.privacy.use_cases import erase_customer
 
-from ..conftest import COMPANY, Identity, seen, unseen  # noqa: TID252
+from ..conftest import COMPANY, SECRET, Identity, seen, unseen  # noqa: TID252
 from ..merges.test_use_cases import MARTA  # noqa: TID252
 
 ANA, LUIS = "Ana María López", "Luis Pérez"
@@ -156,6 +157,19 @@ async def test_a_device_of_too_many_tells_nothing(identity: Identity) -> None:
     visitor = visit()
     people = [login(f"email:user{n}@example.com", f"Cliente Numero{n}") for n in range(6)]
     await identity.happen(visitor, *people)
+    assert await identity.owner(visitor) is None
+
+
+async def test_of_a_device_that_an_erased_person_used_as_well_nobody_can_tell(identity: Identity) -> None:
+    visitor, one, other = visit(), ana(), luis()
+    await identity.happen(visitor, one, other)
+    gone = await identity.owner(other)
+    assert gone is not None
+    await erase_customer(
+        customer_id=gone, reason="he wishes it", who=MARTA, uow=identity.uow(), clock=identity.clock, company=COMPANY,
+        secret=SECRET,
+    )  # fmt: skip
+    await identity.happen(login("email:ana@example.com", ANA, "account:shop:7"))
     assert await identity.owner(visitor) is None
 
 

@@ -140,6 +140,8 @@ async def _take_out(
     rows = await uow.erasures.identifiers_of(traces)
     words = _words(trails, rows, customers)
     alone = [row.identifier_id for row in rows if not row.elsewhere]
+    # whose visits on it were nobody could tell while he was known there; now it would seem to be the other's alone
+    await uow.sightings.share([row.identifier_id for row in rows if row.elsewhere and row.scheme == "device"])
     removed = await uow.erasures.take_out_decisions(customers, traces)
     removed |= await uow.erasures.take_out(traces, customers, alone)
     removed["people_events"] = await empty_people_events(uow.session, PEOPLE, customers)

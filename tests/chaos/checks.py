@@ -23,6 +23,7 @@ from common.contracts.scoring import ValueChanged
 from common.db import Database, inbox_table, outbox_table, parked_table
 from common.erasure import erased_table
 from common.events import Event, decode, registered
+from common.partitions import first_id_of
 from identity.contact.domain import Consent, Preference, contact_of
 from identity.contact.models import consent, preference
 from identity.customers.domain import Dossier, profile_of
@@ -64,7 +65,7 @@ KEPT_SUMS = (
     4  # the version of the keys under which scoring keeps what the erased brought: ids of traces are of version 8
 )
 EMPTIED = '"hilo.erased.v1"'  # in the content of an event of an erased person
-_CLAIMS = sa.select(inbox_table.c.event_id).where(inbox_table.c.consumer.not_like("%:parked"))
+_CLAIMS = sa.select(inbox_table.c.event_id).where(inbox_table.c.consumer.not_like("%:%"))  # nor parked, nor refused
 Fate = Literal["lost", "twice", "missing", "wrong"]
 Key = Any
 
@@ -119,8 +120,9 @@ def _differing(expected: Any, found: Any) -> str:
 
 @dataclass
 class Books:
-    """Everything that the checks read, of one moment."""
+    """Everything that the checks read."""
 
+    until: UUID  # events from here on were told while it was read
     tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     events: dict[str, list[Event]] = field(default_factory=dict)  # by the service that told them
     told: dict[str, Counter[UUID]] = field(default_factory=dict)
@@ -226,7 +228,7 @@ class Checker:
             await asyncio.sleep(0.4)
 
     async def _read(self, databases: Mapping[str, Database]) -> Books:
-        books = Books()
+        books = Books(until=UUID(int=first_id_of(datetime.now(UTC))))
         for name, database in databases.items():
             async with database.session(reading=True) as session:
                 rows = (await session.execute(sa.select(outbox_table.c.id, outbox_table.c.payload))).all()
@@ -371,17 +373,26 @@ def others_effects(books: Books, ledger: Ledger, _: Company, verdict: Verdict) -
     gone = set().union(*ledger.retold.values())
     for name in HEARS:
         types = wanted(name)
-        due = {event.id for event in events if event.type in types}
+        due = {event.id for event in events if event.type in types and event.id < books.until}
         parked = {row["body"] for row in books.parked[name] if row["kind"] == "event" and row["state"] == "parked"}
         unhandled = {event.id for event in (_decoded(body) for body in parked) if event is not None}
         verdict.add("missing", f"effects in {name}", due - books.claimed[name] - unhandled)
         verdict.add("missing", f"events parked by {name}", unhandled & due)
-        verdict.add("wrong", f"claimed by {name}, told by nobody", books.claimed[name] - due - gone - books.emptied)
+        verdict.add(
+            "wrong",
+            f"claimed by {name}, told by nobody",
+            _until(books.until, books.claimed[name]) - due - gone - books.emptied,
+        )
         rows = [row for row in books.parked[name] if row["kind"] == "event" and _decoded_id(row) not in due]
         verdict.add("lost", f"poison parked by {name}", range(max(0, ledger.poison[name] - len(rows))))
         verdict.add("twice", f"poison parked by {name}", range(max(0, len(rows) - ledger.poison[name])))
         untyped = [row["id"] for row in rows if not row["code"] or row["code"] == "unknown"]
         verdict.add("wrong", f"parked by {name} without a reason", untyped)
+
+
+def _until(moment: UUID, ids: Iterable[UUID]) -> set[UUID]:
+    """What was told before the books were opened: they are read one after the other, and timers go on."""
+    return {each for each in ids if each < moment}
 
 
 def _decoded(body: str) -> Event | None:

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from importlib import import_module
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, get_args
 from uuid import UUID
 
 import phonenumbers
@@ -28,10 +28,8 @@ from common.values import value
 NORMALISATION = 5
 
 # The strongest scheme first: it names the trace.
-RANK = {
-    scheme: place
-    for place, scheme in enumerate(("customer", "document", "account", "email", "partner", "phone", "device"))
-}
+Scheme = Literal["customer", "document", "account", "email", "partner", "phone", "device"]
+RANK = {scheme: place for place, scheme in enumerate(get_args(Scheme))}
 PERSONAL = frozenset(
     {"customer", "document", "account", "email", "partner"}
 )  # they name a person, not a line or a machine

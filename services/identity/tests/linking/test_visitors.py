@@ -1,21 +1,17 @@
 """A visitor is known by a device alone: he follows whoever else is known on it, as long as that is one customer."""
 
-from datetime import timedelta
 from itertools import permutations
 from typing import Any
 from uuid import UUID
 
 import pytest
-import sqlalchemy as sa
 
 from common.contracts.interactions import PersonSeen
-from identity.linking.models import cannot_link, decision
-from identity.merges.undoing import undo_merge
-from identity.merges.use_cases import merge_customers
-from identity.privacy.use_cases import erase_customer
+from identity.linking.models import decision
 
-from ..conftest import COMPANY, SECRET, Identity, seen, unseen  # noqa: TID252
-from ..merges.test_use_cases import MARTA  # noqa: TID252
+from ..conftest import Identity, seen, unseen  # noqa: TID252
+from ..merges.test_use_cases import merge, undo  # noqa: TID252
+from ..privacy.test_use_cases import erased  # noqa: TID252
 
 ANA, LUIS = "Ana María López", "Luis Pérez"
 FACT = {"key": "best_hour", "value": "after 18:00"}
@@ -37,23 +33,11 @@ def luis() -> PersonSeen:
     return login("email:luis@example.com", LUIS)
 
 
-async def merge(identity: Identity, one: PersonSeen, other: PersonSeen) -> UUID:
+async def joined(identity: Identity, one: PersonSeen, other: PersonSeen) -> UUID:
     survivor, absorbed = await identity.owner(one), await identity.owner(other)
     assert survivor is not None
     assert absorbed is not None
-    identity.clock.advance(timedelta(seconds=1))
-    return await merge_customers(
-        survivor=survivor, absorbed=absorbed, reason="he says so", force=True, who=MARTA, attempt=None,
-        uow=identity.uow(), clock=identity.clock, company=COMPANY,
-    )  # fmt: skip
-
-
-async def undo(identity: Identity, merge_id: UUID) -> None:
-    identity.clock.advance(timedelta(seconds=1))
-    await undo_merge(
-        merge_id=merge_id, reason="two", who=MARTA, attempt=None, uow=identity.uow(), clock=identity.clock,
-        company=COMPANY,
-    )  # fmt: skip
+    return await merge(identity, survivor, absorbed, force=True)
 
 
 async def test_what_he_did_before_he_said_who_he_is_becomes_his(identity: Identity) -> None:
@@ -102,7 +86,7 @@ async def test_on_a_device_of_two_he_is_nobodys_in_whatever_order_they_came(
 async def test_of_two_who_become_one_he_is_the_survivors_and_of_two_again_nobodys(identity: Identity) -> None:
     visitor, one, other = visit(), ana(), luis()
     await identity.happen(visitor, one, other)
-    merge_id = await merge(identity, one, other)
+    merge_id = await joined(identity, one, other)
     assert await identity.owner(visitor) == await identity.owner(one)
     await undo(identity, merge_id)
     assert await identity.owner(visitor) is None
@@ -112,7 +96,7 @@ async def test_he_goes_back_with_whom_he_had_followed(identity: Identity) -> Non
     his, hers = visit("device:his"), visit("device:hers")
     one, other = ana(), login("email:luis@example.com", LUIS, device="device:his")
     await identity.happen(his, hers, one, other, login("email:ana@example.com", ANA, device="device:hers"))
-    merge_id = await merge(identity, one, other)
+    merge_id = await joined(identity, one, other)
     late = visit("device:late")
     await identity.happen(late, login("email:luis@example.com", LUIS, device="device:late"))
     assert {await identity.owner(each) for each in (his, hers, late)} == {await identity.owner(one)}
@@ -165,10 +149,7 @@ async def test_of_a_device_that_an_erased_person_used_as_well_nobody_can_tell(id
     await identity.happen(visitor, one, other)
     gone = await identity.owner(other)
     assert gone is not None
-    await erase_customer(
-        customer_id=gone, reason="he wishes it", who=MARTA, uow=identity.uow(), clock=identity.clock, company=COMPANY,
-        secret=SECRET,
-    )  # fmt: skip
+    await erased(identity, gone)
     await identity.happen(login("email:ana@example.com", ANA, "account:shop:7"))
     assert await identity.owner(visitor) is None
 
@@ -178,8 +159,7 @@ async def test_he_is_kept_apart_from_whom_a_person_said_he_is_not(identity: Iden
     await identity.happen(visitor, known)
     async with identity.uow() as uow:
         left, right = sorted((visitor.trace_id, known.trace_id))
-        row = {"left_trace": left, "right_trace": right, "decision_id": known.trace_id, "at": identity.clock()}
-        await uow.session.execute(sa.insert(cannot_link).values(row))
+        await uow.links.keep_apart(left, right, decision_id=known.trace_id, at=identity.clock())
         await uow.commit()
     await identity.happen(ana())
     assert await identity.owner(visitor) is None

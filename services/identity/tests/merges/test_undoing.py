@@ -16,12 +16,10 @@ from common.db import COMMON
 from identity import tables
 from identity.customers.models import customer
 from identity.linking.models import trace
-from identity.merges.undoing import undo_merge
-from identity.merges.use_cases import merge_customers
 from identity.reviews.models import review
 
-from ..conftest import COMPANY, Identity, seen  # noqa: TID252
-from .test_use_cases import MARTA, learn, owner
+from ..conftest import Identity, seen  # noqa: TID252
+from .test_use_cases import learn, merge, owner, undo
 
 ANA, AM, LUIS = "Ana María", "A. M.", "Luis"
 VOWELS = {ord(letter): f"{letter}{vowel}" for letter, vowel in zip("bcdfglmnprstvz", "aeioauaeioueia", strict=True)}
@@ -132,22 +130,6 @@ async def keep_apart_as(merge_id: UUID, town: Town, twin: Town) -> None:
         await uow.commit()
 
 
-async def merged(identity: Identity, one: UUID, other: UUID) -> UUID:
-    identity.clock.advance(timedelta(seconds=1))
-    return await merge_customers(
-        survivor=one, absorbed=other, reason="the same", force=True, who=MARTA, attempt=None, uow=identity.uow(),
-        clock=identity.clock, company=COMPANY,
-    )  # fmt: skip
-
-
-async def undone(identity: Identity, merge_id: UUID) -> None:
-    identity.clock.advance(timedelta(seconds=1))
-    await undo_merge(
-        merge_id=merge_id, reason="sisters", who=MARTA, attempt=None, uow=identity.uow(), clock=identity.clock,
-        company=COMPANY,
-    )  # fmt: skip
-
-
 # Like both, who are kept apart: he is a customer of his own, however the two things told came in.
 TORN = [
     ([], [OTHER[0]], [], ANA, False),
@@ -174,11 +156,11 @@ async def test_whatever_came_meanwhile_an_undo_gives_the_customers_of_a_town_wit
 ) -> None:
     towns = await two_towns(identity)
     pair, _ = [await town.settle() for town in towns]
-    merge_id = await merged(identity, *pair)
+    merge_id = await merge(identity, *pair, force=True)
     await keep_apart_as(merge_id, *towns)
     for town in towns:
         await town.hear(told, cuts)
-    await undone(identity, merge_id)
+    await undo(identity, merge_id)
     assert await towns[0].whose() == await towns[1].whose()
     assert await towns[0].doubted() == await towns[1].doubted()
 
@@ -285,18 +267,19 @@ async def two_merges_undone(
     towns = await two_towns(identity)
     people = [(*await town.settle(), await town.settle_third()) for town in towns]
     one, other, third = people[0]
-    merges = [await merged(identity, one, other)]
-    merges.append(await merged(identity, *((third, one) if third_survives else (one, third))))
+    merges = [await merge(identity, one, other, force=True)]
+    pair = (third, one) if third_survives else (one, third)
+    merges.append(await merge(identity, *pair, force=True))
     for merge_id in merges:
         await keep_apart_as(merge_id, *towns)
     undos = merges if in_order else merges[::-1]
-    for tale, undo in zip(tales, [*undos, None], strict=True):
+    for tale, merge_id in zip(tales, [*undos, None], strict=True):
         for town, whom in zip(towns, people, strict=True):
             await town.hear(tale, cuts)
             identity.clock.advance(timedelta(seconds=1))
             await learn(identity, whom[2] if third_survives else whom[0], "hobby", f"{len(town.seen)}")
-        if undo is not None:
-            await undone(identity, undo)
+        if merge_id is not None:
+            await undo(identity, merge_id)
     assert await towns[0].whose() == await towns[1].whose()
     active = {row.customer_id for row in await identity.rows(customer) if row.state == "active"}
     assert active == set((await identity.owners()).values())
@@ -306,10 +289,10 @@ async def test_what_the_rules_joined_to_him_meanwhile_is_decided_anew(identity: 
     """A third person was joined to the merged customer on the absorbed one's evidence: he goes with that one."""
     a, b = await owner(identity, "email:ana@example.com"), await owner(identity, "account:shop:1")
     c = await owner(identity, "account:club:8")
-    merge_id = await merged(identity, a, b)
+    merge_id = await merge(identity, a, b, force=True)
     await identity.happen(seen("document:co-cc:52123456", "account:shop:1", "account:club:8", name=ANA))
     assert len(set((await identity.owners()).values())) == 1
-    await undone(identity, merge_id)
+    await undo(identity, merge_id)
     owners = list((await identity.owners()).values())
     assert owners.count(a) == 1
     assert {b, c} & set(owners) != {b, c}, "the two are one still, on evidence of their own"
@@ -318,24 +301,24 @@ async def test_what_the_rules_joined_to_him_meanwhile_is_decided_anew(identity: 
 
 async def test_what_was_in_doubt_only_because_two_were_one_waits_for_nobody_any_more(identity: Identity) -> None:
     a, b = await owner(identity, "email:ana@example.com"), await owner(identity, "document:co-cc:52123456")
-    merge_id = await merged(identity, a, b)
+    merge_id = await merge(identity, a, b, force=True)
     of_the_first = seen("document:co-cc:79888777", "email:ana@example.com", name="Ana María López Ruiz")
     await identity.happen(of_the_first)
     [pair] = await identity.rows(review)
     assert pair.explanation["reasons"] == ["unclear-document"], "by the other's document"
-    await undone(identity, merge_id)
+    await undo(identity, merge_id)
     assert await identity.owner(of_the_first) == a
     assert await identity.rows(review) == []
 
 
 async def test_a_customer_founded_meanwhile_keeps_his_id_or_is_archived(identity: Identity) -> None:
     a, b = await owner(identity, "email:ana@example.com", name=ANA), await owner(identity, "phone:3001112233", name=AM)
-    merge_id = await merged(identity, a, b)
+    merge_id = await merge(identity, a, b, force=True)
     stays = seen("phone:3001112233", "account:shop:9", name=LUIS)
     await identity.happen(stays)
     luis = await identity.owner(stays)
     assert luis not in {a, b}
-    await undone(identity, merge_id)
+    await undo(identity, merge_id)
     assert await identity.owner(stays) == luis
     states = {row.customer_id: row.state for row in await identity.rows(customer)}
     owners = set((await identity.owners()).values())

@@ -7,8 +7,7 @@ from identity.linking.models import decision, trace
 from identity.privacy.use_cases import Certificate, certificate_of, erase_customer
 
 from ..conftest import COMPANY, SECRET, Identity, seen  # noqa: TID252
-from ..merges.test_undoing import merged, undone  # noqa: TID252
-from ..merges.test_use_cases import MARTA  # noqa: TID252
+from ..merges.test_use_cases import MARTA, merge, undo  # noqa: TID252
 
 ANA = "Ana María López"
 EMAIL, CARD = "email:ana@example.com", "account:club:7788"
@@ -67,14 +66,14 @@ async def test_a_merge_of_others_can_be_undone_after_whoever_was_one_with_them_o
     assert ana
     assert berta
     assert luis
-    by_mistake = await merged(identity, ana, luis)
-    second = await merged(identity, ana, berta)
-    await undone(identity, by_mistake)
+    by_mistake = await merge(identity, ana, luis, force=True)
+    second = await merge(identity, ana, berta, force=True)
+    await undo(identity, by_mistake)
     await erased(identity, luis)
     left = [row.before for row in await identity.rows(decision)]
     assert str(theirs[2].trace_id) not in str(left)
     assert str(luis) not in str(left)
-    await undone(identity, second)
+    await undo(identity, second)
     assert [await identity.owner(each) for each in theirs[:2]] == [ana, berta]
     async with identity.uow() as uow:
         apart = await uow.links.kept_apart([each.trace_id for each in theirs])
@@ -87,7 +86,7 @@ async def test_asked_again_for_whoever_had_been_absorbed_it_is_the_same_certific
     ana, berta = [await identity.owner(each) for each in theirs]
     assert ana
     assert berta
-    await merged(identity, ana, berta)
+    await merge(identity, ana, berta, force=True)
     first = await erased(identity, berta)
     again = await erased(identity, berta)
     assert (again.erasure, again.lines) == (first.erasure, first.lines)

@@ -1,15 +1,14 @@
 """What a channel may send, and what is said of what it may not."""
 
 import json
-from typing import Any, get_args
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from common.company import Company
-from common.identifiers import RANK
 from interactions.touchpoints.domain import Draft, Speaker, Unreadable
-from interactions.touchpoints.schemas import EXAMPLE, Scheme, read_body, read_document
+from interactions.touchpoints.schemas import EXAMPLE, read_body, read_document
 
 COMPANY = Company.load()
 ANYBODY = Speaker(by="test")
@@ -60,7 +59,6 @@ def test_a_contact_may_prove_less_than_its_credential_and_never_more(
 
 
 def test_what_a_contact_may_prove_are_the_schemes() -> None:
-    assert {*get_args(Scheme)} == RANK.keys()
     assert refused(attests=["cedula"]) == ("invalid", ["/attests/0"])
 
 

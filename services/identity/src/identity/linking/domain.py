@@ -15,6 +15,9 @@ from common.names import compatible, compatible_as_called, tokens
 Proof = Literal["attested", "claimed", "person"]
 BY_RULES = "rules"
 FOUNDING = PERSONAL | {"phone"}
+UNREACHING = frozenset(
+    {"device", "customer"}
+)  # over these nobody is reached: a machine, and what is one customer's own
 
 
 @dataclass(frozen=True)
@@ -388,7 +391,7 @@ def reach(trail: Trail, world: World) -> list[Link]:
     links = [
         Link(other.customer_id, carried, other.trace_id, _proven(carried, other))
         for carried in trail.carried.values()
-        if carried.scheme not in ("device", "customer") and carried.identifier_id not in world.barred
+        if carried.scheme not in UNREACHING and carried.identifier_id not in world.barred
         for other in world.carriers(carried.identifier_id)
         if other.trace_id != trail.trace_id and other.customer_id is not None
     ]

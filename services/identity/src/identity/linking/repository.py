@@ -13,7 +13,7 @@ from common.bulk import among, find_rows, insert_rows, update_rows, without_row
 from common.revisions import if_newer
 from common.statements import fetch
 from identity.customers.models import customer
-from identity.linking.domain import BY_RULES, Carried, Decision, Trail, World
+from identity.linking.domain import BY_RULES, UNREACHING, Carried, Decision, Trail, World
 from identity.linking.models import cannot_link, decision, trace
 from identity.matching.domain import BY_MATCHING
 from identity.sightings.domain import Sighting
@@ -125,7 +125,7 @@ class Links:
         await self._look_up([c.identifier_id for c in carried.values() if c.scheme != "customer"], world)
         usable = [
             c.identifier_id for c in carried.values()
-            if c.scheme not in ("device", "customer") and c.identifier_id not in world.unheard | world.barred
+            if c.scheme not in UNREACHING and c.identifier_id not in world.unheard | world.barred
         ]  # fmt: skip
         named = {_uuid(c.value) for c in carried.values() if c.scheme == "customer"} - {None}
         reached = await self.reached_by(usable) | {t.customer_id for t in given if t.customer_id}

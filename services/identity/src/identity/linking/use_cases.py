@@ -119,10 +119,8 @@ class Desk:
         self.world = await self.uow.links.world(
             [each for each in learned.values() if self._is_news(each)], beside=self.likeness.traces, fresh=self.fresh
         )
-        devices = {c.identifier_id for each in learned.values() for c in each.carried.values() if c.scheme == "device"}
-        beside = await self.uow.links.carriers_among(
-            self.settled, devices
-        )  # nobody is reached over a device, but counted
+        # nobody is reached over a device, but counted
+        beside = await self.uow.links.carriers_among(self.settled, devices_of(learned.values()))
         for trail in (*beside, *blank.values()):
             self.world.put(trail)  # as it was: the batch is told one by one, so that it does not matter how it was cut
         for sighting in told:

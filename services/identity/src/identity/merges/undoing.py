@@ -14,7 +14,7 @@ from common.idempotency import Attempt, recall, remember
 from common.ids import new_id
 from identity.customers.domain import Customer, UnknownCustomer
 from identity.customers.telling import changed, tell_contact, tell_profiles
-from identity.linking.domain import Trail, devices_of, kept_by, moved_by, next_revision, own_key_account
+from identity.linking.domain import UNREACHING, Trail, devices_of, kept_by, moved_by, next_revision, own_key_account
 from identity.linking.repository import BY_RULES, Decision
 from identity.linking.use_cases import Desk, archive_if_empty, before_image
 from identity.matching.domain import BY_MATCHING
@@ -179,13 +179,10 @@ async def _add_entangled(past: Past, uow: IdentityUnitOfWork) -> None:
     while around and len(past.later) < MOST_TOLD_AGAIN and len(walked) < MOST_TOLD_AGAIN:
         walked |= around.keys()
         ids = {
-            c.identifier_id
-            for trail in around.values()
-            for c in trail.carried.values()
-            if c.scheme not in ("device", "customer")
+            c.identifier_id for trail in around.values() for c in trail.carried.values() if c.scheme not in UNREACHING
         }
         ids -= asked
-        common = await uow.sightings.shared(ids) if ids else set()
+        common = await uow.links.shared(ids)
         usable = ids - (common - await uow.guards.shared_since(past.merge.at, common))
         asked |= ids
         found = await uow.links.carrying(usable, told_since=past.merge.at) if usable else {}

@@ -236,11 +236,6 @@ class Sightings:
         where = among(identifier.c.identifier_id, identifiers)
         await self._session.execute(sa.update(identifier).where(where).values(shared=True))
 
-    async def shared(self, identifiers: Collection[UUID]) -> set[UUID]:
-        where = among(identifier.c.identifier_id, identifiers)
-        query = sa.select(identifier.c.identifier_id).where(where, identifier.c.shared)
-        return set((await self._session.scalars(query)).all())
-
     async def unsee(self, touchpoint_id: UUID, trace_id: UUID, *, at: datetime) -> list[Sighting]:
         """Forget what one touchpoint taught, before or after it came; gives what the trace's other touchpoints taught.
 

@@ -19,6 +19,7 @@ from pydantic import (
 from common.company import Company
 from common.contracts.interactions import Money
 from common.errors import FieldError, Invalid, Refusal
+from common.identifiers import Scheme
 from common.moments import Moment
 from common.money import InvalidMoney, to_minor
 from common.problems import Malformed, field_errors_of
@@ -39,7 +40,6 @@ Kind = Literal[
     "message", "call", "visit", "web", "purchase", "payment", "quote", "complaint", "claim", "petition", "suggestion",
     "compliment", "campaign_send", "campaign_response", "survey_response", "note",
 ]  # fmt: skip
-Scheme = Literal["customer", "document", "account", "email", "partner", "phone", "device"]
 Outcome = Literal["resolved", "pending", "informed", "unreachable", "declined", "abandoned"]
 
 EXAMPLE: dict[str, Any] = {

@@ -203,6 +203,10 @@ def test_a_company_says_only_what_differs(tmp_path):
         ('[topics]\nbilling = ["pago"]', "one word means both"),
         ('[identifiers]\nblocked_patterns = ["("]', "blocked_patterns"),
         ('[[questions]]\nid = "q"\nkey = "shoe_size"\ntext = "?"', "shoe_size"),
+        ('[[forms]]\nid = "f"\nlabel = "?"\nfields = ["shoe_size"]', "shoe_size"),
+        ('[[forms]]\nid = "f"\nlabel = "?"\nfields = ["credit_note"]', "credit_note"),
+        ('[[forms]]\nid = "f"\nlabel = "?"\nfields = []', "forms.0.fields"),
+        ('[[forms]]\nid = "f"\nlabel = "?"\nfields = ["city"]\n' * 2, "two forms"),
     ],
 )
 def test_a_file_that_makes_no_sense_is_refused_with_its_place(tmp_path, text, place):

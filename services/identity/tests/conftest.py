@@ -1,6 +1,7 @@
 """What tests of identity share: channels that see people, and a look at who owns what."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ import orjson
 import pytest
 import sqlalchemy as sa
 
+from common.auth import dev_token
 from common.company import Company
 from common.contracts.interactions import CaseMoved, PersonSeen, PersonUnseen
 from common.db import Database, outbox_table
@@ -28,6 +30,7 @@ from identity.settings import IdentitySettings
 from identity.uow import IdentityUnitOfWork
 
 COMPANY = Company.load()
+ClientWith = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 SECRET = derived_key(TEST_SECRET, "identifiers")
 
 
@@ -142,3 +145,13 @@ def app(identity: Identity) -> ServiceApp:
 async def client(app: ServiceApp) -> AsyncIterator[httpx.AsyncClient]:
     async with client_for(app) as found:
         yield found
+
+
+@pytest.fixture
+def client_with(app: ServiceApp) -> ClientWith:
+    """A client with other scopes, or bound to a subject."""
+
+    def make(*scopes: str, subject: str | None = None) -> AbstractAsyncContextManager[httpx.AsyncClient]:
+        return client_for(app, dev_token(TEST_SECRET, subject="somebody", scopes=scopes, hilo_subject=subject))
+
+    return make

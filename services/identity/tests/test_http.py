@@ -1,7 +1,5 @@
 """Identity over HTTP: the real application, real credentials, every refusal."""
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -9,26 +7,15 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from common.auth import dev_token, undeclared_routes
+from common.auth import undeclared_routes
 from common.http import ServiceApp
 from common.openapi import openapi_gaps
-from common.testing import TEST_SECRET, client_for
+from common.testing import client_for
 
-from .conftest import Identity, case, seen, unseen
+from .conftest import ClientWith, Identity, case, seen, unseen
 
 Customers = "/identity/v1/customers"
 ANA = "Ana María López Ruiz"
-ClientWith = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
-
-
-@pytest.fixture
-def client_with(app: ServiceApp) -> ClientWith:
-    """A client with other scopes, or bound to a subject."""
-
-    def make(*scopes: str, subject: str | None = None) -> AbstractAsyncContextManager[httpx.AsyncClient]:
-        return client_for(app, dev_token(TEST_SECRET, subject="somebody", scopes=scopes, hilo_subject=subject))
-
-    return make
 
 
 async def new(client: httpx.AsyncClient, *identifiers: str, **profile: str) -> str:

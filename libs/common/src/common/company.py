@@ -131,6 +131,13 @@ class DripQuestion(_Part):
         return channel is None or not self.channels or channel in self.channels
 
 
+# What a golden record says of a party.
+PROFILE_KEYS = (
+    "full_name", "given_names", "surnames", "preferred_name", "form_of_address", "birth_date", "address", "city", "region",
+    "postcode", "country", "organisation",
+)  # fmt: skip
+# The schemes of which a form may ask one.
+ASKED_SCHEMES = ("document", "phone", "email")
 # What of him a fact tells: who he is and how he buys (S2-40), and what is in his mind (S4-17, S0-122).
 FactCategory = Literal[
     "demographic", "psychographic", "behaviour", "need", "expectation", "perception", "idea", "desire", "fear", "capability",
@@ -148,6 +155,14 @@ class FactDefinition(_Part):
     validity_days: PositiveInt | None = None
     sensitivity: Literal["public", "internal", "restricted"] = "public"
     public: bool = Field(default=False, description="The customer himself and partners may read it")
+
+
+class Form(_Part):
+    """A form (formulario) that somebody fills in: what is on record already need not be asked again (S0-108)."""
+
+    id: str
+    label: str
+    fields: tuple[str, ...] = Field(min_length=1, description="Keys of facts, of the profile, or a scheme")
 
 
 class Company(_Part):
@@ -173,6 +188,7 @@ class Company(_Part):
     survivorship: Survivorship = Survivorship()
     facts: tuple[FactDefinition, ...] = ()
     questions: tuple[DripQuestion, ...] = ()
+    forms: tuple[Form, ...] = ()
 
     @classmethod
     def load(cls, path: Path | None = None) -> Self:
@@ -196,9 +212,18 @@ class Company(_Part):
         unknown = {question.key for question in self.questions} - {fact.key for fact in self.facts}
         if unknown:
             raise ValueError(f"questions ask for facts that are not defined: {', '.join(sorted(unknown))}")
+        self._check_forms()
         _words_for("topics", self.topics)
         _words_for("roles", self.roles)
         return self
+
+    def _check_forms(self) -> None:
+        shown = {fact.key for fact in self.facts if fact.sensitivity != "restricted"}
+        unknown = {key for form in self.forms for key in form.fields} - shown - {*PROFILE_KEYS, *ASKED_SCHEMES}
+        if unknown:
+            raise ValueError(f"forms ask for what is not defined, or restricted: {', '.join(sorted(unknown))}")
+        if len({form.id for form in self.forms}) < len(self.forms):
+            raise ValueError("two forms have one id")
 
     @cached_property
     def zone(self) -> ZoneInfo:

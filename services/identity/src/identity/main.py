@@ -17,6 +17,7 @@ from identity.consumers import TOPICS
 from identity.contact.router import router as contact
 from identity.customers.router import router as customers
 from identity.customers.router import search_router as search
+from identity.forms.router import router as forms
 from identity.guards.router import router as guards
 from identity.knowledge.router import router as knowledge
 from identity.merges.router import router as merges
@@ -37,7 +38,7 @@ Who he is, what we know of him, how he wants to be treated, who looks after him.
 """
 TAGS = {
     "customers (clientes)": "The golden record: names, identifiers, values, each with its source.",
-    "facts (lo que sabemos)": "Dated facts with source, confidence and expiry, and the next two questions to ask.",
+    "facts (lo que sabemos)": "Dated facts with source, confidence and expiry, the next two questions to ask, and forms that need not ask again.",
     "contact (cómo contactarlo)": "Preferences, and a ledger of consents that only grows.",
     "people (quién lo atiende)": "Account owner, nanny, executive counterpart.",
     RELATIONSHIPS: "Organisations and their contacts, households, referrals, whatever holds between two parties.",
@@ -66,7 +67,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         description=DESCRIPTION.strip(),
         settings=runtime.settings,
         routers=[
-            search, customers, privacy, export, cleanup, knowledge, contact, assignments, relationships, parties, merges, reviews, guards, reports, access_keys,
+            search, customers, privacy, export, cleanup, knowledge, forms, contact, assignments, relationships, parties, merges, reviews, guards, reports, access_keys,
             parked_router("identity", {"event": again}),
         ],
         publishes=[identity.TOPIC, identity.PEOPLE],

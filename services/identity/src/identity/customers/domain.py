@@ -246,14 +246,14 @@ def _in_order(assigned: Iterable[Assigned]) -> list[Assigned]:
     return sorted(assigned, key=lambda a: (a.at, a.since))
 
 
+# Facts that are known otherwise as well: by a value of the profile, or by an identifier.
+KNOWN_BY = {"preferred_name": "preferred_name", "birthday": "birth_date", "email_address": "email"}
+
+
 def known_keys(dossier: Dossier, values: Mapping[str, ProfileValue]) -> set[str]:
     """Keys that need no question because they are known otherwise than as facts."""
-    known = {"preferred_name"} if "preferred_name" in values else set()
-    if "birth_date" in values:
-        known.add("birthday")
-    if any(i.scheme == "email" for i in dossier.identifiers):
-        known.add("email_address")
-    return known
+    there = values.keys() | {i.scheme for i in dossier.identifiers}
+    return {key for key, by in KNOWN_BY.items() if by in there}
 
 
 def knowledge_of(dossier: Dossier, company: Company, *, wishes: bool, now: datetime) -> KnowledgeIndex:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from common.auth import Principal
 from common.clock import Clock
-from common.company import Company
+from common.company import PROFILE_KEYS, Company
 from common.errors import Invalid
 from common.idempotency import Attempt, recall, remember
 from common.ids import new_id
@@ -16,7 +16,6 @@ from identity.knowledge.domain import Fact, current_facts
 from identity.linking.repository import Decision
 from identity.privacy.domain import RECTIFY
 from identity.reach import held
-from identity.sightings.domain import PROFILE_KEYS
 from identity.uow import IdentityUnitOfWork
 
 

@@ -8,17 +8,13 @@ from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
-from common.company import Company
+from common.company import PROFILE_KEYS, Company
 from common.contracts.interactions import PersonSeen
 from common.identifiers import RANK
 from common.ids import id_of, read_id
 from common.names import PARTICLES, TITLES, fold, tokens
 from identity.linking.domain import Carried
 
-PROFILE_KEYS = (
-    "full_name", "given_names", "surnames", "preferred_name", "form_of_address", "birth_date", "address", "city", "region",
-    "postcode", "country", "organisation",
-)  # fmt: skip
 LONGEST_VALUE = 500
 LONGEST_NAME = 300
 LONGEST_IDENTIFIER = 300

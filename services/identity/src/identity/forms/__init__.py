@@ -1,0 +1,1 @@
+"""Forms that are filled in with what is on record, so that nobody is asked twice."""

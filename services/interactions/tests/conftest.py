@@ -22,7 +22,9 @@ from interactions.commitments.router import router as commitments
 from interactions.contact.router import router as contact
 from interactions.conversations.router import router as conversations
 from interactions.conversations.use_cases import recompute, told_of
+from interactions.corrections.router import router as corrections
 from interactions.parts.use_cases import apply_parts
+from interactions.reports.router import router as reports
 from interactions.resume.router import router as resume
 from interactions.settings import InteractionsSettings
 from interactions.timeline.router import router as timeline
@@ -58,7 +60,7 @@ class World:
             title="Interactions",
             description="",
             settings=self.settings,
-            routers=[resume, contact, timeline, cases, commitments, conversations],
+            routers=[resume, contact, timeline, cases, commitments, conversations, corrections, reports],
             state=state,
         )
 

@@ -16,6 +16,8 @@ from interactions.contact.router import router as contact
 from interactions.conversations.router import router as conversations
 from interactions.corrections.router import router as corrections
 from interactions.privacy.router import router as export
+from interactions.reports.router import TAG as REPORTS
+from interactions.reports.router import router as reports
 from interactions.resume.router import router as resume
 from interactions.timeline.router import router as timeline
 from interactions.touchpoints.domain import Speaker
@@ -36,6 +38,7 @@ TAGS = {
     "cases (PQR)": "Complaints, claims, petitions, suggestions and compliments, until the customer confirms that it is well.",
     "resume": "Everything that the next contact needs to know, in one answer.",
     "contact": "Whether a customer may be contacted now, with every reason.",
+    REPORTS: "What the log tells of many customers at once: whose bond is with one employee only.",
     "privacy (datos personales)": "All that is on record of a person.",
     "parked (apartados)": "Touchpoints that were refused and events that could not be handled: read, repair, send again.",
 }
@@ -73,6 +76,7 @@ def create_app(runtime: Runtime) -> FastAPI:
             cases,
             timeline,
             contact,
+            reports,
             export,
             parked_router("interactions", replays),
         ],

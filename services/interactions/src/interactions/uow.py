@@ -7,6 +7,7 @@ from common.uow import UnitOfWork
 from interactions.cases.repository import CaseRepository
 from interactions.commitments.repository import CommitmentRepository
 from interactions.conversations.repository import ConversationRepository
+from interactions.reports.repository import ReportRepository
 from interactions.touchpoints.repository import ReceiptRepository, TouchpointRepository, TraceRepository
 
 # Kinds of advisory locks, taken in this order: what a contact is known by, then whose it is.
@@ -21,6 +22,7 @@ class InteractionsUnitOfWork(UnitOfWork):
     conversations: ConversationRepository
     commitments: CommitmentRepository
     cases: CaseRepository
+    reports: ReportRepository
 
     def _open(self) -> None:
         self.receipts = ReceiptRepository(self.session)
@@ -29,6 +31,7 @@ class InteractionsUnitOfWork(UnitOfWork):
         self.conversations = ConversationRepository(self.session)
         self.commitments = CommitmentRepository(self.session)
         self.cases = CaseRepository(self.session)
+        self.reports = ReportRepository(self.session)
 
 
 def refused_by_database(error: Exception) -> bool:

@@ -42,6 +42,28 @@ async def test_the_report_tells_what_was_joined_undone_doubted_and_shared(
     assert (earlier["merges"]["by_people"], earlier["reviews"]["open"]) == (1, 0)
 
 
+async def test_it_tells_how_many_can_be_reached_and_how_surely(identity: Identity, client: httpx.AsyncClient) -> None:
+    nobody = {"customers": 0, "reachable": 0, "verified": 0, "reachable_share": None, "verified_share": None}
+    assert (await client.get(HEALTH)).json()["contactable"] == nobody
+    await owner(identity, "account:shop:11", name=None)  # by no way
+    await owner(identity, "account:shop:21", "email:a@example.com", name=None)  # as somebody typed
+    await owner(identity, "phone:3001112233", name=None, attests=("phone",))
+    made = {"profile": {"full_name": "Ana Ruiz"}, "identifiers": ["email:ana@example.com"], "key_account": True}
+    assert (await client.post("/identity/v1/customers", json=made)).status_code == 201
+    people = ("Luis Pérez", "Marta Gil", "Pedro Gómez", "Rosa Díaz", "Juan Ríos", "Elena Vega")
+    for n, name in enumerate(people):  # a shop's phone reaches none of them
+        await owner(
+            identity, "phone:3110000001", f"document:co-cc:{n + 1}212{n}45{n}", name=name, attests=("document",)
+        )
+    report = (await client.get(HEALTH)).json()
+    assert report["contactable"] == {
+        "customers": 10, "reachable": 3, "verified": 2, "reachable_share": 0.3, "verified_share": 0.2,
+    }  # fmt: skip
+    assert report["contactable_key_accounts"] == {
+        "customers": 1, "reachable": 1, "verified": 1, "reachable_share": 1.0, "verified_share": 1.0,
+    }  # fmt: skip
+
+
 async def test_a_pair_with_two_reasons_against_it_is_one_conflict(
     identity: Identity, client: httpx.AsyncClient
 ) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from common.errors import Conflict, Invalid, NotFound
 from common.rules import Condition, compile_condition
-from identity.customers.domain import Dossier
+from identity.customers.domain import REACHED_BY, Dossier
 from identity.knowledge.domain import current_facts
 from identity.reviews.domain import Review
 
@@ -43,7 +43,6 @@ SHIPPED: Mapping[str, Mapping[str, Any]] = {
     },
     "duplicate": {"when": {"field": "probability", "op": "ge", "value": 0.9}, "do": "merge"},
 }  # fmt: skip
-_REACHED_BY = frozenset({"phone", "email"})
 
 
 class UnknownCleanup(NotFound):
@@ -133,7 +132,7 @@ def figures_of(dossier: Dossier, *, now: datetime) -> dict[str, Any]:
         "has_email": "email" in schemes,
         "has_document": "document" in schemes,
         "has_address": "address" in keys,
-        "reachable": bool(_REACHED_BY & schemes),
+        "reachable": bool(REACHED_BY & schemes),
         "looked_after": any(each.staff_id is not None for each in dossier.assigned),
         "deceased": deceased is not None and deceased.value is True,
     }

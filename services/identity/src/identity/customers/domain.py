@@ -246,6 +246,7 @@ def _in_order(assigned: Iterable[Assigned]) -> list[Assigned]:
     return sorted(assigned, key=lambda a: (a.at, a.since))
 
 
+REACHED_BY = frozenset({"phone", "email"})  # whoever has one can be written to or called
 # Facts that are known otherwise as well: by a value of the profile, or by an identifier.
 KNOWN_BY = {"preferred_name": "preferred_name", "birthday": "birth_date", "email_address": "email"}
 

@@ -30,6 +30,23 @@ class Spread:
 
 
 @dataclass(frozen=True)
+class Contactable:
+    """How many of some customers can be called or written to; `verified`: by what was attested, or linked by a person (S0-08)."""
+
+    customers: int
+    reachable: int
+    verified: int
+
+    def __add__(self, other: "Contactable") -> "Contactable":
+        return Contactable(
+            self.customers + other.customers, self.reachable + other.reachable, self.verified + other.verified
+        )
+
+    def share(self, number: int) -> float | None:
+        return number / self.customers if self.customers else None
+
+
+@dataclass(frozen=True)
 class Acts:
     """What was decided within the days of the report."""
 

@@ -6,11 +6,12 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from identity.customers.domain import REACHED_BY
 from identity.customers.models import customer
 from identity.guards.models import guard_trip
 from identity.linking.domain import BY_RULES
 from identity.linking.models import decision, trace
-from identity.reports.domain import Acts, Backlog, Spread, contradicts
+from identity.reports.domain import Acts, Backlog, Contactable, Spread, contradicts
 from identity.reviews.models import review
 from identity.sightings.models import identifier, trace_identifier
 
@@ -50,6 +51,31 @@ class HealthFigures:
         )
         query = sa.select(each.c.number, sa.func.count()).group_by(each.c.number)
         return Spread({int(row[0]): int(row[1]) for row in (await self._session.execute(query)).all()})
+
+    async def contactable(self) -> dict[bool, Contactable]:
+        """Active customers who can be reached, key accounts apart (True). What too many share reaches nobody in particular."""
+        ti, t, i, c = trace_identifier.c, trace.c, identifier.c, customer.c
+        reaches = i.scheme.in_(REACHED_BY) & ~i.shared
+        proved = reaches & (ti.attested | (t.proof == "person"))
+        his = (
+            sa.select(
+                t.customer_id,
+                sa.func.max(sa.case((reaches, 1), else_=0)).label("reachable"),
+                sa.func.max(sa.case((proved, 1), else_=0)).label("verified"),
+            )
+            .select_from(trace.join(trace_identifier, ti.trace_id == t.trace_id))
+            .join(identifier, i.identifier_id == ti.identifier_id)
+            .group_by(t.customer_id)
+            .subquery()
+        )
+        query = (
+            sa.select(c.key_account, sa.func.count(), sa.func.sum(his.c.reachable), sa.func.sum(his.c.verified))
+            .select_from(customer.outerjoin(his, his.c.customer_id == c.customer_id))
+            .where(c.state == "active")
+            .group_by(c.key_account)
+        )
+        found = {row[0]: Contactable(*(int(n or 0) for n in row[1:])) for row in await self._session.execute(query)}
+        return {is_key: found.get(is_key, Contactable(0, 0, 0)) for is_key in (False, True)}
 
     async def acts(self, *, since: datetime, until: datetime) -> Acts:
         d, undo, r = decision.c, decision.alias("undo"), review.c

@@ -12,7 +12,7 @@ from common.problems import problems_of
 from identity.callers import Reading
 from identity.reach import ForStaffOnly, for_staff
 from identity.reports.repository import HealthFigures
-from identity.reports.schemas import BacklogRead, HealthReport, MergesRead, SpreadRead
+from identity.reports.schemas import BacklogRead, ContactableRead, HealthReport, MergesRead, SpreadRead
 
 router = APIRouter(prefix="/identity/v1/reports", tags=["reports (informes)"])
 CanRead = Annotated[Principal, needs("customers:read")]
@@ -26,7 +26,7 @@ async def report_health(
     as_of: Annotated[Moment | None, Query(description="Now, where left out")] = None,
     days: Annotated[int, Query(ge=1, le=366, description="How far back acts are counted")] = 30,
 ) -> HealthReport:
-    """Identifiers per customer, merges and undos, pairs in doubt and their age, conflicts, duplicates, guards that bit.
+    """Who can be reached, identifiers per customer, merges and undos, pairs in doubt and their age, conflicts, duplicates, guards that bit.
 
     Many identifiers on one customer, or a rising share of undone merges, say that the rules join too much; a growing
     backlog, that they join too little (salud de las identidades).
@@ -38,11 +38,14 @@ async def report_health(
     async with uow:
         figures = HealthFigures(uow.session)
         identifiers, shared = await figures.identifiers()
+        contactable = await figures.contactable()
         acts = await figures.acts(since=since, until=at)
         return HealthReport(
             as_of=at, days=days, counted_at=now, customers=await figures.customers(), new_customers=acts.founded,
             identifiers=identifiers, shared_identifiers=shared,
             identifiers_per_customer=SpreadRead.of(await figures.identifiers_per_customer()),
+            contactable=ContactableRead.of(contactable[True] + contactable[False]),
+            contactable_key_accounts=ContactableRead.of(contactable[True]),
             merges=MergesRead.of(acts),
             reviews=BacklogRead.of(await figures.backlog(at=at), acts, at=at),
             guards_tripped=await figures.guards(since=since, until=at),

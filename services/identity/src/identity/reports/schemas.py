@@ -2,7 +2,7 @@
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from identity.reports.domain import Acts, Backlog, Spread
+from identity.reports.domain import Acts, Backlog, Contactable, Spread
 
 _AT = "2026-11-20T20:04:05Z"
 
@@ -24,6 +24,22 @@ class SpreadRead(BaseModel):
             p95=spread.at(0.95),
             most=spread.at(1.0),
             counts=dict(spread.counts),
+        )
+
+
+class ContactableRead(BaseModel):
+    """Active customers with a phone or an e-mail that is theirs alone; `verified`: attested, or linked by a person (S0-08)."""
+
+    customers: int = Field(examples=[1204])
+    reachable: int = Field(examples=[1011])
+    verified: int = Field(examples=[840])
+    reachable_share: float | None = Field(examples=[0.84])
+    verified_share: float | None = Field(examples=[0.698])
+
+    @classmethod
+    def of(cls, found: Contactable) -> "ContactableRead":
+        return cls(
+            **vars(found), reachable_share=found.share(found.reachable), verified_share=found.share(found.verified)
         )
 
 
@@ -81,6 +97,8 @@ class HealthReport(BaseModel):
         description="Of these, such as prove contact only", examples=[{"phone": 3}]
     )
     identifiers_per_customer: SpreadRead
+    contactable: ContactableRead
+    contactable_key_accounts: ContactableRead
     merges: MergesRead
     reviews: BacklogRead
     guards_tripped: dict[str, int] = Field(examples=[{"shared-identifier": 3}])

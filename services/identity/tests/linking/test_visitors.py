@@ -4,6 +4,7 @@ from itertools import permutations
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 
 from common.contracts.interactions import PersonSeen
@@ -142,6 +143,21 @@ async def test_a_device_of_too_many_tells_nothing(identity: Identity) -> None:
     people = [login(f"email:user{n}@example.com", f"Cliente Numero{n}") for n in range(6)]
     await identity.happen(visitor, *people)
     assert await identity.owner(visitor) is None
+
+
+async def test_when_staff_links_the_device_to_another_he_is_nobodys(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    visitor, known, other = visit(facts=[FACT]), ana(), seen("email:luis@example.com", name=LUIS)
+    await identity.happen(visitor, known, other)
+    assert await identity.owner(visitor) == await identity.owner(known) is not None
+    told = len(await identity.told("customer-profiled"))
+    path = f"/identity/v1/customers/{await identity.owner(other)}/identifiers"
+    answer = await client.post(path, json={"identifier": "device:9f31", "reason": "He showed it"})
+    assert answer.status_code < 300, answer.text
+    assert await identity.owner(visitor) is None
+    profiled = (await identity.told("customer-profiled"))[told:]
+    assert str(await identity.owner(known)) in {each["customer_id"] for each in profiled}
 
 
 async def test_of_a_device_that_an_erased_person_used_as_well_nobody_can_tell(identity: Identity) -> None:

@@ -33,13 +33,13 @@ from identity.customers.domain import (
 from identity.customers.golden import Golden, golden_of
 from identity.customers.telling import changed, tell_profiles
 from identity.guards.domain import BlockedIdentifier
-from identity.linking.domain import Carried, Trail, next_revision
+from identity.linking.domain import Carried, Trail, World, devices_of, next_revision
 from identity.linking.repository import Decision
-from identity.linking.use_cases import tell_moves
+from identity.linking.use_cases import followers, tell_moves
 from identity.reach import held
 from identity.reviews.domain import ENTERED_AGAIN, Review
 from identity.sightings.domain import clean_profile, name_in, with_name
-from identity.uow import IdentityUnitOfWork
+from identity.uow import CUSTOMERS, IdentityUnitOfWork
 
 STAFF = "staff"
 
@@ -290,7 +290,9 @@ async def _link(
     if others and not is_shared(identifier, company.identifiers.shared_account_issuers):
         raise IdentifierTaken(pointer=pointer)
     await uow.sightings.carry(own, carried, source=STAFF, at=now)
-    await _take(customer, trails, carried, reason=reason, by=by, uow=uow, now=now)
+    beside = await _take(customer, trails, carried, reason=reason, by=by, uow=uow, now=now)
+    await uow.lock(beside, space=CUSTOMERS)
+    await tell_profiles(beside, uow=uow, company=company, now=now)
 
 
 async def _take(
@@ -302,8 +304,11 @@ async def _take(
     by: str,
     uow: IdentityUnitOfWork,
     now: datetime,
-) -> None:
-    """Traces of nobody that carry the identifier become his; those that are his by a claim are proved by this."""
+) -> set[UUID]:
+    """Traces of nobody that carry the identifier become his; those that are his by a claim are proved by this.
+
+    Visitors follow anew whoever alone uses the devices; gives the other customers who had them or have them now.
+    """
     taken = [
         replace(
             trail, customer_id=customer.customer_id, proof="person", revision=next_revision(trail.revision, now), via=None
@@ -312,8 +317,16 @@ async def _take(
         if trail.customer_id is None
         or (trail.customer_id == customer.customer_id and trail.proof == "claimed" and trail.scheme == carried.scheme)
     ]  # fmt: skip
+    world = World()
+    for trail in taken:
+        world.put(trail)
+    devices = devices_of(taken) | ({carried.identifier_id} if carried.scheme == "device" else set())
+    led = await followers(devices, world, uow=uow)
+    beside = {each for trail in led for each in (trail.customer_id, world.owner(trail.trace_id)) if each is not None}
+    taken += [trail.moved_at(next_revision(trail.revision, now)) for trail in led]
     decision = Decision(new_id(), "link", by, reason, now, customer.customer_id)
     await uow.links.record([decision])
     await uow.links.move(taken, decision_id=decision.decision_id)
     moves = [Move(trace_id=t.trace_id, customer_id=t.customer_id, revision=t.revision, proof=t.proof) for t in taken]
     tell_moves(decision.decision_id, "link", moves, uow=uow, now=now)
+    return beside - {customer.customer_id}

@@ -73,7 +73,8 @@ class UnitOfWork:
         """
         if self.database.dialect == "sqlite" or not self.database.is_shared:
             return
-        slots = sorted({_slot(key) for key in keys})
+        # the last bits of all our ids are random
+        slots = sorted({key.int % LOCK_SLOTS if isinstance(key, UUID) else _slot(key) for key in keys})
         if slots:
             await fetch(self.session, _LOCK, (space, slots))
 
@@ -90,6 +91,4 @@ class UnitOfWork:
 
 
 def _slot(key: object) -> int:
-    if isinstance(key, UUID):
-        return key.int % LOCK_SLOTS  # the last bits of all our ids are random
     return int.from_bytes(hashlib.blake2b(str(key).encode(), digest_size=4).digest()) % LOCK_SLOTS

@@ -9,7 +9,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import among, find_rows, insert_rows, update_rows, without_row
+from common.bulk import KEY_PLACE, among, find_rows, find_tuples, insert_rows, update_rows, without_row
 from common.revisions import if_newer
 from common.statements import fetch
 from identity.customers.models import customer
@@ -44,17 +44,18 @@ class Links:
         self, traces: Collection[UUID], *, by_name: bool = True
     ) -> dict[UUID, tuple[UUID | None, Sequence[str]]]:
         """Whose each of the traces is, and by which names it goes where that is asked; those that are not known are left out."""
-        keys = {"trace_id": list(traces)}
+        asked = list(traces)
+        keys = {"trace_id": asked}
         if not by_name:
-            known = await find_rows(self._session, trace, ("trace_id", "customer_id"), keys)
-            return {trace_id: (owner, ()) for trace_id, owner in known}
-        rows = await find_rows(self._session, trace, ("trace_id", "customer_id", "names"), keys)
+            known = await find_tuples(self._session, trace, (KEY_PLACE, "customer_id"), keys)
+            return {asked[place]: (owner, ()) for place, owner in known}
+        rows = await find_tuples(self._session, trace, (KEY_PLACE, "customer_id", "names"), keys)
         # the driver of PostgreSQL leaves JSON as it is, and nearly all of it is what says that there is nothing
-        return {trace_id: (owner, () if names == "[]" else _words(names)) for trace_id, owner, names in rows}
+        return {asked[place]: (owner, () if names == "[]" else _words(names)) for place, owner, names in rows}
 
     async def with_news(self, seen: Sequence[Sighting]) -> set[UUID]:
         """Those of the sightings' traces that do not carry all of it yet, as well attested and seen as early."""
-        told = await self._perhaps_news([(each, carried) for each in seen for carried in each.carried])
+        told = await self._perhaps_news(seen)
         keys: dict[str, list[Any]] = {
             "trace_id": [each.trace_id for each, _ in told],
             "identifier_id": [carried.identifier_id for _, carried in told],
@@ -64,14 +65,15 @@ class Links:
         places = await without_row(self._session, trace_identifier, keys, where=_CARRIED_AS_WELL)
         return {told[place][0].trace_id for place in places}
 
-    async def _perhaps_news(self, told: Sequence[tuple[Sighting, Carried]]) -> Sequence[tuple[Sighting, Carried]]:
-        """Without what was carried before any of it was told, attested if any of it is: of whom is known that is nearly all."""
+    async def _perhaps_news(self, seen: Sequence[Sighting]) -> Sequence[tuple[Sighting, Carried]]:
+        """What they carry but what was carried before any of it was told, attested if any of it is: of whom is known that is nearly all."""
+        told = [(each, carried) for each in seen for carried in each.carried]
         if not told or self._session.get_bind().dialect.name != "postgresql":
             return told
         asked = (
             [each.trace_id for each, _ in told],
             [carried.identifier_id for _, carried in told],
-            min(each.occurred_at for each, _ in told),
+            min([each.occurred_at for each in seen]),
             any(carried.attested for _, carried in told),
         )
         return [told[place] for (place,) in await fetch(self._session, _NOT_CARRIED_POSTGRESQL, asked)]

@@ -86,8 +86,8 @@ class Desk:
         if told:
             await self._decide_on(told)
         await self.follow()
-        owners = {self.owner(each.trace_id) for each in told} | {*self.settled.values()}
-        await self._lock(self.touched | {owner for owner in owners if owner is not None})
+        owners = [owner for each in told if (owner := self.owner(each.trace_id)) is not None]
+        await self._lock({*self.settled.values(), *self.touched, *owners})
 
     async def _settle(
         self, known: Mapping[UUID, tuple[UUID | None, Sequence[str]]], *, by_name: bool

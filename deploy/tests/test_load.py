@@ -167,6 +167,24 @@ def test_a_row_with_too_many_or_too_few_columns_is_still_a_row(api, client, file
     assert tally.refused == 1
 
 
+@pytest.mark.parametrize("name", ["rows.csv", "rows.csv.gz"])
+def test_a_quote_that_is_never_closed_stops_the_load_and_says_where(api, client, files, name):
+    rows = [f"r{n},2026-11-20,300000{n:04}" for n in range(9)]
+    rows[3] = rows[3].replace(",2026", ',"2026')
+    with pytest.raises(LoadStopped, match="a quote that is opened in row 4 is never closed"):
+        send(client, files, written(files / name, ["id,at,phone", *rows]))
+    assert api.order == []
+    with pytest.raises(LoadStopped, match="opened in row 0 "):
+        send(client, files, written(files / name, ['"id,at,phone', *rows[:2]]))
+
+
+def test_quotes_that_are_closed_or_stand_for_inches_stop_nothing(api, client, files):
+    lines = ["id,at,phone", '"r1",2026-11-20,"300 ""home"""', 'r2,2026-11-20,12" pipe', 'r3,2026-11-20,"300\n"']
+    assert send(client, files, written(files / "rows.csv", lines)).recorded == 3
+    assert api.recorded["r2"]["identifiers"] == ['phone:12" pipe']
+    assert send(client, files, written(files / "none.csv", ["id,at,phone"])).recorded == 0
+
+
 def test_rows_of_a_group_are_one_touchpoint_wherever_they_stand(api, client, files):
     lines = [
         "invoice,at,who,code,n,price",

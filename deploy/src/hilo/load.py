@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,6 +26,7 @@ PATIENCE_SECONDS = 300.0
 BUSY = frozenset({429, 502, 503, 504})
 
 csv.field_size_limit(10_000_000)
+_END = "\x1e"  # a last line that no file has: read as one, it ends the rows, and within a quote it tells that the quote is open
 
 
 class LoadStopped(Exception):  # noqa: N818 - told to the person at the keyboard
@@ -110,8 +112,23 @@ def progress_file(var: Path, path: Path, map_path: Path, to: str) -> Path:
 def rows_of(path: Path, file_map: FileMap) -> Iterator[Row]:
     """The rows of a CSV file, or the documents of NDJSON, each with its number. Raises LoadStopped."""
     with readable(path, file_map) as file:
-        rows = _documents(file) if is_ndjson(path) else csv.DictReader(file, delimiter=file_map.delimiter)
+        rows = _documents(file) if is_ndjson(path) else _csv_rows(file, file_map.delimiter)
         yield from ({**row, "row": number} for number, row in enumerate(rows, start=1))
+
+
+def _csv_rows(file: Iterable[str], delimiter: str) -> Iterator[Row]:
+    """The rows by their columns. Raises csv.Error where a quote is never closed: all rows behind it would be one field."""
+    rows = csv.DictReader(chain(file, [_END]), delimiter=delimiter)
+    before: Row | None = None
+    number = 0
+    for row in rows:
+        if before is not None:
+            yield before
+        if next(iter(row.values())) == _END:
+            return
+        before, number = row, number + 1
+    if rows.fieldnames != [_END]:  # else there is nothing in it
+        raise csv.Error(f"a quote that is opened in row {number} is never closed")
 
 
 def absent_columns(path: Path, file_map: FileMap) -> str | None:

@@ -119,6 +119,22 @@ async def test_two_workers_at_once_make_each_range_once(database: Database) -> N
 
 
 @on_postgresql
+@pytest.mark.parametrize(("years", "kept"), [(0, 0), (10, 1)])
+async def test_a_clock_that_is_years_ahead_of_the_servers_drops_nothing(
+    database: Database, years: int, kept: int
+) -> None:
+    """Of a claim that is old by any clock, the first is rid; with a clock that is off nobody can tell what is old."""
+    await claimed(database, uuid4(), at=utc_now() - timedelta(days=60))
+    clock = utc_now() + timedelta(days=365 * years)
+    stop = asyncio.Event()
+    at_work = asyncio.create_task(retention(database, clock).run(stop))
+    await asyncio.sleep(1.0)
+    stop.set()
+    await at_work
+    assert await rows_in(database, "inbox") == kept
+
+
+@on_postgresql
 async def test_a_range_goes_when_it_is_old_and_everybody_has_read_it(database: Database) -> None:
     for low in (1, 4, 7):
         await run(database, attach, OUTBOX, low, low + 3)

@@ -114,17 +114,27 @@ def clock_agrees(database: Callable[[], Database | None], clock: Clock) -> Check
     async def check() -> str:
         nonlocal latest
         connected = _connected(database)
-        async with connected.session(reading=True) as session:
-            theirs = await session.scalar(_LAST_NOTED if connected.dialect == "sqlite" else _SERVER_CLOCK)
         if connected.dialect == "sqlite":
-            latest = max(filter(None, (theirs, latest)), default=None)
-            theirs = max(filter(None, (latest, clock())))  # that something was long ago is no fault of the clock's
-        ahead = 0.0 if theirs is None else (clock() - theirs).total_seconds()
+            async with connected.session(reading=True) as session:
+                latest = max(filter(None, (await session.scalar(_LAST_NOTED), latest)), default=None)
+            # that something was long ago is no fault of the clock's
+            ahead = min(0.0, (clock() - latest).total_seconds()) if latest else 0.0
+        else:
+            ahead = await seconds_ahead(connected, clock)
         if abs(ahead) > CLOCK_TOLERANCE_SECONDS:
             raise Degraded(f"{abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the database's")
         return "ok"
 
     return check
+
+
+async def seconds_ahead(database: Database, clock: Clock) -> float:
+    """How far our clock is ahead of the server's, negative where it is behind; 0 where the database is a file, which has none."""
+    if database.dialect == "sqlite":
+        return 0.0
+    async with database.session(reading=True) as session:
+        theirs: datetime = (await session.execute(_SERVER_CLOCK)).scalar_one()
+    return (clock() - theirs).total_seconds()
 
 
 def backlog_checks(backlog: Backlog, settings: Settings, *, strict: bool) -> dict[str, Check]:

@@ -14,6 +14,7 @@ from common.bus.waiting import nap
 from common.clock import Clock
 from common.db import Database, is_transient
 from common.errors import Transient
+from common.health import seconds_ahead
 from common.idempotency import forget_before
 from common.outbox import drop_before, still_to_read
 from common.partitions import INBOX, OUTBOX, KeptLog, Partitioned, attach, drop, forget_oldest, passed, wanted
@@ -29,6 +30,7 @@ SHORTEST_NAP = 0.01  # while another worker wakes what is due
 AFTER_FAILURE = 1.0
 RETRY_AFTER = timedelta(minutes=5)
 RETENTION_ROUND = 3600.0
+CLOCK_OFF = 3600.0  # seconds
 IDEMPOTENCY_KEPT = timedelta(days=2)
 BETWEEN_CHUNKS = 0.02
 TIMERS_AT_ONCE = 100
@@ -163,7 +165,11 @@ class Retention:
     async def run(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
-                await self.shorten()
+                # years would be dropped by a clock that is years ahead
+                if abs(ahead := await seconds_ahead(self._database, self._clock)) > CLOCK_OFF:
+                    log.error("retention_waits", reason="clock", seconds_ahead=round(ahead))
+                else:
+                    await self.shorten()
             except Exception as error:
                 if not is_transient(error):
                     raise

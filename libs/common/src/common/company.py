@@ -275,6 +275,9 @@ class Company(_Part):
     def question(self, question_id: str) -> DripQuestion | None:
         return next((question for question in self.questions if question.id == question_id), None)
 
+    def form(self, form_id: str) -> Form | None:
+        return next((form for form in self.forms if form.id == form_id), None)
+
     @property
     def conversation_window(self) -> timedelta:
         """How far apart two contacts may lie and still be one talk."""

@@ -30,10 +30,10 @@ class Filled:
 
 def form_of(form_id: str, company: Company) -> Form:
     """Raises UnknownForm."""
-    for form in company.forms:
-        if form.id == form_id:
-            return form
-    raise UnknownForm(f"The forms are {', '.join(form.id for form in company.forms)}", pointer="/form")
+    form = company.form(form_id)
+    if form is None:
+        raise UnknownForm(f"The forms are {', '.join(each.id for each in company.forms)}", pointer="/form")
+    return form
 
 
 def prefilled(form: Form, dossier: Dossier, company: Company, *, now: datetime, himself: bool) -> list[Filled]:

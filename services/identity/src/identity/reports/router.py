@@ -38,12 +38,12 @@ async def report_health(
     async with uow:
         figures = HealthFigures(uow.session)
         identifiers, shared = await figures.identifiers()
-        contactable = await figures.contactable()
+        spread, contactable = await figures.carried()
         acts = await figures.acts(since=since, until=at)
         return HealthReport(
             as_of=at, days=days, counted_at=now, customers=await figures.customers(), new_customers=acts.founded,
             identifiers=identifiers, shared_identifiers=shared,
-            identifiers_per_customer=SpreadRead.of(await figures.identifiers_per_customer()),
+            identifiers_per_customer=SpreadRead.of(spread),
             contactable=ContactableRead.of(contactable[True] + contactable[False]),
             contactable_key_accounts=ContactableRead.of(contactable[True]),
             merges=MergesRead.of(acts),

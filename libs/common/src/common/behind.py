@@ -4,20 +4,29 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
+from weakref import WeakKeyDictionary
 
 P = ParamSpec("P")
 Given = TypeVar("Given")
 Made = TypeVar("Made")
 
-SLICE = 10
+SLICE = 4  # short: whoever gets his answer meanwhile waits for one of them
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
 
 async def by_slices(make: Callable[[Given], Made], given: Sequence[Given]) -> list[Made]:
-    """What `make` makes of each, ten at a time: whoever waits for a database's answer goes on in between, and asks it the next."""
-    made = [make(one) for one in given[:SLICE]]
-    for start in range(SLICE, len(given), SLICE):
-        await asyncio.sleep(0)
-        made += [make(one) for one in given[start : start + SLICE]]
+    """What `make` makes of each, a few at a time: whoever waits for a database's answer goes on in between, and asks it the next.
+
+    Of several who make something of many, one does at a time. Side by side each would have its slice before whoever got his answer
+    went on; and all would be done early, with nothing left to do while the database writes.
+    """
+    if len(given) <= SLICE:
+        return [make(one) for one in given]
+    made: list[Made] = []
+    async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+        for start in range(0, len(given), SLICE):
+            made += [make(one) for one in given[start : start + SLICE]]
+            await asyncio.sleep(0)
     return made
 
 

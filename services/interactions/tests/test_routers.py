@@ -256,6 +256,21 @@ async def test_a_customer_reaches_his_own_and_nothing_else(world: Any) -> None:
         assert (await http.post(f"{at}:retract", json={"reason": "x"})).status_code == 403
 
 
+async def test_a_thread_tells_what_its_contacts_speak_of_while_they_stand(world: Any) -> None:
+    spoken = (["invoice:F-1"], [], ["invoice:F-2", "invoice:F-1"], ["order:7"])
+    async with client(world) as http:
+        ids = []
+        for number, references in enumerate(spoken):
+            sent = body(world, number, topic="billing", references=references)
+            ids.append((await http.post(f"{V1}/touchpoints", json=sent)).json()["touchpoint_id"])
+        page = (await http.get(f"{V1}/conversations/{ids[0]}", params={"limit": 1})).json()
+        taken_back = await http.post(f"{V1}/touchpoints/{ids[2]}:retract", json={"reason": "another customer's"})
+        after = (await http.get(f"{V1}/conversations/{ids[0]}")).json()
+    assert page["references"] == ["invoice:F-1", "invoice:F-2", "order:7"]
+    assert taken_back.status_code == 200
+    assert after["references"] == ["invoice:F-1", "order:7"]
+
+
 async def test_a_customer_cannot_claim_his_way_into_anothers_thread(world: Any) -> None:
     his = await world.record(identifiers=["email:his@example.com"])
     ana = uuid4()

@@ -58,9 +58,9 @@ traces AS (INSERT INTO trace (trace_id, revision, folded_name, documents)
 carried AS (INSERT INTO trace_identifier (identifier_id, trace_id, scheme)
     SELECT DISTINCT identifier_id, trace_id, 'phone' FROM b ON CONFLICT DO NOTHING),
 threads AS (INSERT INTO conversation (conversation_id, party_id, topic, state, started_at, last_at, last_channel, last_site, stop_point,
-        next_step, summary, "references", last_touchpoint_id, dialogue, entries, posture, moved_at, told_at, summed_at, latest_position)
+        next_step, summary, last_touchpoint_id, dialogue, entries, posture, moved_at, told_at, summed_at, latest_position)
     SELECT DISTINCT ON (conversation_id) conversation_id, trace_id, topic, 'waiting-us', occurred_at, occurred_at, channel, site, stop_point,
-        next_step, summary, refs::jsonb, touchpoint_id, true, 1, 'us', occurred_at, occurred_at, occurred_at, touchpoint_id
+        next_step, summary, touchpoint_id, true, 1, 'us', occurred_at, occurred_at, occurred_at, touchpoint_id
     FROM b ORDER BY conversation_id, touchpoint_id DESC
     ON CONFLICT (conversation_id) DO UPDATE SET last_at = excluded.last_at, last_channel = excluded.last_channel,
         stop_point = excluded.stop_point, next_step = excluded.next_step, summary = excluded.summary,

@@ -96,7 +96,6 @@ class Thread:
     latest_position: UUID
     dialogue: bool
     entries: int
-    references: tuple[str, ...] = ()
     stop_point: str | None = None
     next_step: str | None = None
     summary: str | None = None
@@ -355,7 +354,6 @@ def opened_by(entry: Entry) -> Thread:
         latest_position=entry.position,
         dialogue=_is_dialogue(entry),
         entries=int(entry.live),
-        references=entry.references,
         stop_point=entry.stop_point if told else None,
         next_step=entry.next_step if told else None,
         summary=entry.summary if speaks else None,
@@ -367,18 +365,15 @@ def opened_by(entry: Entry) -> Thread:
 def moved_by(thread: Thread, entry: Entry) -> Thread:
     """The thread after one more entry. One that occurred before the latest joins without moving it."""
     changes: dict[str, Any] = {"latest_position": max(thread.latest_position, entry.position)}
-    if entry.references:
-        changes["references"] = tuple(dict.fromkeys((*thread.references, *entry.references)))
     if entry.live and not thread.entries:  # all before it were retracted: it starts the thread anew, under its old id
-        references = changes.get("references", thread.references)
-        return replace(opened_by(entry), conversation_id=thread.conversation_id, references=references)
+        return replace(opened_by(entry), conversation_id=thread.conversation_id)
     if entry.live:
         changes["topic"] = thread.topic if thread.topic is not None else entry.topic
         changes["started_at"] = min(thread.started_at, entry.occurred_at)
         changes["entries"] = thread.entries + 1
         changes["dialogue"] = thread.dialogue or _is_dialogue(entry)
         changes |= _said(thread, entry)
-    return Thread(**{**vars(thread), **changes})  # `replace` would walk through all eighteen fields twice
+    return Thread(**{**vars(thread), **changes})  # `replace` would walk through all seventeen fields twice
 
 
 def posture_after(entry: Entry, before: Posture) -> Posture:

@@ -6,7 +6,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlmodel import Field
 
-from common.db import Json, UtcDateTime
+from common.db import UtcDateTime
 from interactions.tables import Base
 
 
@@ -30,7 +30,6 @@ class ConversationRow(Base, table=True):
     stop_point: str | None = Field(default=None, sa_type=sa.Text)
     next_step: str | None = Field(default=None, sa_type=sa.Text)
     summary: str | None = Field(default=None, sa_type=sa.Text)
-    references: list[str] = Field(sa_type=Json)
     last_touchpoint_id: UUID = Field(sa_type=sa.Uuid)  # the latest by occurred_at
     dialogue: bool = Field(default=True, sa_type=sa.Boolean)  # false: purchases and the like, which await nothing
     entries: int = Field(default=1, sa_type=sa.Integer)  # live ones; 0: all were retracted, show it nowhere

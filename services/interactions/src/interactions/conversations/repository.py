@@ -195,6 +195,17 @@ class ConversationRepository:
             query = query.where(tuple_(t.occurred_at, t.touchpoint_id) < tuple_(*after))
         return list((await self._session.execute(query)).mappings().all())
 
+    async def references(self, conversation_id: UUID) -> list[str]:
+        """What the contacts of a thread speak of, an invoice or an order, in the order of recording; each once."""
+        e, t = conversation_entry.c, touchpoint.c
+        query = (
+            select(t.references)
+            .join(conversation_entry, e.touchpoint_id == t.touchpoint_id)
+            .where(e.conversation_id == conversation_id, t.state == "live")
+            .order_by(t.position)
+        )
+        return list(dict.fromkeys(one for some in await self._session.scalars(query) for one in some))
+
     async def _row(self, conversation_id: UUID) -> Any:
         query = select(conversation).where(conversation.c.conversation_id == conversation_id)
         return (await self._session.execute(query)).mappings().one_or_none()
@@ -211,7 +222,6 @@ _NAMES = tuple(each.name for each in fields(Thread))
 _HELD = ("touchpoint_id", "conversation_id", "party_id")
 _REFERENCE = ("party_id", "reference", "conversation_id")
 _ROW = ("party_id", *_NAMES)  # in the order of a Thread's fields
-_PLACE_OF_REFERENCES = _NAMES.index("references")
 _OPEN_OR_OF_TOPIC = "t.party_id = k.party_id AND (t.state <> 'closed' OR t.topic = k.topic)"
 _PROMISES = (
     select(conversation_entry.c.conversation_id, func.count().label("owed"))
@@ -257,7 +267,6 @@ def _columns(threads: Sequence[tuple[UUID, Thread]], owed: Mapping[UUID, int]) -
 
 def _thread(row: Any) -> Thread:
     _, *values = row
-    values[_PLACE_OF_REFERENCES] = tuple(values[_PLACE_OF_REFERENCES])
     return Thread(*values)
 
 

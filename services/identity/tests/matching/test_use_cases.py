@@ -19,7 +19,7 @@ from identity.matching.domain import (
     waterfall,
 )
 from identity.matching.models import match_key, match_record
-from identity.matching.use_cases import MOST_COMPARED, Told, compare_people, compare_with_all
+from identity.matching.use_cases import MOST_COMPARED, Told, compare_people, compare_with_all, nearest
 from identity.reviews.models import review
 
 from ..conftest import Identity, seen, unseen  # noqa: TID252
@@ -235,6 +235,15 @@ async def test_among_many_namesakes_whoever_shares_what_few_share_is_compared(id
     assert len(pairs) == MOST_COMPARED
     assert [pair.theirs for pair in pairs if pair.probability >= LINKED] == [UUID(int=41)]
     assert found.people.keys() == {pair.theirs for pair in pairs}, "nobody else is read"
+
+
+def test_one_key_that_more_than_twenty_have_brings_nobody_and_two_of_them_do():
+    crowd = [UUID(int=n) for n in range(30)]
+    near = {1: crowd, 2: crowd[:25], 3: crowd[:2]}
+    assert nearest([1], near) == []
+    assert nearest([1, 2], near) == crowd[:MOST_COMPARED]
+    assert nearest([1, 3, 4], near) == crowd[:2]
+    assert nearest([2], {2: crowd[:20]}) == crowd[:20]
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,9 @@ from identity.uow import IdentityUnitOfWork
 # Records that one is compared with: those that share the rarest keys with it. Of 11,472 pairs that are alike among 300,000 people two
 # stand further down, neither of them surely one person; and the price no longer grows with the population.
 MOST_COMPARED = 20
+# What such a record shares weighs at least that much; one key alone says so little where more than twenty have it. Of 11,470 alike
+# pairs one weighs less, which is none surely; without the bound a million people bring twice as many to compare as ten thousand.
+LEAST_SHARED = 0.05
 MOST_ALIKE = 5  # customers that one record is weighed against: those it resembles most
 MOST_ASKED = 3  # reviews that one record opens: the pairs that are most alike
 POPULATION = 1_000_000  # records among which the shipped weights look for a person
@@ -216,7 +219,7 @@ async def compare_with_all(told: Sequence[Told], known: Mapping[UUID, Person], *
         before = people[at[each.trace_id]] if each.trace_id in at else None
         _leave(each.trace_id, keys_of(before) if before else (), near)
         own = keys.get(each.touchpoint_id, ())
-        candidates += [(each.touchpoint_id, at.get(theirs, theirs)) for theirs in _nearest(own, near)]
+        candidates += [(each.touchpoint_id, at.get(theirs, theirs)) for theirs in nearest(own, near)]
         at[each.trace_id] = each.touchpoint_id
         _enter(each.trace_id, own or keys_of(each.person), near)
     others, _ = await uow.matching.records({theirs for _, theirs in candidates} - people.keys())
@@ -242,7 +245,7 @@ def _leave(trace_id: UUID, keys: Iterable[int], near: Mapping[int, set[UUID]]) -
             near[key].discard(trace_id)
 
 
-def _nearest(keys: Iterable[int], near: Mapping[int, Collection[UUID]]) -> list[UUID]:
+def nearest(keys: Iterable[int], near: Mapping[int, Collection[UUID]]) -> list[UUID]:
     """Who shares the most with a record: the fewer there are under a key, the more it says. Namesakes come last.
 
     The weights of all add up to the number of keys at most, so that whoever weighs more than that by MOST_COMPARED is among
@@ -253,7 +256,8 @@ def _nearest(keys: Iterable[int], near: Mapping[int, Collection[UUID]]) -> list[
         crowd = near.get(key, ())
         for theirs in crowd:
             shared[theirs] += 1 / len(crowd)
-    return sorted(shared, key=lambda theirs: (-shared[theirs], theirs))[:MOST_COMPARED]
+    near_enough = [theirs for theirs, weight in shared.items() if weight >= LEAST_SHARED]
+    return sorted(near_enough, key=lambda theirs: (-shared[theirs], theirs))[:MOST_COMPARED]
 
 
 def compare_people(pairs: Sequence[tuple[UUID, UUID]], people: Mapping[UUID, Person]) -> list[Pair]:

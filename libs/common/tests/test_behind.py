@@ -122,3 +122,17 @@ async def test_what_is_in_one_slice_is_made_at_once_and_what_is_wrong_with_one_i
     assert await by_slices(str, [1, 2]) == ["1", "2"]
     with pytest.raises(ValueError, match="invalid literal"):
         await by_slices(int, ["1"] * SLICE + ["x"])
+
+
+async def test_of_two_batches_one_is_made_after_the_other_and_one_that_fails_lets_the_next_go_on() -> None:
+    made: list[str] = []
+
+    def make(one: str) -> None:
+        made.append(one)
+        if one == "wrong":
+            raise ValueError(one)
+
+    given = (["a"] * 3 * SLICE, ["wrong"] * 2 * SLICE, ["b"] * 2 * SLICE)
+    _, failed, _ = await asyncio.gather(*(by_slices(make, each) for each in given), return_exceptions=True)
+    assert isinstance(failed, ValueError)
+    assert made == ["a"] * 3 * SLICE + ["wrong"] + ["b"] * 2 * SLICE

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import delete
 
 from common.bus.delivery import Consumer
-from common.bus.history import History, KafkaHistory, OutboxHistory, Place
+from common.bus.history import History, KafkaHistory, NoSuchPlace, OutboxHistory, Place
 from common.bus.kafka import KafkaReader, KafkaRelay
 from common.clock import utc_now
 from common.contracts.scoring import TOPIC
@@ -173,3 +173,19 @@ def test_a_bound_is_a_place_or_a_moment(words: str, meant: Place | datetime) -> 
 def test_a_bound_that_is_neither_is_refused() -> None:
     with pytest.raises(ValueError, match="Invalid isoformat"):
         Place.parse("yesterday")
+
+
+async def test_a_place_that_this_log_does_not_have_is_refused(bus: Bus) -> None:
+    in_outboxes = (("3:1200", None), (None, "3:1200"))
+    on_kafka = (
+        ("seq=7", None),
+        (None, "7"),
+        ("0:7", "1:9"),
+        ("0:7", "9"),
+        ("99:0", None),
+        ("2026-11-20T00:00", "99:5"),
+    )
+    for start, until in in_outboxes if bus.bootstrap is None else on_kafka:
+        bounds = {name: Place.parse(words) for name, words in (("start", start), ("until", until)) if words is not None}
+        with pytest.raises(NoSuchPlace):
+            await read(bus, 1, **bounds)

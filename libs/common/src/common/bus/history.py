@@ -16,6 +16,7 @@ from sqlalchemy import func, select, tuple_
 
 from common.bus.delivery import Record
 from common.db import Database, cursor_table, outbox_table
+from common.errors import Invalid
 from common.outbox import Position, read
 from common.uow import UnitOfWork
 
@@ -43,6 +44,15 @@ class Place:
 
 
 Bound = Place | datetime | None
+
+
+class NoSuchPlace(Invalid):
+    code = "no-such-place"
+    title = "There is no such place in this log"
+
+
+def _places(*bounds: Bound) -> list[Place]:
+    return [each for each in bounds if isinstance(each, Place)]
 
 
 class History(Protocol):
@@ -109,11 +119,13 @@ def id_of(body: bytes) -> UUID | None:
 
 
 class OutboxHistory:
-    """The outboxes of the services that tell the topics (`sources`: service name -> its database)."""
+    """The outboxes of the services that tell the topics (`sources`: service name -> its database). Raises NoSuchPlace."""
 
     def __init__(
         self, sources: Mapping[str, Database], topics: Sequence[str], *, start: Bound = None, until: Bound = None
     ) -> None:
+        if any(place.partition is not None for place in _places(start, until)):
+            raise NoSuchPlace("In an outbox a place is a number: seq=1200")
         self._sources = sources
         self._topics = list(topics)
         self._start = start
@@ -205,10 +217,10 @@ async def _last(source: Database, until: Bound) -> tuple[int, int] | None:
 
 
 class KafkaHistory:
-    """The topics themselves, read as a member of no group: nobody's offsets move."""
+    """The topics themselves, read as a member of no group: nobody's offsets move. Raises NoSuchPlace."""
 
     def __init__(self, bootstrap: str, topics: Sequence[str], *, start: Bound = None, until: Bound = None) -> None:
-        self._consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, fetch_max_wait_ms=50)
+        self._partition = _partition_of(start, until)
         self._bootstrap = bootstrap
         self._topics = list(topics)
         self._start = start
@@ -216,10 +228,17 @@ class KafkaHistory:
         self._partitions: list[TopicPartition] = []
 
     async def __aenter__(self) -> Self:
-        await self._consumer.start()
-        only = self._start.partition if isinstance(self._start, Place) else None
+        only = self._partition
         partitions = await partitions_of(self._bootstrap, self._topics)
         self._partitions = [each for each in partitions if only is None or each.partition == only]
+        if partitions and not self._partitions:
+            raise NoSuchPlace(
+                f"{', '.join(self._topics)} has the partitions 0 to {max(p.partition for p in partitions)}"
+            )
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap, enable_auto_commit=False, fetch_max_wait_ms=50
+        )
+        await self._consumer.start()
         self._consumer.assign(self._partitions)
         for partition, offset in (await self._offsets(self._start, await self._begins())).items():
             self._consumer.seek(partition, offset)
@@ -286,6 +305,16 @@ class KafkaHistory:
         found = await self._consumer.offsets_for_times(dict.fromkeys(otherwise, moment))
         ends = await self._consumer.end_offsets(list(otherwise))
         return {each: ends[each] if found[each] is None else found[each].offset for each in otherwise}
+
+
+def _partition_of(start: Bound, until: Bound) -> int | None:
+    """The one that the places name; None where there are moments only."""
+    named = {place.partition for place in _places(start, until)}
+    if None in named:
+        raise NoSuchPlace("On Kafka a place is a partition and an offset: 3:1200")
+    if len(named) > 1:
+        raise NoSuchPlace("Both ends of a range are in one partition")
+    return next(iter(named), None)
 
 
 async def partitions_of(bootstrap: str, topics: Sequence[str]) -> list[TopicPartition]:

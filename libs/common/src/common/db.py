@@ -346,13 +346,25 @@ def is_transient(error: BaseException) -> bool:
         return isinstance(error, OSError) or type(error).__name__ == "TimeoutError"
     if error.connection_invalidated:
         return True
-    state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
-    if state is not None:
-        return str(state).startswith(_TRANSIENT_STATES)
-    words = str(error.orig).lower()
+    if (state := _state_of(error)) is not None:
+        return state.startswith(_TRANSIENT_STATES)
     if isinstance(error, (OperationalError, InterfaceError)):
-        return not any(known in words for known in ("no such", "syntax error", "has no column"))
-    return "connection" in words
+        return not misfits(error)
+    return "connection" in str(error.orig).lower()
+
+
+def misfits(error: BaseException) -> bool:
+    """Whether the statement does not fit the tables, as of a process whose version is not theirs: no fault of what it was given."""
+    if not isinstance(error, DBAPIError):
+        return False
+    if (state := _state_of(error)) is not None:
+        return state.startswith("42")  # "syntax error or access rule violation"
+    return any(known in str(error.orig).lower() for known in ("no such", "syntax error", "has no column"))
+
+
+def _state_of(error: DBAPIError) -> str | None:
+    state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+    return None if state is None else str(state)
 
 
 async def tried_again(

@@ -2,7 +2,7 @@
 
 from sqlalchemy.exc import DBAPIError
 
-from common.db import is_transient
+from common.db import is_transient, misfits
 from common.uow import UnitOfWork
 from interactions.cases.repository import CaseRepository
 from interactions.commitments.repository import CommitmentRepository
@@ -35,5 +35,5 @@ class InteractionsUnitOfWork(UnitOfWork):
 
 
 def refused_by_database(error: Exception) -> bool:
-    """Whether the database will never take what it was given: a value that it cannot keep, not a moment of absence."""
-    return isinstance(error, DBAPIError) and not is_transient(error)
+    """Whether the database will never take what it was given: a value that it cannot keep, no moment of absence or of another version."""
+    return isinstance(error, DBAPIError) and not is_transient(error) and not misfits(error)

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from common.clock import Clock
 from common.db import outbox_table, parked_table, timer_table
@@ -272,6 +273,19 @@ async def test_a_row_that_the_database_refuses_is_found_and_the_others_are_kept(
     outcomes = await record(world, *good[:3], replace(good[3], content="a\x00b"), good[4])  # type: ignore[type-var]
     assert [type(outcome) for outcome in outcomes] == [Recorded] * 3 + [Refused, Recorded]
     assert [row["code"] for row in await world.rows(parked_table)] == ["unstorable"]
+
+
+async def test_tables_of_another_version_are_nobodys_fault_and_nothing_is_parked(world: Any) -> None:
+    async def rename(old: str, new: str) -> None:
+        async with world.database.engine.begin() as connection:
+            await connection.execute(sa.text(f"ALTER TABLE conversation RENAME COLUMN {old} TO {new}"))
+
+    await rename("last_site", "site_of_the_last")
+    with pytest.raises(DBAPIError):
+        await record(world, draft(world, 1))
+    await rename("site_of_the_last", "last_site")
+    assert await world.rows(parked_table) == []
+    assert [type(outcome) for outcome in await record(world, draft(world, 1))] == [Recorded]
 
 
 # --- whose it is ------------------------------------------------------------------------------------------------------

@@ -7,11 +7,11 @@ import pytest
 from fastapi import FastAPI, HTTPException
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, field_validator
 from sqlalchemy import text
-from sqlalchemy.exc import DataError, IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from common import errors, problems
-from common.db import Database
+from common.db import Database, misfits
 from common.errors import FieldError
 from common.events import correlation_id
 
@@ -224,6 +224,14 @@ async def test_a_fault_of_ours_is_not_taken_for_an_absence(error):
     answer = await answer_of(error)
     assert answer.status_code == 500
     assert "Ana" not in answer.text
+
+
+def test_a_statement_that_does_not_fit_is_told_by_the_database_never_by_a_value_that_it_quotes():
+    assert misfits(ProgrammingError("insert", {}, DriverError(sqlstate="42703")))
+    assert misfits(OperationalError("insert", {}, DriverError("no such column: site")))
+    assert not misfits(DataError("insert", {}, DriverError("no such column", sqlstate="22021")))
+    assert not misfits(DBAPIError("insert", {}, ValueError("invalid input: 'no such table, syntax error'")))
+    assert not misfits(RuntimeError("no such column"))
 
 
 async def test_a_value_that_the_database_cannot_hold_is_the_callers():

@@ -359,7 +359,9 @@ def misfits(error: BaseException) -> bool:
         return False
     if (state := _state_of(error)) is not None:
         return state.startswith("42")  # "syntax error or access rule violation"
-    return any(known in str(error.orig).lower() for known in ("no such", "syntax error", "has no column"))
+    # Of SQLite alone: what a driver says of a value that it cannot send may quote the value.
+    words = str(error.orig).lower() if isinstance(error, (OperationalError, InterfaceError)) else ""
+    return any(known in words for known in ("no such", "syntax error", "has no column"))
 
 
 def _state_of(error: DBAPIError) -> str | None:

@@ -37,8 +37,8 @@ from identity.uow import IdentityUnitOfWork
 # Records that one is compared with: those that share the rarest keys with it. Of 11,472 pairs that are alike among 300,000 people two
 # stand further down, neither of them surely one person; and the price no longer grows with the population.
 MOST_COMPARED = 20
-# What such a record shares weighs at least that much; one key alone says so little where more than twenty have it. Of 11,470 alike
-# pairs one weighs less, which is none surely; without the bound a million people bring twice as many to compare as ten thousand.
+# What such a record shares weighs at least that much: one key alone weighs less where more than twenty have it. Of 11,470 alike pairs
+# one weighs less, not surely one person; and of 14 to compare among 300,000 people 12 are left, where ten thousand have 5.
 LEAST_SHARED = 0.05
 MOST_ALIKE = 5  # customers that one record is weighed against: those it resembles most
 MOST_ASKED = 3  # reviews that one record opens: the pairs that are most alike

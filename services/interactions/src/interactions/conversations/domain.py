@@ -364,9 +364,9 @@ def opened_by(entry: Entry) -> Thread:
 
 def moved_by(thread: Thread, entry: Entry) -> Thread:
     """The thread after one more entry. One that occurred before the latest joins without moving it."""
-    changes: dict[str, Any] = {"latest_position": max(thread.latest_position, entry.position)}
     if entry.live and not thread.entries:  # all before it were retracted: it starts the thread anew, under its old id
         return replace(opened_by(entry), conversation_id=thread.conversation_id)
+    changes: dict[str, Any] = {"latest_position": max(thread.latest_position, entry.position)}
     if entry.live:
         changes["topic"] = thread.topic if thread.topic is not None else entry.topic
         changes["started_at"] = min(thread.started_at, entry.occurred_at)

@@ -249,7 +249,8 @@ def _fill(
 ) -> None:
     for row in rows:
         if row.party_id in loaded:
-            loaded[row.party_id].threads[row.conversation_id] = _thread(row)
+            _, *values = row
+            loaded[row.party_id].threads[row.conversation_id] = Thread(*values)
     for touchpoint_id, (conversation_id, party) in named.items():
         if party in loaded:
             loaded[party].where[touchpoint_id] = conversation_id
@@ -263,11 +264,6 @@ def _columns(threads: Sequence[tuple[UUID, Thread]], owed: Mapping[UUID, int]) -
         "party_id": [party for party, _ in threads],
         "state": [state_of(t.posture, promises=owed.get(t.conversation_id, 0)) for _, t in threads],
     }
-
-
-def _thread(row: Any) -> Thread:
-    _, *values = row
-    return Thread(*values)
 
 
 def _entry(row: Any) -> Entry:

@@ -82,15 +82,14 @@ async def _shown(conversation_id: UUID, who: Principal, page: PageQuery, databas
         )
         known = await uow.traces.known([row["trace_id"] for row in found])
         owner = await uow.traces.survivors([thread["party_id"]])
-        references = await uow.conversations.references(thread["conversation_id"])
+        if reader.view == "agent":
+            thread = {**thread, "references": await uow.conversations.references(thread["conversation_id"])}
     rows, following = page.cut(found, lambda row: (row["occurred_at"], row["touchpoint_id"]))
     seen = [row for row in rows if reader_sees(reader, row, known.get(row["trace_id"]))]
-    if reader.view == "agent":
-        thread = {**thread, "references": references}
-    elif seen:
+    if reader.view != "agent":
+        if not seen:
+            raise UnknownConversation
         thread = _as_seen(thread, seen)
-    else:
-        raise UnknownConversation
     return _read(thread, seen, following, customer_id=_owner(thread, known, owner))
 
 

@@ -2,7 +2,14 @@
 
 import random
 import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
+from itertools import cycle
+from pathlib import Path
 
+from common.holds import hold
 from hilo.native.errors import NativeError
 
 LOOPBACK = "127.0.0.1"
@@ -11,16 +18,33 @@ LOOPBACK = "127.0.0.1"
 # Below the range from which the system takes the ports of outgoing connections: a server that is killed and started
 # again must not find its port lent out.
 SERVERS = range(20_000, 32_000)
+SHARE = 200  # ports; more than one process has servers that it still has to start
 
 
 def free_port(preferred: int | None = None) -> int:
-    """The preferred port if nobody has it, else any of the servers' range that is free now."""
+    """The preferred port if nobody has it, else one that is free now and that no other process gives away: one after the other."""
     if preferred is not None and is_free(preferred):
         return preferred
-    for port in random.sample(SERVERS, k=200):
-        if is_free(port):
+    own = _own_ports()
+    for _ in range(SHARE):
+        if is_free(port := next(own)):
             return port
     raise NativeError("No free port was found on the loopback interface.")
+
+
+@cache
+def _own_ports() -> Iterator[int]:
+    """A share of the servers' range that is this process alone's, round and round: what it gave away comes again after all the others."""
+    for first in random.sample(SERVERS[::SHARE], k=len(SERVERS[::SHARE])):
+        with suppress(OSError):  # another process holds it
+            share = hold(Path(tempfile.gettempdir()) / f"hilo-ports-{first}")
+            return _round(range(first, first + SHARE), share)
+    raise NativeError("Every port of the servers' range is another process'.")
+
+
+def _round(ports: range, _held: object) -> Iterator[int]:
+    """`_held` as long as somebody asks: whoever lets go of it ends the share."""
+    yield from cycle(random.sample(ports, k=len(ports)))
 
 
 def is_free(port: int) -> bool:

@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaProducer
 from sqlalchemy import TextClause, insert, text
 
 from common import access  # noqa: F401
+from common.bus.bell import Bell, hear
 from common.bus.delivery import Consumer, Record
 from common.bus.kafka import KafkaReader, KafkaRelay, ensure_topics
 from common.bus.local import LocalReader
@@ -165,6 +166,77 @@ async def test_what_is_written_in_this_process_is_looked_for_at_once(bus: Bus, m
         for number in range(3):
             await bus.tell(signal(one, number))
             await bus.until(lambda: len(of(bus, one)) == number + 1)  # noqa: B023 - asked within the round
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("bus", ["kafka"], indirect=True)
+async def test_what_another_process_writes_is_shipped_when_it_rings(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("common.bus.kafka.IDLE_SECONDS", (600.0,))
+    one, relays = fresh_customer(), bus.source
+    other = Database.connect(relays.engine.url.render_as_string(hide_password=False))
+    async with bus.running():
+        await bus.tell(signal(one, 0))
+        await bus.until(lambda: len(of(bus, one)) == 1)
+        await bus.read_up_to_its_end()
+        bus.source = other
+        await bus.tell(signal(one, 1))
+        await asyncio.sleep(1.0)
+        assert len(of(bus, one)) == 1  # nobody has rung
+        other.on_commit(Bell(other).ring)
+        for number in range(2, 20):
+            await bus.tell(signal(one, number))
+        await bus.until(lambda: len(of(bus, one)) == 20)
+    await other.dispose()
+    bus.source = relays
+    assert of(bus, one) == [str(number) for number in range(20)]
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("bus", ["kafka"], indirect=True)
+async def test_what_a_worker_writes_that_does_not_lead_is_shipped_by_the_one_that_does(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("common.bus.kafka.IDLE_SECONDS", (600.0,))
+    one, stop = fresh_customer(), asyncio.Event()
+    other = Database.connect(bus.source.engine.url.render_as_string(hide_password=False))
+    async with bus.running():
+        await bus.tell(signal(one, 0))
+        await bus.until(lambda: len(of(bus, one)) == 1)
+        waits = asyncio.create_task(KafkaRelay(other, bus.bootstrap or "").run(stop))
+        await asyncio.sleep(1.0)  # it asks for the lead, which another has
+        await bus.read_up_to_its_end()
+        bus.source, leads = other, bus.source
+        await bus.tell(signal(one, 1))
+        await bus.until(lambda: len(of(bus, one)) == 2)
+        stop.set()
+        await waits
+        bus.source = leads
+    await other.dispose()
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("bus", ["kafka"], indirect=True)
+async def test_a_bell_that_cannot_be_rung_is_silent_and_rings_again(bus: Bus) -> None:
+    heard, url = asyncio.Event(), bus.source.engine.url.render_as_string(hide_password=False)
+    crowded = Database.connect(url, pool_size=1, patience=0.1)
+    bell = Bell(crowded)
+    async with bus.source.engine.connect() as connection:
+        await hear(connection, heard)
+        async with crowded.engine.connect():
+            await rung(bell)
+        assert not heard.is_set()
+        await rung(bell)
+        await asyncio.wait_for(heard.wait(), 30)
+        await connection.invalidate()
+    await crowded.dispose()
+
+
+async def rung(bell: Bell) -> None:
+    """Rings, and waits until that is over."""
+    bell.ring()
+    async with asyncio.timeout(30):
+        while bell._ringing is not None:
+            await asyncio.sleep(0.01)
 
 
 async def test_a_restarted_consumer_goes_on_where_it_stopped(bus: Bus) -> None:

@@ -20,6 +20,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.loops.auto import auto_loop_factory
 
+from common.bus.bell import Bell
 from common.bus.delivery import Consumer, ConsumerStopped
 from common.bus.history import Bound, History, KafkaHistory, Place
 from common.bus.kafka import KafkaReader, KafkaRelay, ensure_topics
@@ -154,6 +155,7 @@ def _do(service: Service, runtime: Runtime, arguments: argparse.Namespace) -> No
     match arguments.command:
         case "api":
             app = service.create_app(runtime)
+            runtime.database.on_commit(Bell(runtime.database).ring)
             tune_garbage_collection()
             serve(app, runtime.settings, host=arguments.host, port=arguments.port)
         case "worker":

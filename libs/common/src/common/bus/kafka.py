@@ -25,6 +25,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.backlog import Behind
+from common.bus.bell import Bell, hear
 from common.bus.delivery import BACK_OFF, Consumer, ConsumerStopped, Delivery, Held, Record, pause_after
 from common.bus.group_lag import GroupLag
 from common.bus.waiting import nap, rest_after, wait_for_news
@@ -44,7 +45,10 @@ BATCH_BYTES = 262_144
 PEOPLE_KEPT = timedelta(days=7)
 KEPT_FOR_EVER = "-1"
 LEAD_SECONDS = 0.5  # how soon another relay takes over
-IDLE_SECONDS = (0.005, 0.01, 0.02, 0.05)
+IDLE_SECONDS = (
+    0.25,
+)  # it is called when there is news; by itself it looks for what nobody called it for, and what was held up
+UNCALLED_SECONDS = (0.005, 0.01, 0.02, 0.05)  # on SQLite, which has no bell
 LOOK_MS = 100
 COMMIT_SECONDS = 0.1
 _TRY_LEAD = text("SELECT pg_try_advisory_lock(hashtext('hilo-relay'))")
@@ -109,7 +113,17 @@ class KafkaRelay:
         self._clock = clock
         self.trouble: str | None = None  # why nothing is shipped just now, if so
         self._news = asyncio.Event()
-        database.on_commit(self._news.set)  # what this process writes is shipped at once; the API's is looked for
+        self._leads = False
+        self._bell = Bell(database)
+        database.on_commit(self._committed)
+        self._idle = IDLE_SECONDS if database.dialect == "postgresql" else UNCALLED_SECONDS
+
+    def _committed(self) -> None:
+        """What this process has told is shipped at once, here or by the one who leads."""
+        if self._leads:
+            self._news.set()
+        else:
+            self._bell.ring()
 
     async def run(self, stop: asyncio.Event) -> None:
         misses = 0
@@ -143,8 +157,12 @@ class KafkaRelay:
             )
             await producer.start()
             try:
+                if self._database.dialect == "postgresql":
+                    await hear(connection, self._news)
+                self._leads = True
                 await self._publish_until(stop, producer, self._database.session_on(connection))
             finally:
+                self._leads = False
                 await producer.stop()
                 if self._database.dialect == "postgresql":
                     await connection.invalidate()  # ends the session and with it the lead; the pool would keep both
@@ -165,7 +183,8 @@ class KafkaRelay:
                 position = entries[-1].position
                 await asyncio.sleep(rest_after(len(entries), time.monotonic() - begun))
             else:
-                await wait_for_news(self._news, stop, IDLE_SECONDS[min(idle, len(IDLE_SECONDS) - 1)])
+                rest = self._idle[min(idle, len(self._idle) - 1)]
+                await wait_for_news(self._news, stop, rest if position == moved_to else min(rest, COMMIT_SECONDS))
                 idle += 1
             if position != moved_to and (stop.is_set() or time.monotonic() >= moved_at + COMMIT_SECONDS):
                 async with self._outbox(lead) as session:

@@ -182,10 +182,12 @@ async def test_what_another_process_writes_is_shipped_when_it_rings(bus: Bus, mo
         await bus.tell(signal(one, 1))
         await asyncio.sleep(1.0)
         assert len(of(bus, one)) == 1  # nobody has rung
-        other.on_commit(Bell(other).ring)
+        bell = Bell(other)
+        other.on_commit(bell.ring)
         for number in range(2, 20):
             await bus.tell(signal(one, number))
         await bus.until(lambda: len(of(bus, one)) == 20)
+    await bell.ended()
     await other.dispose()
     bus.source = relays
     assert of(bus, one) == [str(number) for number in range(20)]
@@ -223,20 +225,14 @@ async def test_a_bell_that_cannot_be_rung_is_silent_and_rings_again(bus: Bus) ->
     async with bus.source.engine.connect() as connection:
         await hear(connection, heard)
         async with crowded.engine.connect():
-            await rung(bell)
+            bell.ring()
+            await bell.ended()
         assert not heard.is_set()
-        await rung(bell)
+        bell.ring()
         await asyncio.wait_for(heard.wait(), 30)
+        await bell.ended()
         await connection.invalidate()
     await crowded.dispose()
-
-
-async def rung(bell: Bell) -> None:
-    """Rings, and waits until that is over."""
-    bell.ring()
-    async with asyncio.timeout(30):
-        while bell._ringing is not None:
-            await asyncio.sleep(0.01)
 
 
 async def test_a_restarted_consumer_goes_on_where_it_stopped(bus: Bus) -> None:

@@ -1,5 +1,6 @@
 """Ports on the loopback interface: which of them a server can have."""
 
+import atexit
 import random
 import socket
 import tempfile
@@ -37,14 +38,9 @@ def _own_ports() -> Iterator[int]:
     """A share of the servers' range that is this process alone's, round and round: what it gave away comes again after all the others."""
     for first in random.sample(SERVERS[::SHARE], k=len(SERVERS[::SHARE])):
         with suppress(OSError):  # another process holds it
-            share = hold(Path(tempfile.gettempdir()) / f"hilo-ports-{first}")
-            return _round(range(first, first + SHARE), share)
+            atexit.register(hold(Path(tempfile.gettempdir()) / f"hilo-ports-{first}").close)
+            return cycle(random.sample(range(first, first + SHARE), k=SHARE))
     raise NativeError("Every port of the servers' range is another process'.")
-
-
-def _round(ports: range, _held: object) -> Iterator[int]:
-    """`_held` as long as somebody asks: whoever lets go of it ends the share."""
-    yield from cycle(random.sample(ports, k=len(ports)))
 
 
 def is_free(port: int) -> bool:

@@ -31,6 +31,11 @@ class Bell:
         if self._ringing is None and self._has_bell:
             self._ringing = asyncio.get_running_loop().create_task(self._ring())
 
+    async def ended(self) -> None:
+        """Wait until nothing rings any more, so that the connection is given back."""
+        while self._ringing is not None:
+            await self._ringing
+
     async def _ring(self) -> None:
         try:
             async with self._engine.connect() as connection:

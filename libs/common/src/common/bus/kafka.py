@@ -113,7 +113,7 @@ class KafkaRelay:
         self._clock = clock
         self.trouble: str | None = None  # why nothing is shipped just now, if so
         self._news = asyncio.Event()
-        self._leads = False
+        self._runs = self._leads = False
         self._bell = Bell(database)
         database.on_commit(self._committed)
         self._idle = IDLE_SECONDS if database.dialect == "postgresql" else UNCALLED_SECONDS
@@ -122,10 +122,18 @@ class KafkaRelay:
         """What this process has told is shipped at once, here or by the one who leads."""
         if self._leads:
             self._news.set()
-        else:
+        elif self._runs:
             self._bell.ring()
 
     async def run(self, stop: asyncio.Event) -> None:
+        self._runs = True
+        try:
+            await self._run(stop)
+        finally:
+            self._runs = False
+            await self._bell.ended()
+
+    async def _run(self, stop: asyncio.Event) -> None:
         misses = 0
         while not stop.is_set():
             try:

@@ -18,7 +18,7 @@ import scoring.consumers
 import service_audit.consumers
 from common.company import Company
 from common.contracts.identity import ContactChanged, CustomerProfiled, LinksChanged
-from common.contracts.interactions import TouchpointFigures, TouchpointRecorded, TouchpointRetracted
+from common.contracts.interactions import PersonSeen, TouchpointFigures, TouchpointRecorded, TouchpointRetracted
 from common.contracts.scoring import ValueChanged
 from common.db import Database, inbox_table, outbox_table, parked_table
 from common.erasure import erased_table
@@ -376,7 +376,8 @@ def others_effects(books: Books, ledger: Ledger, _: Company, verdict: Verdict) -
         due = {event.id for event in events if event.type in types and event.id < books.until}
         parked = {row["body"] for row in books.parked[name] if row["kind"] == "event" and row["state"] == "parked"}
         unhandled = {event.id for event in (_decoded(body) for body in parked) if event is not None}
-        verdict.add("missing", f"effects in {name}", due - books.claimed[name] - unhandled)
+        again = _heard_again(books, ledger) if name == "identity" else set()
+        verdict.add("missing", f"effects in {name}", due - books.claimed[name] - unhandled - again)
         verdict.add("missing", f"events parked by {name}", unhandled & due)
         verdict.add(
             "wrong",
@@ -388,6 +389,19 @@ def others_effects(books: Books, ledger: Ledger, _: Company, verdict: Verdict) -
         verdict.add("twice", f"poison parked by {name}", range(max(0, len(rows) - ledger.poison[name])))
         untyped = [row["id"] for row in rows if not row["code"] or row["code"] == "unknown"]
         verdict.add("wrong", f"parked by {name} without a reason", untyped)
+
+
+def _heard_again(books: Books, ledger: Ledger) -> set[UUID]:
+    """What identity had heard of people and lost with its database, where it has been told the same once more."""
+    if not ledger.retold["identity"]:
+        return set()
+    seen = {
+        event.id: event.data.touchpoint_id
+        for event in books.events["interactions"]
+        if isinstance(event.data, PersonSeen)
+    }
+    heard = {touchpoint for event_id, touchpoint in seen.items() if event_id in books.claimed["identity"]}
+    return {event_id for event_id, touchpoint in seen.items() if touchpoint in heard}
 
 
 def _until(moment: UUID, ids: Iterable[UUID]) -> set[UUID]:
@@ -407,7 +421,7 @@ def _decoded_id(row: Mapping[str, Any]) -> UUID | None:
     return None if event is None else event.id
 
 
-def links(books: Books, _: Ledger, __: Company, verdict: Verdict) -> None:
+def links(books: Books, ledger: Ledger, _: Company, verdict: Verdict) -> None:
     """Identity's links are those that it has told last; every projection of them is the same."""
     last: dict[UUID, Any] = {}
     for event in books.events["identity"]:
@@ -434,6 +448,8 @@ def links(books: Books, _: Ledger, __: Company, verdict: Verdict) -> None:
     }
     for name, table in (("interactions", "customer"), ("scoring", "scoring.customer")):
         theirs = {r["customer_id"]: (r["state"], r["merged_into"], r["revision"]) for r in books.tables[table]}
+        if ledger.retold["identity"]:  # who became a customer since the backup is one under another id
+            theirs = {key: said for key, said in theirs.items() if key in customers}
         verdict.compare(f"customers in {name}", customers, theirs)
     _everyone_known(books, own, verdict)
     _visitors(books, verdict)
@@ -610,6 +626,10 @@ def parts(books: Books, ledger: Ledger, _: Company, verdict: Verdict) -> None:
     ]:  # it was lost and read again: of who owns nothing by now it has nothing to say any more
         owners = {row["customer_id"] for row in books.tables["scoring.link"]}
         found = {key: said for key, said in found.items() if key in due or key[0] in owners or key[1] != "scoring"}
+    if ledger.retold["identity"]:  # of whoever is no customer any more it says nothing
+        active = {r["customer_id"] for r in books.tables["identity.customer"] if r["state"] != "merged"}
+        due = {key: said for key, said in due.items() if key[0] in active or not key[1].startswith("identity")}
+        found = {key: said for key, said in found.items() if key[0] in active or not key[1].startswith("identity")}
     verdict.compare("parts of the resume", due, found)
 
 

@@ -163,6 +163,11 @@ class Load:
             while self._running:
                 await asyncio.gather(*self._running)
 
+    async def leave_people_alone(self) -> None:
+        """From now on channel systems send, and people enter nothing; returns when what they have begun is answered."""
+        self._people = False
+        await asyncio.gather(*self._running)
+
     async def close(self) -> None:
         await self._client.aclose()
 

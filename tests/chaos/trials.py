@@ -55,6 +55,9 @@ PLAN = (
     Trial("erasures", "death in the middle of an erasure", erasing.erasing(erasing.PLACES, *APIS, *WORKERS), times=2),
     Trial("restored", "scoring's database restored from a backup", restoring.restored("scoring"), seconds=10),
     Trial("empty", "scoring's database empty", restoring.emptied("scoring"), seconds=10),
+    Trial("identity-restored", "identity's database restored from a backup", restoring.restored("identity"), seconds=10),
+    Trial("audit-restored", "service-audit's database restored from a backup", restoring.restored("service-audit"), seconds=10),
+    Trial("audit-empty", "service-audit's database empty", restoring.emptied("service-audit"), seconds=10),
     Trial("rebuilt", "projections of scoring and service-audit built anew", restoring.rebuilt("scoring", "service-audit"), seconds=10),
 )  # fmt: skip
 
@@ -76,6 +79,8 @@ EMBEDDED = (
     Trial("erasures", "death in the middle of an erasure", erasing.erasing(erasing.PLACES_ALONE, "hilo"), times=1),
     Trial("restored", "scoring's database restored from a backup", restoring.restored_alone("scoring"), seconds=10),
     Trial("empty", "scoring's database empty", restoring.emptied_alone("scoring"), seconds=10),
+    Trial("audit-restored", "service-audit's file restored from a backup", restoring.restored_alone("service-audit"), seconds=10),
+    Trial("audit-empty", "service-audit's file gone", restoring.emptied_alone("service-audit"), seconds=10),
     Trial("rebuilt", "projections of scoring and service-audit built anew", restoring.rebuilt("scoring", "service-audit"), seconds=10),
 )  # fmt: skip
 

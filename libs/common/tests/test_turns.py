@@ -45,10 +45,10 @@ async def test_beside_requests_a_reader_rests_for_four_times_as_long_as_its_turn
     turns: Turns, clock: Clock
 ) -> None:
     with turns.request():
-        await took(turns, clock, 1.0)
+        await took(turns, clock, 0.4)
         next_turn = asyncio.create_task(took(turns, clock, 1.0))
         await asyncio.sleep(A_MOMENT)
-        clock.now += 3.9
+        clock.now += 1.5
         await asyncio.sleep(A_MOMENT)
         assert not next_turn.done()
         clock.now += 0.2

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 SHARE = 0.2  # of the time that the readers have, all together, while requests are under way
-LONGEST_REST = 5.0  # seconds, also after a turn that stood and waited for its database
+LONGEST_REST = 2.0  # seconds: a turn that stood and waited for a slow disk is no reason for all of them to wait long
 LOOKED_EVERY = 0.02  # seconds; when no request has been under way for so long, nobody is given way to
 
 

@@ -45,9 +45,8 @@ BATCH_BYTES = 262_144
 PEOPLE_KEPT = timedelta(days=7)
 KEPT_FOR_EVER = "-1"
 LEAD_SECONDS = 0.5  # how soon another relay takes over
-IDLE_SECONDS = (
-    0.25,
-)  # it is called when there is news; by itself it looks for what nobody called it for, and what was held up
+# A relay is called when there is news; by itself it looks for what nobody called it for, and for what was held up.
+IDLE_SECONDS = (0.25,)
 UNCALLED_SECONDS = (0.005, 0.01, 0.02, 0.05)  # on SQLite, which has no bell
 LOOK_MS = 100
 COMMIT_SECONDS = 0.1

@@ -32,12 +32,26 @@ async def read_resume(
     """The packet, always: for somebody unknown, or whom the reader may not know of, a complete and empty one."""
     now = clock()
     who = await _find(question, reader, resumes)
-    memory = for_reader(await resumes.remember(who, reader), reader)
+    memory = await resumes.remember(who, reader)
+    if _has_moved(who, memory):  # what he is known by became somebody's between the two questions
+        who = await _find(question, reader, resumes)
+        memory = await resumes.remember(who, reader)
+    memory = for_reader(memory, reader)
     who, memory = _as_far_as_known(who, memory, reader)
     memory = await _with_own_accounts(memory, who, reader, resumes, secret)
     memory = await _with_names(memory, reader, resumes)
     candidates = await resumes.candidates(who.candidates) if reader.internal and who.candidates else []
     return Resumed(who, compose(Scene(who, memory, question, reader, company, now), candidates), now)
+
+
+def _has_moved(who: Who, memory: Memory) -> bool:
+    """Whether there is less on record of him than led to him: a link, a merge or an undo may have come in between.
+
+    The contacts of a trace that has become a customer's are still the trace's; its threads are his.
+    """
+    if who.recognised == "anonymous":
+        return not memory.threads
+    return who.recognised == "customer" and not memory.touchpoints
 
 
 async def _find(question: Question, reader: Reader, resumes: Resumes) -> Who:

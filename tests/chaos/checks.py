@@ -627,9 +627,11 @@ def parts(books: Books, ledger: Ledger, _: Company, verdict: Verdict) -> None:
         owners = {row["customer_id"] for row in books.tables["scoring.link"]}
         found = {key: said for key, said in found.items() if key in due or key[0] in owners or key[1] != "scoring"}
     if ledger.retold["identity"]:  # of whoever is no customer any more it says nothing
-        active = {r["customer_id"] for r in books.tables["identity.customer"] if r["state"] != "merged"}
-        due = {key: said for key, said in due.items() if key[0] in active or not key[1].startswith("identity")}
-        found = {key: said for key, said in found.items() if key[0] in active or not key[1].startswith("identity")}
+        there = {r["customer_id"] for r in books.tables["identity.customer"] if r["state"] != "merged"}
+        due, found = (
+            {key: said for key, said in some.items() if key[0] in there or not key[1].startswith("identity")}
+            for some in (due, found)
+        )
     verdict.compare("parts of the resume", due, found)
 
 

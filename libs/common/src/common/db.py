@@ -157,10 +157,10 @@ class Database:
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
         self.dialect: Literal["sqlite", "postgresql"] = "sqlite" if engine.dialect.name == "sqlite" else "postgresql"
-        self._reading = engine.execution_options(hilo_reading=True)
+        self.reading = engine.execution_options(hilo_reading=True)  # for what writes nothing
         if self.dialect == "postgresql":
             # Each statement by itself: what is read needs no transaction, and BEGIN and ROLLBACK are two ways there and back of three.
-            self._reading = self._reading.execution_options(isolation_level="AUTOCOMMIT")
+            self.reading = self.reading.execution_options(isolation_level="AUTOCOMMIT")
         self._probing = create_async_engine(engine.url, poolclass=NullPool)  # not of the pool: that may be used up
         self.is_shared = True  # others write here as well
         # SQLite has one writer: those of this process queue here in order, instead of polling the file's lock.
@@ -191,7 +191,7 @@ class Database:
         return shadow
 
     def session(self, *, reading: bool = False) -> AsyncSession:
-        return self.session_on(self._reading if reading else self.engine)
+        return self.session_on(self.reading if reading else self.engine)
 
     def session_on(self, bind: AsyncEngine | AsyncConnection) -> AsyncSession:
         """A session of this database's kind, on one of its connections for instance."""

@@ -21,7 +21,7 @@ class Bell:
 
     def __init__(self, database: Database) -> None:
         self._has_bell = database.dialect == "postgresql"
-        self._engine = database.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._engine = database.reading  # each statement by itself
         self._news = False
         self._ringing: asyncio.Task[None] | None = None
 

@@ -76,10 +76,7 @@ class Resumes:
         self._kept_since = clock()
         self._carrying = Together(self._look_up, most=MOST_TOGETHER, at_once=AT_ONCE)
         self._parties = Together(self._recall, most=MOST_TOGETHER, at_once=AT_ONCE)
-        self._engine = database.engine.execution_options(hilo_reading=True)
-        if database.dialect == "postgresql":
-            # Each statement by itself: reading needs no transaction, and BEGIN and ROLLBACK are two round trips of three.
-            self._engine = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._engine = database.reading
 
     async def reached_by(self, identifier_ids: Iterable[UUID], reader: Reader) -> tuple[list[Reached], bool]:
         """The traces that carry the identifiers, with their customers as they are now, and whether there are more.

@@ -33,9 +33,8 @@ async def read_resume(
     now = clock()
     who = await _find(question, reader, resumes)
     memory = await resumes.remember(who, reader)
-    if _has_moved(who, memory):  # what he is known by became somebody's between the two questions
-        who = await _find(question, reader, resumes)
-        memory = await resumes.remember(who, reader)
+    if _may_have_moved(who, memory) and (now_meant := await _find(question, reader, resumes)) != who:
+        who, memory = now_meant, await resumes.remember(now_meant, reader)
     memory = for_reader(memory, reader)
     who, memory = _as_far_as_known(who, memory, reader)
     memory = await _with_own_accounts(memory, who, reader, resumes, secret)
@@ -44,8 +43,8 @@ async def read_resume(
     return Resumed(who, compose(Scene(who, memory, question, reader, company, now), candidates), now)
 
 
-def _has_moved(who: Who, memory: Memory) -> bool:
-    """Whether there is less on record of him than led to him: a link, a merge or an undo may have come in between.
+def _may_have_moved(who: Who, memory: Memory) -> bool:
+    """Whether there is less on record of him than led to him: a link, a merge or an undo may have come between the two questions.
 
     The contacts of a trace that has become a customer's are still the trace's; its threads are his.
     """

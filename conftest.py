@@ -61,7 +61,7 @@ async def make_database(request: pytest.FixtureRequest) -> AsyncIterator[MakeDat
 
     yield make
     for database in made:
-        await database.dispose()
+        await databases.drop(database)
 
 
 @pytest.fixture

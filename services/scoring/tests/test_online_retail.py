@@ -82,7 +82,7 @@ async def loaded(sqlite_databases: Databases, invoices: list[Invoice]) -> AsyncI
             await scoring.hear(*batch[start : start + BATCH])
     await scoring.wait()
     yield scoring
-    await database.dispose()
+    await sqlite_databases.drop(database)
 
 
 async def test_every_invoice_is_in_the_totals(loaded: Scoring, invoices: list[Invoice]) -> None:

@@ -23,19 +23,25 @@ class Databases:
         self._templates: set[str] = set()
 
     async def make(self, package: str) -> Database:
-        """A fresh database of the service, at its newest version. The caller disposes of it."""
-        return Database.connect(await self.make_url(package))
-
-    async def make_url(self, package: str) -> str:
+        """A fresh database of the service, at its newest version. The caller gives it to `drop`."""
         if package not in self._templates:
             await self._make_template(package)
             self._templates.add(package)
         name = f"{package}_{next(_numbers)}"
         if self._url_of is None:
             shutil.copy(self._folder / f"{package}.db", self._folder / f"{name}.db")
-            return f"sqlite+aiosqlite:///{self._folder}/{name}.db"
+            return Database.connect(f"sqlite+aiosqlite:///{self._folder}/{name}.db")
         await self._administer(f'CREATE DATABASE "{name}" TEMPLATE "template_{package}"')
-        return self._url_of(name)
+        return Database.connect(self._url_of(name))
+
+    async def drop(self, database: Database) -> None:
+        """At once: those of a whole run would take twenty gigabytes, and minutes in the end."""
+        await database.dispose()
+        name = str(database.engine.url.database)
+        if self._url_of is None:
+            for file in self._folder.glob(f"{Path(name).name}*"):  # SQLite keeps more beside it
+                file.unlink()
+        await self._administer(f'DROP DATABASE "{name}" WITH (FORCE)')
 
     async def _make_template(self, package: str) -> None:
         if self._url_of is None:

@@ -251,6 +251,7 @@ class Memory:
     key_account: bool = False
     since: datetime | None = None
     beside: Mapping[str, str | None] = field(default_factory=dict)  # how those of his network are called, by their ids
+    linked: bool = False  # traces that were nobody's when they led here are somebody's by now
     # What was made of it, by reader: a memory that is changed is another one, of which nothing has been made.
     made: dict[Reader, dict[str, Any]] = field(default_factory=dict, init=False, compare=False, repr=False)
 

@@ -335,6 +335,7 @@ def _memory(sections: Sections) -> Memory:
         moments=tuple(FailedMoment(_id(row[0]), _id(row[1]), *row[2:]) for row in sections.get("moments", [])),
         key_account=key_account,
         since=since,
+        linked=bool(sections.get("linked")),
     )
 
 

@@ -76,6 +76,8 @@ def reading(shape: Shape) -> Reading:
         sections |= {"traces": _traces(shape), "shown": _last_shown(shape)}
     if shape.scope == "customer":
         sections |= {"parts": _parts(), "customers": _customers(), "outbound": _outbound(shape)}
+    else:
+        sections["linked"] = _linked(shape)
     if not shape.meant_for_customer:
         sections["moments"] = _moments(shape)
     brings = ("customer",) if shape.scope == "customer" else ("traces",)
@@ -422,6 +424,12 @@ def _parts() -> Any:
 
 def _customers() -> Any:
     return sa.select(customer.c.key_account, customer.c.since).where(customer.c.customer_id == asked("customer"))
+
+
+def _linked(shape: Shape) -> Any:
+    """Those of the traces named that are somebody's by now: what was said on them is no longer all under their own names."""
+    named = _named_traces(shape.dialect)
+    return sa.select(trace.c.trace_id).where(trace.c.trace_id.in_(named), trace.c.customer_id.is_not(None))
 
 
 def _moments(shape: Shape) -> Any:

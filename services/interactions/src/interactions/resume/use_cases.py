@@ -44,13 +44,8 @@ async def read_resume(
 
 
 def _may_have_moved(who: Who, memory: Memory) -> bool:
-    """Whether there is less on record of him than led to him: a link, a merge or an undo may have come between the two questions.
-
-    The contacts of a trace that has become a customer's are still the trace's; its threads are his.
-    """
-    if who.recognised == "anonymous":
-        return not memory.threads
-    return who.recognised == "customer" and not memory.touchpoints
+    """Whether a link, a merge or an undo came between the two questions: then what is his is under another name by now."""
+    return memory.linked or (who.recognised == "customer" and not memory.touchpoints)
 
 
 async def _find(question: Question, reader: Reader, resumes: Resumes) -> Who:

@@ -161,6 +161,16 @@ def test_a_thread_of_which_all_was_retracted_draws_nobody() -> None:
     assert (second.conversation_id, second.matched_by) == (UUID(int=2), "new")
 
 
+def test_what_a_retracted_contact_spoke_of_leads_nobody_to_its_thread() -> None:
+    billing, retracted, about = placed(
+        entry(1, topic="billing"),
+        entry(2, topic="delivery", references=("invoice:F-1",), live=False),
+        entry(3, topic="billing", references=("invoice:F-1",)),
+    )
+    assert (about.conversation_id, about.matched_by) == (billing.conversation_id, "topic")
+    assert retracted.conversation_id == UUID(int=2)
+
+
 def test_a_name_that_leads_to_another_party_is_passed_over() -> None:
     (one,) = placed(entry(1, continues=UUID(int=99)))
     assert one.matched_by == "new"

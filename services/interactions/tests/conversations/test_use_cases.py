@@ -17,8 +17,8 @@ from common.contracts.interactions import (
 from common.db import outbox_table
 from common.errors import Refusal
 from common.events import decode
-from interactions.conversations.models import conversation
-from interactions.conversations.use_cases import act_on_conversation, told_of
+from interactions.conversations.models import conversation, conversation_entry, conversation_reference
+from interactions.conversations.use_cases import act_on_conversation, recompute, told_of
 from interactions.corrections.use_cases import correct, retract
 from interactions.touchpoints.domain import Speaker
 from interactions.touchpoints.models import touchpoint
@@ -143,3 +143,34 @@ async def test_a_correction_that_makes_it_another_customers_lies_before_what_he_
     (hers,) = [row for row in await world.rows(conversation) if row["party_id"] == eva]
     assert (hers["entries"], hers["state"]) == (2, "closed")
     assert await standing_word(world) == await threads_say(world)
+
+
+async def computed_anew(world: Any) -> None:
+    async with InteractionsUnitOfWork(world.database) as uow:
+        parties = {row["party_id"] for row in await world.rows(conversation)}
+        told = await told_of(parties, uow=uow, company=world.company)
+        await recompute(parties, told=told, uow=uow, company=world.company, now=world.clock())
+        await uow.commit()
+
+
+async def threads_on_record(world: Any) -> list[Any]:
+    tables = (conversation, conversation_entry, conversation_reference)
+    return [sorted(map(dict, await world.rows(table)), key=str) for table in tables]
+
+
+async def test_what_a_contact_spoke_of_by_mistake_leads_nobody_to_its_thread(world: Any) -> None:
+    body = {"source": "test", "external_id": "b-1", "kind": "message", "channel": "web", "topic": "billing"}
+    body |= {"identifiers": ANA, "occurred_at": world.clock().isoformat()}
+    billing = await world.record(**body, references=["invoice:F-1"])
+    draft = read_document({**body, "references": ["invoice:F-2"]}, speaker=Speaker(by="x"), company=world.company)
+    await correct(UUID(billing["touchpoint_id"]), draft, by="Luisa", reason="x", desk=world.desk)
+    delivery = await world.record(identifiers=ANA, topic="delivery", references=["order:1"])
+    await retract(UUID(delivery["touchpoint_id"]), reason="x", by="Luisa", desk=world.desk)
+    assert [row["reference"] for row in await world.rows(conversation_reference)] == ["invoice:F-2"]
+    about = await world.record(identifiers=ANA, topic="delivery", references=["invoice:F-1"])
+    assert about["conversation_id"] not in (billing["conversation_id"], delivery["conversation_id"])
+    again = await world.record(identifiers=ANA, topic="billing", references=["order:1"])
+    assert again["conversation_id"] == billing["conversation_id"]
+    as_placed = await threads_on_record(world)
+    await computed_anew(world)
+    assert await threads_on_record(world) == as_placed

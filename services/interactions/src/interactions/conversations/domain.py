@@ -160,7 +160,7 @@ class Threads:
         after = opened_by(entry) if found is None else moved_by(found, entry)
         self.threads[after.conversation_id] = after
         self.where[entry.touchpoint_id] = after.conversation_id
-        for reference in entry.references:
+        for reference in entry.references if entry.live else ():
             self.by_reference.setdefault(reference, after.conversation_id)
         return Placed(entry, after.conversation_id, matched_by, found, after, warnings)
 

@@ -90,7 +90,7 @@ class ConversationRepository:
         await insert_columns(self._session, conversation_entry, entries)
         references: dict[tuple[UUID, str], UUID] = {}
         for party, one in zip(parties, every, strict=True):
-            for reference in one.entry.references:
+            for reference in one.entry.references if one.entry.live else ():
                 references.setdefault((party, reference), one.conversation_id)
         rows = [{"party_id": p, "reference": r, "conversation_id": c} for (p, r), c in sorted(references.items())]
         await insert_rows(self._session, conversation_reference, rows, on_conflict="nothing")

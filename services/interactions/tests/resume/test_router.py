@@ -771,3 +771,17 @@ async def test_an_agent_sees_which_case_he_may_be_lost_over(world):
     assert told["retention_critical"] is True
     (his,) = (await resume(world, of_customer(customer)))["cases"]
     assert "retention_critical" not in his
+
+
+@pytest.mark.parametrize("kind", ["complaint", "suggestion"])
+async def test_a_case_that_is_internal_is_for_agents_alone(world, kind):
+    payload = {"about": "suspected fraud by him"}
+    said = {"identifiers": ["email:ana@example.com"], "kind": kind, "channel": "web"}
+    await world.record(**said, visibility="internal", payload=payload)
+    await world.record(**said, payload={"about": "double-charge"}, ago=timedelta(hours=1))
+    customer = await world.link("email:ana@example.com")
+    section = "cases" if kind == "complaint" else "suggestions"
+    agents = await resume(world, customer_id=customer)
+    assert [case["about"] for case in agents[section]] == ["double-charge", "suspected fraud by him"]
+    for his in (await resume(world, of_customer(customer)), await resume(world, customer_id=customer, view="customer")):
+        assert [case["about"] for case in his[section]] == ["double-charge"]

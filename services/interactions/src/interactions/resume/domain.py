@@ -322,6 +322,7 @@ def for_reader(memory: Memory, reader: Reader) -> Memory:
         touchpoints=tuple(filter(seen.touchpoint, memory.touchpoints)),
         threads=_retold(memory.threads, [t for t in memory.touchpoints if seen.touchpoint(t)]),
         commitments=tuple(filter(seen.commitment, memory.commitments)),
+        # a case is meant for whom its complaint is, which only the statement knows: `memory` holds no other
         cases=tuple(case for case in memory.cases if case.trace_id in seen.traces),
         moments=(),
     )

@@ -391,11 +391,18 @@ def _cases(shape: Shape) -> Any:
             step.c.by.label("step_by"),
             step.c.text.label("step_text"),
         )
-        .select_from(case_file.outerjoin(step, step.c.step_id == last))
-        .where(case_file.c.trace_id.in_(sa.select(mine.c.trace_id)), IS_OPEN)
+        .select_from(_told_in(shape).outerjoin(step, step.c.step_id == last))
+        .where(case_file.c.trace_id.in_(sa.select(mine.c.trace_id)), IS_OPEN, *_shown(shape, touchpoint))
         .order_by(case_file.c.occurred_at, case_file.c.number)
         .limit(MOST_OWED)
     )
+
+
+def _told_in(shape: Shape) -> Any:
+    """The cases, with the contact that opened each where that decides whether it may be shown: an agent sees them all."""
+    if not shape.meant_for_customer:
+        return case_file
+    return case_file.join(touchpoint, touchpoint.c.touchpoint_id == case_file.c.touchpoint_id)
 
 
 def _outbound(shape: Shape) -> Any:

@@ -15,7 +15,7 @@ from interactions.commitments.models import commitment
 from interactions.commitments.use_cases import reschedule, settle
 from interactions.conversations.models import conversation
 from interactions.corrections.use_cases import correct, redact
-from interactions.touchpoints.domain import Draft, NotRedactable, Speaker
+from interactions.touchpoints.domain import Draft, NotRedactable, Speaker, UnknownPromise
 from interactions.touchpoints.models import touchpoint
 from interactions.touchpoints.schemas import read_document
 from interactions.uow import InteractionsUnitOfWork
@@ -89,6 +89,50 @@ async def test_a_case_goes_on_under_its_number_with_what_was_done_on_it(world: A
     assert {(data.severity, data.about) for data in standing.values()} == {("high", "double")}
     assert set(standing) >= {"opened", "contacted", "answered"}
     assert str(standing["answered"].touchpoint_id) == answer["touchpoint_id"]
+
+
+@pytest.mark.parametrize(
+    ("said", "goes_on"),
+    [({}, True), ({"kind": "message"}, False), ({"identifiers": ["email:ana@example.com"]}, False)],
+)
+async def test_a_complaint_that_names_its_own_case_is_corrected_as_if_it_named_none(
+    world: Any, said: dict[str, Any], goes_on: bool
+) -> None:
+    body = document(world, content="dobule")
+    first = await world.record(**body)
+    world.clock.advance(timedelta(minutes=5))
+    answer = await corrected(
+        world, first["touchpoint_id"], {**body, "content": "double", "case": first["case_number"], **said}
+    )
+    assert (answer["case_number"] == first["case_number"]) is goes_on
+    states = {case["number"]: case["state"] for case in await world.rows(case_file)}
+    assert states[first["case_number"]] == ("received" if goes_on else "retracted")
+    named = {row["case_number"] for row in await world.rows(touchpoint) if row["state"] == "live"}
+    assert named == {answer["case_number"]}
+
+
+@pytest.mark.parametrize("identifiers", [PHONE, [*PHONE, "email:ana@example.com"], ["phone:300 765 4321"]])
+async def test_a_contact_that_names_its_own_thread_is_corrected(world: Any, identifiers: list[str]) -> None:
+    body = document(world, kind="call")
+    first = await world.record(**body)
+    said = {**body, "identifiers": identifiers, "conversation_id": first["conversation_id"]}
+    second = await corrected(world, first["touchpoint_id"], said)
+    assert (second["conversation_id"] == first["conversation_id"]) is (identifiers == PHONE)
+    said = {**said, "topic": "delivery", "conversation_id": second["conversation_id"]}
+    third = await corrected(world, second["touchpoint_id"], said)
+    assert third["conversation_id"] == second["conversation_id"]
+
+
+async def test_what_goes_with_the_version_before_cannot_be_named_and_nothing_is_changed(world: Any) -> None:
+    body = document(world, kind="call", commitments=[{"by": "company", "text": "send it"}])
+    first = await world.record(**body)
+    before = len(await world.rows(outbox_table))
+    with pytest.raises(UnknownPromise) as refusal:
+        await corrected(world, first["touchpoint_id"], {**body, "commitments": [], "keeps": first["commitment_ids"]})
+    assert [error.pointer for error in refusal.value.errors] == ["/keeps/0"]
+    assert [row["state"] for row in await world.rows(touchpoint)] == ["live"]
+    assert [row["state"] for row in await world.rows(commitment)] == ["open"]
+    assert len(await world.rows(outbox_table)) == before
 
 
 async def test_what_a_complaint_said_itself_of_its_answer_is_as_corrected(world: Any) -> None:

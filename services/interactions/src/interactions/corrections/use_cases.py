@@ -69,11 +69,11 @@ async def correct(touchpoint_id: UUID, draft: Draft, *, by: str, reason: str, de
         if (answer := await _answered_before(row, draft, uow=uow)) is not None:
             return Recorded("duplicate", answer)
         row = await _must_be_live(touchpoint_id, uow=uow)
+        accepted = await _without_its_own(accepted, row, uow=uow)
         outcomes: dict[int, Outcome | Unreadable] = {}
         kept = await unerased({0: accepted}, {0: accepted}, outcomes, desk=desk, uow=uow)
         fresh, _ = await checked(kept, traces, outcomes, uow=uow)
-        if isinstance(refused := outcomes.get(0), Unreadable | Refused):
-            raise refused.refusal
+        _raise_refusal(outcomes)
         now = desk.clock()
         new = replace(
             domain.minted(fresh[0], new_id(), at=now),
@@ -87,9 +87,9 @@ async def correct(touchpoint_id: UUID, draft: Draft, *, by: str, reason: str, de
         await conversations.recompute(parties, told=told, uow=uow, company=desk.company, now=now)
         await _recount(touchpoint_id, now=now, desk=desk, uow=uow)
         traces = await traces_of([new], uow=uow)  # taking back has changed what is on record of them
-        _, named = await checked(
-            {0: new}, traces, {}, uow=uow
-        )  # and of the promise that it keeps, the case that it answers
+        # and of the promise that it keeps, the case that it answers: what went with the version before cannot be named
+        _, named = await checked({0: new}, traces, outcomes, uow=uow)
+        _raise_refusal(outcomes)
         async with Behind() as behind:
             answers = await append([new], traces, named, desk=desk, uow=uow, now=now, behind=behind)
         thread = await uow.conversations.get(new.touchpoint_id)
@@ -107,6 +107,24 @@ async def _answered_before(
     if receipt is None or receipt.body_hash != draft.body_hash:
         return None
     return receipt.answer if receipt.touchpoint_id in (row["touchpoint_id"], row["corrected_by"]) else None
+
+
+async def _without_its_own(new: Touchpoint, row: Mapping[str, Any], *, uow: InteractionsUnitOfWork) -> Touchpoint:
+    """The new version where it names, as they are read, the case or thread that the one before opened: it is no further contact.
+
+    On the same trace a thread that it names is one to stay in, whatever the topic is now.
+    """
+    draft = new.draft
+    if draft.case in {case.number for case in await uow.cases.opened_in(row["touchpoint_id"])}:
+        draft = replace(draft, case=None)
+    if new.trace_id != row["trace_id"] and draft.conversation_id in (row["touchpoint_id"], row["position"]):
+        draft = replace(draft, conversation_id=None)
+    return replace(new, draft=draft)
+
+
+def _raise_refusal(outcomes: Mapping[int, Outcome | Unreadable]) -> None:
+    if isinstance(refused := outcomes.get(0), Unreadable | Refused):
+        raise refused.refusal
 
 
 async def _going_on(new: Touchpoint, row: Mapping[str, Any], *, uow: InteractionsUnitOfWork) -> Touchpoint:

@@ -399,3 +399,26 @@ async def test_the_document_of_the_api_shows_bodies_with_examples(world: Any) ->
         content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]
         assert content["example"]
         assert "$ref" not in json.dumps(content["schema"])
+
+
+async def test_an_absorbed_id_finds_what_its_survivor_has_and_his_credential_still_reads_it(world: Any) -> None:
+    mail, other = ["email:ana@example.com"], ["email:a.lopez@example.com"]
+    his = await world.record(identifiers=mail, kind="complaint", commitments=[{"by": "company", "text": "call"}])
+    await world.record(identifiers=other)
+    absorbed, survivor = await world.link(*mail), await world.link(*other)
+    await world.merge(survivor, absorbed)
+
+    async def found(http: httpx.AsyncClient, *params: dict[str, Any]) -> list[int]:
+        lists = [await http.get(f"{V1}/{each}", params=one) for each in ("cases", "commitments") for one in params]
+        return [len(one.json()["items"]) for one in lists]
+
+    either = {"customer_id": str(absorbed)}, {"customer_id": str(survivor)}
+    async with client(world) as http:
+        assert await found(http, *either) == [1, 1, 1, 1]
+    for customer in (absorbed, survivor):
+        async with bound(world, f"customer:{customer}") as http:
+            assert await found(http, {}, *either) == [1] * 6
+            assert await found(http, {"customer_id": str(uuid4())}) == [0, 0]
+            for path in ("touchpoints/{touchpoint_id}", "conversations/{conversation_id}", "cases/{case_number}"):
+                assert (await http.get(f"{V1}/{path.format(**his)}")).status_code == 200
+            assert (await http.get(f"{V1}/commitments/{his['commitment_ids'][0]}")).status_code == 200

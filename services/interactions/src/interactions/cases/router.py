@@ -14,7 +14,7 @@ from common.problems import problems_of
 from interactions.cases import use_cases
 from interactions.cases.domain import Act, CaseFile, CaseNotThere, UnknownCase
 from interactions.cases.schemas import CaseRead, CaseReason, CaseText, CaseVerdict, CaseWithStepsRead, State, StepRead
-from interactions.readers import reader_of
+from interactions.readers import customer_now, reader_now
 from interactions.touchpoints.domain import KnownTrace, NotForCustomers
 from interactions.touchpoints.router import DeskOf, reader_sees
 from interactions.uow import InteractionsUnitOfWork
@@ -42,12 +42,12 @@ async def list_cases(
     ] = None,
 ) -> Page[CaseRead]:
     """Complaints, claims, petitions, suggestions and compliments (PQR), the latest first."""
-    reader = reader_of(who, None)
-    if reader.view == "customer" and customer_id not in (None, reader.customer_id):
-        return Page(items=[], next=None)
     async with InteractionsUnitOfWork(database, reading=True) as uow:
+        reader, wanted = await reader_now(who, uow=uow), await customer_now(customer_id, uow=uow)
+        if reader.view == "customer" and wanted not in (None, reader.customer_id):
+            return Page(items=[], next=None)
         found = await uow.cases.page(
-            customer_id=reader.customer_id if reader.view == "customer" else customer_id,
+            customer_id=reader.customer_id if reader.view == "customer" else wanted,
             proven=reader.view == "customer",
             partner=reader.partner if reader.view == "partner" else None,
             customer_visible=reader.view != "agent",
@@ -115,8 +115,8 @@ async def _act(
 
 
 async def _shown(number: str, who: Principal, database: DatabaseOf, now: datetime) -> CaseWithStepsRead:
-    reader = reader_of(who, None)
     async with InteractionsUnitOfWork(database, reading=True) as uow:
+        reader = await reader_now(who, uow=uow)
         case = await uow.cases.get(number)
         known = await uow.traces.known([case.trace_id])
         row = await uow.touchpoints.find(case.touchpoint_id)

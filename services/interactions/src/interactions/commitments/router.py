@@ -14,7 +14,7 @@ from common.problems import problems_of
 from interactions.commitments import domain, use_cases
 from interactions.commitments.domain import Commitment, CommitmentSettled, DueInPast, UnknownCommitment
 from interactions.commitments.schemas import CommitmentDate, CommitmentRead, CommitmentReason
-from interactions.readers import reader_of
+from interactions.readers import customer_now, reader_now, reader_of
 from interactions.touchpoints.domain import KnownTrace, NotForCustomers
 from interactions.touchpoints.router import reader_sees
 from interactions.uow import InteractionsUnitOfWork
@@ -38,12 +38,12 @@ async def list_commitments(
     by: Annotated[Literal["company", "customer"] | None, Query(description="Who promised")] = None,
 ) -> Page[CommitmentRead]:
     """Who promised what by when (compromisos), the latest first. One whose time has passed is late by itself."""
-    reader = reader_of(who, None)
-    if reader.view == "customer" and customer_id not in (None, reader.customer_id):
-        return Page(items=[], next=None)
     async with InteractionsUnitOfWork(database, reading=True) as uow:
+        reader, wanted = await reader_now(who, uow=uow), await customer_now(customer_id, uow=uow)
+        if reader.view == "customer" and wanted not in (None, reader.customer_id):
+            return Page(items=[], next=None)
         found = await uow.commitments.page(
-            customer_id=reader.customer_id if reader.view == "customer" else customer_id,
+            customer_id=reader.customer_id if reader.view == "customer" else wanted,
             state=state,
             by=by,
             proven=reader.view == "customer",
@@ -137,8 +137,8 @@ async def _settle(
 
 async def _reached(commitment_id: UUID, who: Principal, database: DatabaseOf) -> tuple[Commitment, KnownTrace | None]:
     """The promise, and whose it is. Raises UnknownCommitment for what the caller does not see."""
-    reader = reader_of(who, None)
     async with InteractionsUnitOfWork(database, reading=True) as uow:
+        reader = await reader_now(who, uow=uow)
         found = await uow.commitments.get(commitment_id)
         row = await uow.touchpoints.find(found.touchpoint_id)
         trace = (await uow.traces.known([found.trace_id])).get(found.trace_id)

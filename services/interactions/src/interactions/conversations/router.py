@@ -13,7 +13,7 @@ from common.problems import problems_of
 from interactions.conversations import use_cases
 from interactions.conversations.domain import ConversationClosed, ConversationParked, UnknownConversation
 from interactions.conversations.schemas import ConversationRead, ConversationReason, EntryRead
-from interactions.readers import reader_of
+from interactions.readers import reader_now
 from interactions.touchpoints.domain import KnownTrace
 from interactions.touchpoints.router import DeskOf, reader_sees
 from interactions.uow import InteractionsUnitOfWork
@@ -74,8 +74,8 @@ async def _act(
 
 
 async def _shown(conversation_id: UUID, who: Principal, page: PageQuery, database: DatabaseOf) -> ConversationRead:
-    reader = reader_of(who, None)
     async with InteractionsUnitOfWork(database, reading=True) as uow:
+        reader = await reader_now(who, uow=uow)
         thread = await uow.conversations.get(conversation_id)
         found = await uow.conversations.entries(
             thread["conversation_id"], after=page.after(datetime, UUID), limit=page.fetch

@@ -15,11 +15,13 @@ from common.http import DatabaseOf, body_of, clock_of, company_of, database_of, 
 from common.identifiers import InvalidIdentifier
 from common.moments import OccurredInFuture
 from common.problems import MEDIA_TYPE, Malformed, problem_of, problems_of
-from interactions.readers import reader_of
+from interactions.readers import reader_now
+from interactions.resume.domain import PROVEN, Reader
 from interactions.settings import InteractionsSettings
 from interactions.touchpoints.domain import (
     DifferentBody,
     ForeignSource,
+    KnownTrace,
     NotForCustomers,
     PersonErased,
     Speaker,
@@ -151,8 +153,8 @@ async def record_batch(request: Request, who: CanRecord) -> Response:
 @router.get("/{touchpoint_id}", summary="Read a touchpoint", responses=problems_of(UnknownTouchpoint))
 async def read_touchpoint(touchpoint_id: UUID, who: CanRead, database: DatabaseOf) -> TouchpointRead:
     """One touchpoint as it stands: its version, its thread, what was taken back or emptied and why."""
-    reader = reader_of(who, None)
     async with InteractionsUnitOfWork(database, reading=True) as uow:
+        reader = await reader_now(who, uow=uow)
         row = await uow.touchpoints.get(touchpoint_id)
         held = (await uow.conversations.holding([touchpoint_id])).get(touchpoint_id)
         matched_by = await uow.conversations.matched_by(touchpoint_id)
@@ -162,18 +164,18 @@ async def read_touchpoint(touchpoint_id: UUID, who: CanRead, database: DatabaseO
     return shown(row, trace=trace, conversation_id=held[0] if held else None, matched_by=matched_by)
 
 
-def reader_sees(reader: Any, row: Any, trace: Any) -> bool:
+def reader_sees(reader: Reader, row: Any, trace: KnownTrace | None) -> bool:
     """An agent all; a customer what proven traces of his own hold; a partner what came through himself. Neither what is internal.
 
     `row`: the contact; None once its year of the log is gone, which leaves nothing to judge by.
     """
-    if reader.view == "agent":
+    if reader.internal:
         return True
     if row is None or row["visibility"] == "internal" or row["state"] != "live":
         return False
     if reader.view == "partner":
         return bool(reader.partner) and row["partner"] == reader.partner
-    return trace is not None and trace.customer_id == reader.customer_id and trace.proof in {"attested", "person"}
+    return trace is not None and trace.customer_id == reader.customer_id and trace.proof in PROVEN
 
 
 def _is_lines(request: Request) -> bool:

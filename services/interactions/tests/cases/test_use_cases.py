@@ -18,6 +18,7 @@ from interactions.cases.models import case_file, case_step
 from interactions.cases.use_cases import act_on_case
 from interactions.conversations.models import conversation
 from interactions.conversations.use_cases import recompute, told_of
+from interactions.corrections.use_cases import correct
 from interactions.touchpoints.domain import Speaker
 from interactions.touchpoints.schemas import read_document
 from interactions.touchpoints.use_cases import record_touchpoints
@@ -260,6 +261,24 @@ async def test_who_called_before_he_complained_in_one_batch_did_not_come_back_on
     assert (await the_case(world))["contacts_count"] == 2
 
 
+async def test_a_complaint_that_is_corrected_to_have_been_answered_at_once_keeps_who_came_back_by_a_merge(
+    world: Any,
+) -> None:
+    one, other = await two_customers(world)
+    body = {"source": "test", "external_id": "n-1", "kind": "complaint", "channel": "web", "identifiers": PHONE}
+    body |= {"occurred_at": world.clock().isoformat(), "topic": "billing"}
+    complaint = await world.record(**body)
+    world.clock.advance(timedelta(hours=1))
+    await call(world, OTHER_PHONE)
+    await world.merge(one, other)
+    draft = read_document({**body, "outcome": "resolved"}, speaker=Speaker(by="x"), company=world.company)
+    await correct(UUID(complaint["touchpoint_id"]), draft, by="Luisa", reason="typo", desk=world.desk)
+    moves = [move for move, _ in await log_of(world, complaint["case_number"])]
+    assert moves == ["opened", "answered", "contacted"]
+    assert (await the_case(world))["contacts_count"] == 2
+    await nothing_changes_computed_anew(world)
+
+
 async def test_a_contact_on_an_answer_that_has_held_is_none_however_late_the_worker_wakes(world: Any) -> None:
     number = await complain(world, topic="billing")
     await act(world, number, "answer")
@@ -279,6 +298,10 @@ async def test_computed_anew_cases_are_as_they_were_and_nothing_is_told(world: A
         if chance.random() < 0.3:
             await wake(world)
     await wake(world)
+    await nothing_changes_computed_anew(world)
+
+
+async def nothing_changes_computed_anew(world: Any) -> None:
     cases, steps, before = await world.rows(case_file), await world.rows(case_step), await world.rows(outbox_table)
     async with InteractionsUnitOfWork(world.database) as uow:
         parties = {row["party_id"] for row in await world.rows(conversation)}
@@ -288,6 +311,25 @@ async def test_computed_anew_cases_are_as_they_were_and_nothing_is_told(world: A
     assert await world.rows(case_file) == cases
     assert await world.rows(case_step) == steps
     assert await world.rows(outbox_table) == before
+
+
+async def test_a_corrected_contact_on_a_case_lies_where_it_was_recorded_first_and_an_answer_where_it_was_given(
+    world: Any,
+) -> None:
+    number = await complain(world, topic="billing")
+    body = {"source": "test", "external_id": "n-1", "kind": "call", "channel": "call", "identifiers": PHONE}
+    body |= {"occurred_at": world.clock().isoformat(), "case": number}
+    contact = await world.record(**body)
+    world.clock.advance(timedelta(hours=1))
+    await act(world, number, "answer")
+    world.clock.advance(timedelta(hours=1))
+    await call(world, PHONE)
+    for summary in ("typo", "no typo"):
+        draft = read_document({**body, "summary": summary}, speaker=Speaker(by="x"), company=world.company)
+        corrected = await correct(UUID(contact["touchpoint_id"]), draft, by="Luisa", reason="typo", desk=world.desk)
+        contact = corrected.as_body()
+        assert [move for move, _ in await log_of(world, number)] == ["opened", "contacted", "answered", "contacted"]
+        await nothing_changes_computed_anew(world)
 
 
 async def something_happens(world: Any, chance: random.Random) -> None:

@@ -100,6 +100,7 @@ class Step:
     text: str | None = None
     touchpoint_id: UUID | None = None
     channel: str | None = None
+    step_id: UUID | None = None  # under which it is on record; None for what is not
 
 
 @dataclass(frozen=True)
@@ -123,8 +124,9 @@ class Done:
     stands: bool = True  # false: the touchpoint that did it was taken back
 
     @classmethod
-    def of(cls, step: Step, step_id: UUID, noted_at: datetime) -> "Done":
-        return cls(step_id, noted_at, step.move, step.at, step.by, step.text, step.touchpoint_id, step.channel, step_id)
+    def of(cls, step: Step, position: UUID, noted_at: datetime) -> "Done":
+        said = step.move, step.at, step.by, step.text, step.touchpoint_id, step.channel
+        return cls(position, noted_at, *said, step.step_id)
 
     @property
     def computed(self) -> bool:
@@ -345,12 +347,12 @@ def _again(case: CaseFile, done: Done) -> Step | None:
             )
         case _:
             moved = case
-    return Step(moved, done.move, done.at, done.by, done.text, done.touchpoint_id, done.channel)
+    return Step(moved, done.move, done.at, done.by, done.text, done.touchpoint_id, done.channel, done.step_id)
 
 
 def _contacted_again(case: CaseFile, done: Done) -> Step | None:
     assert done.touchpoint_id is not None  # noqa: S101 - only a touchpoint is a contact
-    return contacted(
+    step = contacted(
         case,
         at=done.at,
         by=done.by,
@@ -358,6 +360,7 @@ def _contacted_again(case: CaseFile, done: Done) -> Step | None:
         channel=done.channel or case.channel,
         now=done.noted_at,
     )
+    return None if step is None else replace(step, step_id=done.step_id)
 
 
 def _with_recovery(steps: Sequence[Step], recovered: bool | None) -> list[Step]:

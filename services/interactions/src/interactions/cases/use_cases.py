@@ -74,16 +74,12 @@ async def _go_on(
     """The case of a corrected complaint: as the complaint tells of it now, with what was done on it since. Told anew."""
     log = (await uow.cases.logs([case]))[case.number]
     opening = _opened(touchpoint, company=company, now=case.opened_at)
-    first = min(done.step_id for done in log if done.step_id)
-    places = [UUID(int=first.int + place) for place in range(len(opening))]  # ids are minted far apart
     anew = replace(opening[0].case, recovered=case.recovered)
     since = [done for done in log if done.touchpoint_id != case.touchpoint_id and domain.still_so(done, anew, now=now)]
-    await uow.cases.rewrite(
-        [done.step_id for done in log if done not in since and done.step_id], list(zip(places, opening, strict=True))
-    )
-    own = [domain.Done.of(step, place, case.opened_at) for place, step in zip(places, opening, strict=True)]
+    own = [domain.Done.of(step, log[0].position, case.opened_at) for step in opening]
     before = domain.replay(case, log, settling=None)
     after = domain.replay(anew, [*own, *since], settling=None)
+    await _rewrite(log, after, gone=[done for done in log if done not in since], uow=uow)
     wrong, right = domain.retold(before, after)
     # what was told with the version before was taken back with it
     uow.outbox.add_all((_not_so(one) for one in wrong if one.touchpoint_id != case.touchpoint_id), at=now)
@@ -111,7 +107,7 @@ async def follow_threads(
         after = domain.replay(case, anew, settling=_settling(company, now))
         wrong, right = domain.retold(before, after)
         if wrong or right or replace(after[-1].case, moved_at=case.moved_at) != case:
-            await _rewrite(log, after, uow=uow)
+            await _rewrite(log, after, gone=[done for done in log if done.computed or not done.stands], uow=uow)
             gone = {
                 done.touchpoint_id for done in log if not done.stands
             }  # with the touchpoint its moves were taken back
@@ -130,18 +126,27 @@ def _not_so(told: CaseMoved) -> CaseMoveRetracted:
     return CaseMoveRetracted(**vars(told))
 
 
-async def _rewrite(log: Sequence[domain.Done], after: Sequence[Step], *, uow: InteractionsUnitOfWork) -> None:
-    """Write the steps that follow from threads and time anew, each between the others where it belongs."""
-    known = {(d.move, d.at, d.touchpoint_id): d.step_id for d in log if d.stands and not d.computed}
-    gone = [done.step_id for done in log if done.step_id and (done.computed or not done.stands)]
+async def _rewrite(
+    log: Sequence[domain.Done], after: Sequence[Step], *, gone: Collection[domain.Done], uow: InteractionsUnitOfWork
+) -> None:
+    """Drop what is gone of the log, and write what is not on record yet, each step between the others where it belongs.
+
+    A corrected contact's step is written anew as well: it came with the correction, and belongs where the contact was
+    recorded first. What people did stays under its id, which is its place.
+    """
+    dropped = [done.step_id for done in gone if done.step_id]
+    known = [step.step_id for step in after]
     written: list[tuple[UUID, Step]] = []
-    place = UUID(int=0)
-    for step in after:
-        step_id = known.get((step.move, step.at, step.touchpoint_id))
+    place = UUID(int=min(done.step_id.int for done in log if done.step_id) - 1)
+    for number, step in enumerate(after):
+        step_id = step.step_id
+        if step_id is not None and not place < step_id <= min(one for one in known[number:] if one is not None):
+            dropped.append(step_id)
+            step_id = None
         place = step_id or UUID(int=place.int + 1)  # ids are minted in order and far apart
         if step_id is None:
             written.append((place, step))
-    await uow.cases.rewrite(gone, written)
+    await uow.cases.rewrite(dropped, written)
 
 
 def _settling(company: Company, now: datetime) -> domain.Settling:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from common.contracts.interactions import CaseMoved, CommitmentMoved
+from common.contracts.interactions import CaseMoved, CommitmentMoved, PersonSeen
 from common.db import outbox_table, timer_table
 from common.events import decode
 from interactions.cases.models import case_file, case_step
@@ -200,6 +200,58 @@ async def test_a_correction_of_what_kept_a_promise_and_answered_a_case_still_doe
     (promise,), (case,) = await world.rows(commitment), await world.rows(case_file)
     assert (promise["state"], str(promise["kept_by"])) == ("kept", answer["touchpoint_id"])
     assert (case["state"], answer["conversation_id"]) == ("answered", complaint["conversation_id"])
+
+
+@pytest.mark.parametrize(
+    ("credential", "more", "attested"),
+    [
+        (set(), {}, {"email": False, "phone": False, "document": True}),
+        ({"email"}, {}, {"email": True, "phone": False, "document": True}),
+        ({"*"}, {}, {"email": True, "phone": True, "document": True}),
+        ({"*"}, {"attests": ["phone"]}, {"email": False, "phone": True, "document": False}),
+        (set(), {"attests": ["email"]}, {"email": False, "phone": False, "document": False}),
+    ],
+)
+async def test_whoever_corrects_attests_what_he_brings_and_nothing_that_was_there(
+    world: Any, credential: set[str], more: dict[str, Any], attested: dict[str, bool]
+) -> None:
+    form = Speaker(by="a web form", source="test", attests=frozenset(credential))
+    said = document(world, identifiers=["email:ana@example.com", *PHONE])
+    first = await world.record(speaker=form, **said)
+    mended = ["email:Ana@Example.com", *PHONE, "document:co-cc:52.123.456"]
+    answer = await corrected(world, first["touchpoint_id"], {**said, **more, "identifiers": mended})
+    (row,) = [row for row in await world.rows(touchpoint) if str(row["touchpoint_id"]) == answer["touchpoint_id"]]
+    assert {one["scheme"]: one["attested"] for one in row["identifiers"]} == attested
+    (seen,) = [
+        data for data in await told(world, PersonSeen, since=0) if str(data.touchpoint_id) == answer["touchpoint_id"]
+    ]
+    assert {one["scheme"]: one["attested"] for one in seen.identifiers} == attested
+
+
+ACME = {"kind": "partner", "id": "acme"}
+BETA = {"kind": "partner", "id": "beta"}
+
+
+@pytest.mark.parametrize(
+    ("credential", "actor", "mended", "partner"),
+    [
+        ("acme", None, None, "acme"),
+        ("acme", {"kind": "partner", "id": "clerk-7"}, {"kind": "partner", "id": "clerk-7"}, "acme"),
+        ("acme", None, BETA, "acme"),
+        (None, ACME, ACME, "acme"),
+        (None, ACME, BETA, "beta"),
+        (None, ACME, {"kind": "staff"}, None),
+        (None, None, ACME, "acme"),
+    ],
+)
+async def test_a_contact_stays_the_partners_through_whom_it_came(
+    world: Any, credential: str | None, actor: Any, mended: Any, partner: str | None
+) -> None:
+    said = document(world, **({"actor": actor} if actor else {}))
+    first = await world.record(speaker=Speaker(by="acme", source="test", partner=credential), **said)
+    answer = await corrected(world, first["touchpoint_id"], {**said, "summary": "mended", "actor": mended})
+    partners = {str(row["touchpoint_id"]): row["partner"] for row in await world.rows(touchpoint)}
+    assert partners[answer["touchpoint_id"]] == partner
 
 
 async def test_what_a_promise_says_is_emptied_where_its_pointer_names_it(world: Any) -> None:

@@ -94,6 +94,9 @@ async def correct_touchpoint(
     Of the same person a case goes on under its number, and a promise told of in the same words under its id, with what was
     done on them since. Send it again blindly: the same body counts once.
 
+    What was proved in the contact, and the partner through whom it came, stay as they were: your credential attests the
+    identifiers that you bring, none that was there before. `attests` may say that less was proved.
+
     What occurred before somebody's erasure is not brought under his identifiers either: 409 `erased`, and the old version stands.
     """
     await _only_staff(who, touchpoint_id, desk)

@@ -52,12 +52,13 @@ async def retract(touchpoint_id: UUID, *, reason: str, by: str, desk: Desk) -> N
 async def correct(touchpoint_id: UUID, draft: Draft, *, by: str, reason: str, desk: Desk) -> Recorded:
     """Put a new version beside the old one: the old one's effects are taken back, the new one gets the trace of its own content.
 
-    On the same trace a case goes on under its number, and promises told of in the same words under their ids. The same body
-    again is a duplicate and gets the first answer.
+    On the same trace a case goes on under its number, and promises told of in the same words under their ids. What was proved
+    in the contact, and through which partner it came, is as before. The same body again is a duplicate and gets the first answer.
     """
     accepted = domain.accept(draft, now=desk.clock(), company=desk.company, secret=desk.secret)
     async with InteractionsUnitOfWork(desk.database) as uow:
         row = await uow.touchpoints.get(touchpoint_id)
+        accepted = domain.proved_as_before(accepted, row)
         await uow.lock({row["trace_id"], *lock_keys([accepted])}, space=TRACES)
         traces = await traces_of([accepted], uow=uow)
         old_party = await party_now(row["trace_id"], uow=uow)

@@ -163,6 +163,7 @@ class Draft:
     keeps: tuple[UUID, ...] = ()
     case: str | None = None
     partner: str | None = None
+    proved: frozenset[str] | None = None  # the schemes that it says were proved; None where it does not say
 
 
 @value(frozen=True)
@@ -457,6 +458,26 @@ def person_of(row: Mapping[str, Any], *, identifiers: Iterable[Mapping[str, Any]
         "asked": asked,
     }
     return Told.of(PersonSeen, trace_id, seen)
+
+
+def proved_as_before(corrected: Touchpoint, row: Mapping[str, Any]) -> Touchpoint:
+    """With what the version before (`row`) proves and the partner through whom it came: whoever mends a word of it was not there.
+
+    He attests what he brings himself, as in any contact, and may say of the rest that less was proved, never more.
+    """
+    draft = corrected.draft
+    before = {one["normalised"]: one["attested"] for one in row["identifiers"]}
+    seen = tuple([replace(one, attested=_still_proved(one, before, draft.proved)) for one in corrected.seen])
+    named = row["actor_id"] if row["actor_kind"] == "partner" else None
+    # A partner whom only the body had named, as its actor, is as the body has him now.
+    partner = draft.partner if row["partner"] == named else row["partner"]
+    return replace(corrected, seen=seen, draft=replace(draft, partner=partner))
+
+
+def _still_proved(one: Seen, before: Mapping[str, bool], proved: Collection[str] | None) -> bool:
+    if one.identifier.text not in before:
+        return one.attested
+    return before[one.identifier.text] and (proved is None or one.identifier.scheme in proved)
 
 
 def minted(touchpoint: Touchpoint, touchpoint_id: UUID, *, at: datetime) -> Touchpoint:

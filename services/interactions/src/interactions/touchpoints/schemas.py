@@ -438,6 +438,7 @@ def _draft(document: object, body: bytes, *, speaker: Speaker, company: Company)
         keeps=tuple(dict.fromkeys(given.keeps)),
         case=given.case.strip().upper() if given.case is not None else None,  # as our numbers are written
         partner=speaker.partner or (person.id if person and person.kind == "partner" else None),
+        proved=None if given.attests is None else frozenset(given.attests),
     )
 
 

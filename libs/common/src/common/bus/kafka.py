@@ -16,19 +16,20 @@ from aiokafka.errors import (
     IllegalStateError,
     KafkaError,
     NoError,
+    ProducerClosed,
     RequestTimedOutError,
     TopicAlreadyExistsError,
     for_code,
 )
 from aiokafka.partitioner import DefaultPartitioner
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from common.backlog import Behind
 from common.bus.bell import Bell, hear
 from common.bus.delivery import BACK_OFF, Consumer, ConsumerStopped, Delivery, Held, Record, pause_after
 from common.bus.group_lag import GroupLag
-from common.bus.waiting import nap, rest_after, wait_for_news
+from common.bus.waiting import nap, or_broken_off, rest_after, wait_for_news
 from common.clock import Clock, utc_now
 from common.db import Database, is_transient
 from common.errors import Transient
@@ -50,6 +51,7 @@ IDLE_SECONDS = (0.25,)
 UNCALLED_SECONDS = (0.005, 0.01, 0.02, 0.05)  # on SQLite, which has no bell
 LOOK_MS = 100
 COMMIT_SECONDS = 0.1
+FAREWELL_SECONDS = 2.0  # in which a broker has to answer to the last word
 _TRY_LEAD = text("SELECT pg_try_advisory_lock(hashtext('hilo-relay'))")
 
 
@@ -127,7 +129,7 @@ class KafkaRelay:
     async def run(self, stop: asyncio.Event) -> None:
         self._runs = True
         try:
-            await self._run(stop)
+            await or_broken_off(self._run(stop), stop)
         finally:
             self._runs = False
             await self._bell.ended()
@@ -148,31 +150,47 @@ class KafkaRelay:
 
     async def _lead(self, stop: asyncio.Event) -> None:
         async with self._database.engine.connect() as connection:
-            await connection.execution_options(isolation_level="AUTOCOMMIT")
-            if self._database.dialect == "postgresql":
-                while not (await connection.execute(_TRY_LEAD)).scalar():
-                    if await nap(stop, LEAD_SECONDS):
-                        return
-            else:
-                await connection.close()
-            producer = AIOKafkaProducer(
-                bootstrap_servers=self._bootstrap,
-                enable_idempotence=True,
-                acks="all",
-                linger_ms=0,
-                max_batch_size=BATCH_BYTES,
-            )
-            await producer.start()
             try:
-                if self._database.dialect == "postgresql":
-                    await hear(connection, self._news)
-                self._leads = True
-                await self._publish_until(stop, producer, self._database.session_on(connection))
+                if not await self._has_lead(connection, stop):
+                    return
+                async with self._producer() as producer:
+                    if self._database.dialect == "postgresql":
+                        await hear(connection, self._news)
+                    self._leads = True
+                    await self._publish_until(stop, producer, self._database.session_on(connection))
             finally:
                 self._leads = False
-                await producer.stop()
                 if self._database.dialect == "postgresql":
                     await connection.invalidate()  # ends the session and with it the lead; the pool would keep both
+
+    async def _has_lead(self, connection: AsyncConnection, stop: asyncio.Event) -> bool:
+        """Once nobody else leads; not where it was told to stop before."""
+        if self._database.dialect == "sqlite":
+            await connection.close()
+            return True
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        while not (await connection.execute(_TRY_LEAD)).scalar():
+            self.trouble = None
+            if await nap(stop, LEAD_SECONDS):
+                return False
+        return True
+
+    @asynccontextmanager
+    async def _producer(self) -> AsyncIterator[AIOKafkaProducer]:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._bootstrap,
+            enable_idempotence=True,
+            acks="all",
+            linger_ms=0,
+            max_batch_size=BATCH_BYTES,
+        )
+        try:
+            await producer.start()
+            yield producer
+        finally:
+            # It would try for ever; what is not acknowledged stands in the outbox behind the cursor.
+            producer._message_accumulator.fail_all(ProducerClosed())  # noqa: SLF001
+            await _take_leave(producer)
 
     async def _publish_until(self, stop: asyncio.Event, producer: AIOKafkaProducer, lead: AsyncSession) -> None:
         position = moved_to = await self._start()
@@ -252,6 +270,17 @@ class KafkaRelay:
         await asyncio.gather(*acknowledged)
 
 
+async def _take_leave(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
+    """End it; a broker that is away is not waited for."""
+    leaving = asyncio.ensure_future(client.stop())
+    try:
+        if not (await asyncio.wait([leaving], timeout=FAREWELL_SECONDS))[0]:
+            log.warning("broker_takes_no_leave")
+    finally:
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+
+
 def _put(batch: Any, entry: Entry) -> bool:
     """Whether there was room for it; the first record always finds room."""
     headers = [("content-type", CONTENT_TYPE.encode()), ("type", entry.type.encode())]
@@ -299,6 +328,9 @@ class KafkaReader:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Read until told to stop; offsets are committed after the effects, exactly as far as these go."""
+        await or_broken_off(self._run(stop), stop)
+
+    async def _run(self, stop: asyncio.Event) -> None:
         misses = 0
         while not stop.is_set():
             try:
@@ -327,8 +359,9 @@ class KafkaReader:
         )
         commit = partial(self._commit, consumer)
         consumer.subscribe(list(self._delivery.consumer.all_topics), listener=_BetweenBatches(self._busy, commit))
-        await consumer.start()
         try:
+            await consumer.start()
+            self.trouble = None
             misses = 0
             while not stop.is_set():
                 records = await consumer.getmany(timeout_ms=LOOK_MS, max_records=BATCH)
@@ -343,9 +376,12 @@ class KafkaReader:
                 else:
                     await asyncio.sleep(rest_after(sum(map(len, records.values())), time.monotonic() - begun))
         finally:
-            with suppress(KafkaError):  # the broker is away: given once more, they are known
-                await commit()
-            await consumer.stop()
+            try:
+                with suppress(KafkaError, TimeoutError):  # the broker is away: given once more, they are known
+                    async with asyncio.timeout(FAREWELL_SECONDS):
+                        await commit()
+            finally:
+                await _take_leave(consumer)
 
     async def _deliver(self, consumer: AIOKafkaConsumer, records: dict[TopicPartition, list[Any]]) -> Transient | None:
         """Deliver what was polled; on a transient failure go back to its beginning, and give the failure.

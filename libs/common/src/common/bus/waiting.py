@@ -1,9 +1,12 @@
 """Waiting that ends at once when the process is told to stop, and the rest between two turns in which work comes together."""
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 FEW = 100  # so many records share what a transaction costs whatever their number
 MOST_REST = 0.025  # seconds
+LAST_SECONDS = 4.0  # for what is under way when a part is told to stop
 
 
 async def nap(stop: asyncio.Event, seconds: float) -> bool:
@@ -26,6 +29,20 @@ async def wait_for_news(news: asyncio.Event, stop: asyncio.Event, seconds: float
         for waiter in waiters:
             waiter.cancel()
         await asyncio.gather(*waiters, return_exceptions=True)
+
+
+async def or_broken_off(work: Coroutine[Any, Any, None], stop: asyncio.Event) -> None:
+    """Do what ends by itself when told to stop; where it waits for somebody who is away, it is broken off after a few seconds."""
+    doing, told = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait([doing, told], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([doing], timeout=LAST_SECONDS)
+    finally:
+        told.cancel()
+        is_broken_off = doing.cancel()
+        await asyncio.gather(doing, told, return_exceptions=True)
+    if not is_broken_off:
+        doing.result()
 
 
 def rest_after(done: int, took: float) -> float:

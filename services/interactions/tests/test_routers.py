@@ -14,6 +14,7 @@ from common.direct import direct_routes
 from common.service import Runtime
 from common.testing import FIRST_KEY, TEST_SECRET, client_for
 from interactions.main import create_app
+from interactions.touchpoints.domain import Speaker
 from interactions.touchpoints.models import touchpoint
 
 V1 = "/interactions/v1"
@@ -37,7 +38,8 @@ def client(world: Any) -> AbstractAsyncContextManager[httpx.AsyncClient]:
 
 
 def bound(world: Any, subject: str | None = None, **claims: Any) -> AbstractAsyncContextManager[httpx.AsyncClient]:
-    token = dev_token(TEST_SECRET, subject="somebody", hilo_subject=subject, **{"scopes": SCOPES, **claims})
+    claims = {"scopes": SCOPES, "source": "test", **claims}
+    token = dev_token(TEST_SECRET, subject="somebody", hilo_subject=subject, **claims)
     return client_for(app_of(world), token)
 
 
@@ -364,6 +366,16 @@ async def test_a_customer_proves_nothing_but_himself_whatever_his_credential_att
     assert {one["scheme"]: one["attested"] for one in row["identifiers"]} == {"customer": False, "email": False}
 
 
+async def test_what_a_customer_sends_never_stands_in_for_what_a_source_will_send(world: Any) -> None:
+    async with bound(world, f"customer:{uuid4()}", source=None) as http:
+        squat = await http.post(f"{V1}/touchpoints", json=body(world))
+        own = await http.post(f"{V1}/touchpoints", json=body(world, source=None))
+    assert (squat.status_code, squat.json()["code"], own.status_code) == (403, "foreign-source", 201)
+    async with client(world) as http:
+        sale = body(world, kind="purchase", payload={"amount": "10.00"})
+        assert (await http.post(f"{V1}/touchpoints", json=sale)).status_code == 201
+
+
 async def test_a_claimed_trace_opens_nothing_to_him(world: Any) -> None:
     claimed = await world.record(identifiers=["email:ana@example.com"])
     ana = await world.link("email:ana@example.com", proof="claimed")
@@ -422,3 +434,53 @@ async def test_an_absorbed_id_finds_what_its_survivor_has_and_his_credential_sti
             for path in ("touchpoints/{touchpoint_id}", "conversations/{conversation_id}", "cases/{case_number}"):
                 assert (await http.get(f"{V1}/{path.format(**his)}")).status_code == 200
             assert (await http.get(f"{V1}/commitments/{his['commitment_ids'][0]}")).status_code == 200
+
+
+async def test_notes_of_ours_do_not_hide_a_customers_own_thread_from_him(world: Any) -> None:
+    mail = ["email:ana@example.com"]
+    mine = await world.record(identifiers=mail, topic="billing", summary="mine")
+    ana = await world.link(*mail)
+    world.clock.advance(timedelta(minutes=1))
+    notes = [body(world, n, kind="note", topic="billing", summary="ours", identifiers=mail) for n in range(51)]
+    async with client(world) as http:
+        assert (await http.post(f"{V1}/touchpoints:batch", json=notes)).json()["recorded"] == 51
+    at = f"{V1}/conversations/{mine['conversation_id']}"
+    async with bound(world, f"customer:{ana}") as http:
+        for params in ({}, {"limit": 1}):
+            thread = (await http.get(at, params=params)).json()
+            assert [one["summary"] for one in thread["items"]] == ["mine"]
+            assert (thread["last_touchpoint_id"], thread["next"]) == (mine["touchpoint_id"], None)
+        assert (await http.post(f"{at}:park", json={"reason": "I call again"})).json()["state"] == "parked"
+        assert (await http.post(f"{at}:close", json={"reason": "It is well"})).json()["state"] == "closed"
+
+
+@pytest.mark.parametrize("subject", ["customer", "partner"])
+async def test_a_thread_is_told_alike_on_every_page_from_all_that_its_reader_may_see(world: Any, subject: str) -> None:
+    mail = ["email:ana@example.com"]
+    said: tuple[dict[str, Any], ...] = (
+        {"kind": "note", "summary": "ours", "references": ["file:1"]},
+        {"summary": "asked", "references": ["invoice:F-1"]},
+        {"channel": "call", "stop_point": "He looks for it", "references": ["invoice:F-2"]},
+        {"channel": "email", "site": "bogota", "next_step": "We compare them"},
+        {"channel": "web"},
+        {"kind": "note", "channel": "call", "stop_point": "ours too"},
+    )
+    acme = Speaker(by="acme", source="test", attests=frozenset({"email"}), partner="acme")
+    taken = []
+    for one in said:
+        taken.append(await world.record(speaker=acme, identifiers=mail, topic="billing", **one))
+        world.clock.advance(timedelta(minutes=1))
+    reader = f"customer:{await world.link(*mail)}" if subject == "customer" else "partner:acme"
+    at, pages, cursor = f"{V1}/conversations/{taken[0]['conversation_id']}", [], None
+    async with bound(world, reader) as http:
+        while not pages or cursor:
+            params = {"limit": 2, **({"cursor": cursor} if cursor else {})}
+            pages.append((await http.get(at, params=params)).json())
+            cursor = pages[-1]["next"]
+    ids = [one["touchpoint_id"] for page in pages for one in page["items"]]
+    assert ids == [one["touchpoint_id"] for one in reversed(taken[1:5])]
+    told = [{key: value for key, value in page.items() if key not in {"items", "next"}} for page in pages]
+    assert told == [told[0]] * 2
+    assert (told[0]["summary"], told[0]["stop_point"], told[0]["next_step"]) == ("asked", None, "We compare them")
+    assert (told[0]["last_channel"], told[0]["last_site"], told[0]["last_touchpoint_id"]) == ("web", None, ids[0])
+    assert told[0]["references"] == ["invoice:F-1", "invoice:F-2"]

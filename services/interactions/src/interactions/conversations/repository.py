@@ -22,6 +22,8 @@ from interactions.conversations.domain import (
     state_of,
 )
 from interactions.conversations.models import conversation, conversation_act, conversation_entry, conversation_reference
+from interactions.resume.domain import Reader
+from interactions.resume.repository import shown_to
 from interactions.touchpoints.models import touchpoint, trace
 
 OWED = ("open", "late")
@@ -180,30 +182,25 @@ class ConversationRepository:
             at = later
         raise UnknownConversation
 
-    async def entries(self, conversation_id: UUID, *, after: tuple[datetime, UUID] | None, limit: int) -> list[Any]:
-        """The touchpoints of a thread with the rule by which each joined, the latest first."""
-        e, t = conversation_entry.c, touchpoint.c
-        query = (
-            select(touchpoint, e.matched_by, trace.c.customer_id, trace.c.proof)
-            .join(conversation_entry, e.touchpoint_id == t.touchpoint_id)
-            .outerjoin(trace, trace.c.trace_id == t.trace_id)
-            .where(e.conversation_id == conversation_id, t.state == "live")
-            .order_by(t.occurred_at.desc(), t.touchpoint_id.desc())
-            .limit(limit)
-        )
+    async def entries(
+        self, conversation_id: UUID, reader: Reader, *, after: tuple[datetime, UUID] | None, limit: int
+    ) -> list[Any]:
+        """The touchpoints of a thread that the reader may see, with the rule by which each joined, the latest first."""
+        t = touchpoint.c
+        query = _contacts(conversation_id, reader, touchpoint, conversation_entry.c.matched_by)
+        query = query.order_by(*_LATEST_FIRST).limit(limit)
         if after is not None:
             query = query.where(tuple_(t.occurred_at, t.touchpoint_id) < tuple_(*after))
         return list((await self._session.execute(query)).mappings().all())
 
-    async def references(self, conversation_id: UUID) -> list[str]:
-        """What the contacts of a thread speak of, an invoice or an order, in the order of recording; each once."""
-        e, t = conversation_entry.c, touchpoint.c
-        query = (
-            select(t.references)
-            .join(conversation_entry, e.touchpoint_id == t.touchpoint_id)
-            .where(e.conversation_id == conversation_id, t.state == "live")
-            .order_by(t.position)
-        )
+    async def told(self, conversation_id: UUID, reader: Reader) -> list[Any]:
+        """What every touchpoint of a thread that the reader may see says of where it stands, the latest first."""
+        query = _contacts(conversation_id, reader, *(touchpoint.c[name] for name in _TOLD))
+        return list((await self._session.execute(query.order_by(*_LATEST_FIRST))).all())
+
+    async def references(self, conversation_id: UUID, reader: Reader) -> list[str]:
+        """What the contacts of a thread that the reader may see speak of, an invoice or an order, in the order of recording; each once."""
+        query = _contacts(conversation_id, reader, touchpoint.c.references).order_by(touchpoint.c.position)
         return list(dict.fromkeys(one for some in await self._session.scalars(query) for one in some))
 
     async def _row(self, conversation_id: UUID) -> Any:
@@ -238,7 +235,21 @@ _ENTRY = (
     "touchpoint_id", "position", "kind", "channel", "direction", "occurred_at", "site", "topic", "outcome",
     "visibility", "summary", "stop_point", "next_step", "references", "continues", "corrects",
 )  # fmt: skip
+_LATEST_FIRST = (touchpoint.c.occurred_at.desc(), touchpoint.c.touchpoint_id.desc())
+_TOLD = ("touchpoint_id", "occurred_at", "channel", "site", "summary", "stop_point", "next_step")
 _FOLDED = tuple(touchpoint.c[name] for name in (*_ENTRY, "state"))
+
+
+def _contacts(conversation_id: UUID, reader: Reader, *columns: Any) -> Any:
+    """The live touchpoints of a thread that the reader may see: looked for before they are paged, or a page would be empty."""
+    e, t = conversation_entry.c, touchpoint.c
+    return (
+        select(*columns)
+        .select_from(touchpoint)
+        .join(conversation_entry, e.touchpoint_id == t.touchpoint_id)
+        .outerjoin(trace, trace.c.trace_id == t.trace_id)
+        .where(e.conversation_id == conversation_id, t.state == "live", *shown_to(reader))
+    )
 
 
 def _fill(

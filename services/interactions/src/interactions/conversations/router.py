@@ -1,5 +1,6 @@
 """HTTP in, HTTP out: a thread with its contacts; parked and closed by people."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -14,8 +15,8 @@ from interactions.conversations import use_cases
 from interactions.conversations.domain import ConversationClosed, ConversationParked, UnknownConversation
 from interactions.conversations.schemas import ConversationRead, ConversationReason, EntryRead
 from interactions.readers import reader_now
-from interactions.touchpoints.domain import KnownTrace
-from interactions.touchpoints.router import DeskOf, reader_sees
+from interactions.resume.domain import told_by
+from interactions.touchpoints.router import DeskOf
 from interactions.uow import InteractionsUnitOfWork
 
 router = APIRouter(prefix="/interactions/v1/conversations", tags=["conversations (hilos)"])
@@ -77,54 +78,27 @@ async def _shown(conversation_id: UUID, who: Principal, page: PageQuery, databas
     async with InteractionsUnitOfWork(database, reading=True) as uow:
         reader = await reader_now(who, uow=uow)
         thread = await uow.conversations.get(conversation_id)
-        found = await uow.conversations.entries(
-            thread["conversation_id"], after=page.after(datetime, UUID), limit=page.fetch
-        )
-        known = await uow.traces.known([row["trace_id"] for row in found])
-        owner = await uow.traces.survivors([thread["party_id"]])
-        if reader.view == "agent":
-            thread = {**thread, "references": await uow.conversations.references(thread["conversation_id"])}
+        at = thread["conversation_id"]
+        found = await uow.conversations.entries(at, reader, after=page.after(datetime, UUID), limit=page.fetch)
+        told = {} if reader.internal else _as_told(await uow.conversations.told(at, reader))
+        references = await uow.conversations.references(at, reader)
+        of_nobody = await uow.traces.known([thread["party_id"]])  # a trace is its own party while it is nobody's
     rows, following = page.cut(found, lambda row: (row["occurred_at"], row["touchpoint_id"]))
-    seen = [row for row in rows if reader_sees(reader, row, known.get(row["trace_id"]))]
-    if reader.view != "agent":
-        if not seen:
-            raise UnknownConversation
-        thread = _as_seen(thread, seen)
-    return _read(thread, seen, following, customer_id=_owner(thread, known, owner))
+    owner = None if of_nobody else thread["party_id"]
+    return _read({**thread, **told, "references": references, "customer_id": owner}, rows, following)
 
 
-def _as_seen(thread: Any, seen: list[Any]) -> dict[str, Any]:
-    """The thread as the contacts that the reader may see tell it: what others said in it does not show through."""
-    latest, names = seen[0], ("summary", "stop_point", "next_step")
-    return {
-        **thread,
-        **{name: next((row[name] for row in seen if row[name] is not None), None) for name in names},
-        "started_at": seen[-1]["occurred_at"],
-        "last_at": latest["occurred_at"],
-        "last_channel": latest["channel"],
-        "last_site": latest["site"],
-        "last_touchpoint_id": latest["touchpoint_id"],
-        "references": list(dict.fromkeys(one for row in seen for one in row["references"])),
-    }
+def _as_told(contacts: list[Any]) -> dict[str, Any]:
+    """The thread as all contacts that the reader may see tell it: what others said in it does not show through."""
+    if not contacts:
+        raise UnknownConversation
+    first, last = contacts[-1], contacts[0]
+    return {**told_by(contacts), "started_at": first.occurred_at, "last_touchpoint_id": last.touchpoint_id}
 
 
-def _owner(thread: Any, known: dict[UUID, KnownTrace], survivors: dict[UUID, UUID]) -> UUID | None:
-    party: UUID = thread["party_id"]
-    is_customer = party in survivors or any(trace.customer_id == party for trace in known.values())
-    return party if is_customer else None
-
-
-def _read(thread: Any, rows: list[Any], following: str | None, *, customer_id: UUID | None) -> ConversationRead:
-    names = (
-        "conversation_id", "topic", "state", "started_at", "last_at", "last_channel", "last_site", "summary",
-        "stop_point", "next_step", "references", "last_touchpoint_id",
-    )  # fmt: skip
-    return ConversationRead(
-        **{name: thread[name] for name in names},
-        customer_id=customer_id,
-        items=[_entry(row) for row in rows],
-        next=following,
-    )
+def _read(thread: dict[str, Any], rows: Sequence[Any], following: str | None) -> ConversationRead:
+    told = {name: thread[name] for name in ConversationRead.model_fields if name in thread}
+    return ConversationRead(**told, items=[_entry(row) for row in rows], next=following)
 
 
 def _entry(row: Any) -> EntryRead:

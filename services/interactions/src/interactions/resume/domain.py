@@ -365,14 +365,18 @@ def _retold(threads: Iterable[Thread], seen: Iterable[Touchpoint]) -> tuple[Thre
 
 
 def _as_told_by(thread: Thread, contacts: Sequence[Touchpoint]) -> Thread:
+    return replace(thread, **told_by(contacts))
+
+
+def told_by(contacts: Sequence[Any]) -> dict[str, Any]:
+    """What some contacts of a thread, the latest first, tell of it by themselves."""
     last = max(contacts, key=lambda contact: contact.occurred_at)
     told = next((contact for contact in contacts if contact.stop_point or contact.next_step), None)
-    return replace(
-        thread,
-        last_at=last.occurred_at,
-        last_channel=last.channel,
-        last_site=last.site,
-        stop_point=told.stop_point if told else None,
-        next_step=told.next_step if told else None,
-        summary=next((contact.summary for contact in contacts if contact.summary), None),
-    )
+    return {
+        "last_at": last.occurred_at,
+        "last_channel": last.channel,
+        "last_site": last.site,
+        "stop_point": told.stop_point if told else None,
+        "next_step": told.next_step if told else None,
+        "summary": next((contact.summary for contact in contacts if contact.summary), None),
+    }

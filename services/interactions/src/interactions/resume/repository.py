@@ -265,23 +265,35 @@ class ResumeRepository:
 # --- the lookup -------------------------------------------------------------------------------------------------------
 
 
+def shown_to(reader: Reader) -> list[Any]:
+    """What the reader may see of live touchpoints, each joined with its trace: the rule of `for_reader`, for a query."""
+    return [*_his_trace(reader), *_meant_for(reader)]
+
+
 def _visible_trace(reader: Reader) -> list[Any]:
-    if reader.view == "customer":
-        return [
-            trace.c.proof.in_(sorted(PROVEN)),
-            *([trace.c.customer_id == reader.customer_id] if reader.bound else []),
-        ]
     if not reader.restricted_to_partner:
-        return []
-    unnamed = sa.and_(touchpoint.c.partner.is_(None), touchpoint.c.source == reader.source)
-    through = sa.or_(touchpoint.c.partner == reader.partner, unnamed if reader.source is not None else sa.false())
+        return _his_trace(reader)
     seen = sa.select(touchpoint.c.touchpoint_id).where(
-        touchpoint.c.trace_id == trace.c.trace_id,
-        touchpoint.c.state == "live",
-        touchpoint.c.visibility == "customer",
-        through,
+        touchpoint.c.trace_id == trace.c.trace_id, touchpoint.c.state == "live", *_meant_for(reader)
     )
     return [sa.exists(seen)]
+
+
+def _his_trace(reader: Reader) -> list[Any]:
+    if reader.view != "customer":
+        return []
+    own = [trace.c.customer_id == reader.customer_id] if reader.bound else []
+    return [trace.c.proof.in_(sorted(PROVEN)), *own]
+
+
+def _meant_for(reader: Reader) -> list[Any]:
+    conditions: list[Any] = [] if reader.internal else [touchpoint.c.visibility == "customer"]
+    if reader.restricted_to_partner:
+        unnamed = sa.and_(touchpoint.c.partner.is_(None), touchpoint.c.source == reader.source)
+        conditions.append(
+            sa.or_(touchpoint.c.partner == reader.partner, unnamed if reader.source is not None else sa.false())
+        )
+    return conditions
 
 
 def _survivor(customer_id: UUID | None, survivors: Mapping[UUID, UUID]) -> UUID | None:

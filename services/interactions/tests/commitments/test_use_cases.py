@@ -14,6 +14,7 @@ from interactions.commitments.domain import CommitmentSettled, DueInPast, Unknow
 from interactions.commitments.models import commitment
 from interactions.commitments.use_cases import reschedule, settle
 from interactions.conversations.models import conversation
+from interactions.corrections.use_cases import retract
 from interactions.uow import InteractionsUnitOfWork
 from interactions.worker import create_timers
 
@@ -93,6 +94,18 @@ async def test_a_contact_keeps_a_promise(world: Any) -> None:
     await world.record(direction="outbound", identifiers=PHONE, keeps=[str(one)], channel="email")
     assert (await states(world), await thread_state(world)) == (["kept"], "waiting-customer")
     assert ((await told(world))[-1].move, (await told(world))[-1].channel) == ("kept", "email")
+
+
+async def test_a_promise_of_which_it_comes_out_late_that_it_was_not_kept_is_late_and_that_is_told(world: Any) -> None:
+    one = await promise(world)
+    keeper = await world.record(direction="outbound", identifiers=PHONE, keeps=[str(one)])
+    world.clock.advance(timedelta(hours=30))
+    assert await wake(world) == 0
+    await retract(UUID(keeper["touchpoint_id"]), reason="another customer", by="Luisa", desk=world.desk)
+    assert await wake(world) == 1
+    assert (await states(world), await world.rows(timer_table)) == (["late"], [])
+    assert [data.move for data in await told(world)] == ["made", "kept", "made", "broken"]
+    assert (await told(world))[-1].at == (await told(world))[0].due_at
 
 
 async def test_what_was_settled_is_not_settled_again(world: Any) -> None:

@@ -161,9 +161,8 @@ def taken_back(commitment: Commitment, *, at: datetime, by: str) -> Commitment:
 
 
 def owed_again(commitment: Commitment, *, at: datetime, by: str) -> Commitment:
-    """The touchpoint that kept it was taken back."""
-    late = commitment.due_at is not None and commitment.due_at <= at
-    return replace(commitment, state="late" if late else "open", moved_at=at, moved_by=by, reason=None, kept_by=None)
+    """The touchpoint that kept it was taken back. That its time has passed meanwhile nobody was told: its timer does."""
+    return replace(commitment, state="open", moved_at=at, moved_by=by, reason=None, kept_by=None)
 
 
 def told(commitment: Commitment, move: Move, *, at: datetime, channel: str | None = None) -> CommitmentMoved:

@@ -36,12 +36,14 @@ def known(name: str) -> Service:
     raise LookupError(f"There is no service `{name}`: {', '.join(each.name for each in SERVICES)}")
 
 
-async def replay_embedded(var: Path, name: str, topic: str, start: Bound, until: Bound) -> Replayed:
+async def replay_embedded(
+    var: Path, name: str, topic: str, start: Bound, until: Bound, *, new_database: bool
+) -> Replayed:
     """Replay on the SQLite files under `var`; whether the system runs meanwhile or not."""
     async with _ground(var, name) as ground:
         refuse_unfit(topic, ground.service.create_consumer(ground.runtime))
         async with ground.history(topic, start=start, until=until) as history:
-            return await replay_history(ground.service, ground.runtime, history)
+            return await replay_history(ground.service, ground.runtime, history, new_database=new_database)
 
 
 async def rebuild_embedded(var: Path, name: str, *, short_log: bool) -> int:

@@ -393,6 +393,13 @@ def replay(
         str | None, typer.Option("--from", help="A moment, or a place as the parked list shows it")
     ] = None,
     until: Annotated[str | None, typer.Option(help="A moment or a place; without it up to the end")] = None,
+    new_database: Annotated[
+        bool,
+        typer.Option(
+            "--new-database",
+            help="Also what is older than an inbox remembers: where the database was made anew, and has forgotten nothing",
+        ),
+    ] = False,
     up: Up = False,
     var: Var = Path("var"),
 ) -> None:
@@ -411,12 +418,13 @@ def replay(
     try:
         if up:
             given = [f"--{name}={words}" for name, words in (("from", start), ("until", until)) if words is not None]
+            given += ["--new-database"] if new_database else []
             raise typer.Exit(again.on_native(var, service, "replay", "--topic", topic, *given))
-        done = asyncio.run(again.replay_embedded(var.resolve(), service, topic, *bounds))
+        done = asyncio.run(again.replay_embedded(var.resolve(), service, topic, *bounds, new_database=new_database))
     except (Refusal, ConsumerStopped, LookupError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from error
-    typer.echo(f"{done.read} read, {done.applied} applied: all others were handled before, or are parked")
+    typer.echo(str(done))
 
 
 @app.command()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -13,6 +14,7 @@ from common.bus.history import History, id_of
 from common.clock import Clock
 from common.db import Database, inbox_table
 from common.errors import Invalid, Transient
+from common.partitions import first_id_of
 
 TRIES = (0.1, 0.5, 2.0, 5.0)
 
@@ -24,10 +26,15 @@ class NotReplayed(Invalid):
 
 @dataclass(frozen=True)
 class Replayed:
-    """What a replay came to: records read, events whose effect was missing and is there now."""
+    """What a replay came to: records read, events whose effect was missing and is there now, and those left alone as too old."""
 
     read: int = 0
     applied: int = 0
+    too_old: int = 0
+
+    def __str__(self) -> str:
+        left = f", {self.too_old} left alone: older than what the inbox knows" if self.too_old else ""
+        return f"{self.read} read, {self.applied} applied{left}: all others were handled before, or are parked"
 
 
 def refuse_unfit(topic: str, consumer: Consumer) -> None:
@@ -44,21 +51,30 @@ async def replay_range(
     database: Database,
     *,
     clock: Clock,
+    known_since: datetime | None = None,
     progress: Callable[[Replayed], None] = lambda _: None,
 ) -> Replayed:
     """Deliver a stretch of history. The inbox drops what is known, so it may be repeated and may run beside the worker.
 
-    Raises ConsumerStopped when most events fail, Transient when the database stays away.
+    What was told before `known_since` is left alone: its claim may be forgotten, and it would count twice. None: the database has
+    forgotten nothing. Raises ConsumerStopped when most events fail, Transient when the database stays away.
     """
     delivery, done = Delivery(consumer, database, clock=clock), Replayed()
-    async for records in history.batches():
+    first = 0 if known_since is None else first_id_of(known_since)
+    async for given in history.batches():
+        records = [each for each in given if not _is_before(first, each)]
         ids = [event_id for record in records if (event_id := id_of(record.body)) is not None]
         before = await _claimed(ids, consumer.name, database)
         await _deliver(delivery, records)
         fresh = await _claimed(ids, consumer.name, database) - before
-        done = Replayed(done.read + len(records), done.applied + fresh)
+        done = Replayed(done.read + len(given), done.applied + fresh, done.too_old + len(given) - len(records))
         progress(done)
     return done
+
+
+def _is_before(first: int, record: Record) -> bool:
+    event_id = id_of(record.body) if first else None
+    return event_id is not None and event_id.int < first
 
 
 async def _deliver(delivery: Delivery, records: Sequence[Record]) -> None:

@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -22,7 +23,7 @@ from uvicorn.loops.auto import auto_loop_factory
 
 from common.bus.bell import Bell
 from common.bus.delivery import Consumer, ConsumerStopped
-from common.bus.history import Bound, History, KafkaHistory, Place
+from common.bus.history import History, KafkaHistory, Place
 from common.bus.kafka import KafkaReader, KafkaRelay, ensure_topics
 from common.clock import Clock, utc_now
 from common.company import Company
@@ -145,6 +146,7 @@ def _arguments(service: Service, argv: Sequence[str] | None) -> argparse.Namespa
     again.add_argument("--topic", required=True)
     again.add_argument("--from", dest="start", type=Place.parse, help="a moment, or a place such as 3:1200")
     again.add_argument("--until", type=Place.parse, help="a moment, or a place; without it up to the end")
+    again.add_argument("--new-database", action="store_true", help=NEW_DATABASE)
     anew = commands.add_parser("rebuild", help="build the projections anew from the log while the old ones answer")
     anew.add_argument("--short-log", action="store_true", help="also where the log has lost its beginning")
     return parser.parse_args(argv)
@@ -166,13 +168,21 @@ def _do(service: Service, runtime: Runtime, arguments: argparse.Namespace) -> No
         case "republish":
             asyncio.run(_republish(service, runtime, arguments.kind))
         case "replay":
-            asyncio.run(_replay_from_kafka(service, runtime, arguments.topic, arguments.start, arguments.until))
+            asyncio.run(_replay_from_kafka(service, runtime, arguments))
         case "rebuild":
             asyncio.run(_rebuild_from_kafka(service, runtime, short_log=arguments.short_log))
 
 
-async def replay_history(service: Service, runtime: Runtime, history: History) -> Replayed:
-    """Give what `history` holds to the service's consumer once more; what was handled stays handled."""
+NEW_DATABASE = "also what is older than an inbox remembers: where the database was made anew, and has forgotten nothing"
+
+
+async def replay_history(
+    service: Service, runtime: Runtime, history: History, *, new_database: bool = False
+) -> Replayed:
+    """Give what `history` holds to the service's consumer once more; what was handled stays handled.
+
+    What is older than its inbox remembers may have been handled, and is left alone unless the database is new.
+    """
     told = TellTale()
     consumer = service.create_consumer(runtime)
     return await replay_range(
@@ -180,6 +190,7 @@ async def replay_history(service: Service, runtime: Runtime, history: History) -
         consumer,
         runtime.database,
         clock=runtime.clock,
+        known_since=None if new_database else runtime.clock() - timedelta(days=runtime.settings.inbox_retention_days),
         progress=lambda done: told(f"{done.read} read, {done.applied} applied"),
     )
 
@@ -308,16 +319,16 @@ async def _republish(service: Service, runtime: Runtime, kind: str) -> None:
     sys.stdout.write(f"{count} events of {kind}\n")
 
 
-async def _replay_from_kafka(service: Service, runtime: Runtime, topic: str, start: Bound, until: Bound) -> None:
+async def _replay_from_kafka(service: Service, runtime: Runtime, asked: argparse.Namespace) -> None:
     try:
-        refuse_unfit(topic, service.create_consumer(runtime))
-        async with KafkaHistory(_bootstrap(runtime), [topic], start=start, until=until) as history:
-            done = await replay_history(service, runtime, history)
+        refuse_unfit(asked.topic, service.create_consumer(runtime))
+        async with KafkaHistory(_bootstrap(runtime), [asked.topic], start=asked.start, until=asked.until) as history:
+            done = await replay_history(service, runtime, history, new_database=asked.new_database)
     except (Refusal, ConsumerStopped) as refusal:
         raise SystemExit(str(refusal)) from refusal
     finally:
         await runtime.database.dispose()
-    sys.stdout.write(f"{done.read} read, {done.applied} applied: all others were handled before, or are parked\n")
+    sys.stdout.write(f"{done}\n")
 
 
 async def _rebuild_from_kafka(service: Service, runtime: Runtime, *, short_log: bool) -> None:

@@ -260,6 +260,60 @@ async def test_a_valuable_customer_who_complains_is_treated_as_one(scoring: Scor
     assert "nanny" not in (await scoring.value(ANA))["treatment"]["modules"]
 
 
+COMPLAINED = datetime(2026, 11, 19, 15, tzinfo=UTC)
+
+
+def _complaint(move: str, at: datetime = COMPLAINED) -> CaseMoved:
+    return CaseMoved.model_validate(
+        {
+            "case_number": "Q-1", "trace_id": PHONE, "kind": "complaint", "severity": "high",
+            "move": move, "occurred_at": COMPLAINED, "at": at,
+        }
+    )  # fmt: skip
+
+
+async def _complaints(scoring: Scoring) -> int:
+    async with scoring.uow() as uow:
+        return (await uow.links.subjects([ANA]))[0].open_complaints
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(2))))
+@pytest.mark.parametrize("together", [True, False])
+async def test_a_complaint_that_is_solved_at_once_is_not_open_however_it_is_told(
+    scoring: Scoring, order: tuple[int, ...], *, together: bool
+) -> None:
+    told = [event_of(_complaint(move)) for move in ("opened", "answered")]
+    batches = [[told[at] for at in order]] if together else [[told[at]] for at in order]
+    await scoring.hear(linked((PHONE, ANA, 1)))
+    for batch in batches:
+        await scoring.hear(*batch)
+    assert await _complaints(scoring) == 0
+    await scoring.hear(_complaint("opened"))  # corrected: it was not solved
+    assert await _complaints(scoring) == 1
+    await scoring.hear(*told)
+    assert await _complaints(scoring) == 1
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+async def test_an_answer_that_was_given_in_time_and_is_heard_of_late_closes_the_complaint(
+    scoring: Scoring, order: tuple[int, ...]
+) -> None:
+    days = {"opened": 0, "expired": 30, "answered": 29}
+    told = [event_of(_complaint(move, COMPLAINED + timedelta(days=after))) for move, after in days.items()]
+    await scoring.hear(linked((PHONE, ANA, 1)))
+    for at in order:
+        await scoring.hear(told[at])
+    assert await _complaints(scoring) == 0
+
+
+async def test_a_complaint_that_is_told_anew_after_its_answer_stays_answered(scoring: Scoring) -> None:
+    """Its words were corrected; the answer, another contact, is as it was and is not told again."""
+    await scoring.hear(linked((PHONE, ANA, 1)), _complaint("opened"))
+    await scoring.hear(_complaint("answered", COMPLAINED + timedelta(days=1)))
+    await scoring.hear(_complaint("opened"))
+    assert await _complaints(scoring) == 0
+
+
 # --- signals ----------------------------------------------------------------------------------------------------------
 
 HABIT = ("2025-12-15", "2026-03-10", "2026-06-05", "2026-08-10", "2026-08-30")

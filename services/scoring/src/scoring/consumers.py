@@ -83,7 +83,7 @@ async def consume(events: Sequence[Event], *, uow: ScoringUnitOfWork, clock: Clo
         data = [event.data for event in fresh]
         await apply_access(fresh, uow.session)
         changes = _counted(data, books=uow.books)
-        causes = await _relink(data, owners, uow=uow)
+        causes = await _relink(fresh, owners, uow=uow)
         await uow.values.add(changes.tallies)
         await uow.values.add_categories(changes.categories)
         is_relinked = any(isinstance(each, LinksChanged) for each in data)
@@ -158,13 +158,14 @@ def _counted(data: Iterable[object], *, books: Books) -> Changes:
     return changes
 
 
-async def _relink(data: Sequence[object], owners: dict[UUID, UUID], *, uow: ScoringUnitOfWork) -> dict[UUID, Cause]:
+async def _relink(events: Sequence[Event], owners: dict[UUID, UUID], *, uow: ScoringUnitOfWork) -> dict[UUID, Cause]:
     """Project links, customers and cases; gives the customers concerned, those who lost a trace included."""
+    data = [event.data for event in events]
     moves = [move for each in data if isinstance(each, LinksChanged) for move in each.moves]
     customers = [each for each in data if isinstance(each, CustomerChanged)]
     await uow.links.apply_moves(moves)
     await uow.links.apply_customers(customers)
-    await uow.links.apply_cases(each for each in data if isinstance(each, CaseMoved))
+    await uow.links.apply_cases((event.id, event.data) for event in events if isinstance(event.data, CaseMoved))
     restricted = await uow.links.apply_restrictions(each for each in data if isinstance(each, ContactChanged))
     concerned = {owners[move.trace_id] for move in moves if move.trace_id in owners}
     concerned |= {move.customer_id for move in moves if move.customer_id is not None}

@@ -35,7 +35,7 @@ class CustomerRow(Base, table=True):
 
 
 class OpenCaseRow(Base, table=True):
-    """A complaint or claim and whether it is open; the latest move wins."""
+    """A complaint or claim and whether it is open; the latest move wins, of one moment the one that was told last."""
 
     __tablename__ = "open_case"
 
@@ -43,6 +43,7 @@ class OpenCaseRow(Base, table=True):
     trace_id: UUID = Field(sa_type=sa.Uuid, index=True)
     is_open: bool = Field(sa_type=sa.Boolean)
     moved_at: datetime = Field(sa_type=UtcDateTime)
+    told: UUID = Field(sa_type=sa.Uuid)  # the id of the event: in the order of telling
 
 
 class RestrictionRow(Base, table=True):

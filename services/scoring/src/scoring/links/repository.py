@@ -18,7 +18,14 @@ from scoring.links.models import customer, open_case, restriction, trace_link
 LONGEST_CHAIN = 50
 # A suggestion, a petition or a compliment is no complaint; an answered case is no open one.
 COMPLAINTS = frozenset({"complaint", "claim"})
-OPENING = frozenset({"opened", "reopened", "expired"})
+OPENING = frozenset({"opened", "reopened"})
+# He came back on it, or the time for an answer is over: what was open is, what was answered is not.
+UNMOVED = frozenset({"contacted", "expired"})
+# Of one moment what was told last: a complaint that is solved at once is told as opened and as answered, corrected as opened anew.
+_LATER = (
+    'CASE WHEN (excluded."moved_at", excluded."told") > (open_case."moved_at", open_case."told") '
+    'THEN excluded."{0}" ELSE open_case."{0}" END'
+)
 
 
 class Told(NamedTuple):
@@ -64,25 +71,26 @@ class LinkRepository:
         newer = if_newer("customer", [name for name in names if name != "customer_id"])
         await insert_rows(self._session, customer, rows, on_conflict=newer)
 
-    async def apply_cases(self, moves: Iterable[CaseMoved]) -> None:
-        """Project which complaints are open, in any order: the latest move of each wins."""
-        last: dict[str, CaseMoved] = {}
-        for move in moves:
-            if move.move == "contacted":
-                continue  # he came back on it: an answered one is not open by that, nor is an open one any more open
-            if move.kind in COMPLAINTS and (move.case_number not in last or move.at >= last[move.case_number].at):
-                last[move.case_number] = move
+    async def apply_cases(self, told: Iterable[tuple[UUID, CaseMoved]]) -> None:
+        """Project which complaints are open, in any order: the latest move of each wins. Each comes with the id of its event."""
+        last: dict[str, tuple[UUID, CaseMoved]] = {}
+        for event_id, move in told:
+            if move.kind not in COMPLAINTS or move.move in UNMOVED:
+                continue
+            known = last.setdefault(move.case_number, (event_id, move))
+            last[move.case_number] = max(known, (event_id, move), key=_place)
         rows = [
             {
-                "case_number": move.case_number,
+                "case_number": number,
                 "trace_id": move.trace_id,
                 "is_open": move.move in OPENING,
                 "moved_at": move.at,
+                "told": event_id,
             }
-            for _, move in sorted(last.items())
+            for number, (event_id, move) in sorted(last.items())
         ]
-        newer = if_newer("open_case", ("trace_id", "is_open", "moved_at"), by="moved_at")
-        await insert_rows(self._session, open_case, rows, on_conflict=newer)
+        later = {name: _LATER.format(name) for name in ("trace_id", "is_open", "moved_at", "told")}
+        await insert_rows(self._session, open_case, rows, on_conflict=later)
 
     async def apply_restrictions(self, told: Iterable[ContactChanged]) -> set[UUID]:
         """Project whose data may not be used, in any order; gives those for whom something else may hold now."""
@@ -142,6 +150,12 @@ class LinkRepository:
     async def _among(self, query: sa.Select[Any], column: sa.ColumnElement[Any], values: Iterable[UUID]) -> list[Any]:
         wanted = list(values)
         return list((await self._session.execute(query.where(among(column, wanted)))).all()) if wanted else []
+
+
+def _place(told: tuple[UUID, CaseMoved]) -> tuple[datetime, UUID]:
+    """The order of `_LATER`."""
+    event_id, move = told
+    return move.at, event_id
 
 
 @lru_cache

@@ -1,5 +1,6 @@
 """The consumer: redelivered, out of order, unreadable; and what follows from what it hears."""
 
+import asyncio
 import random
 from datetime import timedelta
 from itertools import permutations
@@ -15,7 +16,8 @@ from common.contracts.service_audit import ActionMoved, EvidenceRecorded, Moment
 from common.events import encode
 from common.parked import Parked
 from service_audit.actions.repository import ActionFilter
-from service_audit.observations.domain import observation_of, standing, withdrawal_of
+from service_audit.evidence.use_cases import lock_scopes, take_note
+from service_audit.observations.domain import hear, observation_of, standing, withdrawal_of
 from service_audit.observations.models import observation
 from service_audit.worker import create_consumer, republish
 
@@ -390,6 +392,56 @@ async def test_an_answer_that_comes_into_the_thread_after_all_counts(audit, tell
     await audit.hears(back, came, answer.model_copy(update={"conversation_id": THERE}), away)
     assert await audit.states(CAME_BACK) == ["waiting"]
     await audit.hears(taken_back(away), joined)
+    assert await audit.states(CAME_BACK) == ["met"]
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_of_two_answers_that_leave_a_thread_neither_counts_in_it(audit, telling, at_once):
+    """Two workers tell it, each of the trace that is his; while neither is done the other's answer is still there."""
+    back, _ = came_back_and_was_answered(telling)
+    answers = [
+        telling.touchpoint(
+            direction="outbound", conversation_id=HERE, trace_id=uuid4(), occurred_at=telling.start + timedelta(hours=h)
+        )
+        for h in (1, 2)
+    ]
+    await audit.hears(*back, *answers)
+    assert await audit.states(CAME_BACK) == ["met"]
+    away = [
+        telling.conversation(
+            "continued", conversation_id=uuid4(), touchpoint_id=answer.touchpoint_id, trace_id=answer.trace_id
+        )
+        for answer in answers
+    ]
+    if at_once:
+        await first_of_two(audit, telling.told(away[0]), audit.hears(away[1]))
+    else:
+        for each in away:
+            await audit.hears(each)
+    assert await audit.states(CAME_BACK) == ["waiting"]
+
+
+async def first_of_two(audit, told, other):
+    """Take note of the event; the `other` begins before that is committed, and goes on as far as it can."""
+    heard = hear([told], noted_at=audit.clock())
+    async with audit.uow() as uow:
+        moments = await uow.standards.moments()
+        await lock_scopes(heard, moments, uow=uow)
+        await take_note(heard, moments, uow=uow, now=audit.clock())
+        working = asyncio.create_task(other)
+        await asyncio.wait({working}, timeout=0.5)
+        await uow.commit()
+    await working
+
+
+async def test_an_answer_that_is_recorded_later_than_it_moved_is_waited_for_where_it_is(audit, telling):
+    """Its recording was parked, and comes alone when its moves are long known: what it answers is held all the same."""
+    back, (answer, joined) = came_back_and_was_answered(telling)
+    recorded = telling.told(answer.model_copy(update={"conversation_id": THERE}))
+    await audit.hears(*back, joined)
+    heard = hear([recorded], noted_at=audit.clock())
+    assert f"conversation:{answer.touchpoint_id}:in" in heard.perhaps_known
+    await audit.hears(recorded)
     assert await audit.states(CAME_BACK) == ["met"]
 
 

@@ -5,11 +5,13 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 from sqlalchemy import text
 
 from common.bus.history import OutboxHistory
 from common.bus.local import LocalReader
 from common.company import Company
+from common.contracts.interactions import ConversationMoved, TouchpointRecorded
 from common.db import Database
 from common.events import EventData
 from common.service import Runtime, rebuild_projections
@@ -19,7 +21,7 @@ from service_audit.service import SERVICE
 from service_audit.settings import AuditSettings
 from service_audit.worker import create_consumer, create_timers, prepare
 
-from .conftest import TRACE, Audit, case, commitment, customer, links, retracted, survey, touchpoint
+from .conftest import TRACE, Audit, case, commitment, conversation, customer, links, retracted, survey, touchpoint
 
 WHO = UUID(int=77)
 TABLES = {
@@ -77,8 +79,11 @@ async def test_what_was_corrupted_is_right_again_and_what_people_did_stays(
     assert len((await rows(database))["evidence"]) == len(before["evidence"]) + 1
 
 
-async def test_a_consumer_that_waits_for_a_rebuild_holds_nothing_that_it_needs(audit: Audit) -> None:
+@pytest.mark.parametrize("tells", [retracted, lambda seen: conversation("continued", touchpoint_id=seen.touchpoint_id)])
+async def test_a_consumer_that_waits_for_a_rebuild_holds_nothing_that_it_needs(
+    audit: Audit, tells: Callable[[TouchpointRecorded], EventData]
+) -> None:
     await audit.hears(seen := survey(1))
     tables = SERVICE.projections.when_whole().replaced if SERVICE.projections else ()
-    await waits_empty_handed(audit.runtime.database, tables, audit.hears(retracted(seen)))
-    assert not await audit.evidence()
+    await waits_empty_handed(audit.runtime.database, tables, audit.hears(told := tells(seen)))
+    assert bool(await audit.evidence()) is isinstance(told, ConversationMoved)

@@ -25,7 +25,7 @@ async def consume(events: Sequence[Event], *, uow: AuditUnitOfWork, clock: Clock
     now = clock()
     heard = hear(events, noted_at=now)
     async with uow:
-        if heard.withdrawn:  # what it takes back is looked for before the claim
+        if heard.withdrawn or heard.perhaps_known:  # what it takes back or moves is looked for before the claim
             await uow.inbox.enter()
         moments = await uow.standards.moments() if heard.seen or heard.withdrawn else {}
         await lock_scopes(heard, moments, uow=uow, beside=_erased(events))

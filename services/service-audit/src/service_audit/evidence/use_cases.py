@@ -25,7 +25,10 @@ Case = tuple[Moment, str]  # a moment and the scope in which it is to be judged
 
 async def lock_scopes(heard: Heard, moments: Moments, *, uow: AuditUnitOfWork, beside: Collection[UUID] = ()) -> None:
     """Hold the subjects on which two transactions must not judge at once. What is seen alone is told in order anyway."""
-    touched = [*heard.seen, *await uow.observations.depending_on(heard.withdrawn)]
+    # Where things were as well: of two that leave one thread at once, each would still find the other there.
+    before = await uow.observations.known(heard.perhaps_known)
+    moved = elsewhere(heard.seen, before)
+    touched = [*before, *heard.seen, *moved, *await uow.observations.depending_on(heard.withdrawn)]
     scopes = {scope for _, scope in _cases(touched, moments) if not scope.startswith("observation:")}
     # the traces as well: a person who is erased at this moment must not be taken note of anew
     await uow.lock({*scopes, *beside, *(one.trace_id for one in heard.seen)})

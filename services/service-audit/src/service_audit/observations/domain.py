@@ -39,6 +39,9 @@ ANSWERS = "answers."
 
 ENTERING = frozenset({"opened", "continued", "resumed"})  # the move by which a touchpoint joins a conversation
 _MOVED = "moved:"
+_OF_THREADS: frozenset[Source] = frozenset(
+    {"touchpoint-recorded", "conversation-moved"}
+)  # that say where a touchpoint is
 
 FIELDS: Mapping[Source, Mapping[str, type]] = {
     "touchpoint-recorded": {
@@ -161,6 +164,13 @@ class Heard:
     seen: Sequence[Observation]
     withdrawn: Sequence[Withdrawal]
 
+    @property
+    def perhaps_known(self) -> set[str]:
+        """Of what something may be on record. Of a contact that is recorded here and enters its thread here, nothing is."""
+        recorded = {one.touchpoint_id for one in self.seen if one.source == "touchpoint-recorded"}
+        news = {one.touchpoint_id for one in self.seen if one.key == f"conversation:{one.touchpoint_id}:in"} & recorded
+        return keys_of(one for one in self.seen if one.touchpoint_id not in news or one.source not in _OF_THREADS)
+
     def among(self, events: Iterable[Event]) -> "Heard":
         """Only what these events told."""
         ids = {event.id for event in events}
@@ -227,9 +237,10 @@ def elsewhere(seen: Iterable[Observation], known: Iterable[Observation]) -> list
 
 def keys_of(seen: Iterable[Observation]) -> set[str]:
     """What has to be known of the same things: what was told of them before, and where their touchpoints are."""
-    places = {one.touchpoint_id for one in seen if one.source in ("touchpoint-recorded", "conversation-moved")}
+    told = list(seen)
+    places = {one.touchpoint_id for one in told if one.source in _OF_THREADS}
     return {
-        *(one.key for one in seen),
+        *(one.key for one in told),
         *(key for one in places if one for key in (f"touchpoint:{one}", f"conversation:{one}:in")),
     }
 

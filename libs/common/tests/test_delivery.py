@@ -15,11 +15,12 @@ from common.bus.delivery import (
     Held,
     Record,
     pause_after,
+    replay,
 )
 from common.contracts.scoring import TOPIC, SignalMoved
 from common.db import Database
 from common.errors import Transient
-from common.events import Event, encode
+from common.events import Event, Unreadable, encode
 from common.uow import UnitOfWork
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
@@ -269,3 +270,12 @@ async def test_events_of_no_interest_are_passed_over(database: Database) -> None
     await delivery_of(handler).deliver([Record(TOPIC, "k", other)])
     assert handler.seen == []
     assert await parked_codes(database) == []
+
+
+async def test_a_parked_body_that_is_mended_into_no_event_that_is_read_is_not_settled(database: Database) -> None:
+    handler = Handler(database)
+    consumer, body = Consumer("test", (TOPIC,), handler), record("a").body.decode()
+    with pytest.raises(Unreadable, match="no event that test reads"):
+        await replay(consumer, body.replace("scoring.signal-moved", "scoring.never-heard-of"))
+    await replay(consumer, body)
+    assert handler.seen == ["a"]

@@ -65,6 +65,12 @@ class Consumer:
     def all_topics(self) -> tuple[str, ...]:
         return (*self.topics, *self.raw)
 
+    @property
+    def wanted(self) -> frozenset[str]:
+        """The types of the events that are read."""
+        known = frozenset(cls.type for cls in registered(self.topics))
+        return known if self.types is None else known & self.types
+
 
 Batch = list[tuple[Record, Event]]
 Failed = tuple[Record, str, str]  # with its code and words
@@ -92,8 +98,7 @@ class Delivery:
 
     def __init__(self, consumer: Consumer, database: Database, *, clock: Clock = utc_now) -> None:
         self.consumer = consumer
-        known = frozenset(cls.type for cls in registered(consumer.topics))
-        self.wanted = known if consumer.types is None else known & consumer.types
+        self.wanted = consumer.wanted
         self._database = database
         self._clock = clock
         self._outcomes: deque[bool] = deque(maxlen=JUDGED_EVENTS)
@@ -285,6 +290,7 @@ def _identity(record: Record) -> UUID:
 
 async def replay(consumer: Consumer, body: str) -> None:
     """Handle one parked event again. The inbox sees to it that it counts once. Raises what the handler raises, or Unreadable."""
-    event = decode(body.encode())
-    if event is not None:
-        await consumer.handle([event])
+    event = decode(body.encode(), wanted=consumer.wanted)
+    if event is None:  # it was read when it came, or it would not be parked
+        raise Unreadable("unknown-type", f"no event that {consumer.name} reads")
+    await consumer.handle([event])

@@ -7,6 +7,7 @@ import pytest
 
 from common.contracts.service_audit import ActionMoved, EvidenceRecorded, MomentFailed
 from service_audit.evidence import use_cases as evidence_use_cases
+from service_audit.evidence.use_cases import REJUDGE, go_on_judging
 from service_audit.standards.domain import DocumentStale, DocumentVersionMissing
 from service_audit.standards.schemas import CycleBody
 from service_audit.standards.shipped import shipped
@@ -123,6 +124,25 @@ async def test_a_long_history_goes_step_by_step_with_its_cycle(audit, telling, m
     assert await audit.evidence(cycle="complaint-care") != []
     await audit.passes(minutes=1)
     assert await audit.evidence(cycle="complaint-care") == []
+
+
+async def test_a_standard_that_is_written_while_the_past_is_judged_by_the_one_before_judges_all_of_it(
+    audit, telling, monkeypatch
+):
+    await five_complaints(audit, telling)
+    monkeypatch.setattr(evidence_use_cases, "AT_ONCE", 2)
+    await write(audit, "complaint-care", complaint_care(standard=within(8)), expected=1)
+    async with audit.uow(reading=True) as uow:
+        read_before = await uow.timers.get(REJUDGE, "complaint-care")
+    audit.clock.advance(timedelta(seconds=1))
+    await write(audit, "complaint-care", complaint_care(standard=within(48)), expected=2)
+    async with audit.uow() as uow:
+        await go_on_judging([read_before], uow=uow, now=audit.clock())
+        await uow.timers.done([read_before])
+        await uow.commit()
+    await audit.passes(minutes=1)
+    assert (await audit.states(ANSWERED)).count("met") == 4
+    assert {e.version for e in await audit.evidence(cycle="complaint-care")} == {3}
 
 
 async def test_what_is_heard_while_a_standard_changes_is_judged_by_the_new_one(audit, telling):

@@ -64,8 +64,8 @@ async def judge_anew(
     """One step of judging all of a cycle by its present standards, from kept observations; gives where to go on, None at the end.
 
     The past sets nothing off: no moment is told as failed, no action is opened. What was told and is not so is taken back.
+    The caller holds the cycle, so that no consumer judges by it meanwhile.
     """
-    await uow.standards.get("cycle", cycle, locked=True)  # no consumer judges by this cycle meanwhile
     moments = await uow.standards.moments()
     mine = {key: moment for key, moment in moments.items() if moment.cycle == cycle}
     sources = sorted({moment.trigger.source for moment in mine.values()})
@@ -85,6 +85,9 @@ async def go_on_judging(due: Sequence[Timer], *, uow: AuditUnitOfWork, now: date
     for timer in due:
         version, after = int(timer.payload["version"]), timer.payload["after"]
         place = (str(after[0]), str(after[1]))
+        present = await uow.standards.get("cycle", timer.key, locked=True)
+        if present is None or present.version != version:
+            continue  # written anew since the timer was read: judging began anew as well, with a timer of its own
         further = await judge_anew(timer.key, version, after=place, uow=uow, now=now)
         if further is not None:
             await uow.timers.set(REJUDGE, timer.key, now, {"version": version, "after": list(further)})

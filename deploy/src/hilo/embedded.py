@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import structlog
 from fastapi import FastAPI
 
 from common.auth import first_credential, first_secret
@@ -17,14 +16,12 @@ from common.bus.turns import Turns
 from common.clock import Clock, utc_now
 from common.company import Company
 from common.db import PATIENCE_SECONDS, Database
-from common.health import backlog_checks, consumer_goes_on
+from common.health import backlog_checks, consumer_goes_on, worker_goes_on
 from common.service import Runtime, Service, make_ready, shared_parts, tune_garbage_collection
 from common.settings import Settings
 from common.worker import Worker
 from hilo.front import front_page
 from hilo.services import SERVICES
-
-log = structlog.get_logger()
 
 RUNNING = "running"  # the file under var/ that the one process holds
 
@@ -78,7 +75,8 @@ def _look_into(file: Path) -> None:
 class Embedded:
     """One ASGI application that hands each request to the service whose path it is.
 
-    A mounted sub-application would lose its lifespan and its paths, so the four stay whole applications.
+    A mounted sub-application would lose its lifespan and its paths, so the four stay whole applications. A worker that fails
+    ends alone, and readiness tells of it: if the process ended, nobody could post to the other services either.
     """
 
     def __init__(self, services: Sequence[Service], runtimes: dict[str, Runtime]) -> None:
@@ -105,7 +103,6 @@ class Embedded:
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
         for service in self._services:
             await make_ready(service, self._runtimes[service.name])  # one after another: alembic's context is one
-        stop = asyncio.Event()
         async with AsyncExitStack() as stack:
             for service in self._services:
                 runtime = self._runtimes[service.name]
@@ -113,24 +110,25 @@ class Embedded:
                 app = self._apps[service.name] = service.create_app(runtime)
                 await stack.enter_async_context(app.router.lifespan_context(app))
             readers = {service.name: self._reader(service) for service in self._services}
-            self._watch(readers)
-            workers = [
-                asyncio.create_task(
-                    Worker([readers[each.name], *shared_parts(each, self._runtimes[each.name])]).run(stop)
+            workers = {
+                each.name: Worker(
+                    [readers[each.name], *shared_parts(each, self._runtimes[each.name])], service=each.name
                 )
                 for each in self._services
-            ]
+            }
+            self._watch(readers, workers)
+            stops = [asyncio.Event() for _ in workers]  # one each: a worker that fails sets its own
+            working = [asyncio.create_task(each.run(stop)) for each, stop in zip(workers.values(), stops, strict=True)]
             tune_garbage_collection()
             try:
                 yield
             finally:
-                stop.set()
-                for outcome in await asyncio.gather(*workers, return_exceptions=True):
-                    if isinstance(outcome, BaseException):
-                        log.error("worker_failed", reason=repr(outcome))
+                for stop in stops:
+                    stop.set()
+                await asyncio.gather(*working, return_exceptions=True)  # what failed was told when it did
 
-    def _watch(self, readers: dict[str, LocalReader]) -> None:
-        """Each application tells of its own consumer, and of those that read its outbox: they are all in this process."""
+    def _watch(self, readers: dict[str, LocalReader], workers: dict[str, Worker]) -> None:
+        """Each application tells of its own worker, and of those that read its outbox: they are all in this process."""
         for service in self._services:
             state, reader = self._apps[service.name].state, readers[service.name]
             state.backlog.consumers.append(reader)
@@ -138,6 +136,7 @@ class Embedded:
             for name, check in backlog_checks(state.backlog, state.settings, strict=True).items():
                 state.readings.add(name, check)
             state.readings.add("consumer", consumer_goes_on(partial(list, [reader]), needed=False))
+            state.readings.add("worker", worker_goes_on(partial(getattr, workers[service.name], "failed")))
 
     def _reader(self, service: Service) -> LocalReader:
         runtime = self._runtimes[service.name]

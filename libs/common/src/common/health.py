@@ -178,6 +178,17 @@ def consumer_goes_on(parts: Callable[[], Iterable[object]], *, needed: bool) -> 
     return check
 
 
+def worker_goes_on(failed: Callable[[], str | None]) -> Check:
+    """Says when the worker beside an API has ended, and why. What is posted is taken all the same: its events wait in the outbox."""
+
+    async def check() -> str:
+        if (why := failed()) is not None:
+            raise Degraded(f"ended: {why}")
+        return "ok"
+
+    return check
+
+
 def _behind_words(behind: Sequence[Behind], late: float) -> tuple[str, bool]:
     events, seconds = sum(each.events for each in behind), max((each.seconds for each in behind), default=0.0)
     if not events:

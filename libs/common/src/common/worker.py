@@ -237,18 +237,33 @@ async def _forget_log(plan: Partitioned, before: datetime, uow: UnitOfWork) -> i
 
 
 class Worker:
-    """Runs its parts side by side until told to stop; if one ends in an error, all end, and the error is raised."""
+    """Runs its parts side by side until told to stop; if one ends in an error, all end, and the error is raised.
 
-    def __init__(self, parts: Sequence[Runs]) -> None:
+    `stop` is of this worker alone: a part that fails sets it. `service` is whose worker it is, where a process has several.
+    """
+
+    def __init__(self, parts: Sequence[Runs], *, service: str | None = None) -> None:
         self.parts = list(parts)
+        self.failed: str | None = None  # which part failed first and of what, if one did
+        self._service = service
 
     async def run(self, stop: asyncio.Event) -> None:
-        tasks = [asyncio.create_task(part.run(stop), name=type(part).__name__) for part in self.parts]
+        tasks = [asyncio.create_task(self._run(part, stop), name=type(part).__name__) for part in self.parts]
         try:
             await asyncio.gather(*tasks)
         finally:
             stop.set()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self, part: Runs, stop: asyncio.Event) -> None:
+        """One part. Its failure is told at once: the others take as long to end as what they are about takes."""
+        try:
+            await part.run(stop)
+        except Exception as error:
+            name = type(part).__name__
+            self.failed = self.failed or f"{name} failed: {type(error).__name__}"
+            log.exception("worker_failed", service=self._service, part=name)
+            raise
 
     @property
     def stopped(self) -> list[str]:

@@ -38,7 +38,8 @@ def client(world: Any) -> AbstractAsyncContextManager[httpx.AsyncClient]:
 
 
 def bound(world: Any, subject: str | None = None, **claims: Any) -> AbstractAsyncContextManager[httpx.AsyncClient]:
-    claims = {"scopes": SCOPES, "source": "test", **claims}
+    of_customer = {"source": "test"} if subject and subject.startswith("customer:") else {}
+    claims = {"scopes": SCOPES, **of_customer, **claims}
     token = dev_token(TEST_SECRET, subject="somebody", hilo_subject=subject, **claims)
     return client_for(app_of(world), token)
 
@@ -386,7 +387,7 @@ async def test_a_claimed_trace_opens_nothing_to_him(world: Any) -> None:
 async def test_a_partner_sees_what_came_through_himself(world: Any) -> None:
     async with bound(world, "partner:acme") as http:
         own = await http.post(f"{V1}/touchpoints", json=body(world, 1))
-        other = await world.record(identifiers=PHONE, summary="said to us alone", channel="call")
+        other = await world.record(identifiers=PHONE, source="pbx", summary="said to us alone", channel="call")
         assert (await http.get(f"{V1}/touchpoints/{own.json()['touchpoint_id']}")).status_code == 200
         assert (await http.get(f"{V1}/touchpoints/{other['touchpoint_id']}")).status_code == 404
         thread = (await http.get(f"{V1}/conversations/{own.json()['conversation_id']}")).json()
@@ -484,3 +485,57 @@ async def test_a_thread_is_told_alike_on_every_page_from_all_that_its_reader_may
     assert (told[0]["summary"], told[0]["stop_point"], told[0]["next_step"]) == ("asked", None, "We compare them")
     assert (told[0]["last_channel"], told[0]["last_site"], told[0]["last_touchpoint_id"]) == ("web", None, ids[0])
     assert told[0]["references"] == ["invoice:F-1", "invoice:F-2"]
+
+
+@pytest.mark.parametrize("subject", ["customer", "partner"])
+async def test_what_is_for_staff_is_told_to_nobody_else_wherever_it_is_read(world: Any, subject: str) -> None:
+    mail = ["email:ana@example.com"]
+    acme = Speaker(by="acme", source="acme", attests=frozenset({"email"}), partner="acme")
+    taken = await world.record(
+        speaker=acme,
+        source="acme",
+        identifiers=mail,
+        kind="complaint",
+        payload={"about": "double-charge", "owner": "agent-6", "retention_critical": True},
+        actor={"kind": "staff", "id": "agent-7", "name": "Luisa"},
+        facts=[{"key": "other_suppliers", "value": "Rival"}],
+        commitments=[{"by": "company", "text": "call"}],
+    )
+    reader = f"customer:{await world.link(*mail)}" if subject == "customer" else "partner:acme"
+    paths = [
+        f"{V1}/touchpoints/{taken['touchpoint_id']}",
+        f"{V1}/conversations/{taken['conversation_id']}",
+        f"{V1}/cases/{taken['case_number']}",
+        f"{V1}/cases",
+        f"{V1}/commitments/{taken['commitment_ids'][0]}",
+        f"{V1}/commitments",
+    ]
+    async with client(world) as http:
+        await http.post(f"{paths[2]}:answer", json={"text": "said in the house"})
+        await http.post(f"{paths[2]}:reopen", json={"reason": "said in the house too"})
+        await http.post(f"{paths[4]}:waive", json={"reason": "said in the house as well"})
+        agents = [(await http.get(path)).json() for path in paths]
+    async with bound(world, reader) as http:
+        touchpoint_read, thread, case, cases, promise, promises = his = [(await http.get(p)).json() for p in paths]
+    for word in ("agent-6", "agent-7", "Rival", "said in the house", "retention_critical", "contacts_count"):
+        assert word in str(agents)
+        assert word not in str(his)
+    assert touchpoint_read["actor"] == thread["items"][0]["actor"] == {"kind": "staff", "id": None, "name": "Luisa"}
+    hidden = {"source", "external_id", "recorded_at", "visibility", "backfill", "payload", "facts", "redacted"}
+    assert agents[0].keys() - touchpoint_read.keys() == hidden
+    assert agents[1]["items"][0].keys() - thread["items"][0].keys() == {"visibility"}
+    assert [step["move"] for step in case["steps"]] == ["opened", "answered", "reopened"]
+    assert all(step.keys() == {"move", "at", "touchpoint_id", "channel"} for step in case["steps"])
+    assert [{**one, "steps": case["steps"]} for one in cases["items"]] == [case]
+    assert (promise["owner_name"], promises["items"]) == ("Luisa", [promise])
+
+
+async def test_a_partner_reads_what_came_from_his_own_source_unless_another_partner_is_named(world: Any) -> None:
+    own = await world.record(identifiers=PHONE, source="acme")
+    others = await world.record(
+        identifiers=PHONE, source="acme", speaker=Speaker(by="rival", source="acme", partner="rival")
+    )
+    async with bound(world, "partner:acme", source="acme") as http:
+        for path in ("touchpoints/{touchpoint_id}", "conversations/{conversation_id}"):
+            assert (await http.get(f"{V1}/{path.format(**own)}")).status_code == 200
+        assert (await http.get(f"{V1}/touchpoints/{others['touchpoint_id']}")).status_code == 404

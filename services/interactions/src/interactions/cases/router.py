@@ -1,11 +1,12 @@
 """HTTP in, HTTP out: cases listed, read, answered, verified, reopened, closed."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BaseModel
 
 from common.auth import Principal, needs
 from common.http import ClockOf, DatabaseOf
@@ -13,8 +14,18 @@ from common.pagination import Page, Paging
 from common.problems import problems_of
 from interactions.cases import use_cases
 from interactions.cases.domain import Act, CaseFile, CaseNotThere, UnknownCase
-from interactions.cases.schemas import CaseRead, CaseReason, CaseText, CaseVerdict, CaseWithStepsRead, State, StepRead
+from interactions.cases.schemas import (
+    OF_STAFF,
+    CaseRead,
+    CaseReason,
+    CaseText,
+    CaseVerdict,
+    CaseWithStepsRead,
+    State,
+    StepRead,
+)
 from interactions.readers import customer_now, reader_now
+from interactions.resume.domain import Reader
 from interactions.touchpoints.domain import KnownTrace, NotForCustomers
 from interactions.touchpoints.router import DeskOf, reader_sees
 from interactions.uow import InteractionsUnitOfWork
@@ -28,7 +39,7 @@ Number = Annotated[
 ]
 
 
-@router.get("", summary="List cases")
+@router.get("", summary="List cases", response_model_exclude_unset=True)
 async def list_cases(
     who: CanRead,
     database: DatabaseOf,
@@ -59,17 +70,20 @@ async def list_cases(
         known = await uow.traces.known({case.trace_id for case in found})
     rows, following = page.cut(found, lambda one: (one.opened_at, one.number))
     now = clock()
-    return Page(items=[CaseRead(**_read(one, known, now)) for one in rows], next=following)
+    return Page(items=[CaseRead(**_read(one, known, now, reader)) for one in rows], next=following)
 
 
-@router.get("/{number}", summary="Read a case", responses=problems_of(UnknownCase))
+@router.get("/{number}", summary="Read a case", response_model_exclude_unset=True, responses=problems_of(UnknownCase))
 async def read_case(number: Number, who: CanRead, database: DatabaseOf, clock: ClockOf) -> CaseWithStepsRead:
     """A case with all that was done on it."""
     return await _shown(number, who, database, clock())
 
 
 @router.post(
-    "/{number}:answer", summary="Answer a case", responses=problems_of(UnknownCase, CaseNotThere, NotForCustomers)
+    "/{number}:answer",
+    summary="Answer a case",
+    response_model_exclude_unset=True,
+    responses=problems_of(UnknownCase, CaseNotThere, NotForCustomers),
 )
 async def answer_case(number: Number, body: CaseText, who: CanWrite, desk: DeskOf) -> CaseWithStepsRead:
     """A substantive answer went out (responder). An acknowledgement is none: record it as a touchpoint."""
@@ -79,19 +93,34 @@ async def answer_case(number: Number, body: CaseText, who: CanWrite, desk: DeskO
     return await _act(number, "answer", body.text, who, desk)
 
 
-@router.post("/{number}:verify", summary="Verify with the customer", responses=problems_of(UnknownCase, CaseNotThere))
+@router.post(
+    "/{number}:verify",
+    summary="Verify with the customer",
+    response_model_exclude_unset=True,
+    responses=problems_of(UnknownCase, CaseNotThere),
+)
 async def verify_case(number: Number, body: CaseVerdict, who: CanWrite, desk: DeskOf) -> CaseWithStepsRead:
     """The customer was asked whether it is well again (verificar). Where it is not (`recovered` false), the resume goes on to show it."""
     return await _act(number, "verify", body.text, who, desk, recovered=body.recovered)
 
 
-@router.post("/{number}:reopen", summary="Reopen a case", responses=problems_of(UnknownCase, CaseNotThere))
+@router.post(
+    "/{number}:reopen",
+    summary="Reopen a case",
+    response_model_exclude_unset=True,
+    responses=problems_of(UnknownCase, CaseNotThere),
+)
 async def reopen_case(number: Number, body: CaseReason, who: CanWrite, desk: DeskOf) -> CaseWithStepsRead:
     """The answer did not hold (reabrir)."""
     return await _act(number, "reopen", body.reason, who, desk)
 
 
-@router.post("/{number}:close", summary="Close a case", responses=problems_of(UnknownCase, CaseNotThere))
+@router.post(
+    "/{number}:close",
+    summary="Close a case",
+    response_model_exclude_unset=True,
+    responses=problems_of(UnknownCase, CaseNotThere),
+)
 async def close_case(number: Number, body: CaseReason, who: CanWrite, desk: DeskOf) -> CaseWithStepsRead:
     """Nothing is left to do (cerrar). Only what was answered is closed."""
     return await _act(number, "close", body.reason, who, desk)
@@ -124,16 +153,17 @@ async def _shown(number: str, who: Principal, database: DatabaseOf, now: datetim
     if not reader_sees(reader, row, known.get(case.trace_id)):
         raise UnknownCase
     return CaseWithStepsRead(
-        **_read(case, known, now),
-        steps=[StepRead(**{name: step[name] for name in StepRead.model_fields}) for step in steps],
+        **_read(case, known, now, reader), steps=[StepRead(**_told(StepRead, step, reader)) for step in steps]
     )
 
 
-def _read(case: CaseFile, known: dict[UUID, KnownTrace], now: datetime) -> dict[str, Any]:
-    derived = {"customer_id", "hours_open"}
+def _read(case: CaseFile, known: dict[UUID, KnownTrace], now: datetime, reader: Reader) -> dict[str, Any]:
     trace = known.get(case.trace_id)
-    return {
-        **{name: getattr(case, name) for name in CaseRead.model_fields if name not in derived},
-        "customer_id": trace.customer_id if trace else None,
-        "hours_open": case.hours_open(now),
-    }
+    told = _told(CaseRead, vars(case), reader)
+    return {**told, "customer_id": trace.customer_id if trace else None, "hours_open": case.hours_open(now)}
+
+
+def _told(body: type[BaseModel], record: Mapping[str, Any], reader: Reader) -> dict[str, Any]:
+    """What of a record the body has and the reader may see."""
+    names = body.model_fields.keys() if reader.internal else body.model_fields.keys() - OF_STAFF
+    return {name: record[name] for name in names if name in record}

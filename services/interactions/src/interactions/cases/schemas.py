@@ -34,6 +34,10 @@ _CASE: dict[str, Any] = {
 }
 
 
+# Fields of a case and of its steps that only staff and systems see, as in the resume; absent from what others are told.
+OF_STAFF = frozenset({"contacts_count", "retention_critical", "owner", "by", "text"})
+
+
 class CaseRead(BaseModel):
     """A complaint, claim, petition, suggestion or compliment (PQR)."""
 
@@ -55,23 +59,25 @@ class CaseRead(BaseModel):
     hours_open: float
     recovery_deadline: AwareDatetime | None
     expired_at: AwareDatetime | None
-    contacts_count: int
+    contacts_count: int | None = Field(default=None, description="Agents only: how often he had to contact us about it")
     first_contact: bool | None
     resolved_at: AwareDatetime | None
     verified_at: AwareDatetime | None
     recovered: bool | None
     closed_at: AwareDatetime | None
-    retention_critical: bool
-    owner: str | None
+    retention_critical: bool | None = Field(
+        default=None, description="Agents only: the channel says that he may be lost over it"
+    )
+    owner: str | None = Field(default=None, description="Agents only")
 
 
 class StepRead(BaseModel):
-    """What was done on a case."""
+    """What was done on a case. By whom and in which words is for staff."""
 
     move: str
     at: AwareDatetime
-    by: str
-    text: str | None
+    by: str | None = Field(default=None, description="Agents only")
+    text: str | None = Field(default=None, description="Agents only")
     touchpoint_id: UUID | None
     channel: str | None
 

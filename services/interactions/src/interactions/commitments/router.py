@@ -150,6 +150,8 @@ async def _reached(commitment_id: UUID, who: Principal, database: DatabaseOf) ->
 def _read(one: Commitment, trace: KnownTrace | None, who: Principal, *, clock: Clock) -> CommitmentRead:
     internal = reader_of(who, None).internal
     derived = {
+        "owner": one.owner if internal else None,
+        "reason": one.reason if internal else None,
         "state": one.state_at(clock()),
         "customer_id": trace.customer_id if trace else None,
         "earlier_dates": domain.earlier_dates(one.earlier_dates, internal=internal),

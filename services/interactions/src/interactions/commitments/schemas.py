@@ -32,7 +32,7 @@ class EarlierDate(BaseModel):
 
 
 class CommitmentRead(BaseModel):
-    """A promise of ours or of the customer's (compromiso)."""
+    """A promise of ours or of the customer's (compromiso). The id of who gave it, and why it was moved, are for staff."""
 
     model_config = ConfigDict(
         json_schema_extra={

@@ -17,6 +17,7 @@ from interactions.conversations.schemas import ConversationRead, ConversationRea
 from interactions.readers import reader_now
 from interactions.resume.domain import told_by
 from interactions.touchpoints.router import DeskOf
+from interactions.touchpoints.schemas import actor_of, told_of
 from interactions.uow import InteractionsUnitOfWork
 
 router = APIRouter(prefix="/interactions/v1/conversations", tags=["conversations (hilos)"])
@@ -25,7 +26,12 @@ CanRead = Annotated[Principal, needs("timeline:read")]
 CanWrite = Annotated[Principal, needs("conversations:write")]
 
 
-@router.get("/{conversation_id}", summary="Read a thread", responses=problems_of(UnknownConversation))
+@router.get(
+    "/{conversation_id}",
+    summary="Read a thread",
+    response_model_exclude_unset=True,
+    responses=problems_of(UnknownConversation),
+)
 async def read_conversation(
     conversation_id: UUID, who: CanRead, database: DatabaseOf, page: Paging
 ) -> ConversationRead:
@@ -36,6 +42,7 @@ async def read_conversation(
 @router.post(
     "/{conversation_id}:park",
     summary="Park a thread",
+    response_model_exclude_unset=True,
     responses=problems_of(UnknownConversation, ConversationClosed, ConversationParked),
 )
 async def park_conversation(
@@ -48,6 +55,7 @@ async def park_conversation(
 @router.post(
     "/{conversation_id}:close",
     summary="Close a thread",
+    response_model_exclude_unset=True,
     responses=problems_of(UnknownConversation, ConversationClosed),
 )
 async def close_conversation(
@@ -85,7 +93,9 @@ async def _shown(conversation_id: UUID, who: Principal, page: PageQuery, databas
         of_nobody = await uow.traces.known([thread["party_id"]])  # a trace is its own party while it is nobody's
     rows, following = page.cut(found, lambda row: (row["occurred_at"], row["touchpoint_id"]))
     owner = None if of_nobody else thread["party_id"]
-    return _read({**thread, **told, "references": references, "customer_id": owner}, rows, following)
+    return _read(
+        {**thread, **told, "references": references, "customer_id": owner}, rows, following, internal=reader.internal
+    )
 
 
 def _as_told(contacts: list[Any]) -> dict[str, Any]:
@@ -96,11 +106,11 @@ def _as_told(contacts: list[Any]) -> dict[str, Any]:
     return {**told_by(contacts), "started_at": first.occurred_at, "last_touchpoint_id": last.touchpoint_id}
 
 
-def _read(thread: dict[str, Any], rows: Sequence[Any], following: str | None) -> ConversationRead:
+def _read(thread: dict[str, Any], rows: Sequence[Any], following: str | None, *, internal: bool) -> ConversationRead:
     told = {name: thread[name] for name in ConversationRead.model_fields if name in thread}
-    return ConversationRead(**told, items=[_entry(row) for row in rows], next=following)
+    return ConversationRead(**told, items=[_entry(row, internal=internal) for row in rows], next=following)
 
 
-def _entry(row: Any) -> EntryRead:
-    actor = {"kind": row["actor_kind"], "id": row["actor_id"], "name": row["actor_name"]} if row["actor_kind"] else None
-    return EntryRead(**{name: row[name] for name in EntryRead.model_fields if name != "actor"}, actor=actor)
+def _entry(row: Any, *, internal: bool) -> EntryRead:
+    told = told_of(row, EntryRead.model_fields, internal=internal)
+    return EntryRead(**told, actor=actor_of(row, internal=internal))

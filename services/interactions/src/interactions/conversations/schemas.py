@@ -3,7 +3,7 @@
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from interactions.touchpoints.schemas import Reason
 
@@ -40,7 +40,7 @@ class EntryRead(BaseModel):
     stop_point: str | None
     next_step: str | None
     outcome: str | None
-    visibility: str
+    visibility: str | None = Field(default=None, description="Agents only")
 
 
 class ConversationRead(BaseModel):

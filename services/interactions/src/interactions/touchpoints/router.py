@@ -16,7 +16,7 @@ from common.identifiers import InvalidIdentifier
 from common.moments import OccurredInFuture
 from common.problems import MEDIA_TYPE, Malformed, problem_of, problems_of
 from interactions.readers import reader_now
-from interactions.resume.domain import PROVEN, Reader
+from interactions.resume.domain import PROVEN, Reader, came_through
 from interactions.settings import InteractionsSettings
 from interactions.touchpoints.domain import (
     DifferentBody,
@@ -150,7 +150,12 @@ async def record_batch(request: Request, who: CanRecord) -> Response:
     return _batch_answered(outcomes, counts)
 
 
-@router.get("/{touchpoint_id}", summary="Read a touchpoint", responses=problems_of(UnknownTouchpoint))
+@router.get(
+    "/{touchpoint_id}",
+    summary="Read a touchpoint",
+    response_model_exclude_unset=True,
+    responses=problems_of(UnknownTouchpoint),
+)
 async def read_touchpoint(touchpoint_id: UUID, who: CanRead, database: DatabaseOf) -> TouchpointRead:
     """One touchpoint as it stands: its version, its thread, what was taken back or emptied and why."""
     async with InteractionsUnitOfWork(database, reading=True) as uow:
@@ -161,7 +166,8 @@ async def read_touchpoint(touchpoint_id: UUID, who: CanRead, database: DatabaseO
         trace = (await uow.traces.known([row["trace_id"]])).get(row["trace_id"])
     if not reader_sees(reader, row, trace):
         raise UnknownTouchpoint
-    return shown(row, trace=trace, conversation_id=held[0] if held else None, matched_by=matched_by)
+    conversation_id = held[0] if held else None
+    return shown(row, trace=trace, conversation_id=conversation_id, matched_by=matched_by, internal=reader.internal)
 
 
 def reader_sees(reader: Reader, row: Any, trace: KnownTrace | None) -> bool:
@@ -174,7 +180,7 @@ def reader_sees(reader: Reader, row: Any, trace: KnownTrace | None) -> bool:
     if row is None or row["visibility"] == "internal" or row["state"] != "live":
         return False
     if reader.view == "partner":
-        return bool(reader.partner) and row["partner"] == reader.partner
+        return came_through(reader, partner=row["partner"], source=row["source"])
     return trace is not None and trace.customer_id == reader.customer_id and trace.proof in PROVEN
 
 

@@ -1,7 +1,7 @@
 """The bodies of the log: what a channel sends, and what it is told."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -24,6 +24,7 @@ from common.moments import Moment
 from common.money import InvalidMoney, to_minor
 from common.problems import Malformed, field_errors_of
 from interactions.cases.domain import ANSWERS
+from interactions.timeline.schemas import Internal
 from interactions.touchpoints.domain import (
     Draft,
     ForeignSource,
@@ -257,6 +258,12 @@ class BatchRead(BaseModel):
     results: list[dict[str, Any]]
 
 
+STAFF = "Agents only"
+# What of a contact only staff and systems see: what the timeline keeps to them; what was learnt, of which the resume tells him
+# what is his to know; and who emptied something and why.
+OF_STAFF = Internal.model_fields.keys() | {"facts", "redacted"}
+
+
 class TouchpointRead(BaseModel):
     """One touchpoint with all that is on record of it."""
 
@@ -267,14 +274,14 @@ class TouchpointRead(BaseModel):
     state: Literal["live", "retracted", "corrected"]
     corrects: UUID | None
     corrected_by: UUID | None
-    source: str
-    external_id: str
+    source: str | None = Field(default=None, description=STAFF)
+    external_id: str | None = Field(default=None, description=STAFF)
     kind: str
     channel: str
     direction: str
     site: str | None
     occurred_at: AwareDatetime
-    recorded_at: AwareDatetime
+    recorded_at: AwareDatetime | None = Field(default=None, description=STAFF)
     identifiers: list[dict[str, Any]]
     actor: dict[str, Any] | None
     profile: dict[str, Any]
@@ -285,17 +292,17 @@ class TouchpointRead(BaseModel):
     stop_point: str | None
     next_step: str | None
     outcome: str | None
-    visibility: str
+    visibility: str | None = Field(default=None, description=STAFF)
     references: list[str]
-    facts: list[dict[str, Any]]
-    payload: dict[str, Any]
-    backfill: bool
+    facts: list[dict[str, Any]] | None = Field(default=None, description=STAFF)
+    payload: dict[str, Any] | None = Field(default=None, description=STAFF)
+    backfill: bool | None = Field(default=None, description=STAFF)
     case_number: str | None
     conversation_id: UUID | None
     matched_by: str | None
     customer_id: UUID | None
     retraction: dict[str, Any] | None
-    redacted: list[dict[str, Any]]
+    redacted: list[dict[str, Any]] | None = Field(default=None, description=STAFF)
 
 
 def _inlined(schema: Any, definitions: Mapping[str, Any]) -> Any:
@@ -342,22 +349,28 @@ BATCH_BODY: dict[str, Any] = {
 }
 
 
+def told_of(row: Mapping[str, Any], names: Iterable[str], *, internal: bool) -> dict[str, Any]:
+    """What a row of the log has of the fields named, as far as it is for everybody or the reader is one of us."""
+    return {name: row[name] for name in names if name in row and (internal or name not in OF_STAFF)}
+
+
+def actor_of(row: Mapping[str, Any], *, internal: bool) -> dict[str, Any] | None:
+    """Who attended; under which id we know him is for staff."""
+    if not row["actor_kind"]:
+        return None
+    return {"kind": row["actor_kind"], "id": row["actor_id"] if internal else None, "name": row["actor_name"]}
+
+
 def shown(
-    row: Any, *, trace: KnownTrace | None, conversation_id: UUID | None, matched_by: str | None
+    row: Any, *, trace: KnownTrace | None, conversation_id: UUID | None, matched_by: str | None, internal: bool
 ) -> TouchpointRead:
     """The body for a row of the log."""
-    names = (
-        "touchpoint_id", "version", "state", "corrects", "corrected_by", "source", "external_id", "kind", "channel",
-        "direction", "site", "occurred_at", "recorded_at", "profile", "topic", "content", "language", "summary",
-        "stop_point", "next_step", "outcome", "visibility", "references", "facts", "payload", "backfill", "case_number",
-        "redacted",
-    )  # fmt: skip
-    actor = {"kind": row["actor_kind"], "id": row["actor_id"], "name": row["actor_name"]} if row["actor_kind"] else None
     taken_back = {"at": row["retracted_at"], "by": row["retracted_by"], "reason": row["retracted_reason"]}
+    told = told_of(row, TouchpointRead.model_fields.keys() - {"identifiers"}, internal=internal)
     return TouchpointRead(
-        **{name: row[name] for name in names},
+        **told,
         identifiers=[{key: one[key] for key in ("given", "normalised", "attested")} for one in row["identifiers"]],
-        actor=actor,
+        actor=actor_of(row, internal=internal),
         conversation_id=conversation_id,
         matched_by=matched_by,
         customer_id=trace.customer_id if trace else None,

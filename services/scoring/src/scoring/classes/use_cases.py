@@ -38,9 +38,9 @@ from scoring.policies.domain import RuleSet
 from scoring.uow import ScoringUnitOfWork
 from scoring.values.domain import Sums, Value, Window, closed_fiscal_year, converted
 
-RANK = "rank"  # the timer that computes cut points: key "soon" after changes, "daily" in any case
+RANK = "rank"  # the timer that computes cut points: key "soon" after changes, which hands over to "now"; "daily" in any case
 WAVE = "wave"  # the timer that looks at many customers again, a slice at a time
-SOON, DAILY = "soon", "daily"
+SOON, NOW, DAILY = "soon", "now", "daily"
 EVERYBODY, MISPLACED = "everybody", "misplaced"  # the keys of a wave
 AT_ONCE = 2_000  # customers of a slice, of whom no more than LOOKED_AT are looked at: to be ruled anew takes less
 # Customers: of more of them what is asked is found at a guess while it is looked for who is another.
@@ -165,7 +165,9 @@ class Waves:
         Nobody is where the rules are the same and the lines as well: whoever has other figures was looked at with them.
         """
         now = clock()
-        if await self._rests(due, uow=uow, now=now):
+        if any(timer.key == SOON for timer in due):
+            if not await self._rests(due, uow=uow, now=now):
+                await self._hand_over(due, uow=uow)
             return
         today = uow.books.day_of(now)
         before, rules = await uow.cuts.latest(), await uow.policies.in_force()
@@ -186,6 +188,16 @@ class Waves:
         if await uow.timers.get(RANK, SOON, locked=True) in due:  # or else the rules were changed meanwhile
             await uow.timers.set(RANK, SOON, self._rests_until, _SAME_RULES)
         return True
+
+    async def _hand_over(self, due: Sequence[Timer], *, uow: ScoringUnitOfWork) -> None:
+        """Rank in the next transaction, under another key: a change that it comes too early to see sets a wake-up of its own.
+
+        Whoever is under way has found the one that there was, and set none: he is waited for, so that the ranking sees him.
+        """
+        await _wait_for_all(uow)
+        asked = (*due, await uow.timers.get(RANK, NOW))
+        same = all(timer is None or timer.payload == _SAME_RULES for timer in asked)
+        await uow.timers.set(RANK, NOW, min(timer.due_at for timer in due), _SAME_RULES if same else {})
 
     async def _cut_points(self, *, uow: ScoringUnitOfWork, rules: RuleSet, as_of: date, now: datetime) -> CutPoints:
         windows = await _ranking_windows(uow=uow, rules=rules, as_of=as_of)
@@ -247,7 +259,7 @@ class Waves:
 
         Whoever comes after this transaction knows the new ones; so those whom the wave then does not find are not to be found.
         """
-        await uow.lock(UUID(int=slot) for slot in range(LOCK_SLOTS))
+        await _wait_for_all(uow)
         await self._go_on(timer, {"after": None, "wave": str(new_id())}, uow=uow, now=now)
 
     async def _go_on(self, timer: Timer, payload: Mapping[str, Any], *, uow: ScoringUnitOfWork, now: datetime) -> None:
@@ -297,6 +309,11 @@ class Waves:
         if done and self._remembered is not None:
             self._remembered.everybody.is_said(ids_of(done), await uow.census.transaction())
         return done
+
+
+async def _wait_for_all(uow: ScoringUnitOfWork) -> None:
+    """Until nobody writes of a customer, and have whoever comes next wait for the end of this transaction."""
+    await uow.lock(UUID(int=slot) for slot in range(LOCK_SLOTS))
 
 
 def judged_anew(

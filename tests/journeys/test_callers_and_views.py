@@ -119,7 +119,7 @@ def test_what_a_customer_writes_is_his_own_whatever_he_claims(caller, ana):
     customer = ana.customer_id(by=ana.email)
     herself = key_for(caller, f"customer:{customer}", "touchpoints:write", "resume:read")
     body = ana.touchpoint(
-        by=other.phone, channel="web", topic="billing", summary="Typed by Ana", occurred_at=ago(minutes=1)
+        by=other.phone, source=None, channel="web", topic="billing", summary="Typed by Ana", occurred_at=ago(minutes=1)
     )
     until(lambda: herself.ask("POST", "/interactions/v1/touchpoints", json=body).status_code in (200, 201))
     assert "Typed by Ana" not in str(other.resume())

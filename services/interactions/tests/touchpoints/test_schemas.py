@@ -138,15 +138,29 @@ def test_a_bound_credential_does_not_speak_for_another_source() -> None:
     assert refused(speaker, source="portal") == ("foreign-source", ["/source"])
 
 
+ME = UUID("0198f6c2-7d1e-7c3a-9a51-4b1f0f5f8d10")
+
+
+@pytest.mark.parametrize(
+    ("speaker", "own"),
+    [(Speaker(by="Ana", customer_id=ME), "Ana"), (Speaker(by="Ana", source="portal", customer_id=ME), "portal")],
+)
+def test_a_customer_takes_no_external_id_of_another_source(speaker: Speaker, own: str) -> None:
+    assert (read(speaker).source, read(speaker, source=own).source) == (own, own)
+    assert refused(speaker, source="pos") == ("foreign-source", ["/source"])
+    found = read_document({**SHORT, "source": "pos"}, speaker=speaker, company=COMPANY)
+    assert isinstance(found, Unreadable)
+    assert found.origin == own  # it is parked as his
+
+
 def test_a_customer_speaks_for_himself_alone() -> None:
-    me = UUID("0198f6c2-7d1e-7c3a-9a51-4b1f0f5f8d10")
     draft = read(
-        Speaker(by="portal", customer_id=me),
+        Speaker(by="portal", customer_id=ME),
         identifiers=["customer:0198f6c2-7d1e-7c3a-9a51-4b1f0f5f8dff", "email:a@example.com"],
         backfill=True,
         visibility="internal",
     )
-    assert draft.identifiers == (f"customer:{me}", "email:a@example.com")
+    assert draft.identifiers == (f"customer:{ME}", "email:a@example.com")
     assert (draft.backfill, draft.visibility) == (False, "customer")
 
 

@@ -101,6 +101,15 @@ class Speaker:
     customer_id: UUID | None = None
     partner: str | None = None
 
+    @property
+    def own_source(self) -> str:
+        """The source of what he sends without naming one."""
+        return self.source or self.by
+
+    def speaks_for(self, source: str) -> bool:
+        """Under another system's name a customer could take the external ids of its contacts, so he speaks for his own alone."""
+        return source == self.own_source or not (self.bound or self.customer_id is not None)
+
     def attesting_only(self, schemes: Iterable[str]) -> "Speaker":
         """The same where no more than these were proved: never what his credential does not attest."""
         return replace(self, attests=frozenset(each for each in schemes if {each, "*"} & self.attests))

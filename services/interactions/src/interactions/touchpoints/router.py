@@ -118,8 +118,8 @@ async def record_touchpoint(request: Request, who: CanRecord) -> Response:
     """Take one contact (registrar un punto de contacto): it is in the resume when this has answered.
 
     Resend blindly: the same source and external id count once and get the first answer. What is refused is kept in the
-    parked store under `parked_id`. A customer's own credential tells of himself: sales, answers of ours and what the company
-    promised are not his to record.
+    parked store under `parked_id`. A customer's own credential tells of himself, under no source but its own: sales, answers of
+    ours and what the company promised are not his to record.
     """
     given = read_body(await body_of(request), speaker=speaker_of(who), company=company_of(request))
     (outcome,) = await _recorder(request).record([given])

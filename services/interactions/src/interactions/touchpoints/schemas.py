@@ -151,7 +151,11 @@ class TouchpointCreate(_Body):
 
     # Factories, because Pydantic copies a list that is a default deeply, for each touchpoint that has none.
     source: str | None = Field(
-        None, min_length=1, max_length=100, pattern=TOLD, description="The sending system; the credential's by default"
+        None,
+        min_length=1,
+        max_length=100,
+        pattern=TOLD,
+        description="The sending system; the credential's by default, and always for a customer's own",
     )
     external_id: str = Field(
         min_length=1, max_length=200, pattern=TOLD, description="The source's own id: a resend counts once"
@@ -384,7 +388,7 @@ def read_body(raw: bytes | str, *, speaker: Speaker, company: Company) -> Draft 
         document = orjson.loads(raw)
     except orjson.JSONDecodeError:
         text = raw if isinstance(raw, str) else raw.decode(errors="replace")
-        return Unreadable(speaker.source or speaker.by, text, Malformed("The body is no JSON.", pointer=""), speaker)
+        return Unreadable(speaker.own_source, text, Malformed("The body is no JSON.", pointer=""), speaker)
     return read_document(document, speaker=speaker, company=company)
 
 
@@ -456,9 +460,9 @@ def _draft(document: object, body: bytes, *, speaker: Speaker, company: Company)
 
 
 def _source(given: str | None, speaker: Speaker) -> str:
-    if speaker.bound and given is not None and given != speaker.source:
+    if given is not None and not speaker.speaks_for(given):
         raise ForeignSource(pointer="/source")
-    return given or speaker.source or speaker.by
+    return given or speaker.own_source
 
 
 # What a customer may tell of himself: the company sells, takes payments, makes offers, sends campaigns and takes notes.
@@ -569,7 +573,7 @@ def _hash(body: bytes) -> str:
 
 def _origin(document: object, speaker: Speaker) -> str:
     given = document.get("source") if isinstance(document, dict) else None
-    return given if isinstance(given, str) and not speaker.bound else speaker.source or speaker.by
+    return given if isinstance(given, str) and speaker.speaks_for(given) else speaker.own_source
 
 
 _NUL = rb"\u0000"  # as JSON writes it; a text may also spell it out, so whoever finds it looks closer

@@ -137,6 +137,14 @@ def test_one_service_of_another_secret_is_refused_and_all_four_bring_theirs(var,
     assert (var / "secret").read_text() == "one\n"
 
 
+def test_the_first_service_put_into_a_new_folder_brings_the_secret_and_the_next_is_of_the_same(var, tmp_path):
+    back_up(var, tmp_path / "copy", now=NOW)
+    new = tmp_path / "new"
+    restore(tmp_path / "copy", new, services=["scoring"], now=NOW)
+    assert (new / "secret").read_text() == "one\n"
+    restore(tmp_path / "copy", new, services=["identity"], now=NOW.replace(minute=1))
+
+
 def test_a_folder_in_use_is_not_written_into(var, tmp_path):
     (tmp_path / "copy").mkdir()
     (tmp_path / "copy" / "notes").write_text("mine")

@@ -61,13 +61,17 @@ def test_a_second_system_on_the_same_folder_does_not_start(tmp_path: Path):
         assert not list(tmp_path.glob("*.db"))
 
 
-def test_a_port_that_another_program_has_is_named_before_anything_is_made(monkeypatch, tmp_path: Path):
+@pytest.mark.parametrize("as_setting", [False, True])
+def test_a_port_that_another_program_has_is_named_before_anything_is_made(monkeypatch, tmp_path: Path, as_setting):
     monkeypatch.setattr(cli, "FREED_WITHIN", 0.0)
     with socket.socket() as other:
         other.bind((LOOPBACK, 0))
         other.listen()
         port = other.getsockname()[1]
-        started = CliRunner().invoke(app, ["run", "--var", str(tmp_path), "--port", str(port)])
+        given = [] if as_setting else ["--port", str(port)]
+        started = CliRunner().invoke(
+            app, ["run", "--var", str(tmp_path), *given], env={"HILO_PORT": str(port)} if as_setting else {}
+        )
     assert started.exit_code == 1
     assert started.output == f"Port {port} is another program's: name another one with `hilo run --port`\n"
     assert not (tmp_path / "secret").exists()

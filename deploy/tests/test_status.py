@@ -58,6 +58,13 @@ def test_who_is_not_well_says_why_and_who_does_not_answer_is_told_as_such() -> N
     assert json.loads(json.dumps(as_json([late])))[0]["concerns"] == {"lag": "7 events before scoring"}
 
 
+def test_an_origin_behind_which_no_worker_answers_is_shown_as_the_api_that_it_is() -> None:
+    every = places("http://test")[2:3]
+    [api] = look(every, client=answering(READY))
+    [whole] = look(every, client=answering({**READY, "checks": {"consumer": "ok", "lag": "ok"}}))
+    assert (every[0].service, api.role, whole.role) == ("scoring", "api", "all")
+
+
 def test_without_its_database_a_process_says_why_once_and_tells_no_figures() -> None:
     why = "ConnectionRefusedError"
     sick = {**READY, "status": "not-ready", "checks": {"database": why, "lag": why}, "concerns": ["database", "lag"]}

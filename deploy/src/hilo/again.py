@@ -8,7 +8,7 @@ from pathlib import Path
 
 from common.bus.history import Bound, OutboxHistory
 from common.bus.local import sources_of
-from common.replay import Replayed, refuse_unfit
+from common.replay import NotReplayed, Replayed, refuse_unfit
 from common.service import Runtime, Service, TellTale, rebuild_projections, replay_history
 from hilo.embedded import embedded_runtimes
 from hilo.native.stack import Stack
@@ -41,7 +41,10 @@ async def replay_embedded(
 ) -> Replayed:
     """Replay on the SQLite files under `var`; whether the system runs meanwhile or not."""
     async with _ground(var, name) as ground:
-        refuse_unfit(topic, ground.service.create_consumer(ground.runtime))
+        consumer = ground.service.create_consumer(ground.runtime)
+        refuse_unfit(topic, consumer)
+        if topic in consumer.raw:
+            raise NotReplayed(f"{topic} is no service's log: on this stack nobody writes it")
         async with ground.history(topic, start=start, until=until) as history:
             return await replay_history(ground.service, ground.runtime, history, new_database=new_database)
 

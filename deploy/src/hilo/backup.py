@@ -66,19 +66,22 @@ def _write(var: Path, folder: Path, *, now: datetime) -> Manifest:
 def restore(folder: Path, var: Path, *, services: Sequence[str] = (), now: datetime) -> Path:
     """Put back the databases of `services`, of all by default; gives the folder into which those in their place were moved.
 
-    All four bring the secret and the first credential of the backup with them; one alone must be of the same secret.
+    All four bring the secret and the first credential of the backup with them, and so does whichever comes first into a new folder;
+    one alone must be of the same secret.
     """
     chosen = list(services or SERVICES)
     manifest = Manifest.read(folder)
     _refuse_damaged(folder, manifest)
     _refuse_running(var)
-    whole = set(chosen) == set(SERVICES)
-    if not whole:
+    brings_secret = set(chosen) == set(SERVICES) or not (var / "secret").exists()
+    if not brings_secret:
         _refuse_foreign(folder, var)
     var.mkdir(parents=True, exist_ok=True)
     aside = var / f"replaced-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
     aside.mkdir(mode=0o700)
-    names = [f"{name}.db" for name in chosen] + [each for each in KEPT_BESIDE if whole and each in manifest.digests]
+    names = [f"{name}.db" for name in chosen] + [
+        each for each in KEPT_BESIDE if brings_secret and each in manifest.digests
+    ]
     for name in names:
         _set_aside(var, name, aside)
         _copy(folder / name, var / name)

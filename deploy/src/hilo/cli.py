@@ -40,8 +40,8 @@ FREED_WITHIN = 2.0  # seconds: a process that was killed keeps its port and its 
 @app.command()
 def run(
     var: Var = Path("var"),
-    host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on")] = 8000,
+    host: Annotated[str, typer.Option(envvar="HILO_HOST", help="Address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(envvar="HILO_PORT", min=0, max=65535, help="Port to listen on")] = 8000,
 ) -> None:
     """Start the whole system in this process: four APIs, their workers, SQLite files. Ctrl-C stops it."""
     gc.disable()  # until the system stands: what is loaded stays, and looking through it again and again took a quarter of the start
@@ -74,6 +74,8 @@ def run(
             typer.echo(f"Port {port} is another program's: name another one with `hilo run --port`", err=True)
             raise typer.Exit(1)
         embedded = embedded_app(var.resolve())
+        if "log_level" in embedded.settings.model_fields_set:
+            configure_logging(embedded.settings.log_level)
         typer.echo(_what_is_where(f"http://{host}:{port}", var))
         serve(embedded, embedded.settings, host=host, port=port)
 
@@ -88,7 +90,7 @@ def backup(
 
     try:
         manifest = back_up(var.resolve(), folder.resolve(), now=datetime.now(UTC))
-    except BackupRefused as refused:
+    except (BackupRefused, OSError) as refused:
         typer.echo(f"not backed up: {refused}", err=True)
         raise typer.Exit(1) from refused
     typer.echo(f"{len(manifest.digests)} files as of {manifest.taken_at} in {folder}; the secret is among them")
@@ -111,7 +113,7 @@ def restore(
         raise typer.BadParameter(f"one of {', '.join(SERVICES)}", param_hint="--service")
     try:
         aside = put_back(folder.resolve(), var.resolve(), services=service or (), now=datetime.now(UTC))
-    except BackupRefused as refused:
+    except (BackupRefused, OSError) as refused:
         typer.echo(f"not restored: {refused}", err=True)
         raise typer.Exit(1) from refused
     typer.echo(f"restored {', '.join(service or SERVICES)}; what was there lies in {aside}")

@@ -100,7 +100,7 @@ def _standing(place: Place, http: httpx.Client) -> Standing:
     lags = figures.get("hilo_consumer_lag_seconds", [])
     return Standing(
         service=place.service,
-        role=place.role,
+        role="api" if place.role == "all" and "consumer" not in checks else place.role,
         state=state,
         version=str(told.get("version", "")),
         outbox=_counts(figures, "hilo_outbox_waiting_events", "reader"),

@@ -28,6 +28,7 @@ class StillRefused(Conflict):
     title = "It still cannot be handled; repair it first"
 
 
+_STORABLE = r"^[^\x00]*$"  # PostgreSQL keeps no NUL
 _EXAMPLE: dict[str, Any] = {
     "id": "0192f0c1-2222-7000-8000-000000000001",
     "kind": "touchpoint",
@@ -84,7 +85,7 @@ class ParkedRepair(BaseModel):
         },
     )
 
-    body: Annotated[str, Field(min_length=1)] | dict[str, Any] = Field(
+    body: Annotated[str, Field(min_length=1, pattern=_STORABLE)] | dict[str, Any] = Field(
         description="The whole mended body: the JSON document itself, or its text where it is not JSON"
     )
 
@@ -96,7 +97,7 @@ class ParkedRepair(BaseModel):
 class ParkedReason(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"reason": "A test of the gateway"}})
 
-    reason: str = Field(min_length=1, max_length=500, pattern=r"\S")
+    reason: str = Field(min_length=1, max_length=500, pattern=r"^[^\x00]*\S[^\x00]*$")
 
 
 def parked_router(service: str, replays: Mapping[str, Replay]) -> APIRouter:
@@ -113,7 +114,8 @@ def parked_router(service: str, replays: Mapping[str, Replay]) -> APIRouter:
             Literal["touchpoint", "event"] | None, Query(description="Refused touchpoints or unhandled events only")
         ] = None,
         code: Annotated[
-            str | None, Query(max_length=60, description="One reason only, such as invalid-identifier")
+            str | None,
+            Query(max_length=60, pattern=_STORABLE, description="One reason only, such as invalid-identifier"),
         ] = None,
     ) -> ParkedPage:
         """Refused touchpoints and events that no handler could take (apartados), the newest first, each with its reason."""

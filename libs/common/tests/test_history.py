@@ -8,16 +8,19 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from sqlalchemy import delete
 
-from common.bus.delivery import Consumer
+from common.bus.delivery import Consumer, Record
 from common.bus.history import History, KafkaHistory, NoSuchPlace, OutboxHistory, Place
-from common.bus.kafka import KafkaReader, KafkaRelay
+from common.bus.kafka import KafkaReader, KafkaRelay, ensure_topics
 from common.clock import utc_now
 from common.contracts.scoring import TOPIC
 from common.db import inbox_table
 from common.errors import Refusal
 from common.events import decode
+from common.ids import new_id
 from common.replay import NotReplayed, Replayed, refuse_unfit, replay_range
 from common.uow import UnitOfWork
 
@@ -115,6 +118,44 @@ async def test_nothing_is_lost_between_one_reading_and_the_next(bus: Bus) -> Non
             second = [record.body async for records in log.batches() for record in records]
     assert len(second) >= 1
     assert not set(first) & set(second)
+
+
+async def test_what_broke_off_is_given_again_and_nothing_else(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("common.bus.history.BATCH", 2)
+    one = fresh_customer()
+    async with bus.running():
+        await bus.tell(*(signal(one, number) for number in range(7)))
+        await bus.until(lambda: len(of(bus, one)) == 7)
+    used: list[Record] = []
+    async with history(bus) as log:
+        whole = await log.remaining()
+        async for records in log.batches():
+            if used:
+                break
+            used += records
+        assert await log.remaining() == whole - 2
+        used += [record async for records in log.batches() for record in records]
+        assert await log.remaining() == 0
+    assert len(used) == len({(record.topic, record.position) for record in used}) == whole
+    events = [decode(record.body) for record in used if record.body.startswith(b'{"s')]
+    assert [e.data.signal for e in events if e is not None and e.data.customer_id.int == one] == list("0123456")
+
+
+@pytest.mark.real
+async def test_what_retention_drops_before_it_was_read_is_not_passed_over(kafka_server: Any) -> None:
+    topic = f"history-{new_id().hex}.v1"
+    await ensure_topics(kafka_server.bootstrap, [topic], partitions=1)
+    async with AIOKafkaProducer(bootstrap_servers=kafka_server.bootstrap) as producer:
+        for number in range(4):
+            await producer.send_and_wait(topic, str(number).encode())
+    async with KafkaHistory(kafka_server.bootstrap, [topic]) as log:
+        admin = AIOKafkaAdminClient(bootstrap_servers=kafka_server.bootstrap)
+        await admin.start()
+        await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=2)})
+        await admin.close()
+        with pytest.raises(NoSuchPlace):
+            [records async for records in log.batches()]
+        assert await log.reaches_back() == [topic]
 
 
 async def test_lag_is_told_while_nobody_reads_and_is_gone_when_all_is_handled(bus: Bus) -> None:

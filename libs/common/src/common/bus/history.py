@@ -10,8 +10,9 @@ from typing import Protocol, Self, TypeVar
 from uuid import UUID
 
 import orjson
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import OffsetOutOfRangeError
 from sqlalchemy import func, select, tuple_
 
 from common.bus.delivery import Record
@@ -56,7 +57,10 @@ def _places(*bounds: Bound) -> list[Place]:
 
 
 class History(Protocol):
-    """Reads forward through the topics. Batches come in the order of the log, at least within each subject."""
+    """Reads forward through the topics. Batches come in the order of the log, at least within each subject.
+
+    A batch counts as read when the next one is asked for: what whoever used it broke off at is given again.
+    """
 
     async def remaining(self) -> int:
         """How many records lie between here and the end as it is now; on an outbox, of all topics. For progress."""
@@ -226,6 +230,7 @@ class KafkaHistory:
         self._start = start
         self._until = until
         self._partitions: list[TopicPartition] = []
+        self._at: dict[TopicPartition, int] = {}
 
     async def __aenter__(self) -> Self:
         only = self._partition
@@ -236,12 +241,15 @@ class KafkaHistory:
                 f"{', '.join(self._topics)} has the partitions 0 to {max(p.partition for p in partitions)}"
             )
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap, enable_auto_commit=False, fetch_max_wait_ms=50
+            bootstrap_servers=self._bootstrap,
+            enable_auto_commit=False,
+            auto_offset_reset="none",  # "latest" would skip all the rest where retention has dropped what comes next
+            fetch_max_wait_ms=50,
         )
         await self._consumer.start()
+        self._at = await self._offsets(self._start, await self._begins())
         self._consumer.assign(self._partitions)
-        for partition, offset in (await self._offsets(self._start, await self._begins())).items():
-            self._consumer.seek(partition, offset)
+        self._go_back()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -249,16 +257,16 @@ class KafkaHistory:
 
     async def remaining(self) -> int:
         ends = await self._ends()
-        return sum([max(0, end - await self._consumer.position(each)) for each, end in ends.items()])
+        return sum(max(0, end - self._at[each]) for each, end in ends.items())
 
     async def batches(self) -> AsyncIterator[list[Record]]:
         ends = await self._ends()
-        done: dict[TopicPartition, int] = {}
+        self._go_back()
 
         async def fetch(partition: TopicPartition) -> list[Told]:
             while await self._consumer.position(partition) < ends[partition]:
-                polled = await self._consumer.getmany(partition, timeout_ms=200, max_records=BATCH)
-                found = [r for r in polled.get(partition, ()) if r.offset < ends[partition]]
+                polled = await self._polled(partition)
+                found = [r for r in polled if r.offset < ends[partition]]
                 if found:
                     return [
                         Told(
@@ -269,7 +277,7 @@ class KafkaHistory:
                                 r.value or b"",
                                 f"{r.partition}:{r.offset}",
                             ),
-                            partial(done.__setitem__, partition, r.offset + 1),
+                            partial(self._at.__setitem__, partition, r.offset + 1),
                         )
                         for r in found
                     ]
@@ -277,9 +285,19 @@ class KafkaHistory:
 
         async for batch in _by_time(list(ends), fetch):
             yield batch
-        for partition, end in ends.items():  # what was polled beyond the end is read again the next time
-            if await self._consumer.position(partition) > end:
-                self._consumer.seek(partition, max(end, done.get(partition, 0)))
+        self._at = {each: max(at, ends[each]) for each, at in self._at.items()}  # the last places may hold no record
+
+    def _go_back(self) -> None:
+        """To what was not given yet: more was polled, beyond the end or before whoever used it broke off."""
+        for partition, offset in self._at.items():
+            self._consumer.seek(partition, offset)
+
+    async def _polled(self, partition: TopicPartition) -> list[ConsumerRecord]:
+        try:
+            polled = await self._consumer.getmany(partition, timeout_ms=200, max_records=BATCH)
+        except OffsetOutOfRangeError as error:
+            raise NoSuchPlace(f"{partition.topic}: retention has dropped what was to be read next") from error
+        return list(polled.get(partition, ()))
 
     async def reaches_back(self) -> list[str]:
         begins = await self._begins()

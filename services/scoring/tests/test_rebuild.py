@@ -1,15 +1,17 @@
 """Scoring's rows are built anew from the log while the old ones answer, and nothing is lost or counted twice meanwhile."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
+from common.bus.delivery import Record
 from common.bus.history import OutboxHistory
 from common.bus.local import LocalReader
 from common.db import Database
@@ -206,6 +208,101 @@ async def test_what_is_still_to_be_heard_is_left_to_the_worker_and_what_it_misse
     await one.settle()
     await twin.settle()
     assert await one.rows() == await twin.rows()
+
+
+class HeardMeanwhile(OutboxHistory):
+    """After the first reading, while nothing is held yet, the live consumer hears what was left to it; what then?"""
+
+    def __init__(self, one: System, then: Callable[[], None]) -> None:
+        super().__init__(one.sources, create_consumer(one.scoring.runtime).topics)
+        self._one, self._then, self._asked = one, then, 0
+
+    async def remaining(self) -> int:
+        self._asked += 1
+        if self._asked == 2:
+            assert await self._one.reader_applies() == 1
+            self._then()
+        return await super().remaining()
+
+
+def failing_once_at(database: Database, words: str) -> Callable[[], bool]:
+    """The connection breaks at the next statement that begins so; gives whether it did."""
+    broken = False
+
+    def break_off(*given: Any) -> None:
+        nonlocal broken
+        if given[2].startswith(words) and not broken:
+            broken = True
+            raise ConnectionError
+
+    event.listen(database.engine.sync_engine, "before_cursor_execute", break_off)
+    return lambda: broken
+
+
+@pytest.mark.parametrize("at", ["SELECT inbox.event_id", "INSERT INTO {live}.timer ("])
+async def test_what_is_heard_before_the_places_are_changed_is_there_when_that_takes_two_tries(
+    pair: tuple[System, System], at: str
+) -> None:
+    one, twin = pair
+    words = at.format(live="main" if one.scoring.database.dialect == "sqlite" else "public")
+    await one.tell("interactions", purchase(UUID(int=3 << 80), "2026-11-03", 5))
+    tries = []
+    async with HeardMeanwhile(one, lambda: tries.append(failing_once_at(one.scoring.database, words))) as history:
+        await rebuild_projections(SERVICE, one.scoring.runtime, history, tell=lambda _: None)
+    assert tries[0]()
+    assert await one.reader_applies() == 0
+    await one.settle()
+    await twin.settle()
+    assert await one.rows() == await twin.rows()
+
+
+async def test_what_is_heard_after_a_change_of_places_whose_commit_was_not_answered_counts_once(
+    pair: tuple[System, System],
+) -> None:
+    one, twin = pair
+    heard_later: list[asyncio.Task[None]] = []
+
+    def unanswered() -> None:
+        if not heard_later:
+            heard_later.append(asyncio.create_task(one.settle()))
+            raise ConnectionError
+
+    await one.tell("interactions", purchase(UUID(int=3 << 80), "2026-11-03", 5))
+    one.scoring.database.on_commit(unanswered)
+    await one.rebuild()
+    assert heard_later
+    await asyncio.gather(*heard_later)
+    await one.settle()
+    await twin.settle()
+    assert await one.rows() == await twin.rows()
+
+
+async def test_what_was_published_twice_and_is_still_to_be_heard_is_left_to_the_worker(
+    pair: tuple[System, System],
+) -> None:
+    one, twin = pair
+
+    class PublishedTwice(OutboxHistory):
+        async def batches(self) -> AsyncIterator[list[Record]]:
+            async for records in super().batches():
+                yield [*records, *map(replace, records)]
+
+    await one.tell("interactions", purchase(UUID(int=3 << 80), "2026-11-03", 5))
+    async with PublishedTwice(one.sources, create_consumer(one.scoring.runtime).topics) as history:
+        await rebuild_projections(SERVICE, one.scoring.runtime, history, tell=lambda _: None)
+    assert await one.reader_applies() == 1
+    await one.settle()
+    await twin.settle()
+    assert await one.rows() == await twin.rows()
+
+
+async def test_one_process_may_rebuild_again_and_again(pair: tuple[System, System]) -> None:
+    one, twin = pair
+    for _ in range(3):
+        await one.do(*DAMAGE)
+        await one.rebuild()
+        await one.settle()
+        assert await one.rows() == await twin.rows()
 
 
 async def test_sums_under_random_keys_stay_though_no_event_tells_of_them(pair: tuple[System, System]) -> None:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import orjson
-from sqlalchemy import Table, select, text
+from sqlalchemy import Connection, Table, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.elements import TextClause
 
@@ -33,6 +34,7 @@ STRETCH_SECONDS = 3600
 NEARLY_THERE = 2_000  # events behind the live side at which the places are changed
 _TRY_ALONE = text("SELECT pg_try_advisory_lock(hashtext('hilo-rebuild'))")
 _NO_LONGER_ALONE = text("SELECT pg_advisory_unlock(hashtext('hilo-rebuild'))")
+_CHANGED = text(f"SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = '{OLD}')")  # noqa: S608 - our own name
 MISSED_AFTER = timedelta(hours=1)  # what the live consumer has not handled by then, it has missed: it is handled here
 
 
@@ -174,38 +176,38 @@ class _Builder:
         self.handled = 0
 
     async def catch_up(self, words: str = "building") -> None:
+        """Handle what was left and what has come since. Broken off, it may be called again: what was not handled comes again."""
         remaining = await self._history.remaining()
-        left, self._left = self._left, []
-        await self._handle(left)
+        self._left = await self._handle(self._left)
         async for records in self._history.batches():
-            await self._handle(records)
+            self._left += await self._handle(records)
             remaining = max(0, remaining - len(records))
             self._tell(Progress(self.handled, remaining, words))
         self._clock.moment = None
 
-    async def _handle(self, records: Sequence[Record]) -> None:
+    async def _handle(self, records: Sequence[Record]) -> list[Record]:
+        """Gives those that are left to the live consumer."""
         theirs = await self._unclaimed(records)
-        mine = [record for record in records if id(record) not in theirs]
-        self._left += theirs.values()
+        mine = [record for record in records if id_of(record.body) not in theirs]
         for stretch in _stretches(mine):
             self._clock.moment = _moment(stretch)
             await self._deliver(stretch)
-            self.handled += len(stretch)
+        self.handled += len(mine)
+        return [record for record in records if id_of(record.body) in theirs]
 
-    async def _unclaimed(self, records: Sequence[Record]) -> dict[int, Record]:
-        """The recent events that the live consumer did not handle yet, by the identity of the record."""
+    async def _unclaimed(self, records: Sequence[Record]) -> set[UUID]:
+        """The recent events that the live consumer did not handle yet. One may stand in the log twice."""
         recent = {
-            event_id: record
+            event_id
             for record in records
             if moment_of(record.body) > self._recent and (event_id := id_of(record.body)) is not None
         }
         if not recent:
-            return {}
+            return set()
         c = inbox_table.c
         query = select(c.event_id).where(among(c.event_id, recent), c.consumer == self._delivery.consumer.name)
         async with self._live.session(reading=True) as session:
-            claimed = set((await session.scalars(query)).all())
-        return {id(record): record for event_id, record in recent.items() if event_id not in claimed}
+            return recent - set((await session.scalars(query)).all())
 
     async def _deliver(self, records: Sequence[Record]) -> None:
         await tried_again(
@@ -347,6 +349,9 @@ async def _swap(
             await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             # every consumer claims before it has an effect: none begins one while this lock is held
             await connection.execute(text("LOCK TABLE inbox IN SHARE ROW EXCLUSIVE MODE"))
+            # An earlier try was committed and not answered: the shadow's consumer would write to what is in place now.
+            if await connection.scalar(_CHANGED):
+                return
         await builder.catch_up("the last ones")
         if finish is not None:
             await finish(shadow)
@@ -361,6 +366,9 @@ async def _change_places(
     sqlite = database.dialect == "sqlite"
     live = "main" if sqlite else "public"
     if sqlite:
+        await connection.run_sync(
+            Connection.detach
+        )  # from the pool: whoever got it next would have the shadow attached
         await connection.exec_driver_sql(f"ATTACH '{_shadow_file(database)}' AS {SHADOW}")
     for statement in _merging(live, projections, sqlite=sqlite):
         await connection.execute(statement)

@@ -14,13 +14,17 @@ from sqlalchemy.exc import DBAPIError
 from common.clock import Clock
 from common.db import outbox_table, parked_table, timer_table
 from common.events import correlation_id, decode
-from interactions.cases.models import case_file
+from interactions.cases.models import case_file, case_step
+from interactions.cases.use_cases import act_on_case
+from interactions.commitments.domain import CommitmentSettled
 from interactions.commitments.models import commitment
+from interactions.commitments.use_cases import settle
 from interactions.conversations.models import conversation, conversation_entry
 from interactions.corrections.use_cases import correct, redact, retract
 from interactions.touchpoints import domain
 from interactions.touchpoints.domain import Draft, Speaker, Unreadable
 from interactions.touchpoints.models import receipt, touchpoint, trace, trace_identifier
+from interactions.touchpoints.repository import Receipt
 from interactions.touchpoints.schemas import read_document
 from interactions.touchpoints.use_cases import (
     Outcome,
@@ -541,6 +545,41 @@ async def test_a_deadlock_is_the_servers_matter_and_not_the_callers(world: Any, 
     assert len(await world.rows(touchpoint)) == len(await world.rows(receipt)) == 2
     assert len(await world.rows(parked_table)) == 1
     assert {row["conversation_id"] for row in await world.rows(conversation)} == {UUID(first["conversation_id"])}
+
+
+async def test_what_people_do_to_a_case_and_a_promise_while_a_contact_on_another_trace_names_them_comes_after_it(
+    world: Any,
+) -> None:
+    if world.database.dialect == "sqlite":
+        pytest.skip("one writer: nobody comes between")
+    complaint = await one(world, 1, kind="complaint", commitments=[{"by": "company", "text": "call back"}])
+    number, promised = complaint["case_number"], UUID(complaint["commitment_ids"][0])
+    doing: dict[str, Any] = {"by": "Luisa", "clock": world.clock}
+    named = {"identifiers": [PHONE, "email:ana@example.com"], "case": number, "keeps": [str(promised)]}
+    async with asyncio.timeout(30):
+        async with InteractionsUnitOfWork(world.database) as rival:
+            await rival.receipts.claim([Receipt("test", "x-2", "", UUID(int=1), UUID(int=1), {})])
+            contact = asyncio.create_task(one(world, 2, **named))
+            await somebody_waits(world, 1)  # all is written but the receipt
+            uow = InteractionsUnitOfWork(world.database)
+            answer = act_on_case(number, "answer", text="returned", uow=uow, company=world.company, **doing)
+            waiver = settle(promised, "waive", reason="no", uow=InteractionsUnitOfWork(world.database), **doing)
+            acts = asyncio.gather(answer, waiver, return_exceptions=True)
+            await somebody_waits(world, 3)
+        await contact
+        assert isinstance((await acts)[1], CommitmentSettled)
+    ((case,), (kept,)) = (await world.rows(case_file), await world.rows(commitment))
+    assert (case["state"], case["contacts_count"], kept["state"]) == ("answered", 2, "kept")
+    steps = sorted(await world.rows(case_step), key=lambda step: step["step_id"])
+    assert [step["move"] for step in steps] == ["opened", "contacted", "answered"]
+    assert (await moves(world))["commitment-moved:waived"] == 0
+
+
+async def somebody_waits(world: Any, count: int) -> None:
+    waiting = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    async with world.database.engine.connect() as connection:
+        while await connection.scalar(waiting) < count:
+            await asyncio.sleep(0.01)
 
 
 async def test_requests_share_a_transaction_and_each_gets_its_own_outcomes(world: Any) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -149,11 +149,14 @@ async def _record(taken: Sequence[Taken], *, desk: Desk, park: bool) -> list[Out
     }
     accepted = {place: one for place, one in enumerate(taken) if isinstance(one, Touchpoint)}
     async with InteractionsUnitOfWork(desk.database) as uow:
-        await uow.lock(lock_keys(accepted.values()), space=TRACES)  # before the first write, or order per key is lost
+        theirs = (await named_by(accepted.values(), uow=uow)).traces
+        # before the first write, or order per key is lost
+        await uow.lock(lock_keys(accepted.values()) | theirs, space=TRACES)
         unknown = await _unknown(accepted, outcomes, uow=uow)
         fresh = await unerased(unknown, accepted, outcomes, desk=desk, uow=uow)
         traces = await traces_of(list(fresh.values()), uow=uow)
-        await uow.lock({trace.party_id for trace in traces.values()}, space=PARTIES)
+        parties = {trace.party_id for trace in traces.values()} | await parties_of(theirs, uow=uow)
+        await uow.lock(parties, space=PARTIES)
         fresh, named = await checked(fresh, traces, outcomes, uow=uow)
         now = desk.clock()
         ready = {place: domain.minted(one, new_id(), at=now) for place, one in fresh.items()}
@@ -267,6 +270,29 @@ class Named:
     commitments: Mapping[UUID, Commitment]
     cases: Mapping[str, CaseFile]
 
+    @property
+    def traces(self) -> set[UUID]:
+        """On which traces they are: to be locked with the contact's own, since each is written whole.
+
+        Whoever answers or waives one on another trace meanwhile would overwrite the contact, or the contact him.
+        """
+        return {one.trace_id for one in (*self.commitments.values(), *self.cases.values())}
+
+
+async def named_by(touchpoints: Iterable[Touchpoint], *, uow: InteractionsUnitOfWork) -> Named:
+    """The cases and promises that the touchpoints name, whoseever they are; where none is named nothing is asked."""
+    drafts = [one.draft for one in touchpoints]
+    return Named(
+        await uow.commitments.some({one for draft in drafts for one in draft.keeps}),
+        await uow.cases.some({draft.case for draft in drafts if draft.case}),
+    )
+
+
+async def parties_of(traces: Collection[UUID], *, uow: InteractionsUnitOfWork) -> set[UUID]:
+    """Whose the traces are by now."""
+    known = await uow.traces.known(traces)
+    return {party_of(one, known) for one in traces}
+
 
 async def checked(
     fresh: Mapping[int, Touchpoint],
@@ -279,13 +305,9 @@ async def checked(
     some = [one for one in fresh.values() if _names(one.draft)]
     if not some:
         return dict(fresh), Named({}, {})
-    named = Named(
-        await uow.commitments.some({one for t in some for one in t.draft.keeps}),
-        await uow.cases.some({t.draft.case for t in some if t.draft.case}),
-    )
+    named = await named_by(some, uow=uow)
     held = await uow.conversations.holding({t.draft.conversation_id for t in some if t.draft.conversation_id})
-    foreign = {c.trace_id for c in named.commitments.values()} | {c.trace_id for c in named.cases.values()}
-    known = {**await uow.traces.known(foreign), **traces}
+    known = {**await uow.traces.known(named.traces), **traces}
     led_to = await uow.traces.parties({s.identifier_id for t in some for s in t.seen})
     kept: dict[int, Touchpoint] = {}
     for place, one in fresh.items():

@@ -1,13 +1,16 @@
 """A changed standard, or another cycle, gives other results over everything that was seen: without a line of code."""
 
 import asyncio
+from collections import Counter
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
 from common.contracts.service_audit import ActionMoved, EvidenceRecorded, MomentFailed
 from service_audit.evidence import use_cases as evidence_use_cases
-from service_audit.evidence.use_cases import REJUDGE, go_on_judging
+from service_audit.evidence.use_cases import REJUDGE, go_on_judging, take_note
+from service_audit.observations.domain import hear
 from service_audit.standards.domain import DocumentStale, DocumentVersionMissing
 from service_audit.standards.schemas import CycleBody
 from service_audit.standards.shipped import shipped
@@ -132,17 +135,26 @@ async def test_a_standard_that_is_written_while_the_past_is_judged_by_the_one_be
     await five_complaints(audit, telling)
     monkeypatch.setattr(evidence_use_cases, "AT_ONCE", 2)
     await write(audit, "complaint-care", complaint_care(standard=within(8)), expected=1)
-    async with audit.uow(reading=True) as uow:
-        read_before = await uow.timers.get(REJUDGE, "complaint-care")
+    await goes_on(audit, await timer_of(audit))  # a step ahead of where the new one will begin
+    read_before = await timer_of(audit)
     audit.clock.advance(timedelta(seconds=1))
     await write(audit, "complaint-care", complaint_care(standard=within(48)), expected=2)
-    async with audit.uow() as uow:
-        await go_on_judging([read_before], uow=uow, now=audit.clock())
-        await uow.timers.done([read_before])
-        await uow.commit()
+    await goes_on(audit, read_before)
     await audit.passes(minutes=1)
     assert (await audit.states(ANSWERED)).count("met") == 4
     assert {e.version for e in await audit.evidence(cycle="complaint-care")} == {3}
+
+
+async def timer_of(audit):
+    async with audit.uow(reading=True) as uow:
+        return await uow.timers.get(REJUDGE, "complaint-care")
+
+
+async def goes_on(audit, timer):
+    async with audit.uow() as uow:
+        await go_on_judging([timer], uow=uow, now=audit.clock())
+        await uow.timers.done([timer])
+        await uow.commit()
 
 
 async def test_what_is_heard_while_a_standard_changes_is_judged_by_the_new_one(audit, telling):
@@ -162,6 +174,42 @@ async def test_what_is_heard_while_a_standard_changes_is_judged_by_the_new_one(a
     found = await audit.evidence(ANSWERED)
     assert {(e.version, e.state) for e in found} == {(8, "met")}
     assert len(found) == 20
+
+
+async def test_what_is_heard_while_a_cycle_is_written_for_the_first_time_is_judged_by_it_as_well(audit, telling):
+    """By whoever comes second: the batch that was under way is awaited, the one that comes meanwhile waits."""
+    under_way, meanwhile = (hear([telling.told(telling.survey(at))], noted_at=audit.clock()) for at in (4, 5))
+    async with audit.uow() as uow:
+        await take_note(under_way, await uow.standards.moments(), uow=uow, now=audit.clock())
+        writing = asyncio.create_task(write(audit, "second", shipped("contact"), expected=None))
+        await asyncio.wait({writing}, timeout=0.5)
+        listening = asyncio.create_task(take_note_of(meanwhile, audit))
+        await asyncio.wait({listening}, timeout=0.5)
+        await uow.commit()
+    await asyncio.gather(writing, listening)
+    found = Counter(e.cycle for e in await audit.evidence("satisfied-after-contact"))
+    assert found == {"contact": 2, "second": 2}
+
+
+async def take_note_of(heard, audit):
+    async with audit.uow() as uow:
+        await take_note(heard, await uow.standards.moments(), uow=uow, now=audit.clock())
+        await uow.commit()
+
+
+async def test_cycles_are_written_for_the_first_time_while_others_are_changed_and_events_are_heard(audit, telling):
+    async def heard():
+        for at in range(12):
+            await audit.hears(telling.survey(at % 5 + 1, trace_id=uuid4()))
+
+    async def written(code):
+        for version in (None, 1, 2):
+            await write(audit, code, shipped("contact"), expected=version)
+
+    await asyncio.gather(heard(), heard(), *(written(f"again-{at}") for at in range(4)))
+    found = [(e.cycle, e.version) for e in await audit.evidence("satisfied-after-contact")]
+    assert sorted(set(found)) == [*((f"again-{at}", 3) for at in range(4)), ("contact", 1)]
+    assert len(found) == 5 * 24
 
 
 async def test_two_writers_do_not_overwrite_each_other(audit):

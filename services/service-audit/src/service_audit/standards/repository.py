@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, Text, cast, select
+from sqlalchemy import Row, Text, cast, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.bulk import insert_rows
@@ -15,6 +15,9 @@ from service_audit.standards.domain import Document, DocumentKind, DocumentStale
 from service_audit.standards.models import document, document_version
 
 MOST_COMPILED = 500
+_HOLD = text(
+    "LOCK TABLE document IN EXCLUSIVE MODE"
+)  # which a batch that holds cycles' rows keeps waiting, and a read does not
 # With every batch: bodies as they are stored, so that one which is known is not read again to find that it is.
 _c = document.c
 _CYCLES = (
@@ -35,6 +38,14 @@ class Standards:
         """The moments of all cycles in service, by cycle and code. The cycles stay as they are until the transaction ends."""
         cycles = tuple(tuple(row) for row in (await self._session.execute(_CYCLES)).all())
         return {(m.cycle, m.code): m for cycle in cycles for m in _moments(*cycle)}
+
+    async def hold(self) -> None:
+        """Nobody judges from here until the transaction ends: of a cycle that is not there yet there is no row that they could hold.
+
+        Call it before any of the documents is locked. Whoever judges waits at the table, and then reads what was written.
+        """
+        if self._session.get_bind().dialect.name == "postgresql":
+            await self._session.execute(_HOLD)
 
     async def get(self, kind: DocumentKind, code: str, *, locked: bool = False) -> Document | None:
         query = select(document).where(document.c.kind == kind, document.c.code == code)

@@ -53,6 +53,10 @@ async def put_cycle(
 ) -> Document:
     """A new version of a cycle, and the first step of judging anew what it concerns; a timer does the further steps."""
     async with uow:
+        if await uow.standards.get("cycle", code) is None:
+            # A batch under way has not read it: what that has seen is there before all is judged by the new cycle.
+            await uow.inbox.enter()
+            await uow.standards.hold()
         attributes = await uow.standards.get("attributes", ATTRIBUTES, locked=True)
         promise = await uow.standards.get("promise", PROMISE, locked=True)
         check_cycle(code, body, attributes=_codes(attributes, "attributes"), pillars=_codes(promise, "pillars"))

@@ -8,7 +8,17 @@ from sqlalchemy import delete, update
 from common.contracts.identity import LinksChanged, Move
 from common.db import Database, cursor_table, outbox_table
 from common.events import decode
-from common.outbox import Position, agrees, drop_before, move_cursor, oldest_unread, position_of, read, settle_restored
+from common.outbox import (
+    Position,
+    agrees,
+    drop_before,
+    end_of,
+    move_cursor,
+    oldest_unread,
+    position_of,
+    read,
+    settle_restored,
+)
 from common.uow import UnitOfWork
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
@@ -67,6 +77,26 @@ async def test_nothing_is_skipped_that_began_earlier_and_committed_later(databas
         assert await numbers_after(database, Position()) == []  # 2 waits for 1, or 1 would be passed over
         await early.commit()
     assert await numbers_after(database, Position()) == [1, 2]
+
+
+async def test_the_end_of_the_log_is_before_whoever_still_writes(database: Database) -> None:
+    async def end() -> Position:
+        async with UnitOfWork(database, reading=True) as uow:
+            return await end_of(uow.session)
+
+    assert await end() == Position()
+    await write(database, 1)
+    first = await end()
+    assert await numbers_after(database, first) == []
+    if database.dialect == "sqlite":
+        return  # writes are serial there
+    async with UnitOfWork(database) as early:
+        early.outbox.add(links(2), at=NOW)
+        await early.outbox.flush()
+        await write(database, 3)
+        assert await end() == first
+        await early.commit()
+    assert await numbers_after(database, await end()) == []
 
 
 async def test_who_has_written_elsewhere_in_this_database_and_may_still_tell_holds_up_what_came_after_him(

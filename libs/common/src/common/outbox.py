@@ -31,6 +31,8 @@ _NEXT = (
 )
 _NEXT_WITH_OLDEST = _NEXT.add_columns(_OLDEST_RUNNING.label("oldest"))
 _NEXT_BEFORE = _NEXT.where(_o.xid < bindparam("bound", type_=BigInteger))
+_LAST = select(_o.xid, _o.seq, _o.id).order_by(_o.xid.desc(), _o.seq.desc()).limit(1)
+_LAST_SETTLED = _LAST.where(_o.xid < _OLDEST_RUNNING)
 # The oldest transaction that writes to this database; if none does, the one that comes next. What goes on in the server's other
 # databases holds nothing up. Asked in a statement of its own: who has ended by then is seen by the next, whatever he wrote.
 _OLDEST_HERE = text("""
@@ -114,6 +116,13 @@ async def read(session: AsyncSession, *, after: Position, topics: Sequence[str] 
 
 def _of(query: Select[Any], topics: Sequence[str]) -> Select[Any]:
     return query.where(_o.aggregatetype.in_(topics)) if topics else query
+
+
+async def end_of(session: AsyncSession) -> Position:
+    """How far the log is settled: no entry comes before this any more. The start where it is empty."""
+    last = _LAST if session.get_bind().dialect.name == "sqlite" else _LAST_SETTLED
+    row = (await session.execute(last)).one_or_none()
+    return Position() if row is None else Position(row.xid, row.seq, row.id)
 
 
 async def position_of(session: AsyncSession, reader: str) -> Position:

@@ -13,7 +13,7 @@ from common.bus.waiting import nap, wait_for_news
 from common.clock import Clock, utc_now
 from common.db import Database, is_transient
 from common.errors import Transient
-from common.outbox import Entry, Position, agrees, move_cursor, position_of, read
+from common.outbox import Entry, Position, agrees, end_of, move_cursor, position_of, read
 from common.uow import UnitOfWork
 
 log = structlog.get_logger()
@@ -21,6 +21,7 @@ log = structlog.get_logger()
 BATCH = 500
 IDLE_SECONDS = 1.0  # a commit in this process wakes the reader at once; this is for another process's
 TELL_SOURCE_EVERY = timedelta(minutes=1)
+_NEVER_TOLD = (datetime.min.replace(tzinfo=UTC), Position())
 
 
 class LocalReader:
@@ -45,7 +46,7 @@ class LocalReader:
         self._sources = sources
         self._clock = clock
         self._turns = turns or Turns()
-        self._told: dict[str, datetime] = {}
+        self._told: dict[str, tuple[datetime, Position]] = {}
         self._news = asyncio.Event()
         for source in sources.values():
             source.on_commit(self._news.set)
@@ -112,13 +113,25 @@ class LocalReader:
             position = await self._checked(reader, position, source)
             checked.add(name)
         async with UnitOfWork(source, reading=True) as uow:
+            end = await end_of(uow.session)  # asked first: what is for us up to there is among the entries
             entries = await read(uow.session, after=position, topics=self._delivery.consumer.all_topics, limit=BATCH)
-        if not entries:
-            return 0
-        await self._delivery.deliver([_record(entry) for entry in entries])
-        await self._remember(self._database, reader, entries[-1].position)
-        await self._tell_source(source, reader, entries[-1].position)
+        if entries:
+            await self._delivery.deliver([_record(entry) for entry in entries])
+        reached = entries[-1].position if entries else position
+        if len(entries) < BATCH:
+            reached = max(reached, end, key=_place)
+        if entries or self._is_worth_a_write(reader, position, reached):
+            await self._remember(self._database, reader, reached)
+            await self._tell_source(source, reader, reached)
         return len(entries)
+
+    def _is_worth_a_write(self, reader: str, position: Position, reached: Position) -> bool:
+        """Whether a look that found nothing moves the cursor: it would hold back the source's retention, and each look begins there.
+
+        Not more often than a reader that has enough to do, or than it tells its source: on SQLite one writes at a time.
+        """
+        told = self._told.get(reader, _NEVER_TOLD)[1]
+        return reached.seq - position.seq >= BATCH or (reached != told and self._is_to_tell(reader))
 
     async def _checked(self, reader: str, position: Position, source: Database) -> Position:
         """The position, or the start where the log is another one; that is remembered, for there may be nothing to read yet."""
@@ -134,10 +147,12 @@ class LocalReader:
 
         Where we are is decided by our own database alone: it may be restored from a backup without the source.
         """
-        now = self._clock()
-        if now - self._told.get(reader, datetime.min.replace(tzinfo=UTC)) >= TELL_SOURCE_EVERY:
+        if self._is_to_tell(reader):
             await self._remember(source, reader, position)
-            self._told[reader] = now
+            self._told[reader] = self._clock(), position
+
+    def _is_to_tell(self, reader: str) -> bool:
+        return self._clock() - self._told.get(reader, _NEVER_TOLD)[0] >= TELL_SOURCE_EVERY
 
     async def _remember(self, database: Database, reader: str, position: Position) -> None:
         async with UnitOfWork(database) as uow:
@@ -147,6 +162,10 @@ class LocalReader:
 
 def _record(entry: Entry) -> Record:
     return Record(entry.topic, entry.key, entry.body, f"seq={entry.position.seq}")
+
+
+def _place(position: Position) -> tuple[int, int]:
+    return position.xid, position.seq
 
 
 def sources_of(topics: Sequence[str], databases: Mapping[str, Database]) -> dict[str, Database]:

@@ -94,6 +94,22 @@ async def test_a_move_of_an_erased_persons_thread_is_not_taken_note_of_though_it
     assert kept == [back.data.touchpoint_id]
 
 
+@pytest.mark.parametrize("together", [False, True])
+async def test_who_comes_back_after_his_erasure_keeps_what_he_says_since(audit, telling, together):
+    who, anew = UUID(int=70), UUID(int=71)
+    await audit.hears(telling.links(who, telling.trace, revision=1), telling.survey(1))
+    erased_at, later = telling.start + timedelta(minutes=30), telling.start + timedelta(hours=1)
+    erasure = CustomerErased(
+        erasure_id=uuid4(), customer_id=who, customers=[who], traces=[telling.trace], erased_at=erased_at
+    )
+    back = telling.survey(5, occurred_at=later, recorded_at=later)
+    since = [telling.links(anew, telling.trace, revision=2), back]
+    for batch in [[erasure, *since]] if together else [[erasure], since]:
+        await audit.hears(*batch)
+    assert [(e.value, e.trace_id) for e in await audit.evidence(customer_id=anew)] == [(5.0, telling.trace)]
+    assert sorted(e.value for e in await audit.evidence()) == [1.0, 5.0]  # what he said before stays in the scores
+
+
 async def test_the_order_of_arrival_does_not_matter(audit, telling):
     for at, order in enumerate(permutations(("opened", "contacted", "answered"))):
         hours = {"opened": 0, "contacted": 1, "answered": 2}

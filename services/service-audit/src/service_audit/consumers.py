@@ -32,12 +32,12 @@ async def consume(events: Sequence[Event], *, uow: AuditUnitOfWork, clock: Clock
         fresh = await uow.inbox.claim(events, consumer=CONSUMER)
         erasures = await note_erasures(fresh, uow.session)
         fresh = await without_erased(fresh, uow.session)
+        await forget(erasures, uow=uow, now=now)  # before the rest is kept: what is left is of who came back
         data = [event.data for event in fresh]
         await uow.customers.link(m for d in data if isinstance(d, LinksChanged) for m in d.moves)
         await uow.customers.change(d for d in data if isinstance(d, CustomerChanged))
         await apply_access(fresh, uow.session)
         await take_note(heard.among(fresh), moments, uow=uow, now=now)
-        await forget(erasures, uow=uow, now=now)
         await uow.commit()
 
 

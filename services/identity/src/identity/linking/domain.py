@@ -380,10 +380,71 @@ def _proof_of(trail: Trail, world: World) -> Proof:
     """A trace that was linked by a claim is proved once its source attests it."""
     if trail.proof != "claimed" or trail.customer_id is None:
         return trail.proof
-    strongest = trail.strongest
-    founded = trail.via is None and strongest is not None and strongest.attested
+    founded = trail.via is None and _attests_itself(trail)
     proven = any(link.proven for link in reach(trail, world) if link.customer_id == trail.customer_id)
     return "attested" if founded or proven else "claimed"
+
+
+def unproved(was: Trail, world: World) -> list[Trail]:
+    """Those of its customer's trails that are proved no more since the trail attests less than it `was`.
+
+    Trails prove each other where both attest one identifier. Of those that hung together over this one, those stay proved
+    that still hang together with one that needs no other; if nobody founded the customer any more, with the strongest.
+    """
+    trail = world.trails.get(was.trace_id)
+    if trail is None or trail.customer_id is None or trail.proof == "claimed":
+        return []
+    world.put(trail.taught(was.carried, trail.names))
+    bound = _bound(trail.trace_id, world)
+    world.put(trail)
+    bases = [trace_id for trace_id in bound if _is_proved_alone(world.trails[trace_id])]
+    if not bases and not any(_founded(member) for member in world.members(trail.customer_id)):
+        able = [trace_id for trace_id in bound if _attests_itself(world.trails[trace_id])]
+        bases = sorted(able, key=lambda each: (RANK.get(world.trails[each].scheme, 9), each))[:1]
+    proved = {trace_id for base in bases for trace_id in _bound(base, world)}
+    return [world.trails[each] for each in sorted(bound - proved) if world.trails[each].proof == "attested"]
+
+
+def _bound(trace_id: UUID, world: World) -> set[UUID]:
+    """The trail and all of its customer's that are proved by it, by one of these, and so on."""
+    found, around = {trace_id}, [world.trails[trace_id]]
+    while around:
+        trail = around.pop()
+        new = {
+            other.trace_id: other
+            for carried in trail.carried.values()
+            if carried.scheme not in UNREACHING
+            for other in world.carriers(carried.identifier_id)
+            if other.customer_id == trail.customer_id and other.trace_id not in found and _proven(carried, other)
+        }
+        found |= new.keys()
+        around += new.values()
+    return found
+
+
+def _is_proved_alone(trail: Trail) -> bool:
+    return trail.proof == "person" or _names_attested(trail) or (_founded(trail) and _attests_itself(trail))
+
+
+def _founded(trail: Trail) -> bool:
+    return trail.via is None and bool(FOUNDING & {carried.scheme for carried in trail.carried.values()})
+
+
+def _attests_itself(trail: Trail) -> bool:
+    return trail.strongest is not None and trail.strongest.attested
+
+
+def adrift(trails: Iterable[Trail], world: World) -> list[Trail]:
+    """Those of the trails that came to their customer over what none of his other trails carries any more."""
+    found = {trail.trace_id: trail for trail in trails if trail.via is not None}
+    while held := {trace_id for trace_id, trail in found.items() if _is_held(trail, found, world)}:
+        found = {trace_id: trail for trace_id, trail in found.items() if trace_id not in held}
+    return list(found.values())
+
+
+def _is_held(trail: Trail, adrift: Collection[UUID], world: World) -> bool:
+    carriers = world.carriers(trail.via) if trail.via is not None and trail.via in trail.carried else []
+    return any(other.customer_id == trail.customer_id and other.trace_id not in adrift for other in carriers)
 
 
 def reach(trail: Trail, world: World) -> list[Link]:
@@ -447,8 +508,7 @@ def _newcomer(
 
 
 def _founder(trail: Trail, doubts: list[Doubt], *, mint: Callable[[], UUID]) -> Verdict:
-    strongest = trail.strongest
-    proof: Proof = "attested" if strongest is not None and strongest.attested else "claimed"
+    proof: Proof = "attested" if _attests_itself(trail) else "claimed"
     return Verdict(trail.trace_id, mint(), proof, None, founded=True, doubts=tuple(doubts))
 
 

@@ -15,7 +15,6 @@ from common.statements import fetch
 from identity.customers.models import customer
 from identity.linking.domain import BY_RULES, UNREACHING, Carried, Decision, Trail, World
 from identity.linking.models import cannot_link, decision, trace
-from identity.matching.domain import BY_MATCHING
 from identity.sightings.domain import Sighting
 from identity.sightings.models import identifier, sighting, trace_identifier
 
@@ -334,12 +333,11 @@ class Links:
             query = query.where(d.decision_id < after)
         return [Decision(**row._mapping) for row in (await self._session.execute(query)).all()]  # noqa: SLF001
 
-    async def merges_on_the_word_of(self, trace_id: UUID) -> list[Decision]:
-        """Merges made because of what this trace carried, or of its likeness, and that stand; the newest first."""
+    async def merges_on_the_word_of(self, traces: Collection[UUID], *, by: Collection[str]) -> list[Decision]:
+        """Merges made because of what one of the traces carried, or of its likeness, and that stand; the newest first."""
         d = decision.c
-        alike = (d.by == BY_MATCHING) & ((d.left_trace == trace_id) | (d.right_trace == trace_id))
-        by_rules = (d.by == BY_RULES) & (d.left_trace == trace_id)
-        query = sa.select(decision).where(d.kind == "merge", d.undone_by.is_(None), by_rules | alike)
+        word = among(d.left_trace, traces) | among(d.right_trace, traces)
+        query = sa.select(decision).where(d.kind == "merge", d.undone_by.is_(None), d.by.in_(by), word)
         rows = (await self._session.execute(query.order_by(d.decision_id.desc()))).all()
         return [Decision(**row._mapping) for row in rows]  # noqa: SLF001
 

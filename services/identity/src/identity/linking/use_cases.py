@@ -19,6 +19,7 @@ from identity.linking.domain import (
     Trail,
     Verdict,
     World,
+    adrift,
     decide,
     devices_of,
     is_visitor,
@@ -26,6 +27,7 @@ from identity.linking.domain import (
     next_revision,
     own_key_account,
     settle,
+    unproved,
     user_of,
 )
 from identity.linking.repository import BY_RULES, Decision
@@ -244,6 +246,22 @@ class Desk:
             self.touched |= {each for each in (trail.customer_id, now_is.customer_id) if each is not None}
         await self.follow()
         await self._lock(self.touched)
+
+    async def prove_anew(self, was: Trail) -> list[Trail]:
+        """What rested on what the trail attested when it `was` so is only claimed, and that is told.
+
+        Gives those whom nothing leads to their customer any more, as they are: they are to be decided anew.
+        """
+        self.world = await self.uow.links.world((await self.uow.links.trails([was.trace_id])).values())
+        lost = unproved(was, self.world)
+        loose = adrift(lost, self.world)
+        for trail in lost:
+            if trail not in loose and trail.customer_id is not None:
+                self.world.put(trail.given_to(trail.customer_id, "claimed", trail.via))
+                self.moved[trail.trace_id] = self._move(trail.trace_id)
+                self.touched.add(trail.customer_id)
+        await self._lock(self.touched)
+        return loose
 
     async def _lock(self, customers: Collection[UUID]) -> None:
         # before the first write: order per customer is lost otherwise

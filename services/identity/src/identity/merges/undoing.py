@@ -14,7 +14,16 @@ from common.idempotency import Attempt, recall, remember
 from common.ids import new_id
 from identity.customers.domain import Customer, UnknownCustomer
 from identity.customers.telling import changed, tell_contact, tell_profiles
-from identity.linking.domain import UNREACHING, Trail, devices_of, kept_by, moved_by, next_revision, own_key_account
+from identity.linking.domain import (
+    UNREACHING,
+    Trail,
+    devices_of,
+    kept_by,
+    moved_by,
+    next_revision,
+    own_key_account,
+    unproved,
+)
 from identity.linking.repository import BY_RULES, Decision
 from identity.linking.use_cases import Desk, archive_if_empty, before_image
 from identity.matching.domain import BY_MATCHING
@@ -71,20 +80,33 @@ async def take_back(
     now: datetime,
     by: str = BY_RULES,
     reason: str = "what it was decided on was retracted",
+    was: Trail | None = None,
 ) -> set[UUID]:
-    """A merge has lost its ground: undone without a verdict that the two differ."""
-    _, touched = await _undo(merge, reason=reason, by=by, apart=False, uow=uow, company=company, now=now)
+    """A merge has lost its ground: undone without a verdict that the two differ.
+
+    `was`: a trace as it was before something of it was retracted; what it proved then proves nothing on the way.
+    """
+    _, touched = await _undo(merge, reason=reason, by=by, apart=False, uow=uow, company=company, now=now, was=was)
     return touched
 
 
 async def _undo(
-    merge: Decision, *, reason: str, by: str, apart: bool, uow: IdentityUnitOfWork, company: Company, now: datetime
+    merge: Decision,
+    *,
+    reason: str,
+    by: str,
+    apart: bool,
+    uow: IdentityUnitOfWork,
+    company: Company,
+    now: datetime,
+    was: Trail | None = None,
 ) -> tuple[UUID, set[UUID]]:
     if merge.survivor is None or merge.absorbed is None:
         raise UnknownMerge
     chain = await _chain(merge.survivor, uow)
     await uow.lock([chain[-1], merge.absorbed], space=CUSTOMERS)
     past = await _past_of(merge, chain, uow)
+    past.was = was
     undo_id: UUID = new_id()
     image = before_image(list(past.present.values()), []) | {"undoes": str(merge.decision_id)}
     undo = Decision(
@@ -127,6 +149,7 @@ class Past:
     by_rules: Sequence[Decision] = ()  # merges since, by the rules: decided anew
     young: set[UUID] = field(default_factory=set)  # customers whom the rules founded since
     founders: dict[UUID, UUID] = field(default_factory=dict)  # of each of these the trace that founded him
+    was: Trail | None = None  # the trace of which something was retracted, as it was
 
 
 async def _past_of(merge: Decision, chain: list[UUID], uow: IdentityUnitOfWork) -> Past:
@@ -272,11 +295,14 @@ def _rewind(
             hand = {identifier for of, identifier in by_hand if of == trace}
             known = rewound(trail, until.get(trace, ()), since.get(trace, ()), by_hand=hand)
             attested = any(carried.attested for carried in known.carried.values())
-            # what proved him since did not prove him then
-            proof = "claimed" if ground.proof == "attested" and not attested else ground.proof
+            # what proved him since did not prove him then, nor does what was retracted since
+            is_claim = not attested or trail.proof == "claimed"
+            proof = "claimed" if ground.proof == "attested" and is_claim else ground.proof
             desk.world.put(replace(known, customer_id=ground.customer_id, proof=proof, via=ground.via))
     for trail in past.later.values():
         desk.world.put(replace(_nobodys(trail), carried={}, names=()))
+    for trail in unproved(past.was, desk.world) if past.was is not None else ():
+        desk.world.put(replace(trail, proof="claimed"))
 
 
 def _what_happened(

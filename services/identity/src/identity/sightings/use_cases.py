@@ -12,8 +12,9 @@ from common.ids import new_id
 from identity.customers.telling import changed, tell_profiles
 from identity.guards.domain import blocked
 from identity.knowledge.domain import Fact, Put
-from identity.linking.domain import devices_of, next_revision
+from identity.linking.domain import BY_RULES, Trail, devices_of, next_revision, unproved
 from identity.linking.use_cases import Desk, archive_if_empty, bite
+from identity.matching.domain import BY_MATCHING
 from identity.matching.use_cases import learn_likeness
 from identity.merges.undoing import take_back
 from identity.sightings.domain import Sighting, given_in, is_blocked, sighting_of, with_name
@@ -131,31 +132,64 @@ def facts_of(seen: PersonSeen, company: Company) -> Iterable[Fact]:
 
 
 async def unsee(gone: PersonUnseen, uow: IdentityUnitOfWork, company: Company, now: datetime) -> set[UUID]:
-    """A touchpoint is taken back, and with it what it alone taught: its trace, and a merge made on its word, are decided anew."""
-    devices = devices_of((await uow.links.trails([gone.trace_id])).values())
+    """A touchpoint is taken back, and with it what it alone taught or proved: links, proofs and merges made on its word."""
+    was = (await uow.links.trails([gone.trace_id])).get(gone.trace_id)
+    devices = devices_of([was] if was is not None else [])
     left = await uow.sightings.unsee(gone.touchpoint_id, gone.trace_id, at=now)
     await uow.knowledge.forget(gone.touchpoint_id)
     trail = (await uow.links.trails([gone.trace_id])).get(gone.trace_id)
-    if trail is None:
+    if trail is None or was is None:
         return set()
     names: tuple[str, ...] = ()
     for sighting in left:
         names = with_name(names, sighting.name)
     await uow.links.rename(gone.trace_id, names)
     touched = {trail.customer_id} if trail.customer_id is not None else set()
-    for merge in await uow.links.merges_on_the_word_of(gone.trace_id):
-        over = (merge.before or {}).get("over")  # none where likeness decided: what it was seen in may be what is gone
-        if over is None or UUID(str(over)) not in trail.carried:
-            touched |= await take_back(merge, uow=uow, company=company, now=now)
-    trail = (await uow.links.trails([gone.trace_id]))[gone.trace_id]
+    # likeness: what it was seen in may be what is gone
+    touched |= await _take_back([gone.trace_id], {BY_MATCHING}, was, uow, company, now)
+    if trail.carried != was.carried:
+        touched |= await _stand_without(was, uow, company, now)
+    return touched | await _compare_anew(gone.trace_id, left, devices, uow, company, now)
+
+
+async def _stand_without(was: Trail, uow: IdentityUnitOfWork, company: Company, now: datetime) -> set[UUID]:
+    """The trace carries or attests less than it `was`: what was merged, proved or linked on that is decided without it.
+
+    What has ground in what is left is found again.
+    """
+    touched = await _take_back([was.trace_id], {BY_RULES}, was, uow, company, now)
+    around = await uow.links.world((await uow.links.trails([was.trace_id])).values())
+    touched |= await _take_back([each.trace_id for each in unproved(was, around)], {BY_RULES}, was, uow, company, now)
+    desk = Desk(uow, company, now)
+    loose = {each.trace_id: each for each in await desk.prove_anew(was)}
+    await desk.close()
+    touched |= desk.touched
+    trail = (await uow.links.trails([was.trace_id]))[was.trace_id]
     groundless = not trail.carried or (trail.via is not None and trail.via not in trail.carried)
     if groundless and trail.customer_id is not None and trail.proof != "person":
+        loose[trail.trace_id] = trail
+    if loose:
         desk = Desk(uow, company, now)
-        await desk.decide_anew(trail)
+        await desk.decide_anew(*loose.values())
         await desk.close()
-        await archive_if_empty([trail.customer_id], uow=uow, now=now)
+        await archive_if_empty({each.customer_id for each in loose.values() if each.customer_id}, uow=uow, now=now)
         touched |= desk.touched
-    return touched | await _compare_anew(gone.trace_id, left, devices, uow, company, now)
+    return touched
+
+
+async def _take_back(
+    traces: Collection[UUID],
+    by: Collection[str],
+    was: Trail,
+    uow: IdentityUnitOfWork,
+    company: Company,
+    now: datetime,
+) -> set[UUID]:
+    """Merges on the word of the traces are taken back; those that still have ground are found again on the way."""
+    touched: set[UUID] = set()
+    for merge in await uow.links.merges_on_the_word_of(traces, by=by) if traces else ():
+        touched |= await take_back(merge, uow=uow, company=company, now=now, was=was)
+    return touched
 
 
 async def _compare_anew(

@@ -188,6 +188,15 @@ async def test_two_of_one_id_in_one_batch_are_one(world: Any) -> None:
     assert len(await world.rows(touchpoint)) == 1
 
 
+async def test_one_that_is_refused_leaves_its_id_to_the_next_in_the_batch(world: Any) -> None:
+    bad, good = draft(world, case="PQR-2020-000001"), draft(world)
+    outcomes = await record(world, bad, bad, good, draft(world, content="else"), good)
+    told = [one.status if isinstance(one, Recorded) else one.refusal.code for one in outcomes]
+    assert told == ["unknown-case", "unknown-case", "recorded", "different-body", "duplicate"]
+    assert len(await world.rows(touchpoint)) == 1
+    assert {row["code"] for row in await world.rows(parked_table)} == {"unknown-case", "different-body"}
+
+
 async def test_a_bad_row_is_refused_alone_and_kept(world: Any) -> None:
     outcomes = await record(
         world,

@@ -159,7 +159,7 @@ async def _record(taken: Sequence[Taken], *, desk: Desk, park: bool) -> list[Out
         await uow.lock(parties, space=PARTIES)
         fresh, named = await checked(fresh, traces, outcomes, uow=uow)
         now = desk.clock()
-        ready = {place: domain.minted(one, new_id(), at=now) for place, one in fresh.items()}
+        ready = {place: domain.minted(one, new_id(), at=now) for place, one in _firsts(fresh, outcomes).items()}
         async with Behind() as behind:
             some = list(ready.values())
             answers = await append(some, traces, named, desk=desk, uow=uow, now=now, behind=behind)
@@ -181,23 +181,31 @@ async def _unknown(
     """Those whose external id was never recorded. The others are duplicates, or say something else than before."""
     known = await uow.receipts.known({one.key for one in accepted.values()})
     fresh: dict[int, Touchpoint] = {}
-    first: dict[tuple[str, str], str] = {}
     for place, one in accepted.items():
-        receipt = known.get(one.key)
-        body_hash = receipt.body_hash if receipt else first.get(one.key)
-        if body_hash is None:
-            first[one.key] = one.draft.body_hash
+        if (receipt := known.get(one.key)) is None:
             fresh[place] = one
-        elif body_hash != one.draft.body_hash:
-            hashes = f"on record {body_hash[:16]}, sent {one.draft.body_hash[:16]}"
-            outcomes[place] = _refused(one, DifferentBody(f"Another body ({hashes})."))
-        elif receipt:
-            outcomes[place] = Recorded("duplicate", receipt.answer)
+        elif receipt.body_hash != one.draft.body_hash:
+            outcomes[place] = _another_body(one, on_record=receipt.body_hash)
         else:
-            outcomes[place] = Recorded(
-                "duplicate", {}
-            )  # of one in this same batch: filled in when that one is answered
+            outcomes[place] = Recorded("duplicate", receipt.answer)
     return fresh
+
+
+def _firsts(fresh: Mapping[int, Touchpoint], outcomes: dict[int, Outcome | Unreadable]) -> dict[int, Touchpoint]:
+    """Of those under one external id the first. It has been checked: one that is refused leaves the id to the next."""
+    first: dict[tuple[str, str], Touchpoint] = {}
+    for place, one in fresh.items():
+        taken = first.setdefault(one.key, one)
+        if taken.draft.body_hash != one.draft.body_hash:
+            outcomes[place] = _another_body(one, on_record=taken.draft.body_hash)
+        elif taken is not one:
+            outcomes[place] = Recorded("duplicate", {})  # filled in when the first is answered
+    return {place: one for place, one in fresh.items() if place not in outcomes}
+
+
+def _another_body(one: Touchpoint, *, on_record: str) -> Unreadable:
+    hashes = f"on record {on_record[:16]}, sent {one.draft.body_hash[:16]}"
+    return _refused(one, DifferentBody(f"Another body ({hashes})."))
 
 
 async def unerased(
@@ -276,7 +284,7 @@ class Named:
 
         Whoever answers or waives one on another trace meanwhile would overwrite the contact, or the contact him.
         """
-        return {one.trace_id for one in (*self.commitments.values(), *self.cases.values())}
+        return {one.trace_id for one in self.commitments.values()} | {one.trace_id for one in self.cases.values()}
 
 
 async def named_by(touchpoints: Iterable[Touchpoint], *, uow: InteractionsUnitOfWork) -> Named:
@@ -528,17 +536,10 @@ async def _settled(
             parked_id = await _park(one, under=kept_under.get(place), now=now, uow=uow) if park else None
             settled.append(Refused(one.refusal, parked_id))
         elif isinstance(one, Recorded) and not one.answer and isinstance(touchpoint, Touchpoint):
-            settled.append(_of_first(touchpoint, answers))
+            settled.append(Recorded("duplicate", answers[touchpoint.key]))
         else:
             settled.append(one)
     return settled
-
-
-def _of_first(copy: Touchpoint, answers: Mapping[tuple[str, str], Mapping[str, Any]]) -> Outcome:
-    answer = answers.get(copy.key)
-    if answer is None:  # the first of the two was refused just now, and so is its copy
-        return Refused(DifferentBody("The same body was refused in this batch."), None)
-    return Recorded("duplicate", answer)
 
 
 async def _kept_under(refused: Mapping[int, Unreadable], *, uow: InteractionsUnitOfWork) -> dict[int, UUID]:

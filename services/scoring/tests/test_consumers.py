@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event, select
 
 from common.access import access_key_table
-from common.contracts.identity import AccessChanged, ContactChanged
+from common.contracts.identity import AccessChanged, ContactChanged, CustomerErased
 from common.contracts.interactions import CaseMoved
 from common.contracts.scoring import ValueChanged
 from common.db import parked_table
@@ -205,6 +205,29 @@ async def test_a_key_is_known_as_soon_as_identity_tells(scoring: Scoring) -> Non
     await scoring.hear(AccessChanged(key_id="abc", revision=1, hash="x", scopes=["value:read"]))
     async with scoring.uow() as uow:
         assert (await uow.session.execute(select(access_key_table.c.key_id))).scalar_one() == "abc"
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_what_is_told_after_an_erasure_on_the_same_trace_is_of_whoever_comes_back(
+    scoring: Scoring, *, together: bool
+) -> None:
+    phone = UUID("00000000-0000-8000-8000-000000000001")  # of a trace: a random key is of version 4
+    await scoring.hear(linked((phone, ANA, 1)), customer(ANA), purchase(phone, "2026-11-10", 1_000))
+    erased = CustomerErased(
+        erasure_id=new_id(), customer_id=ANA, customers=[ANA], traces=[phone], erased_at=scoring.clock()
+    )
+    scoring.clock.advance(timedelta(minutes=10))
+    now = scoring.clock()
+    story = [
+        erased, linked((phone, LUIS, 2)), customer(LUIS),
+        purchase(phone, "2026-11-20", 5_000, occurred_at=now, recorded_at=now, category="grocery"),
+    ]  # fmt: skip
+    for batch in [story] if together else [[each] for each in story]:
+        await scoring.hear(*batch)
+    assert await figures(scoring, LUIS) == ("50.00", 1)
+    assert (await scoring.value(LUIS))["holdings"]["categories"] == ["grocery"]
+    assert await scoring.standing(ANA) is None
+    assert sum(row[7] for row in await rows(scoring)) == 6_000
 
 
 # --- classes ----------------------------------------------------------------------------------------------------------

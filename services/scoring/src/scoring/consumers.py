@@ -82,6 +82,7 @@ async def consume(events: Sequence[Event], *, uow: ScoringUnitOfWork, clock: Clo
             fresh = await without_erased(fresh, uow.session)
         data = [event.data for event in fresh]
         await apply_access(fresh, uow.session)
+        await forget(erasures, uow=uow, now=now)  # of what was; who comes back on the same trace is told of after it
         changes = _counted(data, books=uow.books)
         causes = await _relink(fresh, owners, uow=uow)
         await uow.values.add(changes.tallies)
@@ -91,7 +92,6 @@ async def consume(events: Sequence[Event], *, uow: ScoringUnitOfWork, clock: Clo
         for trace, cause in changes.traces.items():
             if (customer_id := linked.get(trace)) is not None:
                 causes[customer_id] = _weightier(causes.get(customer_id), cause)
-        await forget(erasures, uow=uow, now=now)
         known = {each: cause for each, cause in causes.items() if each not in erased}
         is_otherwise = changes.has_sales or _left_alone(data)
         if known or is_otherwise:

@@ -10,6 +10,7 @@ import pytest
 
 from common.auth import dev_token, undeclared_routes
 from common.events import encode
+from common.pagination import encode_cursor
 from common.testing import TEST_SECRET, client_for
 from scoring.main import create_app
 from scoring.policies.domain import MOST, MOST_MINUTES, MOST_MONTHS
@@ -111,6 +112,13 @@ LISTS: list[tuple[dict[str, str], list[UUID]]] = [
     ({"as_of": "2026-11-12", "tier": "BELOW_ZERO"}, [LUIS]),
     ({"as_of": "2030-01-01", "signal": "long-dormant", "limit": "1"}, [ANA]),
 ]
+
+
+async def test_a_list_goes_on_after_a_whole_place_only(client: httpx.AsyncClient) -> None:
+    for place in ((None, None), (None, ANA), (1, None)):
+        for more in ({}, {"as_of": "2026-11-15"}):
+            answer = await client.get(f"{V1}/customers", params={"cursor": encode_cursor(*place)} | more)
+            assert (answer.status_code, answer.json()["code"]) == (400, "invalid-cursor"), place
 
 
 async def test_lists_show_whom_they_are_asked_for(client: httpx.AsyncClient) -> None:
@@ -232,6 +240,26 @@ async def test_rules_that_cannot_be_used_are_refused(client: httpx.AsyncClient) 
     for name, body, headers, status, code in REFUSED_RULES:
         answer = await client.put(f"{V1}/policies/{name}", json=body, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (status, code), body
+
+
+UNWRITABLE = [
+    ('{"field": "revenue", "op": "gt", "value": 1' + "0" * 30 + "}", "[]", "/rules/0/when/value"),
+    ('{"field": "frequency", "op": "in", "value": [1, 1' + "0" * 30 + "]}", "[]", "/rules/0/when/value/1"),
+    ('{"field": "tier", "op": "eq", "value": "\\ud800"}', "[]", "/rules/0/when/value"),
+    ('{"all": []}', '["\\ud800"]', "/rules/0/then/reasons/0"),
+]
+
+
+@pytest.mark.parametrize(("when", "reasons", "pointer"), UNWRITABLE)
+async def test_a_policy_that_could_not_be_written_down_is_refused_where_it_is_wrong(
+    client: httpx.AsyncClient, when: str, reasons: str, pointer: str
+) -> None:
+    then = f'{{"service_level": "x", "attend_by": "x", "reasons": {reasons}}}'
+    body = f'{{"rules": [{{"name": "x", "when": {when}, "then": {then}}}], "default": {{"service_level": "x", "attend_by": "x"}}}}'
+    headers = {"If-Match": '"0"', "Content-Type": "application/json"}
+    answer = await client.put(f"{V1}/policies/treatment", content=body, headers=headers)
+    assert answer.status_code == 422, answer.text
+    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
 
 
 UNREADABLE = [

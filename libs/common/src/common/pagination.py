@@ -33,7 +33,7 @@ class Page(BaseModel, Generic[T]):
 
 
 def encode_cursor(*values: object) -> str:
-    """An opaque text for the sort key of the last row: strings, numbers, booleans, None, UUIDs and aware datetimes."""
+    """An opaque text for the sort key of the last row: strings, numbers, booleans, UUIDs and aware datetimes."""
     text = json.dumps([_plain(value) for value in values], separators=(",", ":"), ensure_ascii=False)
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
@@ -95,8 +95,6 @@ def _plain(value: object) -> object:
 
 
 def _read(value: Any, kind: type) -> Any:
-    if value is None:
-        return None
     try:
         if kind is datetime:
             return _aware(datetime.fromisoformat(value))

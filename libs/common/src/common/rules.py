@@ -15,6 +15,7 @@ Comparison = Callable[[Any, Any], bool]
 DEEPEST = 8
 MOST_PARTS = 500
 LONGEST_LIST = 1000
+HIGHEST = 2**63 - 1  # of whole numbers: no JSON of ours holds a longer one
 
 _NUMBERS: frozenset[type] = frozenset({int, float, Decimal})
 _ORDERED: frozenset[type] = _NUMBERS | {date, datetime}
@@ -128,18 +129,21 @@ def _typed(value: Any, kind: type, pointer: str) -> Any:
         if kind is date and isinstance(value, str):
             return date.fromisoformat(value)
         if kind in _NUMBERS and isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-            _refuse_infinite(value)
+            _refuse_unwritable(value)
             return Decimal(str(value)) if kind is Decimal else value
-        if kind in (str, bool) and isinstance(value, kind):
+        if kind is str and isinstance(value, str):
+            value.encode()  # half of a pair of UTF-16 is no text
+            return value
+        if kind is bool and isinstance(value, bool):
             return value
     except ValueError:
         pass
     raise InvalidCondition(f"This field is compared with a value of type {kind.__name__}", pointer=pointer)
 
 
-def _refuse_infinite(value: float | Decimal) -> None:
-    """1e400 is read as infinity, which JSON cannot write: kept, the condition could not be read again."""
-    if not math.isfinite(value):
+def _refuse_unwritable(value: float | Decimal) -> None:
+    """1e400 is read as infinity, which JSON cannot write, nor so long a whole number: kept, the condition could not be read again."""
+    if abs(value) > HIGHEST if isinstance(value, int) else not math.isfinite(value):
         raise ValueError
 
 

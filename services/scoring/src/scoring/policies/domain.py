@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from common.errors import Invalid
 from common.money import MoneyBody
@@ -118,6 +118,18 @@ def moves_timers(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     return any(getattr(before, name) != getattr(now, name) for name in _MOMENTS)
 
 
+def _text(value: str) -> str:
+    """Half of a pair of UTF-16 is no text: it could be neither kept nor told."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("cannot be written") from None
+    return value
+
+
+Words = Annotated[str, AfterValidator(_text)]
+
+
 class Treatment(BaseModel):
     """How a customer is to be treated (trato). Inbound contacts are always served, whatever it says (S0-55)."""
 
@@ -128,9 +140,9 @@ class Treatment(BaseModel):
     spend_limit: Annotated[
         MoneyBody | None, Field(description="What may be spent on goodwill without asking; null: nothing is said")
     ] = None
-    modules: Annotated[list[str], Field(max_length=50, description="Service modules")] = []
+    modules: Annotated[list[Words], Field(max_length=50, description="Service modules")] = []
     reasons: Annotated[
-        list[str], Field(max_length=20, description="Said to whoever attends, beside the rule's name")
+        list[Words], Field(max_length=20, description="Said to whoever attends, beside the rule's name")
     ] = []
     suppress_paid_outbound: Annotated[bool, Field(description="No paid mailing, no telemarketing")] = False
 

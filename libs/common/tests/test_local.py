@@ -11,11 +11,13 @@ import pytest
 from sqlalchemy import text
 
 from common.bulk import insert_columns
-from common.bus.delivery import Consumer
+from common.bus.delivery import FEWEST_FAILURES, Consumer, ConsumerStopped, Held
 from common.bus.local import BATCH, TELL_SOURCE_EVERY, LocalReader
-from common.contracts import scoring
+from common.contracts import identity, scoring
+from common.contracts.identity import CustomerChanged
 from common.contracts.scoring import SignalMoved
 from common.db import COMMON, Database, outbox_table
+from common.errors import Transient
 from common.events import Event
 from common.ids import new_id
 from common.outbox import drop_before
@@ -159,3 +161,68 @@ async def test_a_reader_that_is_started_again_goes_on_behind_what_it_had_looked_
     await quiet.look()
     assert len(quiet.heard) == 2
     assert await quiet.cursors() == [102, 102]
+
+
+class Two:
+    """A consumer of two services that cannot handle what the first of them tells."""
+
+    def __init__(self, identity_database: Database, scoring_database: Database, sink: Database) -> None:
+        self.identity, self.scoring, self.sink = identity_database, scoring_database, sink
+        self.heard: list[Event] = []
+        self.failure: Exception = ValueError("no")
+        consumer = Consumer("sink", (identity.TOPIC, scoring.TOPIC), self.handle)
+        self.reader = LocalReader(consumer, sink, {"identity": identity_database, "scoring": scoring_database})
+
+    async def handle(self, events: Sequence[Event]) -> None:
+        if any(isinstance(event.data, CustomerChanged) for event in events):
+            raise self.failure
+        self.heard += events
+
+    async def tell(self, *, bad: int = 0, good: int = 0) -> None:
+        at = FakeClock()()
+        async with UnitOfWork(self.identity) as uow:
+            told = [CustomerChanged(customer_id=UUID(int=one), revision=1, state="active") for one in range(bad)]
+            uow.outbox.add_all(told, at=at)
+            await uow.commit()
+        async with UnitOfWork(self.scoring) as uow:
+            uow.outbox.add_all([signal(one) for one in range(good)], at=at)
+            await uow.commit()
+
+    async def parked(self) -> list[str]:
+        async with UnitOfWork(self.sink, reading=True) as uow:
+            return [p.code for p in await uow.parked.page(state=None, kind=None, code=None, after=None, limit=100)]
+
+
+@pytest.fixture
+async def two(make: Make) -> Two:
+    return Two(await make("identity"), await make("scoring"), await make("sink"))
+
+
+async def test_what_another_service_tells_does_not_wait_for_an_event_that_is_held_and_lets_it_be_judged(
+    two: Two,
+) -> None:
+    await two.tell(bad=1)
+    with pytest.raises(Held):
+        await two.reader.drain()
+    assert await two.parked() == []
+    await two.tell(good=3)
+    with pytest.raises(Held):
+        await two.reader.drain()
+    assert len(two.heard) == 3
+    await two.reader.drain()
+    assert await two.parked() == ["handler-failed"]
+
+
+async def test_what_has_to_be_tried_again_of_one_service_holds_up_no_other(two: Two) -> None:
+    two.failure = ConnectionError()
+    await two.tell(bad=1, good=3)
+    with pytest.raises(Transient):
+        await two.reader.drain()
+    assert len(two.heard) == 3
+
+
+async def test_a_consumer_that_has_stopped_itself_is_given_nothing_more(two: Two) -> None:
+    await two.tell(bad=FEWEST_FAILURES, good=3)
+    with pytest.raises(ConsumerStopped):
+        await two.reader.drain()
+    assert two.heard == []

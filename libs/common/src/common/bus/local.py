@@ -65,7 +65,7 @@ class LocalReader:
                 log.error("consumer_stopped", consumer=self._delivery.consumer.name, reason=str(reason))  # noqa: TRY400
                 return
             except Exception as error:
-                if not isinstance(error, Transient) and not is_transient(error):
+                if not _passes(error):
                     raise
                 self.trouble = type(error.__cause__ or error).__name__
                 failure, misses = error if isinstance(error, Transient) else Transient(), misses + 1
@@ -99,10 +99,21 @@ class LocalReader:
         return total
 
     async def _round(self, checked: set[str]) -> int:
-        moved = 0
+        """A step with each source. One that has to wait holds up no other: what is held waits for what the others tell.
+
+        Raises the first failure, in the end where it passes.
+        """
+        moved, failures = 0, list[Exception]()
         for name, source in self._sources.items():
-            async with self._turns.turn():
-                moved += await self._step(name, source, checked)
+            try:
+                async with self._turns.turn():
+                    moved += await self._step(name, source, checked)
+            except Exception as error:
+                if not _passes(error):
+                    raise
+                failures.append(error)
+        if failures:
+            raise failures[0]
         return moved
 
     async def _step(self, name: str, source: Database, checked: set[str]) -> int:
@@ -158,6 +169,10 @@ class LocalReader:
         async with UnitOfWork(database) as uow:
             await move_cursor(uow.session, reader, position, at=self._clock())
             await uow.commit()
+
+
+def _passes(error: Exception) -> bool:
+    return isinstance(error, Transient) or is_transient(error)
 
 
 def _record(entry: Entry) -> Record:

@@ -4,7 +4,7 @@ from common.rebuild import Projections
 from common.service import Service
 from service_audit.main import create_app
 from service_audit.settings import AuditSettings
-from service_audit.worker import create_consumer, create_timers, judge_overdue, prepare, republish
+from service_audit.worker import create_consumer, create_timers, finish_rebuild, prepare, republish
 
 # Standards, published scorecards and what people do about it are our own; an action opened on the way is open already.
 PROJECTIONS = Projections(
@@ -24,5 +24,5 @@ SERVICE = Service(
     republish={"failures": republish},
     prepare=prepare,
     projections=PROJECTIONS,
-    finish_rebuild=judge_overdue,
+    finish_rebuild=finish_rebuild,
 )

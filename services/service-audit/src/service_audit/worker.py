@@ -41,9 +41,15 @@ def create_timers(runtime: Runtime) -> TimerLoop:
     )
 
 
-async def judge_overdue(runtime: Runtime) -> None:
-    """What has fallen due while projections were built anew is judged before they answer."""
+async def finish_rebuild(runtime: Runtime) -> None:
+    """What has fallen due while projections were built anew is judged before they answer.
+
+    History is judged by today's standards as it came, so what they made a failure long afterwards, without telling it, looks told.
+    """
     await create_timers(runtime).drain()
+    async with AuditUnitOfWork(runtime.database) as uow:
+        await uow.evidence.raised_as_live()
+        await uow.commit()
 
 
 async def prepare(runtime: Runtime) -> None:

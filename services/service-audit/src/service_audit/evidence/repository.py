@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, and_, case, delete, func, select, tuple_
+from sqlalchemy import Row, Select, and_, case, delete, func, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.bulk import among, insert_rows
@@ -15,6 +15,13 @@ from service_audit.evidence.domain import Evidence, State, Tally
 from service_audit.evidence.models import evidence
 
 _COLUMNS = tuple(field.name for field in fields(Evidence))
+# From a rebuild's shadow, of what answers meanwhile.
+_RAISED_AS_LIVE = """
+    UPDATE evidence SET raised = NOT raised WHERE state = 'failed' AND EXISTS (
+        SELECT 1 FROM {live}.evidence AS known WHERE known.evidence_id = evidence.evidence_id
+        AND known.state = 'failed' AND known.raised <> evidence.raised
+    )
+"""
 KEPT_SCOPE = "erased:"  # of verdicts whose person was erased: they stay in the scores, and cannot be given again
 
 
@@ -71,6 +78,11 @@ class EvidenceStore:
         c = evidence.c
         query = select(evidence).where(c.raised, c.state == "failed").order_by(c.evidence_id).limit(limit)
         return await self._read(query if after is None else query.where(c.evidence_id > after))
+
+    async def raised_as_live(self) -> None:
+        """In the shadow of a rebuild: of what fails there and on the live side, that side alone knows whether it was told."""
+        live = "live" if self._session.get_bind().dialect.name == "sqlite" else "public"
+        await self._session.execute(text(_RAISED_AS_LIVE.format(live=live)))
 
     async def page(self, wanted: EvidenceFilter, *, after: tuple[datetime, UUID] | None, limit: int) -> list[Evidence]:
         """The evidence, the newest first."""

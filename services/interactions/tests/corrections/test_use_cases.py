@@ -4,10 +4,11 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import orjson
 import pytest
 
 from common.contracts.interactions import CaseMoved, CommitmentMoved, PersonSeen
-from common.db import outbox_table, timer_table
+from common.db import outbox_table, parked_table, timer_table
 from common.events import decode
 from interactions.cases.models import case_file, case_step
 from interactions.cases.use_cases import act_on_case
@@ -18,6 +19,7 @@ from interactions.corrections.use_cases import correct, redact
 from interactions.touchpoints.domain import Draft, NotRedactable, Speaker, UnknownPromise
 from interactions.touchpoints.models import touchpoint
 from interactions.touchpoints.schemas import read_document
+from interactions.touchpoints.use_cases import record_touchpoints
 from interactions.uow import InteractionsUnitOfWork
 
 PHONE = ["phone:300 123 4567"]
@@ -268,3 +270,22 @@ async def test_what_a_promise_says_is_emptied_where_its_pointer_names_it(world: 
     assert sorted(row["text"] for row in await world.rows(commitment)) == ["", "a", "b"]
     marks = {row["version"]: [mark["pointer"] for mark in row["redacted"]] for row in await world.rows(touchpoint)}
     assert marks == {1: [], 2: ["/commitments/0/text"]}
+
+
+async def test_a_reference_or_a_fact_that_is_redacted_is_gone_wherever_it_is_read(world: Any) -> None:
+    facts = [{"key": key, "value": "4111", "confidence": 1.0} for key in ("card", "best_hour")]
+    body = document(world, kind="call", references=["card:4111", "invoice:F-1", "card:4222"], facts=facts)
+    first = await world.record(**body)
+    again = {**body, "content": "else"}
+    draft = read_document(again, speaker=SPEAKER, company=world.company)
+    await record_touchpoints([draft], desk=world.desk)  # another body under its id: parked
+    at = UUID(first["touchpoint_id"])
+    named = ["/references/0", "/references/2", "/facts/0"]
+    await redact(at, named, reason="a card", by="Luisa", desk=world.desk)
+    (row,), (parked,) = await world.rows(touchpoint), await world.rows(parked_table)
+    assert (row["references"], row["facts"]) == (["invoice:F-1"], facts[1:])
+    left = orjson.loads(parked["body"])
+    assert (left["references"], left["facts"]) == (["invoice:F-1"], facts[1:])
+    assert [mark["pointer"] for mark in row["redacted"]] == named
+    further = await world.record(identifiers=PHONE, topic="delivery", references=["invoice:F-1"])
+    assert further["conversation_id"] == first["conversation_id"]

@@ -168,7 +168,39 @@ def test_redaction_empties_what_is_named_and_nothing_else() -> None:
     }
 
 
-@pytest.mark.parametrize("pointer", ["/kind", "/payload/missing", "/occurred_at", "/facts/3"])
+LISTS = {"references": [f"r:{n}" for n in range(12)], "facts": [{"key": "a", "value": ["x", "y"]}, {"key": "b"}]}
+
+
+@pytest.mark.parametrize(
+    ("pointers", "left"),
+    [
+        (["/references/0"], {"references": LISTS["references"][1:]}),
+        (["/references/2", "/references/10", "/references/2"], {"references": [f"r:{n}" for n in (0, 1, 3, 4, 5, 6, 7, 8, 9, 11)]}),
+        (["/facts/0"], {"facts": [{"key": "b"}]}),
+        (["/facts/0", "/facts/1"], {"facts": []}),
+        (["/facts/0", "/facts/0/value/1", "/facts/1/key"], {"facts": [{"key": None}]}),
+        (["/facts/0/value/0"], {"facts": [{"key": "a", "value": ["y"]}, {"key": "b"}]}),
+        (["/facts", "/facts/0"], {"facts": []}),
+    ],
+)  # fmt: skip
+def test_an_item_of_a_list_is_taken_out_wherever_the_others_are_named(
+    pointers: list[str], left: dict[str, Any]
+) -> None:
+    for named in (pointers, pointers[::-1]):
+        assert domain.redacted(LISTS, named) == left
+
+
+def test_a_parked_body_loses_what_is_named_where_it_is_there() -> None:
+    body = {"references": ["a", "b", "c"], "facts": [{"key": "a", "value": 1}], "payload": "none", "content": "4111"}
+    named = ["/references/0", "/references/1", "/references/7", "/references/²", "/facts/0", "/payload/x/0", "/content"]
+    domain.empty(body, [*named, "/facts/0/value", "/summary", "/references/x/y"])
+    assert body == {"references": ["c"], "facts": [], "payload": "none"}
+
+
+@pytest.mark.parametrize(
+    "pointer",
+    ["/kind", "/payload/missing", "/occurred_at", "/facts/3", "/facts/²", "/facts/00", "/facts/٠", "/facts/-1"],
+)
 def test_the_skeleton_of_the_log_is_not_redactable(pointer: str) -> None:
     with pytest.raises(domain.NotRedactable):
-        domain.redacted({"payload": {}, "facts": []}, [pointer])
+        domain.redacted({"payload": {}, "facts": [{"key": "a"}]}, [pointer])

@@ -53,7 +53,11 @@ async def retract_touchpoint(touchpoint_id: UUID, body: ReasonBody, who: CanReco
     responses=problems_of(UnknownTouchpoint, NotRedactable, StaffOnly),
 )
 async def redact_touchpoint(touchpoint_id: UUID, body: RedactBody, who: CanRecord, desk: DeskOf) -> TouchpointRead:
-    """What the pointers name is gone for good (suprimir contenido), in the log, in threads and in parked bodies; that it was, stays."""
+    """What the pointers name is gone for good (suprimir contenido), in the log, in threads and in parked bodies; that it was, stays.
+
+    An item of a list (`/references/0`) is taken out of it, and those behind it move up: the pointers of one request name the
+    places before that. Read the contact before you name another.
+    """
     await _only_staff(who, touchpoint_id, desk)
     by = who.known_as
     await use_cases.redact(touchpoint_id, body.pointers, reason=body.reason, by=by, desk=desk)

@@ -183,8 +183,7 @@ async def _redact_parked(row: Mapping[str, Any], pointers: Sequence[str], *, uow
         except orjson.JSONDecodeError:
             body = None
         if isinstance(body, dict) and body.get("external_id") == row["external_id"]:
-            for pointer in pointers:
-                domain.empty(body, pointer)
+            domain.empty(body, pointers)
             await uow.touchpoints.empty_parked(parked.id, orjson.dumps(body).decode())
 
 

@@ -510,11 +510,13 @@ REDACTABLE = (
 
 
 def redacted(row: Mapping[str, Any], pointers: Sequence[str]) -> dict[str, Any]:
-    """The columns that change when what the pointers name is emptied. Raises NotRedactable for a pointer elsewhere."""
+    """The columns that change when what the pointers name is emptied. Raises NotRedactable for a pointer elsewhere.
+
+    An item of a list is taken out of it: nobody can read an empty one. All pointers name the list as it was.
+    """
     changes: dict[str, Any] = {}
-    for place, pointer in enumerate(pointers):
-        steps = [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
-        steps = ["actor_name", *steps[2:]] if steps[:2] == ["actor", "name"] else steps
+    for place, named in _from_the_back(pointers):
+        steps = ["actor_name", *named[2:]] if named[:2] == ["actor", "name"] else named
         if steps and steps[0] == PROMISES:
             continue
         if not steps or steps[0] not in REDACTABLE:
@@ -525,6 +527,16 @@ def redacted(row: Mapping[str, Any], pointers: Sequence[str]) -> dict[str, Any]:
         column = steps[0]
         changes[column] = _emptied(changes.get(column, row[column]), steps[1:], place)
     return changes
+
+
+def _from_the_back(pointers: Sequence[str]) -> list[tuple[int, list[str]]]:
+    """The steps of each pointer with its place; of a list the last item first, so that taking it out moves no other that is named."""
+    places = {pointer: place for place, pointer in enumerate(pointers)}  # named twice, an item is taken out once
+    steps = [
+        (place, [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]])
+        for pointer, place in places.items()
+    ]
+    return sorted(steps, key=lambda one: [(len(step), step) for step in one[1]], reverse=True)
 
 
 def promises_named(pointers: Sequence[str], promised: Sequence[object]) -> list[int]:
@@ -546,20 +558,32 @@ def _emptied(value: Any, steps: Sequence[str], place: int) -> Any:
     step, *rest = steps
     if isinstance(value, dict) and step in value:
         return value | {step: _emptied(value[step], rest, place)}
-    if isinstance(value, list) and step.isdigit() and int(step) < len(value):
-        return [_emptied(item, rest, place) if i == int(step) else item for i, item in enumerate(value)]
+    if isinstance(value, list) and (at := _item_named(step, value)) is not None:
+        return [*value[:at], *([_emptied(value[at], rest, place)] if rest else []), *value[at + 1 :]]
     raise NotRedactable("There is nothing under that pointer", pointer=f"/pointers/{place}")
 
 
-def empty(document: Any, pointer: str) -> None:
-    """Empty what a pointer names inside a parked body, where it is there."""
-    *way, last = [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
+def _item_named(step: str, items: Sequence[Any]) -> int | None:
+    """The place that a pointer's step names, written as numbers are and in no other way: else two steps could name one item."""
+    at = int(step) if step.isdecimal() else None
+    return at if at is not None and str(at) == step and at < len(items) else None
+
+
+def empty(document: Any, pointers: Sequence[str]) -> None:
+    """Take what the pointers name out of a parked body, where it is there."""
+    for _, steps in _from_the_back(pointers):
+        _take_out(document, steps)
+
+
+def _take_out(document: Any, steps: Sequence[str]) -> None:
+    *way, last = steps
     for step in way:
-        if isinstance(document, list) and step.isdigit() and int(step) < len(document):
-            document = document[int(step)]
+        if isinstance(document, list):
+            at = _item_named(step, document)
+            document = None if at is None else document[at]
         else:
             document = document.get(step) if isinstance(document, dict) else None
     if isinstance(document, dict):
         document.pop(last, None)
-    elif isinstance(document, list) and last.isdigit() and int(last) < len(document):
-        document[int(last)] = None
+    elif isinstance(document, list) and (at := _item_named(last, document)) is not None:
+        del document[at]

@@ -1,8 +1,8 @@
 """What scoring does when something happens elsewhere."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from common.access import apply_access
@@ -36,6 +36,7 @@ TYPES = frozenset(
     )
 )
 LOCK_ROUNDS = 5
+_LOADED = (TouchpointRecorded, TouchpointRetracted, CaseMoved)  # what says whether it was loaded as history
 
 # A later cause outweighs an earlier one where one batch brings several for the same customer.
 _WEIGHT = [Cause.HISTORY, Cause.LINKED, Cause.RECORDED, Cause.TIME]
@@ -80,25 +81,57 @@ async def consume(events: Sequence[Event], *, uow: ScoringUnitOfWork, clock: Clo
         erased = await erased_among(uow.session, concerned | _anonymous(events))
         if erased:
             fresh = await without_erased(fresh, uow.session)
-        data = [event.data for event in fresh]
         await apply_access(fresh, uow.session)
         await forget(erasures, uow=uow, now=now)  # of what was; who comes back on the same trace is told of after it
-        changes = _counted(data, books=uow.books)
-        causes = await _relink(fresh, owners, uow=uow)
-        await uow.values.add(changes.tallies)
-        await uow.values.add_categories(changes.categories)
-        is_relinked = any(isinstance(each, LinksChanged) for each in data)
-        linked = await uow.links.customers_of(changes.traces) if is_relinked else owners
-        for trace, cause in changes.traces.items():
-            if (customer_id := linked.get(trace)) is not None:
-                causes[customer_id] = _weightier(causes.get(customer_id), cause)
-        known = {each: cause for each, cause in causes.items() if each not in erased}
-        is_otherwise = changes.has_sales or _left_alone(data)
-        if known or is_otherwise:
-            by = await yardstick(uow=uow, now=now)
-            if await reappraise(known, by=by, uow=uow, now=now) or is_otherwise:
-                await rank_soon(by, uow=uow, now=now)
+        relinked = any(isinstance(event.data, LinksChanged) for event in fresh)
+        for part in _history_first(fresh, owners):
+            await _apply(part, owners, relinked=relinked, erased=erased, uow=uow, now=now)
         await uow.commit()
+
+
+def _history_first(events: Sequence[Event], owners: Mapping[UUID, UUID]) -> list[Sequence[Event]]:
+    """The events in two turns where they bring history and news of the same customer, else in one.
+
+    What is news beside his history must not hang on whether both came in one batch: so it is looked at once that is known.
+    """
+    news = [event for event in events if _is_news(event.data)]
+    history = [event for event in events if isinstance(event.data, _LOADED) and not _is_news(event.data)]
+    concerned = ({owners.get(e.data.trace_id, e.data.trace_id) for e in some} for some in (news, history))
+    if set.isdisjoint(*concerned):
+        return [events]
+    return [[event for event in events if not _is_news(event.data)], news]
+
+
+def _is_news(data: object) -> bool:
+    """What happens to a customer; that history is taken back is news as well."""
+    return isinstance(data, TouchpointRetracted) or (isinstance(data, _LOADED) and not data.backfill)
+
+
+async def _apply(
+    events: Sequence[Event],
+    owners: dict[UUID, UUID],
+    *,
+    relinked: bool,
+    erased: Collection[UUID],
+    uow: ScoringUnitOfWork,
+    now: datetime,
+) -> None:
+    """Count, link, and look again at whoever is concerned. `owners`: whose the traces were, which is so still unless `relinked`."""
+    data = [event.data for event in events]
+    changes = _counted(data, books=uow.books)
+    causes = await _relink(events, owners, uow=uow)
+    await uow.values.add(changes.tallies)
+    await uow.values.add_categories(changes.categories)
+    linked = await uow.links.customers_of(changes.traces) if relinked else owners
+    for trace, cause in changes.traces.items():
+        if (customer_id := linked.get(trace)) is not None:
+            causes[customer_id] = _weightier(causes.get(customer_id), cause)
+    known = {each: cause for each, cause in causes.items() if each not in erased}
+    is_otherwise = changes.has_sales or _left_alone(data)
+    if known or is_otherwise:
+        by = await yardstick(uow=uow, now=now)
+        if await reappraise(known, by=by, uow=uow, now=now) or is_otherwise:
+            await rank_soon(by, uow=uow, now=now)
 
 
 async def _lock(events: Sequence[Event], *, uow: ScoringUnitOfWork) -> tuple[dict[UUID, UUID], set[UUID]]:

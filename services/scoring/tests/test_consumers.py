@@ -398,6 +398,54 @@ async def test_a_retraction_that_leaves_a_drop_is_news(scoring: Scoring) -> None
     assert {each["signal"] for each in await scoring.told("signal-moved", ANA)} == {"drop-warning", "drop-critical"}
 
 
+@pytest.mark.parametrize("together", [True, False])
+async def test_whether_something_is_news_does_not_hang_on_what_history_came_with_it(
+    scoring: Scoring, *, together: bool
+) -> None:
+    """Beside a retraction of his, and beside a call of one who is to be the best by what he once bought."""
+    await scoring.hear(linked((PHONE, ANA, 1), (MAIL, LUIS, 1)), wrong := contact(PHONE, "2026-11-01", 100))
+    await scoring.hear(purchase(DEVICE, "2026-11-01", 1_000), linked((DEVICE, UUID(int=0xC), 1)))
+    await scoring.wait()
+    await scoring.hear(contact(MAIL, "2026-11-01", 0))
+    scoring.clock.advance(timedelta(days=1))
+    told = await scoring.told("tier-changed")
+    history = [purchase(PHONE, "2024-01-01", 1_000, backfill=True), purchase(MAIL, "2026-10-01", 9_000, backfill=True)]
+    news = [retraction(wrong), contact(MAIL, "2026-11-20", 0)]
+    for batch in ([*news, *history],) if together else (history, news):
+        await scoring.hear(*batch)
+    assert await scoring.told("signal-moved") == []
+    assert await scoring.told("tier-changed") == told
+    assert [each["signal"] for each in (await scoring.value(ANA))["alerts"]] == ["long-dormant"]
+
+
+async def test_a_return_that_leaves_a_drop_is_news_though_he_called_the_same_day(scoring: Scoring) -> None:
+    await scoring.hear(linked((PHONE, ANA, 1)))
+    days = ("2026-02-10", "2026-04-10", "2026-06-10", "2026-07-30", "2026-11-10")
+    await scoring.hear(*(purchase(PHONE, day, 1_000_000) for day in days))
+    scoring.clock.advance(timedelta(days=1))
+    today = scoring.clock().date().isoformat()
+    await scoring.hear(contact(PHONE, today, 100))
+    assert await scoring.told("signal-moved") == []
+    await scoring.hear(purchase(PHONE, today, -900_000))
+    moves = {(each["signal"], each["move"]) for each in await scoring.told("signal-moved", ANA)}
+    assert moves == {("drop-warning", "raised"), ("drop-critical", "raised")}
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(2))))
+async def test_since_when_a_signal_holds_follows_from_what_is_known(scoring: Scoring, order: tuple[int, ...]) -> None:
+    bought = [purchase(PHONE, "2024-06-01", 1_000, backfill=True), purchase(MAIL, "2025-03-01", 1_000, backfill=True)]
+    await scoring.hear(linked((PHONE, ANA, 1), (MAIL, ANA, 1)))
+    for at in order:
+        await scoring.hear(bought[at])
+    (alert,) = (await scoring.value(ANA))["alerts"]
+    assert (alert["signal"], alert["since"]) == ("dormant", "2026-03-01")
+    assert alert["evidence"]["last_movement"] == "2025-03-01"
+    async with scoring.uow() as uow:
+        (held,) = (await uow.signals.open_of([ANA]))[ANA].values()
+    assert (held.since.isoformat(), held.evidence) == (alert["since"], alert["evidence"])
+    assert await scoring.told("signal-moved") == []
+
+
 async def test_an_archived_customer_raises_nothing(scoring: Scoring) -> None:
     await _habit(scoring)
     await scoring.hear(customer(ANA, state="archived"))

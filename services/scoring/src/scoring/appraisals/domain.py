@@ -386,13 +386,24 @@ def newly_raised(
     return [
         Raised(
             signal=signal,
-            since=date.fromisoformat(evidence["since"]) if "since" in evidence else as_of,
+            since=_since(evidence, otherwise=as_of),
             evidence=evidence,
             announced=before is not None and signal not in before,
         )
         for signal, evidence in now.items()
         if signal not in names
     ]
+
+
+def still_holding(raised: Raised, holds: Mapping[Signal, Evidence]) -> Raised:
+    """The signal by what is known today: an older purchase that is heard of late, or one taken back, moves its day. No news."""
+    evidence = holds[Signal(raised.signal)]
+    return replace(raised, since=_since(evidence, otherwise=raised.since), evidence=evidence)
+
+
+def _since(evidence: Evidence, *, otherwise: date) -> date:
+    """A quiet has its own day; a drop is one since it was found."""
+    return date.fromisoformat(evidence["since"]) if "since" in evidence else otherwise
 
 
 # --- what the others are told ---------------------------------------------------------------------------------------

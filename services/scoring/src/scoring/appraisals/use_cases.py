@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from operator import attrgetter
 from typing import Any
@@ -29,6 +29,7 @@ from scoring.appraisals.domain import (
     measure_alike,
     newly_raised,
     next_revision,
+    still_holding,
     value_part,
 )
 from scoring.appraisals.repository import Ruled
@@ -57,6 +58,7 @@ class Reappraisal:
     known: Known
     cause: Cause
     raised: Sequence[Raised]
+    renewed: Mapping[UUID, Raised]
     cleared: Mapping[UUID, Raised]
     parts: Mapping[str, Any]
 
@@ -162,17 +164,22 @@ def _look_again(subject: Subject, days: Sequence[Day], *, known: Known, cause: C
         before = {}
         if cause is not Cause.TIME and appraisal.holding:
             then = books.day_of(known.standing.appraised_at)
+            if (
+                cause is not Cause.HISTORY
+            ):  # of today, what has just come is a part: a return this afternoon after a call this morning
+                then = min(then, by.as_of - timedelta(days=1))
             before = holding(days, as_of=then, thresholds=by.rules.thresholds, books=books)
     holds = {} if subject.restricted else appraisal.holding
     raised = newly_raised(holds, known=list(known.signals.values()), before=before, as_of=by.as_of)
     cleared = {row: each for row, each in known.signals.items() if each.signal not in holds}
-    still = [each for row, each in known.signals.items() if row not in cleared]
+    still = {row: still_holding(each, holds) for row, each in known.signals.items() if row not in cleared}
     parts = None if known.signals else by.parts.get(id(appraisal))
     if parts is None:
-        parts = _parts(appraisal, [*still, *raised], by=by)
+        parts = _parts(appraisal, [*still.values(), *raised], by=by)
         if not known.signals:  # so that nothing of him alone is in it
             by.parts[id(appraisal)] = parts
-    return Reappraisal(subject, appraisal, known, cause, raised, cleared, parts)
+    renewed = {row: each for row, each in still.items() if each != known.signals[row]}
+    return Reappraisal(subject, appraisal, known, cause, raised, renewed, cleared, parts)
 
 
 def _parts(appraisal: Appraisal, holding: Sequence[Raised], *, by: Yardstick) -> dict[str, Any]:
@@ -214,6 +221,7 @@ async def _save(again: Sequence[Reappraisal], words: _Words, *, uow: ScoringUnit
     await uow.standings.save([_standing_row(each, words, now) for each in again if each.known.standing is not None])
     await uow.standings.add_changes([_change_row(each, now) for each in again if each.is_classed_otherwise])
     await uow.signals.add([(_id(each), raised) for each in again for raised in each.raised], at=now)
+    await uow.signals.renew({row: signal for each in again for row, signal in each.renewed.items()})
     gone = {row: _cleared_evidence(each) for each in again for row in each.cleared}
     await uow.signals.clear(gone, at=now)
     await uow.timers.set_all(

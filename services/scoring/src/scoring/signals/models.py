@@ -1,4 +1,4 @@
-"""The table of the signals, raised and cleared: a dated series that is never overwritten."""
+"""The table of the signals, raised and cleared: a dated series; what was cleared is never overwritten."""
 
 from datetime import date, datetime
 from typing import Any
@@ -12,7 +12,7 @@ from scoring.tables import Base
 
 
 class SignalRow(Base, table=True):
-    """One time that a signal held for a customer; open while `cleared_at` is null."""
+    """One time that a signal held for a customer; open while `cleared_at` is null, and follows till then what is known of him."""
 
     __tablename__ = "signal"
     __table_args__ = (sa.Index("ix_signal_open", "signal", "cleared_at"),)

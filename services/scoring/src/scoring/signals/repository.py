@@ -48,6 +48,21 @@ class SignalRepository:
         ]
         await insert_rows(self._session, signal, rows)
 
+    async def renew(self, rows: Mapping[UUID, Raised]) -> None:
+        """Have signals that hold say since when and on what evidence they do by what is known today, by the ids of their rows."""
+        if not rows:
+            return
+        statement = (
+            sa.update(signal)
+            .where(signal.c.id == sa.bindparam("row_id"))
+            .values(since=sa.bindparam("from_day"), evidence=sa.bindparam("because"))
+        )
+        connection = await self._session.connection()
+        await connection.execute(
+            statement,
+            [{"row_id": row, "from_day": each.since, "because": dict(each.evidence)} for row, each in rows.items()],
+        )
+
     async def clear(self, rows: Mapping[UUID, Mapping[str, Any]], *, at: datetime) -> None:
         """Close signals by the ids of their rows, each with the evidence that it holds no more."""
         if not rows:

@@ -20,7 +20,7 @@ from common.db import COMMON, Database, outbox_table
 from common.errors import Transient
 from common.events import Event
 from common.ids import new_id
-from common.outbox import drop_before
+from common.outbox import drop_before, position_of
 from common.testing import FakeClock
 from common.uow import UnitOfWork
 
@@ -78,7 +78,7 @@ class Quiet:
 
     async def cursors(self) -> list[int]:
         """Where the reader stands by its own database, and as far as the source knows."""
-        return [await _cursor(database) for database in (self.sink, self.source)]
+        return [await _cursor(self.sink, "sink<scoring"), await _cursor(self.source, "sink")]
 
     async def drop(self) -> int:
         """How many entries the source's retention leaves when all of them are old."""
@@ -88,9 +88,9 @@ class Quiet:
             return int(await uow.session.scalar(text("SELECT count(*) FROM outbox")))
 
 
-async def _cursor(database: Database) -> int:
+async def _cursor(database: Database, reader: str) -> int:
     async with UnitOfWork(database, reading=True) as uow:
-        return int(await uow.session.scalar(text("SELECT seq FROM cursor WHERE reader = 'sink<scoring'")) or 0)
+        return (await position_of(uow.session, reader)).seq
 
 
 def signal(customer: int) -> SignalMoved:

@@ -5,7 +5,8 @@ from uuid import UUID
 
 from sqlalchemy import delete, update
 
-from common.contracts.identity import LinksChanged, Move
+from common.bus.history import OutboxHistory
+from common.contracts.identity import TOPIC, LinksChanged, Move
 from common.db import Database, cursor_table, outbox_table
 from common.events import decode
 from common.outbox import (
@@ -197,6 +198,29 @@ async def test_retention_never_passes_a_cursor(database: Database) -> None:
     remaining = await numbers_after(database, Position())
     assert 3 in remaining
     assert 1 not in remaining
+
+
+async def test_where_the_service_itself_stands_in_the_log_of_another_holds_back_nothing_of_its_own(
+    database: Database,
+) -> None:
+    await write(database, 1, 2, 3)
+    async with UnitOfWork(database) as uow:
+        await move_cursor(uow.session, "identity<scoring", Position(seq=1), at=NOW)
+        assert await drop_before(uow.session, NOW + timedelta(days=30)) == 0  # nobody has read of this log yet
+        entries = await read(uow.session, after=Position())
+        await move_cursor(uow.session, "scoring", entries[-1].position, at=NOW)
+        assert await drop_before(uow.session, NOW + timedelta(days=30)) == 2
+        await uow.commit()
+
+
+async def test_a_service_that_has_told_nothing_has_a_whole_log_wherever_it_stands_in_the_logs_of_others(
+    database: Database,
+) -> None:
+    async with UnitOfWork(database) as uow:
+        await move_cursor(uow.session, "identity<scoring", Position(seq=7), at=NOW)
+        await uow.commit()
+    async with OutboxHistory({"identity": database}, [TOPIC]) as history:
+        assert await history.reaches_back() == []
 
 
 async def test_a_log_that_was_restored_into_another_cluster_is_read_on_where_its_reader_stood(

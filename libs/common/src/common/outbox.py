@@ -44,6 +44,9 @@ _OLDEST_HERE = text("""
     GROUP BY n.next
 """)
 
+# `scoring<identity` is where the service itself stands in the log of another one.
+READS_THIS_LOG = cursor_table.c.reader.not_like("%<%")
+
 
 @dataclass(frozen=True)
 class Position:
@@ -207,7 +210,8 @@ async def still_to_read(session: AsyncSession) -> str:
     The entry at the cursor stays as well: by it a reader knows its log again.
     """
     c = cursor_table.c
-    behind = (await session.execute(select(c.xid, c.seq).order_by(c.xid, c.seq).limit(1))).one_or_none()
+    query = select(c.xid, c.seq).where(READS_THIS_LOG).order_by(c.xid, c.seq).limit(1)
+    behind = (await session.execute(query)).one_or_none()
     return "true" if behind is None else f"(xid, seq) >= ({behind.xid}, {behind.seq})"
 
 

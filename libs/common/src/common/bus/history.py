@@ -18,7 +18,7 @@ from sqlalchemy import func, select, tuple_
 from common.bus.delivery import Record
 from common.db import Database, cursor_table, outbox_table
 from common.errors import Invalid
-from common.outbox import Position, read
+from common.outbox import READS_THIS_LOG, Position, read
 from common.uow import UnitOfWork
 
 BATCH = 500
@@ -183,7 +183,7 @@ class OutboxHistory:
         for name, source in self._sources.items():
             async with UnitOfWork(source, reading=True) as uow:
                 first = await uow.session.scalar(select(func.min(outbox_table.c.seq)))
-                read_to = await uow.session.scalar(select(func.max(cursor_table.c.seq)))
+                read_to = await uow.session.scalar(select(func.max(cursor_table.c.seq)).where(READS_THIS_LOG))
             # numbers are given once; on PostgreSQL a transaction that was taken back leaves a gap
             begins = 1 if source.dialect == "sqlite" else FIRST_NUMBERS
             if (read_to or 0) > 0 if first is None else first > begins:

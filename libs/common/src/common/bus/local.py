@@ -159,7 +159,7 @@ class LocalReader:
         Where we are is decided by our own database alone: it may be restored from a backup without the source.
         """
         if self._is_to_tell(reader):
-            await self._remember(source, reader, position)
+            await self._remember(source, self._delivery.consumer.name, position)
             self._told[reader] = self._clock(), position
 
     def _is_to_tell(self, reader: str) -> bool:

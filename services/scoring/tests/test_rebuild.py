@@ -9,13 +9,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event, insert, text
 
-from common.bus.delivery import Record
+from common.bus.delivery import Record, replay
 from common.bus.history import OutboxHistory
 from common.bus.local import LocalReader
-from common.db import Database
-from common.events import EventData
+from common.db import Database, outbox_table
+from common.events import EventData, encode
+from common.parked import ParkedItem
 from common.rebuild import LogTooShort, Progress, RebuildUnderWay, alone
 from common.service import rebuild_projections
 from common.testing import FakeClock, waits_empty_handed
@@ -78,6 +79,10 @@ class System:
                 query = text(f"SELECT {columns} FROM {table}")
                 found[table] = sorted(map(str, (await session.execute(query)).all()))
         return found
+
+    async def parked(self) -> list[ParkedItem]:
+        async with self.scoring.uow() as uow:
+            return await uow.parked.page(state="parked", kind=None, code=None, after=None, limit=9)
 
     async def do(self, *statements: str) -> None:
         async with self.scoring.database.engine.begin() as connection:
@@ -303,6 +308,34 @@ async def test_one_process_may_rebuild_again_and_again(pair: tuple[System, Syste
         await one.rebuild()
         await one.settle()
         assert await one.rows() == await twin.rows()
+
+
+async def test_an_event_that_was_parked_mended_and_replayed_counts_in_what_is_built_anew(
+    pair: tuple[System, System],
+) -> None:
+    one, _ = pair
+    told, at = purchase(UUID(int=1 << 80), "2026-03-05", 70_000), one.scoring.clock()
+    event_id, body = encode(told, at=at)
+    spoilt = body.decode().replace('"minor":70000', '"minor":"much"')
+    row = {"id": event_id, "aggregatetype": told.topic, "aggregateid": told.key(), "type": told.type, "at": at}
+    async with one.sources["interactions"].engine.begin() as connection:
+        await connection.execute(insert(outbox_table).values({**row, "payload": spoilt}))
+    await one.reader.drain()
+    [parked] = await one.parked()
+    async with UnitOfWork(one.scoring.database) as uow:
+        await uow.parked.repair(parked.id, body=body.decode(), version=1, by="ops", at=at)
+        await uow.commit()
+    await replay(create_consumer(one.scoring.runtime), body.decode())
+    async with UnitOfWork(one.scoring.database) as uow:
+        await uow.parked.settle(parked.id, state="replayed", by="ops", reason=None, at=at)
+        await uow.commit()
+    await one.settle()
+    before = await one.rows()
+    assert any("70000" in row or "71000" in row for row in before["day_value"])
+    await one.rebuild()
+    await one.settle()
+    assert await one.rows() == before
+    assert await one.parked() == []
 
 
 async def test_sums_under_random_keys_stay_though_no_event_tells_of_them(pair: tuple[System, System]) -> None:

@@ -26,6 +26,7 @@ from common.db import Database, inbox_table, tried_again
 from common.errors import Conflict, Transient
 from common.holds import hold
 from common.migrations import metadata_of, migrate
+from common.parked import Parked, ParkedItem
 
 SHADOW, OLD = "rebuild", "rebuild_old"
 # The log of what was handled and told has to be the shadow's own; so does the list of the erased, which begins as the live one.
@@ -184,6 +185,18 @@ class _Builder:
             remaining = max(0, remaining - len(records))
             self._tell(Progress(self.handled, remaining, words))
         self._clock.moment = None
+
+    async def make_up_for_parked(self) -> None:
+        """Handle what was parked and has had its effect since: the log has it as it came, not as it was mended."""
+        after: UUID | None = None
+        while some := await self._replayed(after):
+            await self._handle([Record(each.origin, each.problem.get("key", ""), each.body.encode()) for each in some])
+            after = some[-1].id
+        self._clock.moment = None
+
+    async def _replayed(self, after: UUID | None) -> list[ParkedItem]:
+        async with self._live.session(reading=True) as session:
+            return await Parked(session).page(state="replayed", kind="event", code=None, after=after, limit=500)
 
     async def _handle(self, records: Sequence[Record]) -> list[Record]:
         """Gives those that are left to the live consumer."""
@@ -353,6 +366,7 @@ async def _swap(
             if await connection.scalar(_CHANGED):
                 return
         await builder.catch_up("the last ones")
+        await builder.make_up_for_parked()
         if finish is not None:
             await finish(shadow)
         await shadow.dispose()
@@ -393,7 +407,9 @@ def _merging(live: str, projections: Projections, *, sqlite: bool) -> list[TextC
     if projections.claims:
         words += [f"INSERT INTO {live}.inbox SELECT * FROM {SHADOW}.inbox {nothing}"]  # noqa: S608 - our own names throughout
         words += [f"INSERT INTO {live}.timer SELECT * FROM {SHADOW}.timer {nothing}"]  # noqa: S608
-    known = f"SELECT 1 FROM {live}.parked AS old WHERE old.origin = new.origin AND old.body = new.body"  # noqa: S608
+    place = "json_extract({}.problem, '$.position')" if sqlite else "{}.problem ->> 'position'"
+    is_mended = f"old.version > 1 AND {place.format('old')} = {place.format('new')}"  # its body is another one by now
+    known = f"SELECT 1 FROM {live}.parked AS old WHERE old.origin = new.origin AND (old.body = new.body OR {is_mended})"  # noqa: S608
     words += [f"INSERT INTO {live}.parked SELECT * FROM {SHADOW}.parked AS new WHERE NOT EXISTS ({known})"]  # noqa: S608
     words += [f'INSERT INTO {live}."{name}" SELECT * FROM {SHADOW}."{name}" {nothing}' for name in projections.filled]  # noqa: S608
     for name, column in projections.kept.items():

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from common.pagination import encode_cursor
 from interactions.touchpoints.domain import Speaker
 
 PHONE = "phone:300 123 4567"
@@ -98,6 +99,17 @@ async def test_a_foreign_id_and_an_absent_one_answer_alike(world, subject):
         foreign, absent = await client.get(url(other)), await client.get(url(uuid4()))
     assert foreign.status_code == absent.status_code == 404
     assert {**foreign.json(), "instance": None} == {**absent.json(), "instance": None}
+
+
+@pytest.mark.parametrize(
+    "cursor", [["2026-11-20T20:00:00+00:00", None], [None, "0198f6c2-7d1e-7c3a-9a51-4b1f0f5f8d10"], [None, None]]
+)
+async def test_a_place_that_no_contact_has_is_no_cursor(world, cursor):
+    await world.record(identifiers=[PHONE])
+    customer = await world.link(PHONE)
+    async with world.client() as client:
+        answer = await client.get(url(customer), params={"cursor": encode_cursor(*cursor)})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid-cursor")
 
 
 async def test_the_scope_is_needed_and_a_cursor_must_be_ours(world):

@@ -3,6 +3,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import pytest
 from sqlalchemy import delete, update
 
 from common.bus.history import OutboxHistory
@@ -11,6 +12,7 @@ from common.db import Database, cursor_table, outbox_table
 from common.events import decode
 from common.outbox import (
     Position,
+    TooMuchToTell,
     agrees,
     drop_before,
     end_of,
@@ -186,6 +188,13 @@ async def test_a_cursor_of_another_log_does_not_agree(database: Database) -> Non
         assert not await agrees(uow.session, last)  # the same numbers, another event
         await uow.session.execute(delete(outbox_table).where(outbox_table.c.seq == last.seq))
         assert not await agrees(uow.session, last)  # a log that stops before the cursor
+
+
+async def test_what_no_broker_would_take_is_refused_before_it_is_written(database: Database) -> None:
+    moves = [Move(trace_id=UUID(int=n), customer_id=UUID(int=1), revision=1) for n in range(6_000)]
+    async with UnitOfWork(database) as uow:
+        with pytest.raises(TooMuchToTell):
+            uow.outbox.add(LinksChanged(decision_id=UUID(int=1), kind="link", moves=moves), at=NOW)
 
 
 async def test_retention_never_passes_a_cursor(database: Database) -> None:

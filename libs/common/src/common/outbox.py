@@ -11,12 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.bulk import insert_columns, insert_rows
 from common.db import cursor_table, outbox_table
+from common.errors import Invalid
 from common.events import EventData, Following, Told, enveloped
 from common.ids import new_id
 
 _OLDEST_RUNNING = select(
     cast(cast(func.pg_snapshot_xmin(func.pg_current_snapshot()), Text), BigInteger)
 ).scalar_subquery()
+MOST_TOLD = 500_000  # characters of an event: at four bytes each what our broker takes in one record
 _COLUMNS = ("id", "aggregatetype", "aggregateid", "type", "payload", "at")
 _o = outbox_table.c
 # Made once: relays ask all the time, and to put the question together costs more than the answer that there is nothing.
@@ -48,6 +50,11 @@ _OLDEST_HERE = text("""
 READS_THIS_LOG = cursor_table.c.reader.not_like("%<%")
 
 
+class TooMuchToTell(Invalid):
+    code = "too-much-to-tell"
+    title = "What the others would be told of it is more than one event holds"
+
+
 @dataclass(frozen=True)
 class Position:
     """How far a reader has come: transaction id and sequence on PostgreSQL, (0, rowid) on SQLite, and the last event's id."""
@@ -76,9 +83,14 @@ class Outbox:
         self._rows: list[tuple[Any, ...]] = []
 
     def add(self, data: EventData | Told, *, at: datetime, part_of: Following | None = None) -> UUID:
-        """Tell that `data` happened at `at`, as a part of the present request or of another; gives the event's id."""
+        """Tell that `data` happened at `at`, as a part of the present request or of another; gives the event's id.
+
+        Raises TooMuchToTell: a record that the broker never takes would hold up all that is told after it.
+        """
         event_id = new_id()
         words = enveloped(data, event_id, at=at, part_of=part_of)
+        if len(words) > MOST_TOLD:
+            raise TooMuchToTell
         self._rows.append((event_id, data.topic, data.key(), data.type, words, at))
         return event_id
 

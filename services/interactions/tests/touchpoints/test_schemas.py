@@ -203,3 +203,11 @@ def test_a_payload_is_counted_in_minor_units_and_codes(said: dict[str, Any], cou
         if name in found:
             found[name] = (found[name].minor, found[name].currency)
     assert found == counted
+
+
+def test_what_is_learnt_in_a_contact_fits_into_what_is_told_of_it() -> None:
+    assert read(facts=[{"key": "hobby", "value": ["chess"] * 100}]).facts
+    code, pointers = refused(facts=[{"key": "hobby", "value": "x" * 4_001}])
+    assert (code, {pointer[:14] for pointer in pointers}) == ("invalid", {"/facts/0/value"})
+    full = [{"key": f"k{number}", "value": ["x" * 4_000] * 10} for number in range(6)]
+    assert refused(facts=full) == ("invalid", ["/facts"])

@@ -93,6 +93,8 @@ READ_EXAMPLE: dict[str, Any] = {
 TOLD = r"\S"  # a text of blanks tells nothing
 Word = Annotated[str, Field(min_length=1, max_length=60, pattern=TOLD)]
 Text = Annotated[str, Field(max_length=20_000)]
+Said = Annotated[str, Field(max_length=4_000)]
+MOST_LEARNT = 200_000  # bytes of all facts of a contact: they are told in one event
 # Why somebody did something; `text` is taken for it as well.
 Reason = Annotated[
     str, Field(min_length=1, max_length=500, pattern=TOLD, validation_alias=AliasChoices("reason", "text"))
@@ -131,7 +133,7 @@ class FactBody(_Body):
     """Something learned about the customer (dato aprendido)."""
 
     key: str = Field(min_length=1, max_length=100, pattern=TOLD)
-    value: str | int | float | bool | list[str]
+    value: Said | int | float | bool | Annotated[list[Said], Field(max_length=100)]
     confidence: float = Field(1.0, ge=0, le=1)
     question_id: str | None = Field(None, max_length=100, description="The drip question that it answers")
 
@@ -445,7 +447,7 @@ def _draft(document: object, body: bytes, *, speaker: Speaker, company: Company)
         outcome=given.outcome,
         visibility=_visibility(given, speaker),
         references=tuple(dict.fromkeys(given.references)),
-        facts=tuple([fact.model_dump(exclude_none=True) for fact in given.facts]),
+        facts=_learnt(given),
         asked=tuple(given.asked),
         promises=tuple([Promise(c.by, c.text, c.due_at) for c in given.commitments]),
         backfill=given.backfill and speaker.customer_id is None,
@@ -457,6 +459,14 @@ def _draft(document: object, body: bytes, *, speaker: Speaker, company: Company)
         partner=speaker.partner or (person.id if person and person.kind == "partner" else None),
         proved=None if given.attests is None else frozenset(given.attests),
     )
+
+
+def _learnt(given: TouchpointCreate) -> tuple[dict[str, Any], ...]:
+    facts = tuple([fact.model_dump(exclude_none=True) for fact in given.facts])
+    if facts and len(orjson.dumps(facts)) > MOST_LEARNT:
+        told = FieldError("/facts", "too-long", f"The facts of one contact have at most {MOST_LEARNT:,} bytes")
+        raise Invalid("See errors.", errors=[told])
+    return facts
 
 
 def _source(given: str | None, speaker: Speaker) -> str:

@@ -196,6 +196,27 @@ async def test_an_unusable_cycle_is_refused_at_the_place(client):
         assert pointer in [error["pointer"] for error in refused.json()["errors"]]
 
 
+@pytest.mark.parametrize(
+    ("depth", "pointer"), [(8, f"/trigger/when{'/not' * 8}"), (17, "/trigger/when"), (300, "/trigger/when")]
+)
+async def test_a_condition_that_nests_too_deep_is_refused_at_its_field(client, depth, pointer):
+    body, deep = shipped("contact"), {"all": []}
+    for _ in range(depth):
+        deep = {"not": deep}
+    body["moments"][0]["trigger"]["when"] = deep
+    refused = await client.put(f"{V1}/cycles/contact", json=body, headers={"If-Match": '"1"'})
+    assert (refused.status_code, [e["pointer"] for e in refused.json()["errors"]]) == (422, [f"/moments/0{pointer}"])
+
+
+async def test_a_condition_may_nest_as_deep_as_conditions_may(client):
+    body = shipped("contact")
+    deepest = {"field": "kind", "op": "in", "value": ["survey_response"]}
+    for _ in range(7):  # it is the eighth itself
+        deepest = {"any": [deepest]}
+    body["moments"][0]["trigger"]["when"] = deepest
+    assert (await client.put(f"{V1}/cycles/contact", json=body, headers={"If-Match": '"1"'})).status_code == 200
+
+
 async def test_unknown_things_are_not_found_and_bad_input_is_invalid(client):
     for path in (
         "/cycles/nothing",

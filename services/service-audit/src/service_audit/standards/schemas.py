@@ -1,9 +1,12 @@
 """HTTP bodies of the promise, the attributes and the cycles. A stored document is exactly such a body."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
+from common.rules import DEEPEST
 from service_audit.observations.domain import Source, SubjectKind
 from service_audit.standards.domain import Document, MomentKind
 from service_audit.standards.shipped import shipped
@@ -57,11 +60,27 @@ class Attributes(_Body):
     attributes: list[AttributeBody] = Field(min_length=1, max_length=100)
 
 
+def _of_bearable_depth(condition: dict[str, Any]) -> dict[str, Any]:
+    """What lies deeper than any condition may go could not even be written down; what else is wrong is told when it is compiled."""
+    level: list[Any] = [condition]
+    for _ in range(2 * DEEPEST + 1):  # an object and a list each, and in the last comparison a list of values
+        level = [inner for part in level for inner in _parts_of(part)]
+    if level:
+        raise PydanticCustomError("condition-too-deep", "Conditions nest at most {deepest} deep", {"deepest": DEEPEST})
+    return condition
+
+
+def _parts_of(said: Any) -> Iterable[Any]:
+    if isinstance(said, dict):
+        return said.values()
+    return said if isinstance(said, list) else ()
+
+
 class WatchBody(_Body):
     """Events of one kind whose fields satisfy a condition."""
 
     event: Source
-    when: dict[str, Any] = Field(
+    when: Annotated[dict[str, Any], AfterValidator(_of_bearable_depth)] = Field(
         description='A condition over the fields: {"all": [..]}, {"any": [..]}, {"not": ..} or {"field", "op", "value"}; '
         'the answers of a survey are `answers.<question>`. {"all": []} is always true.'
     )

@@ -57,6 +57,11 @@ def test_malformed_cursors_are_400(cursor):
     assert status_of(refusal.value) == 400
 
 
+def test_a_cursor_of_text_that_cannot_be_written_is_refused():
+    with pytest.raises(InvalidCursor):
+        decode_cursor(base64.urlsafe_b64encode(b'["\\ud800"]').decode().rstrip("="), str)
+
+
 @pytest.mark.parametrize(
     ("value", "kind"),
     [

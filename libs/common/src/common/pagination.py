@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -109,9 +110,14 @@ def _read(value: Any, kind: type) -> Any:
     return value
 
 
+_WRITABLE = re.compile(r"[^\x00\ud800-\udfff]*")
+
+
 def _storable(value: Any) -> bool:
-    """No database takes a longer number, nor PostgreSQL a text with a zero byte."""
-    return abs(value) < 2**63 if isinstance(value, int) else not (isinstance(value, str) and "\x00" in value)
+    """No database takes a longer number, nor a text that cannot be written, nor PostgreSQL one with a zero byte."""
+    if isinstance(value, int):
+        return abs(value) < 2**63
+    return not isinstance(value, str) or _WRITABLE.fullmatch(value) is not None
 
 
 def _aware(moment: datetime) -> datetime:

@@ -3,9 +3,11 @@
 from typing import Any
 from uuid import UUID
 
+from common.company import Company
 from common.contracts.interactions import PersonSeen
 from identity.linking.models import decision, trace
 from identity.reviews.models import review
+from identity.sightings.use_cases import facts_of
 
 from ..conftest import Identity, seen, unseen  # noqa: TID252
 from ..merges.test_use_cases import merge, undo  # noqa: TID252
@@ -194,3 +196,10 @@ async def test_an_undo_does_not_bring_back_what_was_retracted_meanwhile(identity
     assert await proof(identity, caller) == "claimed"
     await undo(identity, merge_id)
     assert (await proof(identity, mail), await proof(identity, caller)) == ("attested", "claimed")
+
+
+def test_of_a_fact_whose_key_was_redacted_nothing_is_learnt() -> None:
+    told = claimed(MAIL).model_copy(
+        update={"facts": [{}, {"key": None, "value": 1}, {"key": "hobby", "value": "chess"}]}
+    )
+    assert [fact.key for fact in facts_of(told, Company.load())] == ["hobby"]

@@ -121,6 +121,8 @@ async def _not_counted(
 def facts_of(seen: PersonSeen, company: Company) -> Iterable[Fact]:
     """The facts of one touchpoint, each with the validity that the company gives to its key."""
     for each in seen.facts:
+        if not each.get("key"):  # it was redacted
+            continue
         key = str(each["key"])[:100]
         question = company.question(str(each["question_id"])) if each.get("question_id") else None
         question_id = question.id if question else None

@@ -584,6 +584,29 @@ async def test_what_people_do_to_a_case_and_a_promise_while_a_contact_on_another
     assert (await moves(world))["commitment-moved:waived"] == 0
 
 
+async def test_what_people_do_to_a_case_while_a_contact_of_another_trace_on_it_is_taken_back_comes_after_that(
+    world: Any,
+) -> None:
+    if world.database.dialect == "sqlite":
+        pytest.skip("one writer: nobody comes between")
+    complaint = await one(world, 1, kind="complaint")
+    number = complaint["case_number"]
+    contact = await one(world, 2, identifiers=[PHONE, "email:ana@example.com"], case=number)
+    async with asyncio.timeout(30):
+        async with InteractionsUnitOfWork(world.database) as rival:
+            await rival.session.execute(sa.text("LOCK TABLE outbox IN EXCLUSIVE MODE"))
+            taking_back = retract(UUID(contact["touchpoint_id"]), reason="no", by="Luisa", desk=world.desk)
+            first = asyncio.create_task(taking_back)
+            await somebody_waits(world, 1)  # all is written but what the others are told
+            uow, doing = InteractionsUnitOfWork(world.database), {"by": "Luisa", "clock": world.clock}
+            answering = act_on_case(number, "answer", text="returned", uow=uow, company=world.company, **doing)
+            second = asyncio.create_task(answering)
+            await somebody_waits(world, 2)
+        await asyncio.gather(first, second)
+    (case,) = await world.rows(case_file)
+    assert (case["state"], case["contacts_count"]) == ("answered", 1)
+
+
 async def somebody_waits(world: Any, count: int) -> None:
     waiting = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
     async with world.database.engine.connect() as connection:

@@ -28,6 +28,8 @@ from interactions.touchpoints.use_cases import (
     append,
     checked,
     lock_keys,
+    named_by,
+    parties_of,
     party_of,
     receipt_of,
     traces_of,
@@ -59,11 +61,12 @@ async def correct(touchpoint_id: UUID, draft: Draft, *, by: str, reason: str, de
     async with InteractionsUnitOfWork(desk.database) as uow:
         row = await uow.touchpoints.get(touchpoint_id)
         accepted = domain.proved_as_before(accepted, row)
-        await uow.lock({row["trace_id"], *lock_keys([accepted])}, space=TRACES)
+        theirs = await _concerned(touchpoint_id, uow=uow) | (await named_by([accepted], uow=uow)).traces
+        await uow.lock({row["trace_id"], *lock_keys([accepted]), *theirs}, space=TRACES)
         traces = await traces_of([accepted], uow=uow)
         old_party = await party_now(row["trace_id"], uow=uow)
         parties = {old_party, *(trace.party_id for trace in traces.values())}
-        await uow.lock(parties, space=PARTIES)
+        await uow.lock(parties | await parties_of(theirs, uow=uow), space=PARTIES)
         row = await uow.touchpoints.get(touchpoint_id)
         if (row["source"], row["external_id"]) != accepted.key:
             raise domain.AnotherExternalId(pointer="/external_id")
@@ -189,9 +192,16 @@ async def _redact_parked(row: Mapping[str, Any], pointers: Sequence[str], *, uow
 
 async def _held(touchpoint_id: UUID, *, uow: InteractionsUnitOfWork) -> Any:
     row = await uow.touchpoints.get(touchpoint_id)
-    await uow.lock([row["trace_id"]], space=TRACES)
-    await uow.lock([await party_now(row["trace_id"], uow=uow)], space=PARTIES)
+    traces = {row["trace_id"]} | await _concerned(touchpoint_id, uow=uow)
+    await uow.lock(traces, space=TRACES)
+    await uow.lock(await parties_of(traces, uow=uow), space=PARTIES)
     return await _must_be_live(touchpoint_id, uow=uow)
+
+
+async def _concerned(touchpoint_id: UUID, *, uow: InteractionsUnitOfWork) -> set[UUID]:
+    """On which traces the cases are that it moved, and the promises that it kept: others may be at work on them."""
+    moved, kept = await uow.cases.moved_in(touchpoint_id), await uow.commitments.kept_in(touchpoint_id)
+    return {one.trace_id for one in moved} | {one.trace_id for one in kept}
 
 
 async def _must_be_live(touchpoint_id: UUID, *, uow: InteractionsUnitOfWork) -> Any:

@@ -267,14 +267,14 @@ class ResumeRepository:
 
 def shown_to(reader: Reader) -> list[Any]:
     """What the reader may see of live touchpoints, each joined with its trace: the rule of `for_reader`, for a query."""
-    return [*_his_trace(reader), *_meant_for(reader)]
+    return [*_his_trace(reader), *meant_for(reader)]
 
 
 def _visible_trace(reader: Reader) -> list[Any]:
     if not reader.restricted_to_partner:
         return _his_trace(reader)
     seen = sa.select(touchpoint.c.touchpoint_id).where(
-        touchpoint.c.trace_id == trace.c.trace_id, touchpoint.c.state == "live", *_meant_for(reader)
+        touchpoint.c.trace_id == trace.c.trace_id, touchpoint.c.state == "live", *meant_for(reader)
     )
     return [sa.exists(seen)]
 
@@ -286,7 +286,8 @@ def _his_trace(reader: Reader) -> list[Any]:
     return [trace.c.proof.in_(sorted(PROVEN)), *own]
 
 
-def _meant_for(reader: Reader) -> list[Any]:
+def meant_for(reader: Reader) -> list[Any]:
+    """What of a party's live touchpoints is meant for the reader, whoever's its traces are."""
     conditions: list[Any] = [] if reader.internal else [touchpoint.c.visibility == "customer"]
     if reader.restricted_to_partner:
         unnamed = sa.and_(touchpoint.c.partner.is_(None), touchpoint.c.source == reader.source)

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from interactions.conversations.models import conversation_entry
 from interactions.resume.domain import PROVEN, Reader
+from interactions.resume.repository import meant_for
 from interactions.touchpoints.models import touchpoint, trace
 
 After = tuple[datetime, UUID]
@@ -40,7 +41,7 @@ class TimelineRepository:
         mine = _traces(customer_id, reader).subquery("mine")
         newest = (
             sa.select(touchpoint)
-            .where(touchpoint.c.state == "live", *_shown(reader), *_wanted(wanted))
+            .where(touchpoint.c.state == "live", *meant_for(reader), *_wanted(wanted))
             .where(*([_behind(after)] if after else []))
             .order_by(touchpoint.c.occurred_at.desc(), touchpoint.c.touchpoint_id.desc())
             .limit(limit)
@@ -68,7 +69,7 @@ class TimelineRepository:
         """Whether the reader may see any of it: a partner knows of nobody who never came through him."""
         mine = _traces(customer_id, reader)
         seen = sa.select(touchpoint.c.touchpoint_id).where(
-            touchpoint.c.trace_id.in_(mine), touchpoint.c.state == "live", *_shown(reader)
+            touchpoint.c.trace_id.in_(mine), touchpoint.c.state == "live", *meant_for(reader)
         )
         return bool(await self._session.scalar(sa.select(sa.exists(seen))))
 
@@ -76,16 +77,6 @@ class TimelineRepository:
 def _traces(customer_id: UUID, reader: Reader) -> Any:
     mine = sa.select(trace.c.trace_id).where(trace.c.customer_id == customer_id)
     return mine.where(trace.c.proof.in_(sorted(PROVEN))) if reader.view == "customer" else mine
-
-
-def _shown(reader: Reader) -> list[Any]:
-    conditions: list[Any] = [] if reader.internal else [touchpoint.c.visibility == "customer"]
-    if reader.restricted_to_partner:
-        unnamed = sa.and_(touchpoint.c.partner.is_(None), touchpoint.c.source == reader.source)
-        conditions.append(
-            sa.or_(touchpoint.c.partner == reader.partner, unnamed if reader.source is not None else sa.false())
-        )
-    return conditions
 
 
 def _wanted(wanted: Filter) -> list[Any]:

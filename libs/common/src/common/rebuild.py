@@ -201,12 +201,15 @@ class _Builder:
     async def _handle(self, records: Sequence[Record]) -> list[Record]:
         """Gives those that are left to the live consumer."""
         theirs = await self._unclaimed(records)
-        mine = [record for record in records if id_of(record.body) not in theirs]
+        mine, left = list(records), list[Record]()
+        if theirs:  # as a rule nothing is: then no record is read for its id
+            mine = [record for record in records if id_of(record.body) not in theirs]
+            left = [record for record in records if id_of(record.body) in theirs]
         for stretch in _stretches(mine):
             self._clock.moment = _moment(stretch)
             await self._deliver(stretch)
         self.handled += len(mine)
-        return [record for record in records if id_of(record.body) in theirs]
+        return left
 
     async def _unclaimed(self, records: Sequence[Record]) -> set[UUID]:
         """The recent events that the live consumer did not handle yet. One may stand in the log twice."""

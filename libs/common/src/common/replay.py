@@ -62,19 +62,14 @@ async def replay_range(
     delivery, done = Delivery(consumer, database, clock=clock), Replayed()
     first = 0 if known_since is None else first_id_of(known_since)
     async for given in history.batches():
-        records = [each for each in given if not _is_before(first, each)]
-        ids = [event_id for record in records if (event_id := id_of(record.body)) is not None]
+        known = [(each, event_id) for each in given if (event_id := id_of(each.body)) is None or event_id.int >= first]
+        records, ids = [each for each, _ in known], [event_id for _, event_id in known if event_id is not None]
         before = await _claimed(ids, consumer.name, database)
         await _deliver(delivery, records)
         fresh = await _claimed(ids, consumer.name, database) - before
         done = Replayed(done.read + len(given), done.applied + fresh, done.too_old + len(given) - len(records))
         progress(done)
     return done
-
-
-def _is_before(first: int, record: Record) -> bool:
-    event_id = id_of(record.body) if first else None
-    return event_id is not None and event_id.int < first
 
 
 async def _deliver(delivery: Delivery, records: Sequence[Record]) -> None:

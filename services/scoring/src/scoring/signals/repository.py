@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import among, insert_rows
+from common.bulk import among, insert_rows, update_rows
 from common.ids import new_id
 from scoring.signals.domain import Raised
 from scoring.signals.models import signal
@@ -50,33 +50,13 @@ class SignalRepository:
 
     async def renew(self, rows: Mapping[UUID, Raised]) -> None:
         """Have signals that hold say since when and on what evidence they do by what is known today, by the ids of their rows."""
-        if not rows:
-            return
-        statement = (
-            sa.update(signal)
-            .where(signal.c.id == sa.bindparam("row_id"))
-            .values(since=sa.bindparam("from_day"), evidence=sa.bindparam("because"))
-        )
-        connection = await self._session.connection()
-        await connection.execute(
-            statement,
-            [{"row_id": row, "from_day": each.since, "because": dict(each.evidence)} for row, each in rows.items()],
-        )
+        renewed = [{"id": row, "since": each.since, "evidence": dict(each.evidence)} for row, each in rows.items()]
+        await update_rows(self._session, signal, renewed, keys=("id",))
 
     async def clear(self, rows: Mapping[UUID, Mapping[str, Any]], *, at: datetime) -> None:
         """Close signals by the ids of their rows, each with the evidence that it holds no more."""
-        if not rows:
-            return
-        statement = (
-            sa.update(signal)
-            .where(signal.c.id == sa.bindparam("row_id"))
-            .values(cleared_at=sa.bindparam("cleared"), cleared_evidence=sa.bindparam("because"))
-        )
-        # Core on the connection: the ORM's bulk update would ask for primary keys by name
-        connection = await self._session.connection()
-        await connection.execute(
-            statement, [{"row_id": row, "cleared": at, "because": dict(evidence)} for row, evidence in rows.items()]
-        )
+        cleared = [{"id": row, "cleared_at": at, "cleared_evidence": dict(evidence)} for row, evidence in rows.items()]
+        await update_rows(self._session, signal, cleared, keys=("id",))
 
     async def page(self, customer_id: UUID, *, after: UUID | None, limit: int) -> list[Any]:
         """The signals of a customer, past and present, the newest first."""

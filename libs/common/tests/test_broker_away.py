@@ -1,4 +1,4 @@
-"""While the broker is away nobody is locked out, and whoever is told to stop ends."""
+"""While the broker is away or refuses, nobody is locked out, order is kept, and whoever is told to stop ends."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -7,13 +7,16 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from sqlalchemy import insert, text
 
 from common import access  # noqa: F401
 from common.bus.delivery import Consumer
 from common.bus.kafka import KafkaReader, KafkaRelay, ensure_topics
 from common.contracts.scoring import TOPIC, SignalMoved
-from common.db import COMMON, Database
+from common.db import COMMON, Database, outbox_table
 from common.events import Event
 from common.ids import new_id
 from common.uow import UnitOfWork
@@ -90,3 +93,39 @@ async def test_relay_and_reader_end_when_told_to_though_the_broker_is_away(datab
         stop.set()
         async with asyncio.timeout(60):  # it went on for ever
             await running
+
+
+async def takes_records_up_to(bootstrap: str, topic: str, size: int) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        wanted = {"max.message.bytes": str(size)}
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=wanted)])
+    finally:
+        await admin.close()
+
+
+async def test_what_comes_behind_a_refused_batch_of_a_partition_does_not_pass_it(
+    database: Database, kafka_server: Any
+) -> None:
+    topic, sizes = f"t{new_id().hex}.v1", [120_000, 120_000, 50_000]  # the first two fill a batch
+    await ensure_topics(kafka_server.bootstrap, [topic], partitions=1)
+    await takes_records_up_to(kafka_server.bootstrap, topic, 200_000)
+    async with UnitOfWork(database) as uow:
+        row = {"aggregatetype": topic, "aggregateid": "k", "type": "x", "at": NOW}
+        for size in sizes:
+            await uow.session.execute(insert(outbox_table).values(**row, id=new_id(), payload="x" * size))
+        await uow.commit()
+    stop, relay = asyncio.Event(), KafkaRelay(database, kafka_server.bootstrap)
+    running = asyncio.create_task(relay.run(stop))
+    reader = AIOKafkaConsumer(topic, bootstrap_servers=kafka_server.bootstrap, auto_offset_reset="earliest")
+    try:
+        await until(lambda: relay.trouble is not None)
+        await takes_records_up_to(kafka_server.bootstrap, topic, 1_000_000)
+        await reader.start()
+        async with asyncio.timeout(60):
+            assert [len((await reader.getone()).value) for _ in sizes] == sizes
+    finally:
+        await reader.stop()
+        stop.set()
+        await running

@@ -260,14 +260,18 @@ class KafkaRelay:
         await asyncio.gather(*[self._send(producer, *place, some) for place, some in by_partition.items()])
 
     async def _send(self, producer: AIOKafkaProducer, topic: str, partition: int, entries: Sequence[Entry]) -> None:
-        acknowledged, batch = [], producer.create_batch()
+        batch = producer.create_batch()
         for entry in entries:
             if not _put(batch, entry):
-                acknowledged.append(await producer.send_batch(batch, topic, partition=partition))
+                await _acknowledged(producer, batch, topic, partition)  # one that is refused is not passed by the next
                 batch = producer.create_batch()
                 _put(batch, entry)
-        acknowledged.append(await producer.send_batch(batch, topic, partition=partition))
-        await asyncio.gather(*acknowledged)
+        await _acknowledged(producer, batch, topic, partition)
+
+
+async def _acknowledged(producer: AIOKafkaProducer, batch: Any, topic: str, partition: int) -> None:
+    """Ship a batch; returns when the broker has it."""
+    await (await producer.send_batch(batch, topic, partition=partition))
 
 
 async def _take_leave(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:

@@ -1,5 +1,6 @@
 """What a reader of other services' outboxes owes them: it holds back none of their logs, and none of them holds up another."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 from functools import partial
@@ -211,6 +212,23 @@ async def test_what_another_service_tells_does_not_wait_for_an_event_that_is_hel
     assert len(two.heard) == 3
     await two.reader.drain()
     assert await two.parked() == ["handler-failed"]
+
+
+async def test_whoever_comes_next_is_not_kept_waiting_by_what_is_held(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("common.bus.local.pause_after", lambda *_: 600.0)
+    stop = asyncio.Event()
+    await two.tell(bad=1)
+    running = asyncio.create_task(two.reader.run(stop))
+    async with asyncio.timeout(60):
+        while two.reader.trouble is None:
+            await asyncio.sleep(0.01)
+        await two.tell(good=1)
+        while not two.heard:
+            await asyncio.sleep(0.01)
+        stop.set()
+        await running
 
 
 async def test_what_has_to_be_tried_again_of_one_service_holds_up_no_other(two: Two) -> None:

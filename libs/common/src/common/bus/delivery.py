@@ -8,8 +8,8 @@ says so. Where events come one by one, a failing one is held until another has s
 passed: a bad deploy would park them away singly.
 """
 
-import asyncio
 import hashlib
+import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,8 +29,8 @@ log = structlog.get_logger()
 TRIES = 3  # of an event that fails, in company or alone; the last one alone
 JUDGED_EVENTS = 200  # how many recent outcomes decide whether the consumer itself is broken
 FEWEST_FAILURES = 20
-HOLD_SECONDS = 0.5  # how long a held event keeps whoever comes next waiting, at the most
-HOLDS = 90  # deliveries in which nothing succeeded, before what failed in them is parked all the same: about 45 s of a reader's pauses
+HOLD_SECONDS = (0.01, 0.5)  # how long a held event keeps whoever comes next waiting: first, and at the most
+HELD_FOR = 45.0  # seconds in which nothing succeeds, before what has failed is parked all the same
 BACK_OFF = (0.05, 0.2, 1.0, 5.0)
 
 Handle = Callable[[Sequence[Event]], Awaitable[None]]
@@ -81,30 +81,44 @@ class ConsumerStopped(Exception):  # noqa: N818 - a decision, not an accident
 
 
 class Held(Transient):
-    """Nothing came but what has failed: it waits for an event that shows that the handler works."""
+    """Nothing came but what has failed: it waits for an event that shows that the handler works, and has done so for `seconds`."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = 0.0) -> None:
         super().__init__("held until another event has been handled")
+        self.seconds = seconds
 
 
 def pause_after(failure: Transient, failures: int) -> float:
-    """Seconds until a reader delivers the same again, after so many failures in a row."""
-    pause = BACK_OFF[min(failures, len(BACK_OFF)) - 1]
-    return min(pause, HOLD_SECONDS) if isinstance(failure, Held) else pause
+    """Seconds until a reader delivers the same again, after so many failures in a row.
+
+    What is held keeps others waiting for no more than a tenth of how long it has been held.
+    """
+    if isinstance(failure, Held):
+        first, most = HOLD_SECONDS
+        return min(max(first, failure.seconds / 10), most)
+    return BACK_OFF[min(failures, len(BACK_OFF)) - 1]
 
 
 class Delivery:
     """Delivers records to one consumer of one service, and parks what it cannot handle in that service's database."""
 
-    def __init__(self, consumer: Consumer, database: Database, *, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        consumer: Consumer,
+        database: Database,
+        *,
+        clock: Clock = utc_now,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.consumer = consumer
         self.wanted = consumer.wanted
         self._database = database
         self._clock = clock
+        self._seconds = seconds
         self._outcomes: deque[bool] = deque(maxlen=JUDGED_EVENTS)
         self._suspects: set[UUID] = set()  # failed since the last success: it may be the handler
         self._to_blame: set[UUID] = set()  # held, and others were handled since: parked when they fail again
-        self._holds = 0
+        self._held_since: float | None = None
         self._reason = ""
 
     async def deliver(self, records: Sequence[Record]) -> None:
@@ -124,9 +138,8 @@ class Delivery:
                 continue
             if event is not None:
                 readable.append((record, event))
-        if readable and 0 < self._holds < HOLDS and all(event.id in self._suspects for _, event in readable):
-            self._holds += 1
-            raise Held
+        if readable and self._held_since is not None and all(event.id in self._suspects for _, event in readable):
+            self._hold()
         known = self._suspects | self._to_blame
         held, others = _parted(readable, {_place(one) for one in readable if one[1].id in known})
         unhandled = [*await self._handle(others), *await self._handle(held)]
@@ -144,15 +157,22 @@ class Delivery:
         if unhandled < events:
             self._to_blame |= self._suspects
             self._suspects.clear()
-            self._holds = 0
+            self._held_since = None
         elif len(self._suspects) >= FEWEST_FAILURES:
             self._stop()
-        elif unhandled and self._suspects and self._holds < HOLDS:
-            self._holds += 1
-            log.warning("event_held", consumer=self.consumer.name, reason=self._reason)
-            raise Held
-        elif unhandled:
-            self._holds = 0
+        elif unhandled and self._suspects:
+            if self._held_since is None:
+                log.warning("event_held", consumer=self.consumer.name, reason=self._reason)
+            self._hold()
+            self._held_since = None
+
+    def _hold(self) -> None:
+        """Raises Held, unless it has been held for long enough."""
+        if self._held_since is None:
+            self._held_since = self._seconds()
+        held_for = self._seconds() - self._held_since
+        if held_for < HELD_FOR:
+            raise Held(held_for)
 
     async def _transient_or_raise(self, work: Awaitable[None]) -> None:
         try:
@@ -186,8 +206,7 @@ class Delivery:
     async def _alone(self, record: Record, event: Event, *, failures: int) -> list[Failed]:
         """What is left of its tries, at least one; when all have failed, it is judged whether it is the event or the handler."""
         error: Exception | None = None
-        for attempt in range(1, max(1, TRIES - failures) + 1):
-            await asyncio.sleep(0.005 * attempt)
+        for _ in range(max(1, TRIES - failures)):
             error = await self._attempt([(record, event)])
             if error is None:
                 return []
@@ -195,7 +214,7 @@ class Delivery:
         if event.id not in self._suspects | self._to_blame:  # one that is held counts once; one more is waited for anew
             self._suspects.add(event.id)
             self._outcomes.append(False)
-            self._holds = 0
+            self._held_since = None
         self._reason = type(error).__name__
         self._stop_if_broken()
         return [(record, "handler-failed", f"{type(error).__name__}: {self.consumer.name}")]
@@ -222,7 +241,7 @@ class Delivery:
     def _stop(self) -> None:
         self._outcomes.clear()
         self._suspects.clear()
-        self._holds = 0
+        self._held_since = None
         raise ConsumerStopped(f"{self.consumer.name} fails on most events: {self._reason}")
 
     async def _park(self, failed: list[Failed]) -> None:

@@ -69,8 +69,10 @@ class LocalReader:
                     raise
                 self.trouble = type(error.__cause__ or error).__name__
                 failure, misses = error if isinstance(error, Transient) else Transient(), misses + 1
-                if not isinstance(failure, Held):
-                    log.warning("consumer_waits", consumer=self._delivery.consumer.name, reason=str(error)[:80])
+                if isinstance(failure, Held):
+                    await wait_for_news(self._news, stop, pause_after(failure, misses))
+                    continue
+                log.warning("consumer_waits", consumer=self._delivery.consumer.name, reason=str(error)[:80])
                 await nap(stop, pause_after(failure, misses))
                 continue
             if not moved:

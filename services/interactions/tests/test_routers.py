@@ -539,3 +539,16 @@ async def test_a_partner_reads_what_came_from_his_own_source_unless_another_part
         for path in ("touchpoints/{touchpoint_id}", "conversations/{conversation_id}"):
             assert (await http.get(f"{V1}/{path.format(**own)}")).status_code == 200
         assert (await http.get(f"{V1}/touchpoints/{others['touchpoint_id']}")).status_code == 404
+
+
+async def test_a_list_holds_what_can_be_read_one_by_one(world: Any) -> None:
+    said = {"kind": "complaint", "commitments": [{"by": "company", "text": "call"}], "source": "acme"}
+    own = await world.record(identifiers=PHONE, **said)
+    await world.record(identifiers=PHONE, **said, speaker=Speaker(by="rival", source="acme", partner="rival"))
+    async with bound(world, "partner:acme", source="acme") as http:
+        cases = (await http.get(f"{V1}/cases")).json()["items"]
+        promises = (await http.get(f"{V1}/commitments")).json()["items"]
+        assert [one["number"] for one in cases] == [own["case_number"]]
+        assert [one["commitment_id"] for one in promises] == own["commitment_ids"]
+        assert (await http.get(f"{V1}/cases/{own['case_number']}")).status_code == 200
+        assert (await http.get(f"{V1}/commitments/{own['commitment_ids'][0]}")).status_code == 200

@@ -14,6 +14,8 @@ from common.ids import new_id
 from interactions.cases.domain import TALKS, CaseFile, Done, Step, UnknownCase, number_of
 from interactions.cases.models import case_counter, case_file, case_step
 from interactions.conversations.models import conversation_entry
+from interactions.resume.domain import Reader
+from interactions.resume.repository import seen_by
 from interactions.touchpoints.models import touchpoint, trace
 
 
@@ -148,29 +150,21 @@ class CaseRepository:
 
     async def page(
         self,
+        reader: Reader,
         *,
         customer_id: UUID | None,
-        proven: bool,
-        partner: str | None,
-        customer_visible: bool,
         states: Collection[str],
         kind: str | None,
         after: tuple[datetime, str] | None,
         limit: int,
     ) -> list[CaseFile]:
-        """The cases, the latest opened first. `proven`: only of traces that open a customer's own view; `partner`: only what came through him."""
+        """The cases that the reader may see, the latest opened first."""
         c = case_file.c
         query = select(*_COLUMNS).order_by(c.opened_at.desc(), c.number.desc()).limit(limit)
         query = query.where(c.state.in_(states)) if states else query.where(c.state != "retracted")
+        query = seen_by(reader, query, c.touchpoint_id)
         if customer_id is not None:
-            query = query.join(trace, trace.c.trace_id == c.trace_id).where(trace.c.customer_id == customer_id)
-            if proven:
-                query = query.where(trace.c.proof.in_(("attested", "person")))
-        if customer_visible:
-            query = query.join(touchpoint, touchpoint.c.touchpoint_id == c.touchpoint_id)
-            query = query.where(touchpoint.c.visibility == "customer")
-            if partner is not None:
-                query = query.where(touchpoint.c.partner == partner)
+            query = query.where(c.trace_id.in_(select(trace.c.trace_id).where(trace.c.customer_id == customer_id)))
         if kind is not None:
             query = query.where(c.kind == kind)
         if after is not None:

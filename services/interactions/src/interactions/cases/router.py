@@ -55,13 +55,9 @@ async def list_cases(
     """Complaints, claims, petitions, suggestions and compliments (PQR), the latest first."""
     async with InteractionsUnitOfWork(database, reading=True) as uow:
         reader, wanted = await reader_now(who, uow=uow), await customer_now(customer_id, uow=uow)
-        if reader.view == "customer" and wanted not in (None, reader.customer_id):
-            return Page(items=[], next=None)
         found = await uow.cases.page(
-            customer_id=reader.customer_id if reader.view == "customer" else wanted,
-            proven=reader.view == "customer",
-            partner=reader.partner if reader.view == "partner" else None,
-            customer_visible=reader.view != "agent",
+            reader,
+            customer_id=wanted,
             states=state or (),
             kind=kind,
             after=page.after(datetime, str),

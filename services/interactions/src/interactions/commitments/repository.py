@@ -11,7 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from common.bulk import among, insert_rows
 from interactions.commitments.domain import Commitment, UnknownCommitment
 from interactions.commitments.models import commitment
-from interactions.touchpoints.models import touchpoint, trace
+from interactions.resume.domain import Reader
+from interactions.resume.repository import seen_by
+from interactions.touchpoints.models import trace
 
 
 class CommitmentRepository:
@@ -47,32 +49,23 @@ class CommitmentRepository:
 
     async def page(
         self,
+        reader: Reader,
         *,
         customer_id: UUID | None,
         state: str | None,
         by: str | None,
-        proven: bool,
-        partner: str | None,
-        visibility: str | None,
         now: datetime,
         after: tuple[datetime, UUID] | None,
         limit: int,
     ) -> list[Commitment]:
-        """The promises, the latest made first. `proven`: only of traces that open a customer's own view; `partner`: only what came through him."""
+        """The promises that the reader may see, the latest made first."""
         c = commitment.c
         query = select(*_COLUMNS).order_by(c.made_at.desc(), c.commitment_id.desc()).limit(limit)
-        query = query.where(c.state != "retracted", *_in_state(state, now))
+        query = seen_by(reader, query.where(c.state != "retracted", *_in_state(state, now)), c.touchpoint_id)
         if customer_id is not None:
-            query = query.join(trace, trace.c.trace_id == c.trace_id).where(trace.c.customer_id == customer_id)
-            if proven:
-                query = query.where(trace.c.proof.in_(("attested", "person")))
+            query = query.where(c.trace_id.in_(select(trace.c.trace_id).where(trace.c.customer_id == customer_id)))
         if by is not None:
             query = query.where(c.by == by)
-        if partner is not None:
-            query = query.join(touchpoint, touchpoint.c.touchpoint_id == c.touchpoint_id)
-            query = query.where(touchpoint.c.partner == partner)
-        if visibility is not None:
-            query = query.where(c.visibility == visibility)
         if after is not None:
             query = query.where(tuple_(c.made_at, c.commitment_id) < tuple_(*after))
         return [_commitment(row) for row in (await self._session.execute(query)).all()]

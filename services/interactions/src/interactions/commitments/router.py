@@ -40,15 +40,11 @@ async def list_commitments(
     """Who promised what by when (compromisos), the latest first. One whose time has passed is late by itself."""
     async with InteractionsUnitOfWork(database, reading=True) as uow:
         reader, wanted = await reader_now(who, uow=uow), await customer_now(customer_id, uow=uow)
-        if reader.view == "customer" and wanted not in (None, reader.customer_id):
-            return Page(items=[], next=None)
         found = await uow.commitments.page(
-            customer_id=reader.customer_id if reader.view == "customer" else wanted,
+            reader,
+            customer_id=wanted,
             state=state,
             by=by,
-            proven=reader.view == "customer",
-            partner=reader.partner if reader.view == "partner" else None,
-            visibility=None if reader.view == "agent" else "customer",
             now=clock(),
             after=page.after(datetime, UUID),
             limit=page.fetch,

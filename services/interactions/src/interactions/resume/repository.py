@@ -265,6 +265,15 @@ class ResumeRepository:
 # --- the lookup -------------------------------------------------------------------------------------------------------
 
 
+def seen_by(reader: Reader, query: Any, touchpoint_id: Any) -> Any:
+    """A query of what stands in contacts (`touchpoint_id`: the column that says in which), for what the reader may see of it."""
+    if reader.internal:
+        return query
+    joined = query.join(touchpoint, touchpoint.c.touchpoint_id == touchpoint_id)
+    joined = joined.join(trace, trace.c.trace_id == touchpoint.c.trace_id)
+    return joined.where(touchpoint.c.state == "live", *shown_to(reader))
+
+
 def shown_to(reader: Reader) -> list[Any]:
     """What the reader may see of live touchpoints, each joined with its trace: the rule of `for_reader`, for a query."""
     return [*_his_trace(reader), *meant_for(reader)]

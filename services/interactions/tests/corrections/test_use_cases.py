@@ -15,7 +15,7 @@ from interactions.cases.use_cases import act_on_case
 from interactions.commitments.models import commitment
 from interactions.commitments.use_cases import reschedule, settle
 from interactions.conversations.models import conversation
-from interactions.corrections.use_cases import correct, redact
+from interactions.corrections.use_cases import correct, redact, retract
 from interactions.touchpoints.domain import Draft, NotRedactable, Speaker, UnknownPromise
 from interactions.touchpoints.models import touchpoint
 from interactions.touchpoints.schemas import read_document
@@ -289,3 +289,47 @@ async def test_a_reference_or_a_fact_that_is_redacted_is_gone_wherever_it_is_rea
     assert [mark["pointer"] for mark in row["redacted"]] == named
     further = await world.record(identifiers=PHONE, topic="delivery", references=["invoice:F-1"])
     assert further["conversation_id"] == first["conversation_id"]
+
+
+async def kept_twice(world: Any) -> tuple[str, list[str], int]:
+    """Who made a promise, two contacts of which each says that it was kept (the first in time, the second not), and how much was told."""
+    promise = {"by": "company", "text": "call", "due_at": (world.clock() + timedelta(days=1)).isoformat()}
+    made = await world.record(kind="message", identifiers=PHONE, commitments=[promise])
+    keepers = []
+    for channel, later in (("call", timedelta(hours=1)), ("web", timedelta(days=2))):
+        world.clock.advance(later)
+        said = {"kind": "call", "channel": channel, "keeps": made["commitment_ids"], "identifiers": PHONE}
+        keepers.append((await world.record(**said))["touchpoint_id"])
+    return made["touchpoint_id"], keepers, len(await world.rows(outbox_table))
+
+
+async def taken_back(world: Any, touchpoint_id: str) -> Any:
+    await retract(UUID(touchpoint_id), reason="mistaken", by="Luisa", desk=world.desk)
+    (promise,) = await world.rows(commitment)
+    return promise
+
+
+async def test_what_two_contacts_kept_is_kept_until_both_are_taken_back(world: Any) -> None:
+    _, (first, second), before = await kept_twice(world)
+    promise = await taken_back(world, first)
+    assert (promise["state"], str(promise["kept_by"])) == ("kept", second)
+    moves = [data.move for data in await told(world, CommitmentMoved, since=before)]
+    assert moves == ["made", "broken", "kept"]
+    assert [row["name"] for row in await world.rows(timer_table) if row["name"] == "commitment.due"] == []
+    promise = await taken_back(world, second)
+    assert (promise["state"], promise["kept_by"]) == ("open", None)
+
+
+async def test_of_two_contacts_that_kept_it_the_second_may_go_first(world: Any) -> None:
+    _, (first, second), before = await kept_twice(world)
+    promise = await taken_back(world, second)
+    assert (promise["state"], str(promise["kept_by"])) == ("kept", first)
+    assert await told(world, CommitmentMoved, since=before) == []
+    assert (await taken_back(world, first))["state"] == "open"
+
+
+async def test_a_promise_that_was_taken_back_is_not_owed_again_when_what_kept_it_is_taken_back_too(world: Any) -> None:
+    made, (first, second), _ = await kept_twice(world)
+    for one in (made, first, second):
+        promise = await taken_back(world, one)
+        assert promise["state"] == "retracted"

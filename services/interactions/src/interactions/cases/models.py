@@ -58,7 +58,7 @@ class CaseStepRow(Base, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
     by: str = Field(sa_type=sa.String(200))
     text: str | None = Field(default=None, sa_type=sa.Text)
-    touchpoint_id: UUID | None = Field(default=None, sa_type=sa.Uuid)
+    touchpoint_id: UUID | None = Field(default=None, sa_type=sa.Uuid, index=True)
     channel: str | None = Field(default=None, sa_type=sa.String(60))
 
 

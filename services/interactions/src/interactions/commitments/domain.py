@@ -1,6 +1,6 @@
 """When a promise is open, late, kept, waived; and what is told of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -53,6 +53,9 @@ class Commitment:
     kept_by: UUID | None
     backfill: bool
     earlier_dates: tuple[Mapping[str, Any], ...] = ()  # what it was due before, the first first; who moved it, and why
+    also_kept_by: tuple[
+        str, ...
+    ] = ()  # touchpoints that said so after `kept_by`: one of them did, should that be taken back
 
     def state_at(self, now: datetime) -> str:
         """An open promise whose time has passed is late, whether its timer has fired or not."""
@@ -74,6 +77,11 @@ def kept(
 ) -> Commitment:
     commitment.must_be_owed()
     return replace(commitment, state="kept", moved_at=at, moved_by=by, reason=reason, kept_by=touchpoint_id)
+
+
+def kept_also(commitment: Commitment, touchpoint_id: UUID) -> Commitment:
+    """Another contact says that it was kept."""
+    return replace(commitment, also_kept_by=(*commitment.also_kept_by, str(touchpoint_id)))
 
 
 def waived(commitment: Commitment, *, at: datetime, by: str, reason: str) -> Commitment:
@@ -128,6 +136,7 @@ def corrected(before: Commitment, made: Commitment) -> Commitment:
         moved_by=before.moved_by,
         reason=before.reason,
         kept_by=before.kept_by,
+        also_kept_by=before.also_kept_by,
         earlier_dates=before.earlier_dates,
     )
 
@@ -160,9 +169,15 @@ def taken_back(commitment: Commitment, *, at: datetime, by: str) -> Commitment:
     return replace(commitment, state="retracted", moved_at=at, moved_by=by)
 
 
-def owed_again(commitment: Commitment, *, at: datetime, by: str) -> Commitment:
-    """The touchpoint that kept it was taken back. That its time has passed meanwhile nobody was told: its timer does."""
-    return replace(commitment, state="open", moved_at=at, moved_by=by, reason=None, kept_by=None)
+def without_keeper(commitment: Commitment, *, live: Collection[UUID], at: datetime, by: str) -> Commitment:
+    """The touchpoint that kept it was taken back: the next of those that said so after it did (`live`: which still count), or nobody.
+
+    Where it is owed again, that its time has passed meanwhile nobody was told: its timer does.
+    """
+    others = [one for one in commitment.also_kept_by if UUID(one) in live]
+    if others:
+        return replace(commitment, kept_by=UUID(others[0]), also_kept_by=tuple(others[1:]))
+    return replace(commitment, state="open", moved_at=at, moved_by=by, reason=None, kept_by=None, also_kept_by=())
 
 
 def told(commitment: Commitment, move: Move, *, at: datetime, channel: str | None = None) -> CommitmentMoved:

@@ -10,12 +10,17 @@ from sqlmodel import Field
 from common.db import Json, UtcDateTime
 from interactions.tables import Base
 
+_KEPT = sa.text("kept_by IS NOT NULL")
+
 
 class CommitmentRow(Base, table=True):
     """One promise, made in a touchpoint. An open one whose time has passed is late, whether its timer has fired or not."""
 
     __tablename__ = "commitment"
-    __table_args__ = (sa.Index("ix_commitment_trace", "trace_id", "state"),)
+    __table_args__ = (
+        sa.Index("ix_commitment_trace", "trace_id", "state"),
+        sa.Index("ix_commitment_kept_by", "kept_by", postgresql_where=_KEPT, sqlite_where=_KEPT),
+    )
 
     commitment_id: UUID = Field(sa_type=sa.Uuid, primary_key=True)
     trace_id: UUID = Field(sa_type=sa.Uuid)
@@ -38,6 +43,7 @@ class CommitmentRow(Base, table=True):
     earlier_dates: list[dict[str, Any]] | None = Field(
         default=None, sa_type=Json
     )  # what it was due before, the first first
+    also_kept_by: list[str] | None = Field(default=None, sa_type=Json)  # touchpoints that said so after it
 
 
 commitment: sa.Table = CommitmentRow.__table__  # type: ignore[attr-defined]

@@ -44,7 +44,7 @@ class CommitmentRepository:
         return await self._in(commitment.c.touchpoint_id, [touchpoint_id])
 
     async def kept_in(self, touchpoint_id: UUID) -> list[Commitment]:
-        query = select(*_COLUMNS).where(commitment.c.kept_by == touchpoint_id)
+        query = select(*_COLUMNS).where(commitment.c.kept_by == touchpoint_id, commitment.c.state == "kept")
         return [_commitment(row) for row in (await self._session.execute(query)).all()]
 
     async def page(
@@ -95,4 +95,5 @@ def _in_state(state: str | None, now: datetime) -> list[Any]:
 
 def _commitment(row: Any) -> Commitment:
     values: Mapping[str, Any] = row._mapping  # noqa: SLF001 - SQLAlchemy's documented access
-    return Commitment(**{**values, "earlier_dates": tuple(values["earlier_dates"] or ())})
+    lists = {name: tuple(values[name] or ()) for name in ("earlier_dates", "also_kept_by")}
+    return Commitment(**{**values, **lists})

@@ -88,22 +88,39 @@ async def keep_by(
     touchpoints: Sequence[Touchpoint], known: Mapping[UUID, Commitment], *, uow: InteractionsUnitOfWork, now: datetime
 ) -> list[UUID]:
     """Note what contacts kept (`known`: the commitments named); gives the touchpoints whose threads owe less now."""
-    moved: dict[UUID, Commitment] = {}
+    changed: dict[UUID, Commitment] = {}
+    settled: list[UUID] = []
     for touchpoint in touchpoints:
         draft = touchpoint.draft
         for commitment_id in draft.keeps:
-            before = known.get(commitment_id)
-            if before is None or commitment_id in moved or before.state not in domain.OWED:
-                continue  # kept before: the second word on it changes nothing
+            before = changed.get(commitment_id) or known.get(commitment_id)
+            if before is None or before.state not in domain.OWED:
+                if before is not None and before.kept_by is not None:
+                    changed[commitment_id] = domain.kept_also(before, touchpoint.touchpoint_id)
+                continue  # the second word on it changes nothing, unless the first is taken back
             at = draft.occurred_at
             after = domain.kept(
                 before, at=now, by=draft.speaker.by, reason=None, touchpoint_id=touchpoint.touchpoint_id
             )
-            moved[commitment_id] = after
+            changed[commitment_id] = after
+            settled.append(after.touchpoint_id)
             uow.outbox.add(domain.told(after, "kept", at=at, channel=draft.channel), at=now)
             await uow.timers.cancel(domain.DUE, commitment_id)
-    await uow.commitments.save(list(moved.values()))
-    return [one.touchpoint_id for one in moved.values()]
+    await uow.commitments.save(list(changed.values()))
+    return settled
+
+
+async def lose_keeper(touchpoint_id: UUID, *, by: str, uow: InteractionsUnitOfWork, now: datetime) -> None:
+    """The contact is taken back: what it kept was kept by the next that said so, or is owed again."""
+    kept = await uow.commitments.kept_in(touchpoint_id)
+    live = await uow.touchpoints.live({UUID(other) for one in kept for other in one.also_kept_by})
+    left = [domain.without_keeper(one, live=live, at=now, by=by) for one in kept]
+    await uow.commitments.save(left)
+    await _wake(left, uow=uow)
+    for one in left:
+        owed = one.kept_by is None
+        uow.outbox.add_all([domain.told(one, "made", at=now)] if owed else await _told_again(one, uow=uow), at=now)
+    await uow.conversations.restate([one.touchpoint_id for one in left if one.kept_by is None])
 
 
 async def settle(

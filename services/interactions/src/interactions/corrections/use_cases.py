@@ -16,6 +16,7 @@ from common.names import fold
 from interactions.cases import domain as case_domain
 from interactions.cases import use_cases as cases
 from interactions.commitments import domain as commitment_domain
+from interactions.commitments import use_cases as commitments
 from interactions.commitments.domain import Commitment
 from interactions.conversations import use_cases as conversations
 from interactions.touchpoints import domain
@@ -267,13 +268,7 @@ async def _take_back_promises(
     for one in made:
         await uow.timers.cancel(commitment_domain.DUE, one.commitment_id)
         uow.outbox.add(commitment_domain.told(one, "retracted", at=now), at=now)
-    kept = [commitment_domain.owed_again(one, at=now, by=by) for one in await uow.commitments.kept_in(touchpoint_id)]
-    await uow.commitments.save(kept)
-    for one in kept:
-        if one.state == "open" and (due := one.wakes_at()) is not None:
-            await uow.timers.set(commitment_domain.DUE, one.commitment_id, due)
-        uow.outbox.add(commitment_domain.told(one, "made", at=now), at=now)
-    await uow.conversations.restate([one.touchpoint_id for one in kept])
+    await commitments.lose_keeper(touchpoint_id, by=by, uow=uow, now=now)
 
 
 async def _take_back_cases(touchpoint_id: UUID, *, by: str, now: datetime, uow: InteractionsUnitOfWork) -> None:

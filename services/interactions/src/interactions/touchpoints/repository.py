@@ -225,6 +225,13 @@ class TouchpointRepository:
         query = select(touchpoint).where(touchpoint.c.touchpoint_id == touchpoint_id)
         return (await self._session.execute(query)).mappings().one_or_none()
 
+    async def live(self, ids: Collection[UUID]) -> set[UUID]:
+        """Those that still count."""
+        query = select(touchpoint.c.touchpoint_id).where(
+            among(touchpoint.c.touchpoint_id, ids), touchpoint.c.state == "live"
+        )
+        return set((await self._session.scalars(query)).all()) if ids else set()
+
     async def get(self, touchpoint_id: UUID) -> Any:
         """The row. Raises UnknownTouchpoint."""
         row = await self.find(touchpoint_id)

@@ -318,6 +318,18 @@ async def test_a_complaint_that_is_solved_at_once_is_not_open_however_it_is_told
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+async def test_what_was_told_last_of_a_complaint_holds_whenever_it_was_so(
+    scoring: Scoring, order: tuple[int, ...]
+) -> None:
+    days = {"opened": 0, "reopened": 5, "answered": 3}  # the answer is heard of last: whoever answered had no network
+    told = [event_of(_complaint(move, COMPLAINED + timedelta(days=after))) for move, after in days.items()]
+    await scoring.hear(linked((PHONE, ANA, 1)))
+    for at in order:
+        await scoring.hear(told[at])
+    assert await _complaints(scoring) == 0
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 async def test_an_answer_that_was_given_in_time_and_is_heard_of_late_closes_the_complaint(
     scoring: Scoring, order: tuple[int, ...]
 ) -> None:
@@ -329,11 +341,12 @@ async def test_an_answer_that_was_given_in_time_and_is_heard_of_late_closes_the_
     assert await _complaints(scoring) == 0
 
 
-async def test_a_complaint_that_is_told_anew_after_its_answer_stays_answered(scoring: Scoring) -> None:
-    """Its words were corrected; the answer, another contact, is as it was and is not told again."""
+async def test_a_complaint_that_is_told_anew_with_its_answer_stays_answered(scoring: Scoring) -> None:
+    """Its words were corrected; the answer, another contact, is as it was: what holds is told last."""
     await scoring.hear(linked((PHONE, ANA, 1)), _complaint("opened"))
-    await scoring.hear(_complaint("answered", COMPLAINED + timedelta(days=1)))
-    await scoring.hear(_complaint("opened"))
+    answered = _complaint("answered", COMPLAINED + timedelta(days=1))
+    await scoring.hear(answered)
+    await scoring.hear(_complaint("opened"), answered)
     assert await _complaints(scoring) == 0
 
 

@@ -333,3 +333,27 @@ async def test_a_promise_that_was_taken_back_is_not_owed_again_when_what_kept_it
     for one in (made, first, second):
         promise = await taken_back(world, one)
         assert promise["state"] == "retracted"
+
+
+async def test_a_case_whose_answer_is_taken_back_is_told_as_it_stands(world: Any) -> None:
+    complaint = await world.record(kind="complaint", identifiers=PHONE)
+    world.clock.advance(timedelta(hours=1))
+    said = {"direction": "outbound", "outcome": "resolved", "case": complaint["case_number"]}
+    answer = await world.record(kind="call", identifiers=PHONE, **said)
+    opened, _ = await told(world, CaseMoved, since=0)
+    before = len(await world.rows(outbox_table))
+    await retract(UUID(answer["touchpoint_id"]), reason="mistaken", by="Luisa", desk=world.desk)
+    (case,) = await world.rows(case_file)
+    assert case["state"] == "received"
+    assert await told(world, CaseMoved, since=before) == [opened]  # whoever knew it as answered
+
+
+async def test_a_complaint_that_was_answered_and_is_corrected_is_told_as_answered_last(world: Any) -> None:
+    body = document(world)
+    complaint = await world.record(**body)
+    world.clock.advance(timedelta(hours=1))
+    said = {"direction": "outbound", "outcome": "resolved", "case": complaint["case_number"]}
+    await world.record(kind="call", identifiers=PHONE, **said)
+    before = len(await world.rows(outbox_table))
+    await corrected(world, complaint["touchpoint_id"], {**body, "payload": {"severity": "high"}})
+    assert [data.move for data in await told(world, CaseMoved, since=before)] == ["opened", "answered"]

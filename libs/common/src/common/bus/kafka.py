@@ -256,7 +256,7 @@ class KafkaRelay:
         for entry in entries:
             place = (entry.topic, _partition_of(entry.key, counts[entry.topic]))
             by_partition.setdefault(place, []).append(entry)
-        # Side by side, since each partition's second batch waits until its first has gone.
+        # Side by side, since a partition's second batch waits until its first has gone.
         await asyncio.gather(*[self._send(producer, *place, some) for place, some in by_partition.items()])
 
     async def _send(self, producer: AIOKafkaProducer, topic: str, partition: int, entries: Sequence[Entry]) -> None:

@@ -203,7 +203,7 @@ class CaseMove(EventData):
 
 
 class CaseMoved(CaseMove):
-    """A complaint, claim, petition, suggestion or compliment (PQR) changed its state."""
+    """A complaint, claim, petition, suggestion or compliment (PQR) changed its state. What was told last, `contacted` and `expired` apart, says how it stands."""
 
     type: ClassVar[str] = "interactions.case-moved"
 

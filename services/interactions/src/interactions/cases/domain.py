@@ -377,9 +377,19 @@ def retold(before: Sequence[Step], after: Sequence[Step]) -> tuple[list[CaseMove
     """What was told of a case and is not so, and what is to be told instead.
 
     What he said when a case was verified that was reopened later is not on record, so these moves stay as they were told.
+    What was told last says how the case stands: where that would be another move, the one that holds is told once more.
     """
     was, now = _told_anew(before), _told_anew(after)
-    return [one for one in was if one not in now], [one for one in now if one not in was]
+    wrong, right = [one for one in was if one not in now], [one for one in now if one not in was]
+    holds = _standing(now)[-1]
+    if _standing([*wrong, *right]) and _standing(right)[-1:] != [holds]:
+        right.append(holds)
+    return wrong, right
+
+
+def _standing(moves: Iterable[CaseMoved]) -> list[CaseMoved]:
+    """Those that say how the case stands: that he spoke of it, or that its time is over, does not."""
+    return [one for one in moves if one.move not in {"contacted", "expired"}]
 
 
 def _told_anew(steps: Sequence[Step]) -> list[CaseMoved]:

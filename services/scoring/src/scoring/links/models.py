@@ -35,7 +35,7 @@ class CustomerRow(Base, table=True):
 
 
 class OpenCaseRow(Base, table=True):
-    """A complaint or claim and whether it is open; the latest move wins, of one moment the one that was told last."""
+    """A complaint or claim and whether it is open; what was told last wins."""
 
     __tablename__ = "open_case"
 

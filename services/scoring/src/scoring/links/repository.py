@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -21,11 +22,8 @@ COMPLAINTS = frozenset({"complaint", "claim"})
 OPENING = frozenset({"opened", "reopened"})
 # He came back on it, or the time for an answer is over: what was open is, what was answered is not.
 UNMOVED = frozenset({"contacted", "expired"})
-# Of one moment what was told last: a complaint that is solved at once is told as opened and as answered, corrected as opened anew.
-_LATER = (
-    'CASE WHEN (excluded."moved_at", excluded."told") > (open_case."moved_at", open_case."told") '
-    'THEN excluded."{0}" ELSE open_case."{0}" END'
-)
+# What was told last holds, whenever it was so: an answer may be heard of late, and what was taken back is told anew.
+_LATER = 'CASE WHEN excluded."told" > open_case."told" THEN excluded."{0}" ELSE open_case."{0}" END'
 
 
 class Told(NamedTuple):
@@ -72,13 +70,13 @@ class LinkRepository:
         await insert_rows(self._session, customer, rows, on_conflict=newer)
 
     async def apply_cases(self, told: Iterable[tuple[UUID, CaseMoved]]) -> None:
-        """Project which complaints are open, in any order: the latest move of each wins. Each comes with the id of its event."""
+        """Project which complaints are open, in any order: what was told last of each wins. Each comes with the id of its event."""
         last: dict[str, tuple[UUID, CaseMoved]] = {}
         for event_id, move in told:
             if move.kind not in COMPLAINTS or move.move in UNMOVED:
                 continue
             known = last.setdefault(move.case_number, (event_id, move))
-            last[move.case_number] = max(known, (event_id, move), key=_place)
+            last[move.case_number] = max(known, (event_id, move), key=itemgetter(0))
         rows = [
             {
                 "case_number": number,
@@ -150,12 +148,6 @@ class LinkRepository:
     async def _among(self, query: sa.Select[Any], column: sa.ColumnElement[Any], values: Iterable[UUID]) -> list[Any]:
         wanted = list(values)
         return list((await self._session.execute(query.where(among(column, wanted)))).all()) if wanted else []
-
-
-def _place(told: tuple[UUID, CaseMoved]) -> tuple[datetime, UUID]:
-    """The order of `_LATER`."""
-    event_id, move = told
-    return move.at, event_id
 
 
 @lru_cache

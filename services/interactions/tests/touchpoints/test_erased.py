@@ -9,11 +9,11 @@ import pytest
 from common.contracts.identity import CustomerErased
 from common.db import parked_table
 from common.events import Event
-from common.identifiers import parse_identifiers, traces_alone
+from common.identifiers import customer_trace, parse_identifiers, traces_alone
 from interactions.consumers import consume
 from interactions.corrections.use_cases import correct
 from interactions.touchpoints.domain import Draft, PersonErased, Speaker
-from interactions.touchpoints.models import receipt, touchpoint, trace, trace_identifier
+from interactions.touchpoints.models import customer, receipt, touchpoint, trace, trace_identifier
 from interactions.touchpoints.schemas import read_document
 from interactions.touchpoints.use_cases import Outcome, Recorded, Refused, record_touchpoints
 from interactions.uow import InteractionsUnitOfWork
@@ -26,15 +26,15 @@ HOUR = timedelta(hours=1)
 async def erased(world: Any, *identifiers: str) -> None:
     """He was there with a touchpoint under all of them; then he is erased, as identity tells it."""
     answer = await world.record(identifiers=list(identifiers), profile=NAME, ago=timedelta(days=2))
-    customer = await world.link(identifiers[0])
+    linked = await world.link(identifiers[0])
     his = next(row["trace_id"] for row in await world.rows(touchpoint) if str(row["touchpoint_id"]) == answer["touchpoint_id"])  # fmt: skip
     world.clock.advance(timedelta(seconds=1))
     parsed, secret = parse_identifiers(identifiers, default_region="CO"), world.settings.identifier_secret
     possible = {
         way for name in (None, NAME["full_name"]) for way in traces_alone(parsed, name=name, secret=secret)
-    }  # fmt: skip
+    } | {customer_trace(linked, secret)}  # fmt: skip
     erasure = CustomerErased(
-        erasure_id=uuid4(), part=0, customer_id=customer, customers=[customer], traces=sorted({his, *possible}),
+        erasure_id=uuid4(), part=0, customer_id=linked, customers=[linked], traces=sorted({his, *possible}),
         erased_at=world.clock(),
     )  # fmt: skip
     heard = Event(id=uuid4(), type=erasure.type, source="/identity", time=world.clock(), subject=erasure.key(), data=erasure)  # fmt: skip
@@ -87,6 +87,16 @@ async def test_who_comes_back_himself_is_taken_and_his_history_is_not_his_any_mo
     assert isinstance(await sent(world, 2, CARD, EMAIL, ago=HOUR / 3), Recorded)
     assert is_refused(await sent(world, 3, CARD, EMAIL))
     assert isinstance(await sent(world, 4, CARD), Recorded)  # which names nobody who was erased
+
+
+async def test_nothing_is_taken_under_the_id_that_he_had(world: Any) -> None:
+    """It would be nobody's: no view shows it, and no erasure would find it again."""
+    await erased(world, EMAIL)
+    (row,) = await world.rows(customer)
+    his = f"customer:{row['customer_id']}"
+    assert is_refused(await sent(world, 1, his, ago=HOUR / 2))
+    assert is_refused(await sent(world, 2, his, EMAIL, ago=HOUR / 2))
+    assert isinstance(await sent(world, 2, EMAIL, ago=HOUR / 2), Recorded)
 
 
 async def test_history_of_others_is_taken(world: Any) -> None:

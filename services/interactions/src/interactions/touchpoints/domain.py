@@ -37,7 +37,7 @@ class DifferentBody(Conflict):
 
 class PersonErased(Conflict):
     code = "erased"
-    title = "The person behind it was erased; what occurred before is not taken any more"
+    title = "The person behind it was erased; what occurred before, or is sent under the id that he had, is not taken any more"
 
 
 class ForeignSource(Forbidden):

@@ -233,8 +233,10 @@ async def _is_of_erased(one: Touchpoint, since: Mapping[UUID, datetime], *, uow:
     """Whether it occurred before somebody was erased whose trace it is on, or whose identifier alone has led it elsewhere.
 
     `since`: of the traces that it names the erased ones. A trace that was there beside him, and was not erased with him, is
-    somebody else's, who may have left an identifier of his; who has come since may be himself.
+    somebody else's, who may have left an identifier of his; who has come since may be himself, but never under the id that he had.
     """
+    if one.customer_named is not None and one.trace_id in since:
+        return True
     moments = {trace_id: at for trace_id, at in since.items() if one.draft.occurred_at <= at}
     if not moments or one.trace_id in moments:
         return bool(moments)

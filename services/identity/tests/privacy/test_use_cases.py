@@ -3,6 +3,10 @@
 from datetime import timedelta
 from uuid import UUID
 
+import httpx
+
+from common.http import ServiceApp
+from common.testing import client_for
 from identity.linking.models import decision, trace
 from identity.privacy.use_cases import Certificate, certificate_of, erase_customer
 
@@ -91,3 +95,31 @@ async def test_asked_again_for_whoever_had_been_absorbed_it_is_the_same_certific
     again = await erased(identity, berta)
     assert (again.erasure, again.lines) == (first.erasure, first.lines)
     assert first.erasure.customer_id == ana
+
+
+async def test_his_own_credential_is_revoked_and_says_no_more_what_it_was_called(
+    identity: Identity, client: httpx.AsyncClient, app: ServiceApp
+) -> None:
+    keys = "/identity/v1/access-keys"
+    theirs = [seen(f"account:shop:{n}1", name=name) for n, name in enumerate((ANA, "Berta Gil", "Luis Vega"))]
+    await identity.happen(*theirs)
+    ana, berta, luis = [await identity.owner(each) for each in theirs]
+    assert ana
+    assert berta
+    await merge(identity, ana, berta, force=True)
+    made = [
+        (await client.post(keys, json={"name": f"App of {each}", "scopes": ["facts:write"], "subject": f"customer:{each}"})).json()
+        for each in (ana, berta, luis)
+    ]  # fmt: skip
+    fact = {"key": "hobby", "value": "chess"}
+
+    async def learns(place: int) -> int:
+        async with client_for(app, made[place]["key"]) as own:
+            return (await own.post(f"/identity/v1/customers/{(ana, berta, luis)[place]}/facts", json=fact)).status_code
+
+    assert [await learns(place) for place in range(3)] == [201, 201, 201]
+    await client.post(f"/identity/v1/customers/{ana}:erase", json={"reason": "Request 88"})
+    assert [await learns(place) for place in range(3)] == [401, 401, 201]
+    told = {each["key_id"]: each for each in await identity.told("access-changed")}
+    assert [(told[key["key_id"]]["revoked"], told[key["key_id"]]["name"]) for key in made[:2]] == [(True, "")] * 2
+    assert [each["name"] for each in (await client.get(keys)).json()["items"] if each["name"]] == [f"App of {luis}"]

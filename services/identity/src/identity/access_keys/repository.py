@@ -1,5 +1,6 @@
 """Every query on access keys; they are written as every service writes them, by their event."""
 
+from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,6 +18,12 @@ class AccessKeyRows:
         query = sa.select(access_key_table).where(access_key_table.c.key_id == key_id)
         row = (await self._session.execute(query)).one_or_none()
         return None if row is None else _read(row)
+
+    async def of_subjects(self, subjects: Collection[str]) -> list[AccessChanged]:
+        """The credentials that see the data of one of the subjects alone, revoked ones included."""
+        c = access_key_table.c
+        rows = (await self._session.execute(sa.select(access_key_table).where(c.subject.in_(subjects)))).all()
+        return [_read(row) for row in rows]
 
     async def page(self, *, after: str | None, limit: int) -> list[AccessChanged]:
         """By id, revoked ones included."""

@@ -1,6 +1,7 @@
 """Making and revoking credentials: nobody gives out more than he has, and the key itself is kept nowhere."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from common.access import apply_access
 from common.auth import SCOPES, Principal, checked_subject, make_key
@@ -92,7 +93,14 @@ async def revoke_access_key(*, key_id: str, uow: UnitOfWork, clock: Clock) -> No
         if found is None:
             raise UnknownKey
         if not found.revoked:
-            change = found.model_copy(update={"revoked": True, "revision": next_revision(found.revision, now)})
-            await apply_access([change], uow.session)
-            uow.outbox.add(change, at=now)
+            await revoke([found], uow=uow, now=now)
             await uow.commit()
+
+
+async def revoke(found: Sequence[AccessChanged], *, uow: UnitOfWork, now: datetime) -> None:
+    """Tell that the keys work no more. Does not commit."""
+    changes = [
+        each.model_copy(update={"revoked": True, "revision": next_revision(each.revision, now)}) for each in found
+    ]
+    await apply_access(changes, uow.session)
+    uow.outbox.add_all(changes, at=now)

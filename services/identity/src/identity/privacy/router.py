@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from common.auth import Principal, needs
 from common.belonging import export_router
@@ -62,18 +62,19 @@ async def erase(
     clock: ClockOf,
     company: CompanyOf,
     secret: Secret,
+    request: Request,
 ) -> ErasureRead:
     """Forget him in all four services (supresión, derecho al olvido): content, identifiers, before-images, parked bodies.
 
-    Sums stay under a random key, receipts stay, and his traces go on a list: what occurred before is refused if it is sent
+    His own credentials are revoked. Sums stay under a random key, receipts stay, and his traces go on a list: what occurred before is refused if it is sent
     later. It cannot be undone. Asked again it answers with the same certificate, as it is by now.
     """
     for_staff(who)
-    return ErasureRead.of(
-        await erase_customer(
-            customer_id=customer_id, reason=body.reason, who=who, uow=uow, clock=clock, company=company, secret=secret
-        )
+    certificate = await erase_customer(
+        customer_id=customer_id, reason=body.reason, who=who, uow=uow, clock=clock, company=company, secret=secret
     )
+    request.app.state.access_keys.forget()
+    return ErasureRead.of(certificate)
 
 
 @router.post(

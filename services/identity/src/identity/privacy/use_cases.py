@@ -18,6 +18,8 @@ from common.contracts.service_audit import CustomerForgotten as ByAudit
 from common.erasure import empty_parked, empty_people_events, erased_among, forget_answers, list_erased, naming
 from common.identifiers import Identifier, customer_trace, is_shared, traces_alone
 from common.ids import new_id
+from identity.access_keys.repository import AccessKeyRows
+from identity.access_keys.use_cases import revoke
 from identity.customers.domain import Customer
 from identity.customers.telling import PROFILE_STALE, changed, tell_profiles, tell_those_beside
 from identity.linking.domain import Trail, next_revision
@@ -147,9 +149,17 @@ async def _take_out(
     removed["people_events"] = await empty_people_events(uow.session, PEOPLE, customers)
     removed["parked"] = await empty_parked(uow.session, naming(words), at=now)
     removed["answers"] = await forget_answers(uow.session, words)
+    removed["access_key"] = await _revoke_keys(customers, uow=uow, now=now)
     for customer_id in sorted(customers):
         await uow.timers.cancel(PROFILE_STALE, customer_id)
     return removed
+
+
+async def _revoke_keys(customers: Collection[UUID], *, uow: IdentityUnitOfWork, now: datetime) -> int:
+    """His own credentials speak for nobody any more; what they are called may be his name."""
+    keys = await AccessKeyRows(uow.session).of_subjects([f"customer:{each}" for each in sorted(customers)])
+    await revoke([key.model_copy(update={"name": ""}) for key in keys], uow=uow, now=now)
+    return len(keys)
 
 
 def _words(trails: Mapping[UUID, Trail], identifiers: Sequence[Any], customers: Collection[UUID]) -> set[str]:

@@ -18,7 +18,7 @@ from identity.merges.undoing import undo_merge
 from identity.merges.use_cases import lift, merge_customers, preview_merge
 from identity.reviews.models import review
 
-from ..conftest import COMPANY, SECRET, Identity, seen, unseen  # noqa: TID252
+from ..conftest import COMPANY, SECRET, ClientWith, Identity, seen, unseen  # noqa: TID252
 
 MARTA = Principal("k", frozenset({"*"}), name="Marta Gil")
 ANA = "Ana María López Ruiz"
@@ -171,6 +171,26 @@ async def test_what_is_written_to_a_customer_moves_and_comes_back_with_him(ident
     assert await facts(identity, a) == {"ajedrez", "tarde"}
     await undo(identity, merge_id)
     assert (await facts(identity, a), await facts(identity, b)) == ({"tarde"}, {"ajedrez"})
+
+
+async def test_what_he_says_himself_stays_his_when_he_was_merged_by_mistake(
+    identity: Identity, client_with: ClientWith
+) -> None:
+    a, b = await owner(identity, "email:ana@example.com"), await owner(identity, "account:shop:1")
+    await consent(identity, b, granted=True)
+    merge_id = await merge(identity, a, b)
+    identity.clock.advance(timedelta(seconds=1))
+    his = f"/identity/v1/customers/{b}"
+    said = {"purpose": "marketing", "granted": False, "evidence": "his app"}
+    async with client_with("consents:write", "facts:write", subject=f"customer:{b}") as own:
+        assert (await own.post(f"{his}/consents", json=said)).status_code == 201
+        assert (await own.put(f"{his}/preferences", json={"do_not_contact": True})).status_code == 200
+        assert (await own.post(f"{his}/facts", json={"key": "hobby", "value": "ajedrez"})).status_code == 201
+    assert (await consents(identity, a), await facts(identity, a)) == ([False], {"ajedrez"})
+    await undo(identity, merge_id)
+    assert (await consents(identity, a), await facts(identity, a)) == ([], set())
+    assert (await consents(identity, b), await facts(identity, b)) == ([False], {"ajedrez"})
+    assert [each["do_not_contact"] for each in (await identity.told("contact-changed"))[-2:]] == [False, True]
 
 
 async def test_the_more_restrictive_consent_holds_until_he_grants_again(identity: Identity) -> None:

@@ -53,7 +53,7 @@ async def record_consent(
     async with uow:
         known = await recall(uow, attempt, who)
         customer = await held(customer_id, who, uow)
-        own = await own_trace(customer, uow=uow, secret=secret, by=who.known_as, now=now)
+        own = await own_trace(customer, uow=uow, secret=secret, by=who.known_as, now=now, himself=who.customer_id)
         consent_id = UUID(known["consent_id"]) if known else new_id()
         entry = replace(entry, consent_id=consent_id, trace_id=own, recorded_at=now, by=who.known_as)
         if known is None:
@@ -71,7 +71,7 @@ async def prefer(
     now = clock()
     async with uow:
         customer = await held(customer_id, who, uow)
-        own = await own_trace(customer, uow=uow, secret=secret, by=who.known_as, now=now)
+        own = await own_trace(customer, uow=uow, secret=secret, by=who.known_as, now=now, himself=who.customer_id)
         await uow.contact.add_preference(Preference(own, body, now, who.known_as))
         await tell_contact([customer.customer_id], uow=uow, now=now)
         await uow.commit()

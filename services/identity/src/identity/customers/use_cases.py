@@ -49,9 +49,15 @@ class NotByHand(Invalid):
     title = "A customer's id is not linked by hand; merge the two customers"
 
 
-async def own_trace(customer: Customer, *, uow: IdentityUnitOfWork, secret: bytes, by: str, now: datetime) -> UUID:
-    """The trace of `customer:<id>`, under which all that is written to him is kept, so that merge and undo move it along."""
-    trace_id = customer_trace(customer.customer_id, secret)
+async def own_trace(
+    customer: Customer, *, uow: IdentityUnitOfWork, secret: bytes, by: str, now: datetime, himself: UUID | None = None
+) -> UUID:
+    """The trace of `customer:<id>`, under which all that is written to him is kept, so that merge and undo move it along.
+
+    `himself`: the id that his own credential is bound to. He may have been absorbed, and an undo gives back what he said.
+    """
+    named = himself or customer.customer_id
+    trace_id = customer_trace(named, secret)
     if trace_id in await uow.links.owners_of_traces([trace_id]):
         return trace_id
     decision = Decision(new_id(), "link", by, "named by his id", now)
@@ -62,9 +68,8 @@ async def own_trace(customer: Customer, *, uow: IdentityUnitOfWork, secret: byte
         "last_seen": now,
     }  # fmt: skip
     await uow.links.save([row])
-    text = f"customer:{customer.customer_id}"
-    named = Carried(identifier_id(text, secret), "customer", str(customer.customer_id), attested=True)
-    await uow.sightings.carry(trace_id, named, source=STAFF, at=now)
+    carried = Carried(identifier_id(f"customer:{named}", secret), "customer", str(named), attested=True)
+    await uow.sightings.carry(trace_id, carried, source=STAFF, at=now)
     await uow.links.record([decision])
     move = Move(trace_id=trace_id, customer_id=customer.customer_id, revision=revision, proof="person")
     tell_moves(decision.decision_id, "link", [move], uow=uow, now=now)
@@ -227,7 +232,7 @@ async def patch_customer(
             await uow.customers.change(customer.customer_id, **flags, revision=customer.revision)
             uow.outbox.add(changed(customer), at=now)
         if profile:
-            own = await own_trace(customer, uow=uow, secret=secret, by=by, now=now)
+            own = await own_trace(customer, uow=uow, secret=secret, by=by, now=now, himself=who.customer_id)
             source = "customer" if who.customer_id is not None else STAFF
             await write_profile(own, profile, uow=uow, source=source, now=now)
         await tell_profiles([customer.customer_id], uow=uow, company=company, now=now)

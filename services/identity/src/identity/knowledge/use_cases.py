@@ -50,7 +50,7 @@ async def learn_fact(
     async with uow:
         known = await recall(uow, attempt, who)
         customer = await held(customer_id, who, uow)
-        own = await own_trace(customer, uow=uow, secret=secret, by=who.known_as, now=now)
+        own = await own_trace(customer, uow=uow, secret=secret, by=who.known_as, now=now, himself=who.customer_id)
         fact = Fact(
             UUID(known["fact_id"]) if known else new_id(), own, key, value,
             "customer" if who.customer_id is not None else source or who.source or STAFF, confidence, observed,
@@ -80,7 +80,7 @@ async def decline_question(
     now = clock()
     async with uow:
         customer = await held(customer_id, who, uow)
-        own = await own_trace(customer, uow=uow, secret=secret, by=who.known_as, now=now)
+        own = await own_trace(customer, uow=uow, secret=secret, by=who.known_as, now=now, himself=who.customer_id)
         await uow.knowledge.put([(Put(own, question_id, "declined", now), None)])
         await tell_profiles([customer.customer_id], uow=uow, company=company, now=now)
         await uow.commit()

@@ -116,6 +116,19 @@ def test_refusing_the_processing_restricts_the_use_of_everything_and_a_merge_kee
     assert contact_of([], [], together=never)["restricted"] is False
 
 
+@pytest.mark.parametrize(
+    ("refused", "granted", "restricted"),
+    [("email", "*", False), ("*", "email", True), ("email", "sms", True), ("*", "*", False)],
+)
+def test_what_was_refused_on_one_channel_is_lifted_with_all(refused: str, granted: str, *, restricted: bool) -> None:
+    no = said(ANA, 1, yes=False, purpose="processing", channel=refused)
+    lifted = said(ANA, 3, yes=True, purpose="processing", channel=granted)
+    assert contact_of([], [no], together=never)["restricted"] is True
+    assert contact_of([], [no, lifted], together=never)["restricted"] is restricted
+    theirs = said(LUIS, 3, yes=True, purpose="processing", channel=granted)
+    assert contact_of([], [no, theirs], together=lambda *_: day(5))["restricted"] is True
+
+
 def test_what_he_granted_again_after_a_merge_holds_through_the_next_one() -> None:
     entries = [said(ANA, 1, yes=True), said(LUIS, 2, yes=False), said(ANA, 7, yes=True)]
     assert [e.granted for e in effective_consents(entries, together=eva_came_later)] == [True]

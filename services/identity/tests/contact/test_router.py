@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from ..conftest import Identity  # noqa: TID252
+from ..conftest import ClientWith, Identity  # noqa: TID252
 
 Customers = "/identity/v1/customers"
 
@@ -105,3 +105,20 @@ async def test_what_he_said_after_one_merge_outlives_the_next(identity: Identity
     assert (last["do_not_contact"], [each["granted"] for each in last["consents"]]) == (False, [True])
     await client.post(f"/identity/v1/merges/{first}:undo", json={"reason": "two"})
     assert (await told(one), await told(other)) == ((False, True), (True, False))
+
+
+async def test_a_restriction_is_refused_by_himself_and_lifted_by_staff(
+    identity: Identity, client: httpx.AsyncClient, client_with: ClientWith
+) -> None:
+    path = await ana(client)
+    said = {"purpose": "processing", "channel": "email", "granted": False, "evidence": "his app"}
+    async with client_with("consents:write", subject=f"customer:{path.rpartition('/')[2]}") as own:
+        assert (await own.post(f"{path}/consents", json=said)).status_code == 201
+        identity.clock.advance(timedelta(seconds=1))
+        answer = await own.post(f"{path}/consents", json=said | {"granted": True, "channel": "*"})
+        assert (answer.status_code, answer.json()["code"]) == (403, "for-staff-only")
+    assert (await client.get(f"{path}/preferences")).json()["restricted"] is True
+    assert (await client.post(f"{path}:lift", json={"reason": "The balance was put right"})).json()[
+        "restricted"
+    ] is False
+    assert (await client.get(f"{path}/preferences")).json()["restricted"] is False

@@ -143,12 +143,18 @@ def contact_of(preferences: Iterable[Preference], consents: Iterable[Consent], *
         "do_not_contact": any(wish.get("do_not_contact") for wish in wishes),
         "topics_out": sorted({topic for wish in wishes for topic in wish.get("topics_out") or []}),
         "visits": body.get("visits") or {},
-        "restricted": any(e.purpose == PROCESSING and not e.granted for e in holding),
+        "restricted": _is_restricted([e for e in holding if e.purpose == PROCESSING]),
         "consents": [
             {"purpose": e.purpose, "channel": e.channel, "granted": e.granted, "at": written(e.given_at)}
             for e in holding
         ],
     }
+
+
+def _is_restricted(said: Collection[Consent]) -> bool:
+    """Whether he refuses the processing, on whichever channel he said so; a grant for all channels lifts what was refused before."""
+    lifted = [entry.given_at for entry in said if entry.granted and entry.channel == EVERY_CHANNEL]
+    return any(not entry.granted and all(entry.given_at >= at for at in lifted) for entry in said)
 
 
 def _tightest_frequency(wishes: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

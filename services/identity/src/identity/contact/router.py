@@ -12,12 +12,12 @@ from common.moments import OccurredInFuture
 from common.pagination import Paging
 from common.problems import problems_of
 from identity.callers import Reading, Secret, Writing
-from identity.contact.domain import Consent, UnknownChannel, check_channel, check_ranking
+from identity.contact.domain import PROCESSING, Consent, UnknownChannel, check_channel, check_ranking
 from identity.contact.schemas import ConsentPage, ConsentRead, ConsentRecord, ContactRead, Preferences
 from identity.contact.use_cases import holding_of, prefer, record_consent
 from identity.customers.domain import UnknownCustomer
 from identity.customers.use_cases import STAFF
-from identity.reach import visible
+from identity.reach import ForStaffOnly, for_staff, visible
 from identity.uow import IdentityUnitOfWork
 
 router = APIRouter(prefix="/identity/v1/customers/{customer_id}", tags=["contact (cómo contactarlo)"])
@@ -29,7 +29,7 @@ CanRecord = Annotated[Principal, needs("consents:write")]
     "/consents",
     status_code=201,
     summary="Record a consent",
-    responses=problems_of(UnknownCustomer, UnknownChannel, OccurredInFuture, KeyReused),
+    responses=problems_of(UnknownCustomer, UnknownChannel, OccurredInFuture, ForStaffOnly, KeyReused),
 )
 async def consent(
     customer_id: UUID,
@@ -41,7 +41,12 @@ async def consent(
     company: CompanyOf,
     secret: Secret,
 ) -> ConsentRead:
-    """Given or withdrawn (autorización, revocatoria), with its evidence: one more entry of a ledger that only grows."""
+    """Given or withdrawn (autorización, revocatoria), with its evidence: one more entry of a ledger that only grows.
+
+    Granting `processing` lifts a restriction, which staff does.
+    """
+    if body.purpose == PROCESSING and body.granted:
+        for_staff(who)
     check_channel(body.channel, company.channels)
     source = "customer" if who.customer_id is not None else body.source or who.source or STAFF
     now = clock()

@@ -83,6 +83,15 @@ def test_after_a_merge_a_refusal_outlives_the_others_wider_or_narrower_grant(ref
     assert max(again, key=lambda entry: entry["at"])["granted"] is True
 
 
+def test_after_a_merge_a_refusal_of_every_purpose_outlives_the_others_grant_of_one() -> None:
+    entries = [said(ANA, 1, yes=False, purpose="*"), said(LUIS, 3, yes=True, channel="whatsapp")]
+    (everything, one) = effective_consents(entries, together=lambda *_: day(5))
+    assert (everything.granted, one.granted) == (False, True)
+    assert everything.given_at == day(5), "the later one stands"
+    (everything, one) = effective_consents(entries, together=never)
+    assert everything.given_at == day(1)
+
+
 def test_one_person_may_refuse_all_channels_and_then_grant_one() -> None:
     entries = [said(ANA, 1, yes=False), said(ANA, 3, yes=True, channel="whatsapp")]
     (everywhere, one) = contact_of([], entries, together=lambda *_: day(5))["consents"]

@@ -244,3 +244,16 @@ async def test_of_several_key_accounts_each_is_one_again_and_nobody_else(
     assert keys == [False, True, True, False]
     told = {e["customer_id"]: e["key_account"] for e in await identity.told("customer-changed")}
     assert [told[each] for each in (plain, one, other, last)] == keys
+
+
+async def test_a_preview_says_which_consents_a_refusal_of_every_purpose_takes(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    one, other = [await owner(identity, f"account:shop:{n}1") for n in (1, 2)]
+    for customer, purpose, granted in ((one, "*", False), (other, "marketing", True)):
+        identity.clock.advance(timedelta(minutes=1))
+        consent = {"purpose": purpose, "granted": granted, "evidence": "a form"}
+        await said(client, f"/identity/v1/customers/{customer}/consents", consent)
+    pair = {"survivor": str(one), "absorbed": str(other), "reason": "one", "force": True}
+    told = await said(client, f"{MERGES}:preview", pair)
+    assert [(each["purpose"], each["channel"]) for each in told["consents_lost"]] == [("marketing", "*")]

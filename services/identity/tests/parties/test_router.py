@@ -26,8 +26,10 @@ async def has_role(client: httpx.AsyncClient, customer: str, role: str, body: di
     return str(answer.headers["etag"])
 
 
-async def agrees(client: httpx.AsyncClient, customer: str, *, granted: bool = True, channel: str = "*") -> None:
-    body = {"purpose": "reference", "channel": channel, "granted": granted, "evidence": "Form 7"}
+async def agrees(
+    client: httpx.AsyncClient, customer: str, *, granted: bool = True, channel: str = "*", purpose: str = "reference"
+) -> None:
+    body = {"purpose": purpose, "channel": channel, "granted": granted, "evidence": "Form 7"}
     assert (await client.post(f"{Customers}/{customer}/consents", json=body)).status_code == 201
 
 
@@ -61,6 +63,22 @@ async def test_a_reference_is_shown_with_consent_until_it_is_used_up(
     refused(await show(client, acme, prospect), 409, "reference-used-up")
     refused(await show(client, acme, acme), 422, "related-to-himself")
     assert (await roles(client, acme))["uses_left"] == 0
+
+
+async def test_who_takes_back_everything_is_shown_no_more_until_he_agrees_to_it_again(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    acme, prospect = await new(client, "Acme S.A.S."), await new(client, "Hotel Sol")
+    await has_role(client, acme, "reference", REFERENCE)
+    await agrees(client, acme, purpose="*")
+    refused(await show(client, acme, prospect), 409, "no-consent-to-show")  # it asks for its own
+    await agrees(client, acme)
+    identity.clock.advance(timedelta(seconds=1))
+    await agrees(client, acme, granted=False, purpose="*")
+    refused(await show(client, acme, prospect), 409, "no-consent-to-show")
+    identity.clock.advance(timedelta(seconds=1))
+    await agrees(client, acme)
+    assert (await show(client, acme, prospect)).json()["uses_left"] == 1
 
 
 async def test_whose_data_are_restricted_is_neither_shown_nor_asked(

@@ -9,7 +9,7 @@ from uuid import UUID
 from common.errors import Conflict, Invalid
 from common.moments import written
 
-EVERY_CHANNEL = "*"
+EVERY = "*"  # channel, or purpose
 
 
 class UnknownChannel(Invalid):
@@ -24,7 +24,7 @@ class UseRestricted(Conflict):
 
 def check_channel(channel: str, known: Collection[str]) -> None:
     """What is withdrawn on a channel that nobody asks about would never hold. Raises UnknownChannel."""
-    if channel != EVERY_CHANNEL and channel not in known:
+    if channel != EVERY and channel not in known:
         raise UnknownChannel(f"The channels are {', '.join(sorted(known))}, and * for all of them", pointer="/channel")
 
 
@@ -73,7 +73,7 @@ def effective_consents(entries: Iterable[Consent], *, together: Together) -> lis
     """For each purpose and channel the entry that holds. Within one person's series the latest does.
 
     Where a merge brought two series together and one of them says no, no holds until he grants again after that merge; also
-    where the one said it of all channels and the other granted a single one, or the other way round. A merge with somebody who
+    where the one said it of all channels or purposes and the other granted a single one, or the other way round. A merge with somebody who
     said nothing of it changes nothing.
     """
     series: dict[tuple[str, str], list[Consent]] = {}
@@ -117,9 +117,13 @@ def _tightened(entry: Consent, said: Iterable[Consent], together: Together) -> C
 
 
 def _overlap(one: Consent, other: Consent) -> bool:
-    return one.purpose == other.purpose and (
-        one.channel == other.channel or EVERY_CHANNEL in (one.channel, other.channel)
-    )
+    pairs = ((one.purpose, other.purpose), (one.channel, other.channel))
+    return all(covers(mine, theirs) or covers(theirs, mine) for mine, theirs in pairs)
+
+
+def covers(said: str, asked: str) -> bool:
+    """Whether what was said of a purpose, or of a channel, was said of the one that is asked for."""
+    return said in (asked, EVERY)
 
 
 def contact_of(preferences: Iterable[Preference], consents: Iterable[Consent], *, together: Together) -> dict[str, Any]:
@@ -153,7 +157,7 @@ def contact_of(preferences: Iterable[Preference], consents: Iterable[Consent], *
 
 def _is_restricted(said: Collection[Consent]) -> bool:
     """Whether he refuses the processing, on whichever channel he said so; a grant for all channels lifts what was refused before."""
-    lifted = [entry.given_at for entry in said if entry.granted and entry.channel == EVERY_CHANNEL]
+    lifted = [entry.given_at for entry in said if entry.granted and entry.channel == EVERY]
     return any(not entry.granted and all(entry.given_at >= at for at in lifted) for entry in said)
 
 

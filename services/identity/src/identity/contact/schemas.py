@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from common.company import Company
 from common.moments import Moment
-from identity.contact.domain import EVERY_CHANNEL, Consent
+from identity.contact.domain import EVERY, Consent
 
 _ID = "0192f0c1-0000-7000-8000-000000000001"
 _AT = "2026-11-20T20:04:05Z"
@@ -28,7 +28,7 @@ class ConsentRecord(BaseModel):
     )  # fmt: skip
 
     purpose: Code
-    channel: Code = Field(EVERY_CHANNEL, description="One of the company's channels; `*`: every channel")
+    channel: Code = Field(EVERY, description="One of the company's channels; `*`: every channel")
     granted: bool = Field(description="False: withdrawn, or refused")
     at: Moment | None = Field(None, description="When he said so; now, where left out")
     source: str | None = Field(

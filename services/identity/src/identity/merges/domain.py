@@ -8,7 +8,7 @@ from uuid import UUID
 
 from common.errors import Conflict, Invalid, NotFound
 from common.identifiers import RANK
-from identity.contact.domain import EVERY_CHANNEL, Consent
+from identity.contact.domain import Consent, covers
 from identity.linking.domain import (
     Decision,
     Proof,
@@ -78,14 +78,14 @@ def lost(
     found = []
     for purpose, channel in sorted({(each["purpose"], each["channel"]) for each in together}):
         if _agreed(together, purpose, channel) is False and any(_agreed(his, purpose, channel) for his in alone):
-            refusals = [e for e in entries if e.purpose == purpose and e.channel in (channel, EVERY_CHANNEL)]
+            refusals = [e for e in entries if covers(e.purpose, purpose) and covers(e.channel, channel)]
             found.append(Lost(purpose, channel, max(e.given_at for e in refusals if not e.granted)))
     return found
 
 
 def _agreed(consents: Iterable[Mapping[str, Any]], purpose: str, channel: str) -> bool | None:
-    """As may-contact asks it: the latest that covers the channel; of one moment the refusal. None: he never said."""
-    said = [each for each in consents if each["purpose"] == purpose and each["channel"] in (channel, EVERY_CHANNEL)]
+    """As may-contact asks it: the latest that covers purpose and channel; of one moment the refusal. None: he never said."""
+    said = [each for each in consents if covers(each["purpose"], purpose) and covers(each["channel"], channel)]
     latest = max(said, key=lambda each: (datetime.fromisoformat(each["at"]), not each["granted"]), default=None)
     return None if latest is None else bool(latest["granted"])
 

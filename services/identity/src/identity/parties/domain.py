@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from common.errors import Conflict, NotFound
+from identity.contact.domain import covers
 
 REFERENCE, TARGET, PARTNER = "reference", "target_account", "partner"
 TARGET_NAMES = 3  # "at least three names": a target account with fewer is incomplete
@@ -97,9 +98,15 @@ def as_told(said: Iterable[PartyRole], *, used: int) -> dict[str, dict[str, Any]
 
 
 def consents_to_be_shown(consents: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether he agreed to the purpose `reference`, and withdrew it on no channel. `consents`: those that hold by now."""
-    his = [each["granted"] for each in consents if each["purpose"] == REFERENCE]
-    return bool(his) and all(his)
+    """Whether he agreed to the purpose `reference`, withdrew it on no channel, and everything not since. `consents`: those that hold."""
+    said = [each for each in consents if covers(each["purpose"], REFERENCE)]
+    agreed = [_at(each) for each in said if each["granted"] and each["purpose"] == REFERENCE]
+    refused = [each for each in said if not each["granted"]]
+    return bool(agreed) and not any(each["purpose"] == REFERENCE or _at(each) >= max(agreed) for each in refused)
+
+
+def _at(consent: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(consent["at"])
 
 
 def check_use(reference: Mapping[str, Any], *, used: int, consents: Iterable[Mapping[str, Any]]) -> None:

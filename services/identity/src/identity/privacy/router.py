@@ -14,7 +14,7 @@ from common.pagination import Paging
 from common.problems import problems_of
 from identity import tables
 from identity.callers import Reading, Secret, Writing
-from identity.contact.domain import EVERY_CHANNEL, PROCESSING, Consent
+from identity.contact.domain import EVERY, PROCESSING, Consent
 from identity.contact.use_cases import record_consent
 from identity.customers.domain import UnknownCustomer
 from identity.customers.use_cases import STAFF
@@ -118,7 +118,7 @@ async def _use(
     for_staff(who)
     now = clock()
     entry = Consent(
-        customer_id, customer_id, PROCESSING, EVERY_CHANNEL, allowed, now, now, who.source or STAFF, body.reason,
+        customer_id, customer_id, PROCESSING, EVERY, allowed, now, now, who.source or STAFF, body.reason,
         who.known_as,
     )  # fmt: skip
     kept = await record_consent(

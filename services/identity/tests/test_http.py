@@ -265,6 +265,19 @@ async def test_a_fact_that_makes_no_sense_is_refused(client: httpx.AsyncClient) 
     )
 
 
+@pytest.mark.parametrize("value", ["1e400", "-1e400", "NaN", "123456789012345678901234567890"])
+async def test_a_number_that_cannot_be_kept_takes_away_no_fact(client: httpx.AsyncClient, value: str) -> None:
+    """Kept as null, it would say that what stood was wrong."""
+    path = f"{Customers}/{await new(client, full_name=ANA)}"
+    assert (await client.post(f"{path}/facts", json={"key": "hobby", "value": 7})).status_code == 201
+    said = {"content": f'{{"key": "hobby", "value": {value}}}', "headers": {"Content-Type": "application/json"}}
+    right = said | {"content": f'{{"key": "hobby", "value": {value}, "reason": "He said so"}}'}
+    for answer in (await client.post(f"{path}/facts", **said), await client.post(f"{path}:rectify", **right)):
+        refused(answer, 422, "invalid")
+        assert {error["pointer"] for error in answer.json()["errors"]} == {"/value"}
+    assert [fact["value"] for fact in (await client.get(path)).json()["facts"]] == [7]
+
+
 async def test_at_most_two_questions_that_nobody_has_answered(identity: Identity, client: httpx.AsyncClient) -> None:
     person = seen("phone:3001234567", name=ANA, asked=["q-best-hour"])
     await identity.happen(person)

@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from common.company import FactCategory, FactDefinition
 from common.moments import Moment
+from common.rules import HIGHEST
 from identity.knowledge.domain import Asked, Fact, KnowledgeIndex, Part
 
 _ID = "0192f0c1-0000-7000-8000-000000000001"
@@ -15,7 +16,9 @@ _AT = "2026-11-20T20:04:05Z"
 
 
 Said = Annotated[str, Field(min_length=1, max_length=4000, pattern=r"\S")]
-FactValue = Said | int | float | bool | Annotated[list[Said], Field(min_length=1, max_length=100)]
+Whole = Annotated[int, Field(ge=-HIGHEST, le=HIGHEST)]
+Number = Annotated[float, Field(ge=-HIGHEST, le=HIGHEST)]  # infinite, or none at all, it would be kept as null
+FactValue = Said | Whole | Number | bool | Annotated[list[Said], Field(min_length=1, max_length=100)]
 
 
 class FactLearn(BaseModel):

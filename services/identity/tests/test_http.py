@@ -234,6 +234,30 @@ async def test_a_repeated_post_takes_effect_once(client: httpx.AsyncClient) -> N
     assert len((await client.get(path)).json()["items"]) == 1
 
 
+async def test_a_repeated_post_is_answered_as_the_first_was_however_late_it_comes(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    ana, luis = await new(client, full_name=ANA), await new(client, full_name="Luis Vega")
+    acme = (await client.post(Customers, json={"profile": {"full_name": "Acme"}, "kind": "organisation"})).json()
+    asked = {
+        f"{Customers}/{ana}/consents": {"purpose": "marketing", "granted": True, "evidence": "Form 7"},
+        f"{Customers}/{ana}:restrict": {"reason": "He contests a balance"},
+        f"{Customers}/{ana}/facts": {"key": "hobby", "value": "ajedrez"},
+        f"{Customers}/{ana}:rectify": {"key": "hobby", "value": "orchids", "reason": "He said so"},
+        "/identity/v1/relationships": {"from_id": ana, "to_id": luis, "kind": "relative_of"},
+        f"{Customers}/{acme['customer_id']}/contacts": {"full_name": "Eva Ruiz"},
+        f"{Customers}/{luis}/referrals": {"full_name": "Rosa Paz"},
+        f"{Customers}/{luis}/referral-requests": {},
+    }
+    key = {"Idempotency-Key": "k1"}
+    first = {path: await client.post(path, json=body, headers=key) for path, body in asked.items()}
+    assert {answer.is_success for answer in first.values()} == {True}, [each.text for each in first.values()]
+    identity.clock.advance(timedelta(hours=1))
+    for path, body in asked.items():
+        again = await client.post(path, json=body, headers=key)
+        assert (again.status_code, again.json()) == (first[path].status_code, first[path].json())
+
+
 async def test_facts_are_a_dated_series_of_which_the_latest_stands(
     identity: Identity, client: httpx.AsyncClient
 ) -> None:

@@ -20,6 +20,10 @@ class Contact:
     async def add_consent(self, entry: Consent) -> None:
         await insert_rows(self._session, consent, [vars(entry)])
 
+    async def entry(self, consent_id: UUID) -> Consent | None:
+        row = (await self._session.execute(sa.select(consent).where(consent.c.consent_id == consent_id))).one_or_none()
+        return None if row is None else Consent(**row._mapping)  # noqa: SLF001 - SQLAlchemy's documented access
+
     async def consents_of(self, traces: Collection[UUID]) -> list[Consent]:
         rows = await self._rows(consent, traces)
         return [Consent(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's documented access

@@ -51,15 +51,15 @@ async def record_consent(
     now = clock()
     check_occurred(entry.given_at, now=now, pointer="/at")
     async with uow:
-        known = await recall(uow, attempt, who)
+        answer = await recall(uow, attempt, who)
         customer = await held(customer_id, who, uow)
+        if answer is not None and (known := await uow.contact.entry(UUID(answer["consent_id"]))) is not None:
+            return known
         own = await own_trace(customer, uow=uow, secret=secret, by=who.known_as, now=now, himself=who.customer_id)
-        consent_id = UUID(known["consent_id"]) if known else new_id()
-        entry = replace(entry, consent_id=consent_id, trace_id=own, recorded_at=now, by=who.known_as)
-        if known is None:
-            await uow.contact.add_consent(entry)
-            await tell_contact([customer.customer_id], uow=uow, now=now)
-            await remember(uow, attempt, who, {"consent_id": str(consent_id)}, at=now)
+        entry = replace(entry, consent_id=new_id(), trace_id=own, recorded_at=now, by=who.known_as)
+        await uow.contact.add_consent(entry)
+        await tell_contact([customer.customer_id], uow=uow, now=now)
+        await remember(uow, attempt, who, {"consent_id": str(entry.consent_id)}, at=now)
         await uow.commit()
     return entry
 

@@ -30,6 +30,10 @@ class Knowledge:
             self._session, fact, [row if row["value"] is not None else row | {"value": _NOTHING} for row in rows]
         )
 
+    async def get(self, fact_id: UUID) -> Fact | None:
+        row = (await self._session.execute(sa.select(fact).where(fact.c.fact_id == fact_id))).one_or_none()
+        return None if row is None else Fact(**row._mapping)  # noqa: SLF001 - SQLAlchemy's documented access
+
     async def facts_of(self, traces: Collection[UUID]) -> list[Fact]:
         rows = (await self._session.execute(sa.select(fact).where(among(fact.c.trace_id, traces)))).all()
         return [Fact(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's documented access

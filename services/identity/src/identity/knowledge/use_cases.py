@@ -48,18 +48,19 @@ async def learn_fact(
     if expires_at is not None and expires_at <= observed:
         raise FactExpiresBeforeItWasObserved(pointer="/expires_at")
     async with uow:
-        known = await recall(uow, attempt, who)
+        answer = await recall(uow, attempt, who)
         customer = await held(customer_id, who, uow)
+        if answer is not None and (known := await uow.knowledge.get(UUID(answer["fact_id"]))) is not None:
+            return known
         own = await own_trace(customer, uow=uow, secret=secret, by=who.known_as, now=now, himself=who.customer_id)
         fact = Fact(
-            UUID(known["fact_id"]) if known else new_id(), own, key, value,
+            new_id(), own, key, value,
             "customer" if who.customer_id is not None else source or who.source or STAFF, confidence, observed,
             expires_at, None, question_id, who.known_as,
         )  # fmt: skip
-        if known is None:
-            await uow.knowledge.add([fact])
-            await tell_profiles([customer.customer_id], uow=uow, company=company, now=now)
-            await remember(uow, attempt, who, {"fact_id": str(fact.fact_id)}, at=now)
+        await uow.knowledge.add([fact])
+        await tell_profiles([customer.customer_id], uow=uow, company=company, now=now)
+        await remember(uow, attempt, who, {"fact_id": str(fact.fact_id)}, at=now)
         await uow.commit()
     return fact
 

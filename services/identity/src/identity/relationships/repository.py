@@ -21,6 +21,11 @@ class Relationships:
         row = {name: value for name, value in vars(said).items() if name in relationship.c}
         await insert_rows(self._session, relationship, [row])
 
+    async def get(self, relationship_id: UUID) -> Relationship | None:
+        found = self._owned(relationship.c.relationship_id == relationship_id)
+        row = (await self._session.execute(found)).one_or_none()
+        return None if row is None else Relationship(**row._mapping)  # noqa: SLF001 - SQLAlchemy's documented access
+
     async def of(self, traces: Collection[UUID]) -> list[Relationship]:
         """Whatever was said of the traces with others, in either direction, with the customers who own both ends by now."""
         if not traces:
@@ -31,7 +36,7 @@ class Relationships:
         rows: dict[UUID, Any] = {}
         for half in halves:
             rows |= {row.relationship_id: row for row in (await self._session.execute(half)).all()}
-        return [Relationship(**rows[key]._mapping) for key in sorted(rows)]  # noqa: SLF001 - SQLAlchemy's documented access
+        return [Relationship(**rows[key]._mapping) for key in sorted(rows)]  # noqa: SLF001
 
     async def beside(self, traces: Collection[UUID]) -> set[UUID]:
         """The customers to whom the traces are related."""

@@ -72,14 +72,20 @@ async def relate(*, from_id: UUID, to_id: UUID, said: Said, attempt: Attempt | N
     if said.kind in OWN_WAYS:
         raise KindHasItsOwnWay(pointer="/kind")
     async with tools.uow as uow:
-        known = await recall(uow, attempt, tools.who)
+        if (known := await _said_before(attempt, tools)) is not None:
+            return known
         one, other = await both(from_id, to_id, tools, near="/from_id")
-        entry = await _say(one, other, said, tools, fresh=known is None, known_as=known)
-        if known is None:
-            await _tell(one, other, tools)
-            await remember(uow, attempt, tools.who, {"relationship_id": str(entry.relationship_id)}, at=tools.clock())
+        entry = await _say(one, other, said, tools)
+        await _tell(one, other, tools)
+        await remember(uow, attempt, tools.who, {"relationship_id": str(entry.relationship_id)}, at=tools.clock())
         await uow.commit()
     return entry
+
+
+async def _said_before(attempt: Attempt | None, tools: Tools) -> Relationship | None:
+    """What was answered when this was sent first."""
+    answer = await recall(tools.uow, attempt, tools.who)
+    return None if answer is None else await tools.uow.relationships.get(UUID(answer["relationship_id"]))
 
 
 async def both(
@@ -110,8 +116,6 @@ async def _say(
     said: Said,
     tools: Tools,
     *,
-    fresh: bool = True,
-    known_as: Any = None,
     pointer: str = "/to_id",
 ) -> Relationship:
     uow, now, by = tools.uow, tools.clock(), tools.who.known_as
@@ -120,12 +124,11 @@ async def _say(
     check_ends(said.kind, leads_to=other.kind, since=since, until=said.until, pointer=pointer)
     ends = [await own_trace(each, uow=uow, secret=tools.secret, by=by, now=now) for each in (one, other)]
     entry = Relationship(
-        UUID(known_as["relationship_id"]) if known_as else new_id(), ends[0], ends[1], said.kind,
+        new_id(), ends[0], ends[1], said.kind,
         {key: value for key, value in said.body.items() if value is not None}, since, said.until,
         said.source or tools.who.source or STAFF, by, now, one.customer_id, other.customer_id,
     )  # fmt: skip
-    if fresh:
-        await uow.relationships.add(entry)
+    await uow.relationships.add(entry)
     return entry
 
 
@@ -201,18 +204,18 @@ async def _bring(
 ) -> Relationship:
     """Relate the customer with somebody who may have to be entered first. `towards`: the relationship leads to the customer."""
     async with tools.uow as uow:
-        known = await recall(uow, attempt, tools.who)
+        if (known := await _said_before(attempt, tools)) is not None:
+            return known
         await uow.lock_decisions()
         await visible(customer_id, tools.who, uow)
-        his = UUID(known["person_id"]) if known else await _whoever(person, said.kind, tools)
+        his = await _whoever(person, said.kind, tools)
         ends = (his, customer_id) if towards else (customer_id, his)
         one, other = await both(*ends, tools, pointer="/customer_id", near="/customer_id" if towards else None)
         far = "/path/customer_id" if towards else "/customer_id"
-        entry = await _say(one, other, said, tools, fresh=known is None, known_as=known, pointer=far)
-        if known is None:
-            await _tell(one, other, tools)
-            answer = {"person_id": str(his), "relationship_id": str(entry.relationship_id)}
-            await remember(uow, attempt, tools.who, answer, at=tools.clock())
+        entry = await _say(one, other, said, tools, pointer=far)
+        await _tell(one, other, tools)
+        answer = {"person_id": str(his), "relationship_id": str(entry.relationship_id)}
+        await remember(uow, attempt, tools.who, answer, at=tools.clock())
         await uow.commit()
     return entry
 

@@ -134,6 +134,23 @@ async def test_a_revocation_holds_within_seconds_of_its_event(database):
         await door.principal(key)
 
 
+async def test_a_key_that_is_revoked_while_it_is_read_is_not_remembered_as_valid(database):
+    key_id, key, key_hash = make_key(SECRET)
+    await project(database, changed(key_id, key_hash))
+
+    class RevokedMeanwhile(AccessKeys):
+        async def _read(self, wanted):
+            found = await super()._read(wanted)
+            await project(database, changed(key_id, key_hash, revision=2, revoked=True))
+            self.forget()
+            return found
+
+    door = Authenticator(Settings(secret=SECRET), RevokedMeanwhile(lambda: database, clock=FakeTime()).find)
+    assert await door.principal(key)
+    with pytest.raises(Unauthenticated):
+        await door.principal(key)
+
+
 async def test_a_new_key_opens_soon_after_it_was_refused_as_unknown(database):
     time = FakeTime()
     key_id, key, key_hash = make_key(SECRET)

@@ -53,18 +53,19 @@ class AccessKeys:
         self._remembered: dict[str, tuple[float, AccessKey | None]] = {}
 
     async def find(self, key_id: str) -> AccessKey | None:
-        until, found = self._remembered.get(key_id, (float("-inf"), None))
+        remembered = self._remembered  # what `forget` overtakes while it is read is not remembered
+        until, found = remembered.get(key_id, (float("-inf"), None))
         if self._clock() < until:
             return found
         found = await self._read(key_id)
-        if len(self._remembered) >= MOST_REMEMBERED:
-            self._remembered.clear()
-        self._remembered[key_id] = (self._clock() + (KNOWN_SECONDS if found else UNKNOWN_SECONDS), found)
+        if len(remembered) >= MOST_REMEMBERED:
+            remembered.clear()
+        remembered[key_id] = (self._clock() + (KNOWN_SECONDS if found else UNKNOWN_SECONDS), found)
         return found
 
     def forget(self) -> None:
         """Ask the database next time: for whoever has just changed a key in this process."""
-        self._remembered.clear()
+        self._remembered = {}
 
     async def _read(self, key_id: str) -> AccessKey | None:
         statement = select(access_key_table).where(access_key_table.c.key_id == key_id)

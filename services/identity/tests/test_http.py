@@ -135,6 +135,28 @@ async def test_a_customer_sees_only_what_is_proved_to_be_his(
     assert record["traces"] == []
 
 
+async def test_a_customer_is_not_told_what_we_tell_one_another_of_him(
+    client: httpx.AsyncClient, client_with: ClientWith
+) -> None:
+    path = f"{Customers}/{await new(client, full_name=ANA)}"
+    for role in ("account_owner", "nanny", "team"):
+        assigned = {"role": role, "staff_id": "s-1", "name": "Marta Gil", "handover_note": "Quarrelsome"}
+        assert (await client.put(f"{path}/assignments", json=assigned)).status_code == 200
+    read = await client.get(path)
+    flagged = await client.patch(path, json={"key_account": True}, headers={"If-Match": read.headers["etag"]})
+    assert (flagged.json()["key_account"], len(flagged.json()["people"])) == (True, 3)
+    async with client_with(
+        "customers:read", "customers:write", subject=path.replace(f"{Customers}/", "customer:")
+    ) as own:
+        answer = await own.get(path)
+        assert answer.json()["key_account"] is False
+        told = [(p["role"], p["name"], p["staff_id"], p["handover_note"]) for p in answer.json()["people"]]
+        assert told == [("account_owner", "Marta Gil", None, None), ("nanny", "Marta Gil", None, None)]
+        mended = await own.patch(path, json={"city": "Cali"}, headers={"If-Match": answer.headers["etag"]})
+        assert (mended.status_code, mended.json()["people"]) == (200, answer.json()["people"])
+    assert (await client.get(path)).json()["key_account"] is True
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [

@@ -1,8 +1,8 @@
 """The golden record as a caller reads it, and the version by which a change is told."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +10,7 @@ import orjson
 
 from common.auth import Principal
 from common.company import Survivorship
+from identity.assignments.domain import NANNY, OWNER
 from identity.customers.domain import (
     Assigned,
     CarriedIdentifier,
@@ -53,19 +54,25 @@ class Golden:
 
 
 def golden_of(dossier: Dossier, who: Principal, rules: Survivorship, *, went_to: UUID | None = None) -> Golden:
-    """The record for this caller: the customer himself sees what is proved to be his. `went_to`: who absorbed him."""
+    """The record for this caller: the customer himself sees what is proved to be his, and nothing that is ours. `went_to`: who absorbed him."""
     seen = dossier.of_proven_traces() if who.subject is not None else dossier
     values, facts = survivors(seen.values, rules), current_facts(seen.facts)
     staff_only = who.subject is not None
     return Golden(
-        seen.customer,
+        replace(seen.customer, key_account=False) if staff_only else seen.customer,
         went_to,
         display_name(values),
         preferred_name(values, facts, seen.customer.kind),
         [values[key] for key in sorted(values)],
         one_of_each(seen.identifiers),
         [] if staff_only else [facts[key] for key in sorted(facts)],
-        people_around(seen.assigned),
+        _as_he_knows_them(seen.assigned) if staff_only else people_around(seen.assigned),
         [] if staff_only else seen.traces,
         {key: reason_of(value, rules) for key, value in values.items()},
     )
+
+
+def _as_he_knows_them(assigned: Iterable[Assigned]) -> list[Assigned]:
+    """Who looks after him, without what we tell one another of him (R21)."""
+    his = (each for each in people_around(assigned) if each.role in (OWNER, NANNY))
+    return [replace(each, staff_id=None, handover_note=None) for each in his]

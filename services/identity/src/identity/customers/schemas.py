@@ -275,14 +275,16 @@ class CustomerRead(BaseModel):
     kind: Literal["person", "organisation", "household"]
     state: Literal["active", "merged", "archived"]
     merged_into: UUID | None = Field(examples=[None])
-    key_account: bool
+    key_account: bool = Field(description="Told to staff alone; to the customer himself it is false")
     since: AwareDatetime = Field(examples=[_AT])
     display_name: str | None = Field(examples=["Ana María López Ruiz"])
     preferred_name: str | None = Field(examples=["Ana"])
     values: list[ValueRead]
     identifiers: list[IdentifierRead]
     facts: list[KnownFact]
-    people: list[PersonAround]
+    people: list[PersonAround] = Field(
+        description="The customer himself sees his owner and his nanny, without staff ids and hand-over notes"
+    )
     traces: list[TraceRead]
 
     @classmethod

@@ -69,6 +69,16 @@ def test_do_not_contact_of_either_holds_until_he_says_otherwise_after_the_merge(
     assert contact_of([quiet, open_, later], [], together=lambda *_: day(5))["do_not_contact"] is False
 
 
+def test_who_wants_no_visits_has_none_after_a_merge_until_he_says_otherwise() -> None:
+    none = Preference(LUIS, {"visits": {"announce": "no-visits"}}, day(1), "Marta")
+    called = {"announce": "call-first", "days": [1]}
+    for hers in ({}, {"visits": called}):
+        newer = Preference(ANA, hers, day(2), "Marta")
+        assert contact_of([none, newer], [], together=lambda *_: day(5))["visits"] == {"announce": "no-visits"}
+    later = Preference(ANA, {"visits": called}, day(6), "Marta")
+    assert contact_of([none, later], [], together=lambda *_: day(5))["visits"] == called
+
+
 @pytest.mark.parametrize(
     ("refused", "granted"), [("*", "whatsapp"), ("whatsapp", "*"), ("*", "*"), ("whatsapp", "whatsapp")]
 )

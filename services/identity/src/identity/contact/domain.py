@@ -10,6 +10,7 @@ from common.errors import Conflict, Invalid
 from common.moments import written
 
 EVERY = "*"  # channel, or purpose
+NO_VISITS = "no-visits"
 
 
 class UnknownChannel(Invalid):
@@ -146,7 +147,7 @@ def contact_of(preferences: Iterable[Preference], consents: Iterable[Consent], *
         "time_zone": body.get("time_zone"),
         "do_not_contact": any(wish.get("do_not_contact") for wish in wishes),
         "topics_out": sorted({topic for wish in wishes for topic in wish.get("topics_out") or []}),
-        "visits": body.get("visits") or {},
+        "visits": _visits_refused(wishes) or body.get("visits") or {},
         "restricted": _is_restricted([e for e in holding if e.purpose == PROCESSING]),
         "consents": [
             {"purpose": e.purpose, "channel": e.channel, "granted": e.granted, "at": written(e.given_at)}
@@ -168,6 +169,11 @@ def _tightest_frequency(wishes: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     ]
     most, days = min(asked, key=lambda wish: (wish[0] / wish[1], -wish[1]), default=(None, None))
     return {"max_contacts": most, "per_days": days}
+
+
+def _visits_refused(wishes: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
+    asked = (wish.get("visits") or {} for wish in wishes)
+    return next((visits for visits in asked if visits.get("announce") == NO_VISITS), None)
 
 
 def _each_once(items: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

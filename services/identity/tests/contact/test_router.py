@@ -36,6 +36,23 @@ async def test_a_consent_dated_ahead_would_stand_over_its_withdrawal(
     assert [each["granted"] for each in held] == [False]
 
 
+async def test_what_was_said_by_a_clock_that_goes_ahead_does_not_stand_over_what_is_said_next(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    path, ahead = await ana(client), (identity.clock() + timedelta(minutes=2)).isoformat()
+    grant: dict[str, Any] = {"purpose": "marketing", "channel": "email", "granted": True, "evidence": "a form"}
+    assert (await client.post(f"{path}/consents", json=grant | {"at": ahead})).status_code == 201
+    fact = {"key": "hobby", "value": "chess"}
+    assert (await client.post(f"{path}/facts", json=fact | {"observed_at": ahead})).status_code == 201
+    identity.clock.advance(timedelta(minutes=1))
+    assert (await client.post(f"{path}/consents", json=grant | {"granted": False})).status_code == 201
+    right = {"key": "hobby", "value": "orchids", "reason": "He said so"}
+    assert (await client.post(f"{path}:rectify", json=right)).status_code == 201
+    held = (await client.get(f"{path}/preferences")).json()["consents"]
+    assert [each["granted"] for each in held] == [False]
+    assert [each["value"] for each in (await client.get(path)).json()["facts"]] == ["orchids"]
+
+
 async def test_a_consent_for_a_channel_that_nobody_knows_would_never_hold(client: httpx.AsyncClient) -> None:
     path = await ana(client)
     withdrawn: dict[str, Any] = {"purpose": "marketing", "granted": False, "evidence": "a call"}

@@ -56,7 +56,8 @@ async def record_consent(
         if answer is not None and (known := await uow.contact.entry(UUID(answer["consent_id"]))) is not None:
             return known
         own = await own_trace(customer, uow=uow, secret=secret, by=who.known_as, now=now, himself=who.customer_id)
-        entry = replace(entry, consent_id=new_id(), trace_id=own, recorded_at=now, by=who.known_as)
+        said_at = min(entry.given_at, now)  # by a clock that goes ahead: what he says next must not be outdated by it
+        entry = replace(entry, consent_id=new_id(), trace_id=own, given_at=said_at, recorded_at=now, by=who.known_as)
         await uow.contact.add_consent(entry)
         await tell_contact([customer.customer_id], uow=uow, now=now)
         await remember(uow, attempt, who, {"consent_id": str(entry.consent_id)}, at=now)

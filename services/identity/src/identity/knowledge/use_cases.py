@@ -39,8 +39,8 @@ async def learn_fact(
     Raises UnknownQuestion, AnswersAnotherQuestion, OccurredInFuture, FactExpiresBeforeItWasObserved.
     """
     now = clock()
-    observed = observed_at or now
-    check_occurred(observed, now=now, pointer="/observed_at")
+    check_occurred(observed_at or now, now=now, pointer="/observed_at")
+    observed = min(observed_at or now, now)  # by a clock that goes ahead: what is said next must not be outdated by it
     if question_id is not None:
         check_answer(key, company.question(question_id))
     if expires_at is None and (validity := company.valid_for(key, question_id)) is not None:

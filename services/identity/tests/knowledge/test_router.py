@@ -161,3 +161,15 @@ async def test_a_fact_dated_ahead_would_stand_over_what_he_says_until_then(
     answer = await client.post(f"{Customers}/{made['customer_id']}/facts", json=body)
     assert (answer.status_code, answer.json()["code"]) == (422, "occurred-in-future")
     assert answer.json()["errors"][0]["pointer"] == "/observed_at"
+
+
+async def test_what_is_put_right_stands_over_a_contact_by_a_clock_that_goes_ahead(
+    identity: Identity, client: httpx.AsyncClient
+) -> None:
+    told = [{"key": "hobby", "value": "chess", "confidence": 1.0}]
+    call = seen("phone:3001234567", name="Ana López", facts=told, at=identity.clock() + timedelta(minutes=4))
+    await identity.happen(call)
+    path = f"/identity/v1/customers/{await identity.owner(call)}"
+    right = {"key": "hobby", "value": "orchids", "reason": "She said so"}
+    assert (await client.post(f"{path}:rectify", json=right)).status_code == 201
+    assert [each["value"] for each in (await client.get(path)).json()["facts"]] == ["orchids"]

@@ -60,7 +60,9 @@ async def rectify(
         else:
             validity = company.valid_for(key)
             expires_at = now + validity if validity and value is not None else None
-            await uow.knowledge.add([Fact(new_id(), own, key, value, STAFF, 1.0, now, expires_at, None, None, by)])
+            # a contact by a clock that goes ahead may have told what is wrong as of a little later
+            at = max([now, *(fact.observed_at for fact in dossier.facts if fact.key == key)])
+            await uow.knowledge.add([Fact(new_id(), own, key, value, STAFF, 1.0, at, expires_at, None, None, by)])
         change = {"key": key, "was": _standing(dossier, key, company), "is": value}
         decision = Decision(new_id(), RECTIFY, by, reason, now, customer.customer_id, before=change)
         await uow.links.record([decision])

@@ -248,6 +248,15 @@ async def test_real_databases_refuse_unstorable_values_as_422_or_take_them(datab
     assert answer.status_code in {200, 422}
 
 
+async def test_where_the_body_holds_nul_the_field_is_named():
+    async def handler(body: dict[str, list[str]]) -> None:
+        raise DataError("insert", {}, DriverError(sqlstate="22021"))
+
+    answer = await call(app_that(handler), json={"names": ["Ana", "Lu\x00is"]})
+    assert answer.status_code == 422
+    assert [(one["pointer"], one["code"]) for one in answer.json()["errors"]] == [("/names/1", "bad-characters")]
+
+
 async def test_a_real_database_that_is_away_is_503():
     database = Database.connect("postgresql+asyncpg://nobody@127.0.0.1:1/nothing")
 

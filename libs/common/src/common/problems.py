@@ -129,6 +129,26 @@ def field_errors_of(errors: Iterable[Mapping[str, Any]], body: object = None) ->
     ]
 
 
+def nul_in(document: object) -> list[FieldError]:
+    """Where the first text or key of a parsed body is that holds NUL, which PostgreSQL cannot keep; nothing where none is."""
+    pointer = _nul_below(document, "")
+    return [] if pointer is None else [FieldError(pointer, "bad-characters", "NUL cannot be kept")]
+
+
+def _nul_below(value: object, pointer: str) -> str | None:
+    if isinstance(value, str):
+        return pointer if "\x00" in value else None
+    if isinstance(value, dict):
+        steps = [(f"{pointer}/{str(k).replace('~', '~0').replace('/', '~1')}", v) for k, v in value.items()]
+        if any("\x00" in str(key) for key in value):
+            return pointer
+    elif isinstance(value, list):
+        steps = [(f"{pointer}/{place}", item) for place, item in enumerate(value)]
+    else:
+        return None
+    return next((found for where, item in steps if (found := _nul_below(item, where)) is not None), None)
+
+
 def problems_of(*refusals: type[Refusal]) -> dict[int | str, dict[str, Any]]:
     """`responses=` of a route: for each status the schema and an example for every refusal that leads to it."""
     responses: dict[int | str, dict[str, Any]] = {}
@@ -184,9 +204,12 @@ async def _on_database_error(request: Request, error: Exception) -> Response:
     raise error
 
 
-async def _on_unstorable(_: Request, error: Exception) -> Response:
+async def _on_unstorable(request: Request, error: Exception) -> Response:
     log.warning("value_unstorable", error=type(error).__name__)
-    return problem_response(Invalid("A value in the request is too large, or of no use to a database."))
+    read = getattr(request, "_json", None)  # the body, where FastAPI has read it
+    return problem_response(
+        Invalid("A value in the request is too large, or of no use to a database.", errors=nul_in(read))
+    )
 
 
 def _sqlstate(error: BaseException) -> str:

@@ -22,7 +22,7 @@ from common.errors import FieldError, Invalid, Refusal
 from common.identifiers import Scheme
 from common.moments import Moment
 from common.money import InvalidMoney, to_minor
-from common.problems import Malformed, field_errors_of
+from common.problems import Malformed, field_errors_of, nul_in
 from interactions.cases.domain import ANSWERS
 from interactions.timeline.schemas import Internal
 from interactions.touchpoints.domain import (
@@ -411,8 +411,8 @@ def read_document(document: object, *, speaker: Speaker, company: Company) -> Dr
 def _draft(document: object, body: bytes, *, speaker: Speaker, company: Company) -> Draft:
     if not isinstance(document, dict):
         raise Invalid("A touchpoint is a JSON object.", pointer="")
-    if _NUL in body and (nul := _nul_in(document)) is not None:
-        raise Invalid("See errors.", errors=[FieldError(nul, "bad-characters", "NUL cannot be kept")])
+    if _NUL in body and (nul := nul_in(document)):
+        raise Invalid("See errors.", errors=nul)
     try:
         given = TouchpointCreate.model_validate(document)
     except ValidationError as error:
@@ -587,18 +587,3 @@ def _origin(document: object, speaker: Speaker) -> str:
 
 
 _NUL = rb"\u0000"  # as JSON writes it; a text may also spell it out, so whoever finds it looks closer
-
-
-def _nul_in(value: object, pointer: str = "") -> str | None:
-    """Where a text or a key holds NUL, which PostgreSQL cannot keep."""
-    if isinstance(value, str):
-        return pointer if "\x00" in value else None
-    if isinstance(value, dict):
-        steps = [(f"{pointer}/{str(k).replace('~', '~0').replace('/', '~1')}", v) for k, v in value.items()]
-        if any("\x00" in str(key) for key in value):
-            return pointer
-    elif isinstance(value, list):
-        steps = [(f"{pointer}/{place}", item) for place, item in enumerate(value)]
-    else:
-        return None
-    return next((found for where, item in steps if (found := _nul_in(item, where)) is not None), None)

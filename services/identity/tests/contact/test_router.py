@@ -139,3 +139,14 @@ async def test_a_restriction_is_refused_by_himself_and_lifted_by_staff(
         "restricted"
     ] is False
     assert (await client.get(f"{path}/preferences")).json()["restricted"] is False
+
+
+async def test_why_staff_restricted_him_is_not_for_himself(client: httpx.AsyncClient, client_with: ClientWith) -> None:
+    path = await ana(client)
+    form = {"purpose": "marketing", "channel": "email", "granted": True, "evidence": "Form 7"}
+    assert (await client.post(f"{path}/consents", json=form)).status_code == 201
+    assert (await client.post(f"{path}:restrict", json={"reason": "We suspect fraud"})).status_code == 200
+    async with client_with("customers:read", subject=f"customer:{path.rpartition('/')[2]}") as own:
+        for reader, evidence in ((client, "We suspect fraud"), (own, "")):
+            items = (await reader.get(f"{path}/consents")).json()["items"]
+            assert [each["evidence"] for each in items] == [evidence, "Form 7"]

@@ -1,5 +1,6 @@
 """Preferences and consents over HTTP."""
 
+from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
@@ -71,13 +72,19 @@ async def consent(
 
 @router.get("/consents", summary="Read the ledger of consents", responses=problems_of(UnknownCustomer))
 async def list_consents(customer_id: UUID, who: CanRead, uow: Reading, page: Paging) -> ConsentPage:
-    """Every entry, the newest first. What holds by now is in the preferences."""
+    """Every entry, the newest first. What holds by now is in the preferences. Why staff restricted the use of his data he does not read."""
     after = page.after(UUID)
     async with uow:
         traces = await _traces(customer_id, who, uow)
         found = await uow.contact.ledger(traces, after=after[0] if after else None, limit=page.fetch)
     kept, following = page.cut(found, key=lambda entry: (entry.consent_id,))
-    return ConsentPage(items=[ConsentRead.of(entry) for entry in kept], next=following)
+    shown = [_as_he_reads(entry) for entry in kept] if who.subject is not None else kept
+    return ConsentPage(items=[ConsentRead.of(entry) for entry in shown], next=following)
+
+
+def _as_he_reads(entry: Consent) -> Consent:
+    """The reason of a restriction is what staff tells one another of him."""
+    return replace(entry, evidence="") if entry.purpose == PROCESSING and entry.source != "customer" else entry
 
 
 @router.get("/preferences", summary="How he wants to be contacted", responses=problems_of(UnknownCustomer))

@@ -11,6 +11,7 @@ from common.auth import Principal
 from identity.contact.domain import Consent
 from identity.contact.use_cases import record_consent
 from identity.customers.domain import CustomerGone
+from identity.customers.models import customer
 from identity.knowledge.use_cases import learn_fact
 from identity.linking.models import cannot_link
 from identity.merges.domain import AlreadyUndone, GuardObjects, KeptApart, UnknownMerge
@@ -270,6 +271,36 @@ async def test_a_retraction_after_the_merge_is_taken_back_after_the_undo_as_well
     await identity.happen(unseen(person))
     await undo(identity, merge_id)
     assert b in set((await identity.owners()).values())
+
+
+@pytest.mark.parametrize("survives", [True, False])
+async def test_of_whom_nothing_is_left_an_undo_makes_nobody(identity: Identity, survives: bool) -> None:
+    mistyped, other = seen("email:ana@example.com", name=ANA), await owner(identity, "account:shop:1")
+    await identity.happen(mistyped)
+    gone = await identity.owner(mistyped)
+    assert gone is not None
+    merge_id = await merge(identity, *((gone, other) if survives else (other, gone)))
+    await identity.happen(unseen(mistyped))
+    await undo(identity, merge_id)
+    assert await identity.owner(mistyped) is None
+    states = {row.customer_id: row.state for row in await identity.rows(customer)}
+    assert states == {other: "active", gone: "archived"}
+
+
+async def test_whom_a_mistake_led_to_another_is_himself_after_an_undo_as_well(identity: Identity) -> None:
+    first, mistyped = seen("account:shop:1", name=ANA), seen("account:shop:1", "email:luis@example.com", name=ANA)
+    others = seen("email:luis@example.com")
+    for each in (first, mistyped, others):
+        await identity.happen(each)
+    ana, third = await identity.owner(first), await owner(identity, "document:co-cc:52123456")
+    assert ana is not None
+    assert await identity.owner(others) == ana
+    merge_id = await merge(identity, third, ana)
+    await identity.happen(unseen(mistyped))
+    luis = await identity.owner(others)
+    assert luis not in {ana, third}
+    await undo(identity, merge_id)
+    assert [await identity.owner(each) for each in (first, others)] == [ana, luis]
 
 
 Steps = st.lists(st.tuples(st.booleans(), st.integers(0, 4), st.integers(0, 4)), max_size=10)

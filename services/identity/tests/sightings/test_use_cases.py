@@ -146,12 +146,36 @@ async def test_and_whom_nothing_leads_to_him_any_more_is_himself(identity: Ident
     assert (await proof(identity, mail), await proof(identity, caller)) == ("attested", "attested")
 
 
+async def test_whom_a_mistake_led_to_another_is_himself_when_it_is_taken_back(identity: Identity) -> None:
+    first, mistyped = claimed(DOCUMENT), claimed(DOCUMENT, MAIL)
+    others, his_account = claimed(MAIL, name=None), claimed(ACCOUNT, MAIL, name=None)
+    await happen(identity, first, mistyped, others, his_account)
+    assert await are_one(identity, first, his_account)
+    await identity.happen(unseen(mistyped))
+    assert await are_one(identity, others, his_account)
+    assert not await are_one(identity, first, others)
+
+
+async def test_two_whom_a_mistake_joined_are_two_again_though_one_batch_told_both_halves_of_it(
+    identity: Identity,
+) -> None:
+    mail, shop = claimed(MAIL), claimed(ACCOUNT)
+    mistyped, told = claimed(DOCUMENT, MAIL, name=None), claimed(DOCUMENT, ACCOUNT, name=None)
+    await happen(identity, mail, shop)
+    await identity.happen(mistyped, told)
+    assert await are_one(identity, mail, shop)
+    await identity.happen(unseen(mistyped))
+    assert not await are_one(identity, mail, shop)
+    assert await are_one(identity, told, shop)
+
+
 async def test_who_proved_himself_besides_keeps_his_own_view_when_the_first_of_him_is_gone(identity: Identity) -> None:
     mail, document, shop = attested(MAIL), attested(DOCUMENT, MAIL), attested(ACCOUNT, MAIL)
     await happen(identity, mail, document, shop)
     before = await links(identity)
     await identity.happen(unseen(mail))
-    assert await links(identity) == before | {mail.trace_id: (None, "claimed", None)}
+    founder = {document.trace_id: (before[document.trace_id][0], "attested", None)}
+    assert await links(identity) == before | founder | {mail.trace_id: (None, "claimed", None)}
 
 
 async def test_what_a_merge_rests_on_falls_with_the_proof_it_hung_on(identity: Identity) -> None:

@@ -347,7 +347,7 @@ def judge(a: Persona, b: Persona, scheme: str, world: World) -> tuple[Literal["o
 
 def decide(trail: Trail, world: World, *, mint: Callable[[], UUID]) -> Verdict:
     """Whose trail this is. `trail` is in `world`; nothing is changed (see `settle`). `mint` makes a new customer's id."""
-    if not FOUNDING & {carried.scheme for carried in trail.carried.values()}:
+    if not _can_found(trail):
         return Verdict(trail.trace_id, trail.customer_id, trail.proof, trail.via)
     named = _named(trail, world)
     candidates, doubts = _candidates(trail, world, base=named or trail.customer_id)
@@ -427,16 +427,34 @@ def _is_proved_alone(trail: Trail) -> bool:
 
 
 def _founded(trail: Trail) -> bool:
-    return trail.via is None and bool(FOUNDING & {carried.scheme for carried in trail.carried.values()})
+    return trail.via is None and _can_found(trail)
+
+
+def _can_found(trail: Trail) -> bool:
+    return bool(FOUNDING & {carried.scheme for carried in trail.carried.values()})
 
 
 def _attests_itself(trail: Trail) -> bool:
     return trail.strongest is not None and trail.strongest.attested
 
 
-def adrift(trails: Iterable[Trail], world: World) -> list[Trail]:
-    """Those of the trails that came to their customer over what none of his other trails carries any more."""
-    found = {trail.trace_id: trail for trail in trails if trail.via is not None}
+def heirs(customers: Iterable[UUID], world: World) -> list[Trail]:
+    """Of each customer whose founders carry nothing any more the strongest of his trails, as the one who founded him."""
+    found = []
+    for customer_id in sorted(customers):
+        members = [each for each in world.members(customer_id) if each.scheme != "customer"]
+        able = [each for each in members if each.proof != "person" and _can_found(each)]
+        if any(_founded(each) for each in members) or not any(each.via is None for each in members):
+            continue
+        strongest = sorted(able, key=lambda each: (each.proof == "claimed", RANK.get(each.scheme, 9), each.trace_id))
+        found += [each.given_to(customer_id, each.proof, None) for each in strongest[:1]]
+    return found
+
+
+def adrift(customers: Iterable[UUID], world: World) -> list[Trail]:
+    """Those of the customers' trails that carry nothing any more, or came over what none of his other trails carries."""
+    members = [each for customer_id in sorted(customers) for each in world.members(customer_id)]
+    found = {t.trace_id: t for t in members if t.proof != "person" and (t.via is not None or not t.carried)}
     while held := {trace_id for trace_id, trail in found.items() if _is_held(trail, found, world)}:
         found = {trace_id: trail for trace_id, trail in found.items() if trace_id not in held}
     return list(found.values())

@@ -22,6 +22,7 @@ from identity.linking.domain import (
     adrift,
     decide,
     devices_of,
+    heirs,
     is_visitor,
     join,
     next_revision,
@@ -253,13 +254,19 @@ class Desk:
         Gives those whom nothing leads to their customer any more, as they are: they are to be decided anew.
         """
         self.world = await self.uow.links.world((await self.uow.links.trails([was.trace_id])).values())
+        whose = {owner for owner in [self.world.owner(was.trace_id)] if owner is not None}
+        founded = heirs(whose, self.world)
+        for trail in founded:
+            self.world.put(trail)
         lost = unproved(was, self.world)
-        loose = adrift(lost, self.world)
+        loose = adrift(whose, self.world)
         for trail in lost:
             if trail not in loose and trail.customer_id is not None:
                 self.world.put(trail.given_to(trail.customer_id, "claimed", trail.via))
+        for trail in (*founded, *lost):
+            if trail not in loose:
                 self.moved[trail.trace_id] = self._move(trail.trace_id)
-                self.touched.add(trail.customer_id)
+        self.touched |= whose
         await self._lock(self.touched)
         return loose
 

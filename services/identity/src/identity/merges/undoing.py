@@ -17,7 +17,9 @@ from identity.customers.telling import changed, tell_contact, tell_profiles
 from identity.linking.domain import (
     UNREACHING,
     Trail,
+    adrift,
     devices_of,
+    heirs,
     kept_by,
     moved_by,
     next_revision,
@@ -123,10 +125,10 @@ async def _undo(
     await _tell_again(past, desk)
     await uow.reviews.drop_but(desk.doubted, within=past.later.keys() | past.grounds.keys(), since=merge.at)
     await desk.close()
-    await archive_if_empty(past.young, uow=uow, now=now)
+    touched = desk.touched | {chain[-1]} | {undone.absorbed for undone in (merge, *past.by_rules) if undone.absorbed}
+    await archive_if_empty(touched | past.young, uow=uow, now=now)
     for undone in (merge, *past.by_rules):
         await _as_they_were(undone, uow, now)
-    touched = desk.touched | {chain[-1]} | {undone.absorbed for undone in (merge, *past.by_rules) if undone.absorbed}
     await tell_contact(touched, uow=uow, now=now)
     return undo_id, touched
 
@@ -263,8 +265,10 @@ async def _tell_again(past: Past, desk: Desk) -> None:
     for left, right in await uow.links.kept_apart(desk.world.trails.keys()):
         desk.world.keep_apart(left, right)
     original = dict(desk.world.trails) | before
-    _rewind(past, desk, story, by_hand)
+    loose = _rewind(past, desk, story, by_hand)
     desk.former = dict(past.founders)  # he keeps his id where he is founded again
+    for trace in loose:
+        desk.decide(desk.world.trails[trace])
     for _, happened in sorted(
         _what_happened(past, story, await uow.links.came_at(past.later)), key=lambda each: each[0]
     ):
@@ -284,25 +288,37 @@ def _nobodys(trail: Trail) -> Trail:
 
 def _rewind(
     past: Past, desk: Desk, story: Sequence[tuple[datetime, Sighting]], by_hand: Collection[tuple[UUID, UUID]]
-) -> None:
-    """The neighbourhood as it was when the merge was made, without the merge."""
+) -> list[UUID]:
+    """The neighbourhood as it was when the merge was made, without the merge. Gives whom nothing leads to their customer any more."""
     since: dict[UUID, list[Sighting]] = {}
     until: dict[UUID, list[Sighting]] = {}
     for came, sighting in story:
         (since if came >= past.merge.at else until).setdefault(sighting.trace_id, []).append(sighting)
-    for trace, ground in past.grounds.items():
-        if (trail := past.present.get(trace)) is not None:
-            hand = {identifier for of, identifier in by_hand if of == trace}
-            known = rewound(trail, until.get(trace, ()), since.get(trace, ()), by_hand=hand)
-            attested = any(carried.attested for carried in known.carried.values())
-            # what proved him since did not prove him then, nor does what was retracted since
-            is_claim = not attested or trail.proof == "claimed"
-            proof = "claimed" if ground.proof == "attested" and is_claim else ground.proof
-            desk.world.put(replace(known, customer_id=ground.customer_id, proof=proof, via=ground.via))
+    grounds = {trace: ground for trace, ground in past.grounds.items() if trace in past.present}
+    for trace, ground in grounds.items():
+        desk.world.put(replace(past.present[trace], **vars(ground)))
+    # what is not carried at present though it led him there was retracted
+    whose = {ground.customer_id for ground in grounds.values() if ground.customer_id is not None}
+    for trail in heirs(whose, desk.world):
+        desk.world.put(trail)
+        grounds[trail.trace_id] = Grounds(trail.customer_id, trail.proof, None)
+    loose = [trail.trace_id for trail in adrift(whose, desk.world) if trail.trace_id in grounds]
+    for trace, ground in grounds.items():
+        trail = past.present[trace]
+        hand = {identifier for of, identifier in by_hand if of == trace}
+        known = rewound(trail, until.get(trace, ()), since.get(trace, ()), by_hand=hand)
+        attested = any(carried.attested for carried in known.carried.values())
+        # what proved him since did not prove him then, nor does what was retracted since
+        is_claim = not attested or trail.proof == "claimed"
+        proof = "claimed" if ground.proof == "attested" and is_claim else ground.proof
+        desk.world.put(replace(known, customer_id=ground.customer_id, proof=proof, via=ground.via))
     for trail in past.later.values():
         desk.world.put(replace(_nobodys(trail), carried={}, names=()))
     for trail in unproved(past.was, desk.world) if past.was is not None else ():
         desk.world.put(replace(trail, proof="claimed"))
+    for trace in loose:
+        desk.world.put(_nobodys(desk.world.trails[trace]))
+    return loose
 
 
 def _what_happened(

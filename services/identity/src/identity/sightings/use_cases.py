@@ -12,7 +12,7 @@ from common.ids import new_id
 from identity.customers.telling import changed, tell_profiles
 from identity.guards.domain import blocked
 from identity.knowledge.domain import Fact, Put
-from identity.linking.domain import BY_RULES, Trail, devices_of, next_revision, unproved
+from identity.linking.domain import BY_RULES, Trail, adrift, devices_of, heirs, next_revision, unproved
 from identity.linking.use_cases import Desk, archive_if_empty, bite
 from identity.matching.domain import BY_MATCHING
 from identity.matching.use_cases import learn_likeness
@@ -161,20 +161,20 @@ async def _stand_without(was: Trail, uow: IdentityUnitOfWork, company: Company, 
     """
     touched = await _take_back([was.trace_id], {BY_RULES}, was, uow, company, now)
     around = await uow.links.world((await uow.links.trails([was.trace_id])).values())
-    touched |= await _take_back([each.trace_id for each in unproved(was, around)], {BY_RULES}, was, uow, company, now)
+    whose = {owner for owner in [around.owner(was.trace_id)] if owner is not None}
+    for trail in heirs(whose, around):
+        around.put(trail)
+    lost = [*unproved(was, around), *adrift(whose, around)]
+    touched |= await _take_back([each.trace_id for each in lost], {BY_RULES}, was, uow, company, now)
     desk = Desk(uow, company, now)
-    loose = {each.trace_id: each for each in await desk.prove_anew(was)}
+    loose = await desk.prove_anew(was)
     await desk.close()
     touched |= desk.touched
-    trail = (await uow.links.trails([was.trace_id]))[was.trace_id]
-    groundless = not trail.carried or (trail.via is not None and trail.via not in trail.carried)
-    if groundless and trail.customer_id is not None and trail.proof != "person":
-        loose[trail.trace_id] = trail
     if loose:
         desk = Desk(uow, company, now)
-        await desk.decide_anew(*loose.values())
+        await desk.decide_anew(*loose)
         await desk.close()
-        await archive_if_empty({each.customer_id for each in loose.values() if each.customer_id}, uow=uow, now=now)
+        await archive_if_empty({each.customer_id for each in loose if each.customer_id}, uow=uow, now=now)
         touched |= desk.touched
     return touched
 

@@ -83,6 +83,37 @@ async def test_who_comes_back_is_active_again_and_is_not_archived_by_an_old_prop
     assert (await customer_of(world, "email:old@example.com"))["state"] == "active"
 
 
+async def test_who_can_be_reached_by_now_is_not_silenced_by_an_old_proposal(world):
+    await world.record(
+        seen(world, 1, "document:co-cc:52123456", days=400), seen(world, 2, "document:co-cc:79555111", days=400)
+    )
+    run = await cleaned(world, "unreachable")
+    await world.record(seen(world, 3, "document:co-cc:52123456", "phone:3001234567"))
+    await world.post(f"/identity/v1/cleanups/{run['cleanup_id']}:approve", {})
+    await world.settle()
+    back, silent = [await customer_of(world, f"document:co-cc:{number}") for number in (52123456, 79555111)]
+    items = {
+        item["customer_id"]: item for item in await world.all_of(f"/identity/v1/cleanups/{run['cleanup_id']}/items")
+    }
+    assert items[silent["customer_id"]]["state"] == "done"
+    kept = items[back["customer_id"]]
+    assert (kept["state"], kept["note"]) == ("not-possible", "not-in-that-state")
+    assert not (await world.get(f"/identity/v1/customers/{back['customer_id']}/preferences"))["do_not_contact"]
+
+
+async def test_a_key_account_is_not_put_aside_by_a_proposal_from_before_he_was_one(world):
+    await world.record(seen(world, 1, "email:old@example.com", days=1500))
+    run = await cleaned(world, "stale")
+    customer = await customer_of(world, "email:old@example.com")
+    path = f"/identity/v1/customers/{customer['customer_id']}"
+    read = await world.ask("GET", path)
+    changed = await world.ask("PATCH", path, json={"key_account": True}, headers={"If-Match": read.headers["etag"]})
+    assert changed.status_code == 200, changed.text
+    await world.post(f"/identity/v1/cleanups/{run['cleanup_id']}:approve", {})
+    await world.settle()
+    assert (await customer_of(world, "email:old@example.com"))["state"] == "active"
+
+
 async def test_likely_duplicates_are_merged_and_come_apart_again(world):
     his = {"birth_date": "1970-01-02"}
     await world.record(

@@ -107,7 +107,7 @@ async def list_items(
 async def approve_run(
     cleanup_id: UUID, body: CleanupApproval, who: CanClean, uow: Writing, clock: ClockOf
 ) -> CleanupRead:
-    """Do what it proposes (aprobar), but for the items that are left out. What a guard forbids is not done, and says why.
+    """Do what it proposes (aprobar), but for the items that are left out. What a guard forbids or the rule no longer says is not done, and says why.
 
     It is done in the background, item by item; what was done so far the run tells when it is read again.
     """

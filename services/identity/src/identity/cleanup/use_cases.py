@@ -219,11 +219,18 @@ async def _held(customer_id: UUID, tools: Tools) -> Customer:
     return found
 
 
-async def _archive(_: Cleanup, item: Item, tools: Tools) -> None:
+async def _still_meant(run: Cleanup, item: Item, tools: Tools) -> Customer:
+    """The customer, held. Raises NotInThatState where the rule no longer says it of him: the proposal may have waited for weeks."""
     found = await _held(item.customer_id, tools)
     dossier = (await tools.uow.customers.dossiers([item.customer_id]))[item.customer_id]
-    if figures_of(dossier, now=tools.now)["days_since_seen"] < item.figures["days_since_seen"]:
-        raise NotInThatState  # he came back while the proposal waited
+    figures = figures_of(dossier, now=tools.now)
+    if figures["days_since_seen"] < item.figures["days_since_seen"] or not run.condition(figures):
+        raise NotInThatState
+    return found
+
+
+async def _archive(run: Cleanup, item: Item, tools: Tools) -> None:
+    found = await _still_meant(run, item, tools)
     await _move_to("archived", found, tools)
 
 
@@ -270,7 +277,7 @@ async def _unmerge(run: Cleanup, item: Item, tools: Tools) -> None:
 
 
 async def _silence(run: Cleanup, item: Item, tools: Tools) -> None:
-    found = await _held(item.customer_id, tools)
+    found = await _still_meant(run, item, tools)
     own = await own_trace(found, uow=tools.uow, secret=tools.secret, by=run.signature, now=tools.now)
     his = [info.trace_id for info in await tools.uow.customers.traces_of([found.customer_id])]
     wished = max(await tools.uow.contact.preferences_of(his), key=lambda wish: wish.at, default=None)

@@ -114,6 +114,19 @@ async def test_a_key_account_is_not_put_aside_by_a_proposal_from_before_he_was_o
     assert (await customer_of(world, "email:old@example.com"))["state"] == "active"
 
 
+async def test_of_whom_nothing_is_left_meanwhile_the_undo_makes_nobody(world):
+    (told,) = await world.record(seen(world, 1, "email:old@example.com", days=1500))
+    customer_id = (await customer_of(world, "email:old@example.com"))["customer_id"]
+    run = await cleaned(world, "stale")
+    await world.post(f"/identity/v1/cleanups/{run['cleanup_id']}:approve", {})
+    await world.settle()
+    await world.post(f"/interactions/v1/touchpoints/{told['touchpoint_id']}:retract", {"reason": "A mistake"})
+    await world.settle()
+    await world.post(f"/identity/v1/cleanups/{run['cleanup_id']}:undo", {"reason": "Too wide"})
+    await world.settle()
+    assert (await world.get(f"/identity/v1/customers/{customer_id}"))["state"] == "archived"
+
+
 async def test_likely_duplicates_are_merged_and_come_apart_again(world):
     his = {"birth_date": "1970-01-02"}
     await world.record(

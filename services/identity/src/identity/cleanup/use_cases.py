@@ -235,13 +235,13 @@ async def _archive(run: Cleanup, item: Item, tools: Tools) -> None:
 
 
 async def _unarchive(_: Cleanup, item: Item, tools: Tools) -> None:
-    """He is active again; whoever was merged meanwhile, when that is undone."""
+    """He is active again, unless nothing of him is left; whoever was merged meanwhile, when that is undone."""
     await tools.uow.lock([item.customer_id], space=CUSTOMERS)
     found = await tools.uow.customers.get(item.customer_id)
     if found is None or found.state == "erased":
         raise UnknownCustomer
     await tools.uow.links.picture_active(item.customer_id)
-    if found.state == "archived":
+    if found.state == "archived" and await tools.uow.customers.traces_of([found.customer_id]):
         await _move_to("active", found, tools)
         await tell_profiles([found.customer_id], uow=tools.uow, company=tools.company, now=tools.now, anew=True)
 

@@ -28,6 +28,14 @@ async def test_of_nobody_there_is_nothing_to_enter(client: httpx.AsyncClient, bo
     assert told(await client.post(Customers, json=body)) == [("/profile", "nothing-to-enter")]
 
 
+@pytest.mark.parametrize("nothing", ["  ", "\0", "Ana\0"])
+async def test_a_value_that_says_nothing_or_cannot_be_kept_is_named(client: httpx.AsyncClient, nothing: str) -> None:
+    nameless = await client.post(Customers, json={"profile": {"full_name": nothing}})
+    assert told(nameless) == [("/profile/full_name", "string-pattern-mismatch")]
+    groundless = await client.post(Customers, json={"profile": {"full_name": "Ana\nLópez"}, "reason": nothing})
+    assert told(groundless) == [("/reason", "string-pattern-mismatch")]
+
+
 async def test_an_identifier_that_cannot_be_read_is_named(client: httpx.AsyncClient) -> None:
     body = {"profile": {"full_name": ANA}, "identifiers": ["phone:300 123 4567", "document:co-nit:800.197.268-3"]}
     assert told(await client.post(Customers, json=body)) == [("/identifiers/1", "wrong-check-digit")]

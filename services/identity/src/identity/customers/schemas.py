@@ -11,12 +11,14 @@ from identity.customers.golden import Golden
 
 _ID = "0192f0c1-0000-7000-8000-000000000001"
 _AT = "2026-11-20T20:04:05Z"
-Text = Annotated[str, Field(min_length=1, max_length=500)]
+_SAYS_SOMETHING = r"^[^\x00]*[^\s\x00][^\x00]*$"  # more than blanks, and nothing that PostgreSQL cannot store
+Text = Annotated[str, Field(min_length=1, max_length=500, pattern=_SAYS_SOMETHING)]
 IdentifierText = Annotated[
     str, Field(min_length=3, max_length=256, examples=["phone:300 123 4567"], description="`scheme:value`, as the channel knows it")
 ]  # fmt: skip
 Reason = Annotated[
-    str, Field(min_length=1, max_length=1000, pattern=r"\S", examples=["He showed his cédula at the counter"])
+    str,
+    Field(min_length=1, max_length=1000, pattern=_SAYS_SOMETHING, examples=["He showed his cédula at the counter"]),
 ]
 
 

@@ -209,6 +209,17 @@ async def test_retention_never_passes_a_cursor(database: Database) -> None:
     assert 1 not in remaining
 
 
+async def test_retention_waits_for_whoever_is_furthest_behind(database: Database) -> None:
+    await write(database, *range(1, 6))
+    async with UnitOfWork(database) as uow:
+        entries = await read(uow.session, after=Position())
+        for reader, place in (("scoring", 1), ("identity", 4), ("service-audit", 2)):
+            await move_cursor(uow.session, reader, entries[place].position, at=NOW)
+        await drop_before(uow.session, NOW + timedelta(days=30))
+        await uow.commit()
+    assert await numbers_after(database, Position()) == [2, 3, 4, 5]
+
+
 async def test_where_the_service_itself_stands_in_the_log_of_another_holds_back_nothing_of_its_own(
     database: Database,
 ) -> None:

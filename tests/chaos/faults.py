@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -59,8 +60,12 @@ class Scene:
     async def pause(self, least: float, most: float) -> None:
         await asyncio.sleep(self.random.uniform(least, most))
 
-    async def kill(self, role: str) -> None:
+    async def kill(self, role: str) -> bool:
+        """Whether it was at work, and is no more."""
+        process = self.arena.process(role)
+        was_alive = process is not None and process.is_alive()
         await self.do(self.arena.kill, role)
+        return was_alive and not process.is_alive()
 
     async def start(self, role: str) -> None:
         await self.do(self.arena.start, role)
@@ -84,16 +89,16 @@ def killing(*roles: str) -> Fault:
     """kill -9 of one role, or of two or three at once, and a start at once; each role as often as told."""
 
     async def fault(scene: Scene) -> int:
-        deaths = list(roles) * scene.times
+        deaths, killed = list(roles) * scene.times, Counter[str]()
         scene.random.shuffle(deaths)
         for together in _at_once(deaths, scene.random):
             await scene.pause(0.2, 1.2)
             for role in together:
-                await scene.kill(role)
+                killed[role] += await scene.kill(role)
             await scene.do(scene.arena.start_all, together)
         for role in roles:
-            scene.measures.at_least(f"kills of {role}", deaths.count(role), scene.times)
-        return len(deaths)
+            scene.measures.at_least(f"kills of {role}", killed[role], scene.times)
+        return killed.total()
 
     return fault
 
@@ -216,10 +221,11 @@ def quarrelling(plans: Mapping[str, str]) -> Fault:
 
     async def fault(scene: Scene) -> int:
         await planted(plans)(replace(scene, seconds=3))
-        until, quarrels = time.monotonic() + scene.seconds, 0
+        until, quarrels, undone = time.monotonic() + scene.seconds, 0, len(scene.ledger.undone)
         while time.monotonic() < until:
             await asyncio.gather(*(scene.quarrel() for _ in range(3)))
             quarrels += 3
+        scene.measures.at_least("merges undone", len(scene.ledger.undone) - undone, scene.times)
         return quarrels
 
     return fault

@@ -382,7 +382,8 @@ class Load:
         except httpx.HTTPError as error:
             nobody, seconds = isinstance(error, httpx.ConnectError), time.monotonic() - begun
             said = f"{type(error).__name__} {error} after {seconds:.3f} s"
-            self.ledger.replies.append(Reply(begun, seconds, 0, rows, path=what, refused=nobody, error=said))
+            refused = nobody and not again  # who is refused by the other as well has nobody left to ask
+            self.ledger.replies.append(Reply(begun, seconds, 0, rows, path=what, refused=refused, error=said))
             if nobody and len(origins) > 1 and not again:  # as a proxy does that has two of them
                 return await self._post(service, path, body, rows=rows, spread=spread + 1, method=method, again=True)
             return None

@@ -100,6 +100,7 @@ class Bench:
     def _row(self, trial: Trial, scene: Scene, times: int, verdict: Verdict, first: int, begun: float) -> Row:
         replies = self.load.ledger.replies[first:]
         answered = [reply.seconds for reply in replies if 200 <= reply.status < 300]
+        idle = ["nothing of the load was taken"] if trial.load and not answered else []
         return Row(
             seed=self.wanted.seed,
             stack=self.arena.name,
@@ -118,7 +119,7 @@ class Bench:
                 "load_of_the_machine": round(os.getloadavg()[1], 1),  # over five minutes: whoever else was at work
             },
             bars=[asdict(bar) for bar in scene.measures.bars],
-            notes=scene.notes,
+            notes=[*scene.notes, *idle],
             answers={str(status): count for status, count in Counter(reply.status for reply in replies).items()},
             p99=round(share(answered, 0.99), 3),
             slowest=round(max((reply.seconds for reply in replies), default=0.0), 2),

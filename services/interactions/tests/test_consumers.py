@@ -1,5 +1,6 @@
 """What interactions does when the others speak: redelivered, out of order, and taken back."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -19,7 +20,7 @@ from interactions.consumers import consume
 from interactions.conversations.models import conversation, conversation_act, conversation_entry, conversation_reference
 from interactions.conversations.use_cases import act_on_conversation
 from interactions.touchpoints.models import customer, touchpoint, trace
-from interactions.uow import InteractionsUnitOfWork
+from interactions.uow import PARTIES, InteractionsUnitOfWork
 from interactions.worker import create_consumer
 
 ANA, OTHER = uuid4(), uuid4()
@@ -103,6 +104,23 @@ async def test_of_the_threads_of_an_erased_person_nothing_is_told_anew_whichever
     assert await told(world, after=before) == []
     assert await owners(world) == {one: None, other: None}
     assert await world.rows(conversation) == await world.rows(conversation_entry) == await world.rows(touchpoint) == []
+
+
+async def test_whoever_loses_a_trace_is_waited_for_as_well_as_whoever_wins_it(world: Any) -> None:
+    """His threads are computed anew without it: beside a contact that is recorded for him one of the two would be undone."""
+    if world.database.dialect == "sqlite":
+        pytest.skip("SQLite has one writer")
+    one = await write(world, "3001112233")
+    await hear(world, event(links((one, ANA, 1))))
+    waiting = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'")
+    for party in (ANA, OTHER):
+        async with InteractionsUnitOfWork(world.database) as recording:
+            await recording.lock([party], space=PARTIES)
+            moving = asyncio.create_task(hear(world, event(links((one, OTHER, 2)))))
+            while not await recording.session.scalar(waiting):
+                assert not moving.done()
+            moving.cancel()
+            await asyncio.gather(moving, return_exceptions=True)
 
 
 async def test_a_redelivered_decision_changes_nothing(world: Any) -> None:

@@ -644,11 +644,7 @@ def values(books: Books, _: Ledger, __: Company, verdict: Verdict) -> None:
         for row in books.tables["standing"]
     }
     said = {row["customer_id"]: _undated(row["body"]) for row in books.tables["part"] if row["source"] == "scoring"}
-    verdict.compare(
-        "values in the resume",
-        {who: value for who, value in due.items() if who in said},
-        {who: value for who, value in said.items() if who in due},
-    )
+    verdict.compare("values in the resume", due, {who: value for who, value in said.items() if who in due})
 
 
 _of_nobody = {"customer_id": UUID(int=0), "revision": 0, "as_of": datetime(2026, 1, 1, tzinfo=UTC)}

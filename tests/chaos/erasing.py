@@ -72,7 +72,11 @@ async def _lived(scene: Scene, desk: Desk, people: Sequence[Doomed]) -> tuple[li
     await asyncio.gather(*map(one, people))
     await scene.checker.settled()
     async with scene.checker.databases() as databases:
-        return [await possessions_of(who, databases) for who in people], await kept_sums(databases["scoring"])
+        theirs = [await possessions_of(who, databases) for who in people]
+        told, _ = await left_of(people, theirs, databases)
+        unseen = [who.word for who in people if not any(f": {who.word} in " in one for one in told)]
+        scene.measures.none("whose words are not found before", unseen)
+        return theirs, await kept_sums(databases["scoring"])
 
 
 async def _death_within(scene: Scene, desk: Desk, role: str, plan: str, who: Doomed) -> int:

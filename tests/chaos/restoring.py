@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import re
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from common.db import outbox_table
+from common.db import inbox_table, outbox_table
 
 from .faults import Fault, Scene
 from .outages import QUESTIONS
@@ -122,6 +123,8 @@ def rebuilt(*services: str) -> Fault:
                 scene.measures.tell(
                     **{f"{name}: rebuilt in, s": time.monotonic() - begun, f"{name}: said": said[-200:]}
                 )
+                events = re.search(r"rebuilt from (\d+) events", said)
+                scene.measures.at_least(f"{name}: rebuilt from events", int(events[1]) if events else 0, 1)
         for name, probe in probes.items():
             odd = [one.status for one in probe.replies if not 200 <= one.status < 300]
             scene.measures.tell(**{f"{name}: questions meanwhile": len(probe.replies)})
@@ -137,10 +140,17 @@ async def _replaced(scene: Scene, service: str, backup: Path | None) -> None:
     for role in (f"{service}-worker", f"{service}-api"):
         await scene.do(lambda role=role: arena.stop(role, within=20))
     await _note_told(scene, service)
+    before = await _claims(scene, service)
     await scene.do(_replace, scene, service, backup)
+    scene.measures.at_least("claims lost with the database", before - await _claims(scene, service), 1)
     for role in (f"{service}-api", f"{service}-worker"):
         await scene.start(role)
     await asyncio.sleep(NEW_MEMBER)
+
+
+async def _claims(scene: Scene, service: str) -> int:
+    async with scene.checker.databases() as databases, databases[service].session(reading=True) as session:
+        return await session.scalar(sa.select(sa.func.count()).select_from(inbox_table)) or 0
 
 
 async def _note_told(scene: Scene, service: str) -> None:

@@ -1,6 +1,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -97,6 +98,15 @@ async def test_what_is_delivered_again_is_not_parked_again(database: Database) -
     assert sorted(await parked_codes(database)) == ["bad-json", "bad-json", "handler-failed"]
 
 
+async def test_an_event_that_was_published_twice_is_parked_once(database: Database) -> None:
+    handler, bad = Handler(database), record("bad")
+    unreadable = Record(TOPIC, "k", bad.body.replace(b".v1", b".v9"))
+    handler.fails_on = {"bad"}
+    copies = [replace(one, position=place) for one in (bad, unreadable) for place in ("0:7", "0:9")]
+    await delivery_of(handler).deliver([record("a"), *copies])
+    assert sorted(await parked_codes(database)) == ["handler-failed", "unknown-version"]
+
+
 async def test_an_event_on_which_the_handler_fails_is_parked_alone(database: Database) -> None:
     handler = Handler(database)
     handler.fails_on = {"c"}
@@ -178,6 +188,17 @@ async def test_when_the_database_is_away_nothing_is_parked_and_the_same_records_
     assert await parked_codes(database) == []
     await delivery_of(handler).deliver(records)
     assert handler.seen == ["a", "b"]
+
+
+async def test_when_the_database_is_away_as_something_is_parked_it_comes_again(database: Database) -> None:
+    handler, records = Handler(database), [record("a"), record("b")]
+    handler.fails_on = {"b"}
+    away = Database.connect("postgresql+asyncpg://nobody@127.0.0.1:1/none")
+    with pytest.raises(Transient):
+        await Delivery(Consumer("test", (TOPIC,), handler), away).deliver(records)
+    await away.dispose()
+    await delivery_of(handler).deliver([*records, record("c")])
+    assert await parked_codes(database) == ["handler-failed"]
 
 
 async def test_a_handler_that_fails_on_everything_stops_its_consumer_and_parks_nothing(database: Database) -> None:

@@ -248,9 +248,9 @@ class Delivery:
         try:
             async with UnitOfWork(self._database) as uow:
                 # Parking is an effect as well: what is delivered again must not be parked again.
-                ids = [_identity(record) for record, _, _ in failed]
-                fresh = await uow.inbox.claim_ids(ids, consumer=f"{self.consumer.name}:parked")
-                failed = [one for one, identity in zip(failed, ids, strict=True) if identity in fresh]
+                firsts = {_identity(one[0]): one for one in reversed(failed)}  # one batch may hold copies
+                fresh = await uow.inbox.claim_ids(firsts, consumer=f"{self.consumer.name}:parked")
+                failed = [one for identity, one in reversed(firsts.items()) if identity in fresh]
                 for record, code, detail in failed:
                     await uow.parked.park(
                         kind="event",

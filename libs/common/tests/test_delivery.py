@@ -209,6 +209,16 @@ async def test_a_handler_that_fails_on_everything_stops_its_consumer_and_parks_n
     assert await parked_codes(database) == []
 
 
+async def test_a_handler_that_fails_on_most_events_stops_its_consumer_though_some_are_handled(
+    database: Database,
+) -> None:
+    handler, records = Handler(database), [record(str(n), of=n) for n in range(50)]
+    handler.fails_on = {str(n) for n in range(50) if n % 5}
+    with pytest.raises(ConsumerStopped):
+        await delivery_of(handler).deliver(records)
+    assert await parked_codes(database) == []
+
+
 async def test_a_handler_that_fails_on_events_that_come_singly_stops_too_and_parks_nothing(database: Database) -> None:
     handler = Handler(database)
     delivery = delivery_of(handler)

@@ -49,6 +49,7 @@ class Quiet:
     def __init__(self, source: Database, sink: Database) -> None:
         self.source, self.sink, self.clock = source, sink, FakeClock()
         self.heard: list[Event] = []
+        self.away_after: int | None = None  # so many events its database is away
         self.reader = self.started()
 
     def started(self) -> LocalReader:
@@ -56,6 +57,8 @@ class Quiet:
         return LocalReader(consumer, self.sink, {"scoring": self.source}, clock=self.clock)
 
     async def handle(self, events: Sequence[Event]) -> None:
+        if len(self.heard) == self.away_after:
+            raise ConnectionError
         self.heard += events
 
     async def tell(self) -> None:
@@ -162,6 +165,21 @@ async def test_a_reader_that_is_started_again_goes_on_behind_what_it_had_looked_
     await quiet.look()
     assert len(quiet.heard) == 2
     assert await quiet.cursors() == [102, 102]
+
+
+async def test_where_more_waits_than_is_read_at_once_neither_the_reader_nor_its_source_is_told_of_the_end_before_it_came(
+    quiet: Quiet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("common.bus.local.BATCH", 3)
+    for _ in range(7):
+        await quiet.tell()
+    quiet.away_after = 3
+    with pytest.raises(Transient):
+        await quiet.look()
+    assert await quiet.cursors() == [3, 3]
+    quiet.away_after = None
+    await quiet.look()
+    assert len(quiet.heard) == 7
 
 
 class Two:

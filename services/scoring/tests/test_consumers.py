@@ -230,6 +230,16 @@ async def test_what_is_told_after_an_erasure_on_the_same_trace_is_of_whoever_com
     assert sum(row[7] for row in await rows(scoring)) == 6_000
 
 
+async def test_of_whoever_is_erased_nothing_is_said_though_a_link_of_before_is_heard_after_it(scoring: Scoring) -> None:
+    await scoring.hear(
+        CustomerErased(erasure_id=new_id(), customer_id=ANA, customers=[ANA], traces=[PHONE], erased_at=scoring.clock())
+    )
+    for late in (linked((PHONE, ANA, 1)), customer(ANA), linked((PHONE, None, 2))):
+        await scoring.hear(late)
+        assert await scoring.standing(ANA) is None
+    assert await scoring.told("value-changed") == []
+
+
 # --- classes ----------------------------------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ from itertools import permutations
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event, select, text
 
 from common.bus.delivery import Delivery, Record
 from common.contracts.identity import ContactChanged, CustomerErased
@@ -92,6 +92,22 @@ async def test_a_move_of_an_erased_persons_thread_is_not_taken_note_of_though_it
     async with audit.uow(reading=True) as uow:
         kept = (await uow.session.execute(select(observation.c.touchpoint_id))).scalars().all()
     assert kept == [back.data.touchpoint_id]
+
+
+async def test_an_erasure_waits_for_whoever_takes_note_of_the_erased(audit, telling):
+    """Side by side, what was noted would be seen by nobody who takes it out, and stay."""
+    if audit.runtime.database.dialect == "sqlite":
+        pytest.skip("SQLite has one writer")
+    erasure = CustomerErased(
+        erasure_id=uuid4(), customer_id=uuid4(), customers=[], traces=[telling.trace], erased_at=telling.start
+    )
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'")
+    async with audit.uow() as noting:
+        await noting.lock([telling.trace])
+        erasing = asyncio.create_task(audit.hears(erasure))
+        while not await noting.session.scalar(waiting):
+            assert not erasing.done()
+    await erasing
 
 
 @pytest.mark.parametrize("together", [False, True])

@@ -9,7 +9,7 @@ from common.db import Database
 from common.testing import FakeClock
 from common.timers import Timer
 from common.uow import UnitOfWork
-from common.worker import TimerLoop
+from common.worker import RETRY_AFTER, TimerLoop
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 
@@ -69,6 +69,8 @@ async def test_a_timer_that_fails_is_due_again_and_holds_up_no_other(database: D
         await set_timer(database, "late", key, NOW - timedelta(minutes=minutes))
     await loop_of(database, clock, seen, failing="bad").drain()
     assert seen == ["good", "fine"]
+    async with UnitOfWork(database, reading=True) as uow:
+        assert await uow.timers.get("late", "bad") == Timer("late", "bad", NOW + RETRY_AFTER, {"n": 1})
     clock.advance(timedelta(minutes=10))
     await loop_of(database, clock, seen).drain()
     assert seen == ["good", "fine", "bad"]

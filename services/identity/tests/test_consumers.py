@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from common.bus.delivery import Delivery, Record
-from common.db import outbox_table, parked_table
+from common.db import inbox_table, outbox_table, parked_table
 from common.events import encode
 from common.service import Runtime
 from common.testing import settings_for
@@ -66,6 +66,7 @@ async def test_a_redelivered_event_counts_once(identity: Identity) -> None:
     await identity.handle(once)
     assert len(await identity.rows(fact)) == 1
     assert len(await identity.told("links-changed")) == 1
+    assert [(row.event_id, row.consumer) for row in await identity.rows(inbox_table)] == [(once.id, "identity")]
 
 
 async def test_a_republished_touchpoint_teaches_nothing_twice(identity: Identity) -> None:

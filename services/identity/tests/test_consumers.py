@@ -10,6 +10,7 @@ from common.db import inbox_table, outbox_table, parked_table
 from common.events import encode
 from common.service import Runtime
 from common.testing import settings_for
+from identity.consumers import consume
 from identity.customers.models import customer
 from identity.customers.telling import tell_profiles
 from identity.guards.models import guard_trip
@@ -18,9 +19,10 @@ from identity.linking.models import trace
 from identity.reviews.models import review
 from identity.settings import IdentitySettings
 from identity.sightings.models import identifier, profile_value, sighting, trace_identifier
+from identity.uow import IdentityUnitOfWork
 from identity.worker import create_consumer
 
-from .conftest import COMPANY, Identity, event, seen, unseen
+from .conftest import COMPANY, SECRET, Identity, event, seen, unseen
 
 ANA = "Ana María López Ruiz"
 EARLY = datetime.fromisoformat("2026-11-01T10:00:00-05:00")
@@ -160,6 +162,20 @@ async def test_of_whom_the_same_is_told_again_is_not_worked_out_anew_how_he_is_k
     assert [bool(told["ask"]) for told in await identity.told("customer-profiled")] == [True, False]
     await identity.happen(seen("phone:3001234567", name=ANA, profile=said))
     assert len(await identity.told("customer-profiled")) == 2
+
+
+async def test_of_whom_nothing_could_be_committed_nobody_remembers_that_he_was_worked_out(identity: Identity) -> None:
+    class Away(IdentityUnitOfWork):
+        async def commit(self) -> None:
+            raise ConnectionError
+
+    told = event(seen("phone:3001234567", name=ANA, profile={"city": "Cali"}))
+    given = {"clock": identity.clock, "company": identity.company, "secret": SECRET}
+    with pytest.raises(ConnectionError):
+        await consume([told], uow=Away(identity.database), compared=identity.compared, **given)
+    assert identity.compared == set()
+    await identity.handle(told)
+    assert len(identity.compared) == 1
 
 
 async def test_a_value_that_comes_again_after_another_stands_again(identity: Identity) -> None:

@@ -1,9 +1,11 @@
 """What identity does when a channel sees somebody: redelivered, out of order, taken back, many at once."""
 
+import asyncio
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from common.bus.delivery import Delivery, Record
 from common.db import inbox_table, outbox_table, parked_table
@@ -76,6 +78,19 @@ async def test_a_republished_touchpoint_teaches_nothing_twice(identity: Identity
     await identity.happen(told)
     await identity.happen(told)
     assert len(await identity.rows(fact)) == 1
+
+
+async def test_who_is_seen_waits_for_a_decision_that_is_under_way(identity: Identity) -> None:
+    """Decided side by side, two would link the same traces by what neither of them knows of the other."""
+    if identity.database.dialect == "sqlite":
+        pytest.skip("SQLite has one writer")
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'advisory'")
+    async with identity.uow() as deciding:
+        await deciding.lock_decisions()
+        seeing = asyncio.create_task(identity.happen(seen("phone:3001234567", name=ANA)))
+        while not await deciding.session.scalar(waiting):
+            assert not seeing.done()
+    await seeing
 
 
 async def test_out_of_order_the_most_recent_value_stands_whichever_came_last(identity: Identity) -> None:

@@ -288,6 +288,19 @@ async def test_a_database_that_is_away_delays_and_loses_nothing(bus: Bus) -> Non
     assert await bus.parked() == []
 
 
+async def test_what_could_not_be_handled_until_the_end_is_given_again_after_it(bus: Bus) -> None:
+    one = fresh_customer()
+    async with bus.running():
+        await bus.tell(signal(one, 0))
+        await bus.until(lambda: of(bus, one) == ["0"])
+        bus.away = 1_000_000
+        await bus.tell(signal(one, 1))
+        await bus.until(lambda: bus.reader is not None and bus.reader.trouble is not None)
+    bus.away = 0
+    async with bus.running():
+        await bus.until(lambda: of(bus, one) == ["0", "1"], seconds=30)
+
+
 async def test_an_unreadable_record_and_a_failing_event_are_parked_and_hold_up_nobody(bus: Bus) -> None:
     one = fresh_customer()
     bus.failing = {"13"}

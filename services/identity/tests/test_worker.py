@@ -4,6 +4,8 @@ import asyncio
 import random
 from datetime import timedelta
 
+import pytest
+
 from common.service import Runtime
 from common.testing import settings_for
 from identity.consumers import consume
@@ -130,3 +132,17 @@ async def test_everything_can_be_told_anew(identity: Identity) -> None:
     renewed += [each["revision"] for each in (await identity.told("customer-changed"))[-2:]]
     assert set(renewed) == {at}
     assert {row.revision for row in await identity.rows(trace)} == {at}
+
+
+async def test_all_are_told_anew_where_they_are_more_than_a_page(
+    identity: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("identity.republish.PAGE", 2)
+    await identity.happen(*(seen(f"account:shop:c{n}", name=f"Cliente{n} Numero{n}") for n in range(5)))
+    people, before = await identity.owners(), len(await identity.told("links-changed"))
+    told = {kind: await REPUBLISH[kind](runtime(identity)) for kind in ("links", "customers", "profiles")}
+    assert told == {"links": 3, "customers": 5, "profiles": 5}
+    anew = [move["trace_id"] for links in (await identity.told("links-changed"))[before:] for move in links["moves"]]
+    assert sorted(anew) == sorted(map(str, people))
+    for kind in ("customer-changed", "customer-profiled"):
+        assert {each["customer_id"] for each in (await identity.told(kind))[-5:]} == set(map(str, people.values()))

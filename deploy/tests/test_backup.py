@@ -1,8 +1,10 @@
 """Backups of the embedded stack: of one moment, whole, and put back only where that does no harm."""
 
+import resource
 import sqlite3
 import threading
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -42,6 +44,16 @@ def tell(var: Path, number: int, services: tuple[str, ...] = SERVICES) -> None:
 def told(folder: Path, service: str) -> list[int]:
     with closing(sqlite3.connect(folder / f"{service}.db")) as connection:
         return [number for (number,) in connection.execute("SELECT number FROM told ORDER BY number")]
+
+
+@contextmanager
+def no_file_longer_than(most: int) -> Iterator[None]:
+    former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, former[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
 
 
 def test_a_copy_taken_while_others_read_and_write_holds_what_was_committed(var, tmp_path):
@@ -160,6 +172,19 @@ def test_what_cannot_be_copied_is_told_and_what_was_begun_is_no_backup(var, tmp_
         back_up(var, tmp_path / "copy", now=NOW)
     with pytest.raises(BackupRefused, match="cannot be read"):
         restore(tmp_path / "copy", var, now=NOW)
+
+
+def test_a_copy_for_which_there_is_no_room_leaves_everything_where_it_was(var, tmp_path):
+    with closing(opened(var, "scoring")) as connection:
+        connection.execute("CREATE TABLE ballast AS SELECT zeroblob(1000000) AS filler")
+    tell(var, 1)
+    back_up(var, tmp_path / "copy", now=NOW)
+    tell(var, 2)
+    before = sorted(each.name for each in var.iterdir())
+    with no_file_longer_than(500_000), pytest.raises(OSError, match="too large"):
+        restore(tmp_path / "copy", var, now=NOW)
+    assert sorted(each.name for each in var.iterdir()) == before
+    assert [told(var, service) for service in SERVICES] == [[1, 2]] * len(SERVICES)
 
 
 def test_a_database_that_is_gone_is_put_back(var, tmp_path):

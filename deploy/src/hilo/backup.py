@@ -82,9 +82,16 @@ def restore(folder: Path, var: Path, *, services: Sequence[str] = (), now: datet
     names = [f"{name}.db" for name in chosen] + [
         each for each in KEPT_BESIDE if brings_secret and each in manifest.digests
     ]
-    for name in names:
+    try:
+        parts = {name: _copied_beside(folder / name, var / name) for name in names}
+    except OSError:  # a full disk, most often: nothing was moved yet, and the system is to have its room again
+        for name in names:
+            _part_of(var / name).unlink(missing_ok=True)
+        aside.rmdir()
+        raise
+    for name, part in parts.items():
         _set_aside(var, name, aside)
-        _copy(folder / name, var / name)
+        part.replace(var / name)
     return aside
 
 
@@ -119,12 +126,20 @@ def _copy_database(source: sqlite3.Connection, file: Path) -> None:
 
 def _copy(source: Path, target: Path) -> None:
     """As a whole or not at all, for the system's user alone."""
-    part = target.with_name(f"{target.name}.part")
+    _copied_beside(source, target).replace(target)
+
+
+def _copied_beside(source: Path, target: Path) -> Path:
+    part = _part_of(target)
     part.touch(mode=0o600)
     shutil.copyfile(source, part)
     with part.open("rb+") as written:
         os.fsync(written.fileno())
-    part.replace(target)
+    return part
+
+
+def _part_of(file: Path) -> Path:
+    return file.with_name(f"{file.name}.part")
 
 
 def _set_aside(var: Path, name: str, aside: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient
 from jsonschema import Draft202012Validator, FormatChecker
 
 from common.auth import SCOPES, undeclared_routes
@@ -101,6 +102,16 @@ def app(service, tmp_path_factory) -> FastAPI:
 
 def test_every_route_declares_its_scope(app):
     assert undeclared_routes(app) == []
+
+
+async def test_without_a_credential_every_route_says_so_whatever_else_is_missing(app):
+    client = AsyncClient(transport=ASGITransport(app), base_url="http://test")
+    answers = {
+        f"{method} {path}": (await client.request(method, re.sub(r"{.*?}", "some", path))).status_code
+        for path, method, operation in operations(app.openapi())
+        if "x-scope" in operation
+    }
+    assert {where: status for where, status in answers.items() if status != 401} == {}
 
 
 def test_no_route_waits_for_a_thread_to_read_its_own_dependencies(app):

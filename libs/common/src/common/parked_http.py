@@ -146,8 +146,8 @@ def parked_router(service: str, replays: Mapping[str, Replay]) -> APIRouter:
     async def repair_parked(
         parked_id: UUID,
         repair: ParkedRepair,
-        version: ExpectedVersion,
         who: Annotated[Principal, needs("parked:write")],
+        version: ExpectedVersion,
         database: DatabaseOf,
         clock: ClockOf,
         response: Response,

@@ -43,8 +43,8 @@ async def read_thresholds(who: CanRead, uow: Reading, response: Response) -> Thr
 )
 async def replace_thresholds(
     body: ThresholdsWrite,
-    version: ExpectedVersion,
     who: CanWrite,
+    version: ExpectedVersion,
     uow: Writing,
     clock: ClockOf,
     response: Response,
@@ -71,8 +71,8 @@ async def read_treatment(who: CanRead, uow: Reading, response: Response) -> Trea
 )
 async def replace_treatment(
     body: TreatmentPolicyWrite,
-    version: ExpectedVersion,
     who: CanWrite,
+    version: ExpectedVersion,
     uow: Writing,
     clock: ClockOf,
     response: Response,

@@ -35,6 +35,10 @@ def start() -> None:
             {"HILO_ENVIRONMENT": "production", "HILO_SECRET": SECRET},
             "HILO_SECRET must be set to at least 32 characters of your own outside development",
         ),
+        (
+            {"HILO_CORS_ORIGINS": SECRET},
+            'HILO_CORS_ORIGINS: a list is written as JSON, such as ["one", "two"]',
+        ),
         ({"HILO_DATABASE_URL": SECRET}, "HILO_DATABASE_URL cannot be read as a URL"),
         (
             {"HILO_COMPANY_FILE": "/nowhere.toml"},

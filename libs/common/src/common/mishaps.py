@@ -8,10 +8,12 @@ from socket import gaierror
 
 from aiokafka.errors import KafkaConnectionError
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from common.company import UnusableCompanyFile
 from common.db import is_transient
+from common.settings import UnusableSetting
 
 _NOT_LET_IN = ("28", "3D000", "53300", "57P03")  # SQLSTATE: password or role, no such database, too many, starting up
 
@@ -32,14 +34,27 @@ def told_in_a_line() -> Iterator[None]:
 
 def words_for(error: BaseException) -> str | None:
     """In a line what is to be mended, without any secret; None where it is nothing that an operator could mend."""
-    words = None
+    return _of_settings(error) or _of_parts(error)
+
+
+def _of_settings(error: BaseException) -> str | None:
     match error:
         case ValidationError() if error.title.endswith("Settings"):
-            words = "; ".join(_setting(each["loc"], each["msg"]) for each in error.errors())
+            return "; ".join(_setting(each["loc"], each["msg"]) for each in error.errors())
+        case SettingsError():
+            return f'HILO_{_named_in(error).upper()}: a list is written as JSON, such as ["one", "two"]'
         case ArgumentError():
-            words = "HILO_DATABASE_URL cannot be read as a URL"
+            return "HILO_DATABASE_URL cannot be read as a URL"
         case UnusableCompanyFile():
-            words = f"HILO_COMPANY_FILE cannot be used: {error}"
+            return f"HILO_COMPANY_FILE cannot be used: {error}"
+        case UnusableSetting():
+            return str(error)
+    return None
+
+
+def _of_parts(error: BaseException) -> str | None:
+    words = None
+    match error:
         case KafkaConnectionError():
             words = f"The broker of HILO_KAFKA_BOOTSTRAP does not answer: {error}"
         case DBAPIError() if _state(error).startswith(_NOT_LET_IN):
@@ -58,6 +73,11 @@ def words_for(error: BaseException) -> str | None:
 def _setting(place: Sequence[str | int], message: str) -> str:
     said = message.removeprefix("Value error, ")
     return f"HILO_{str(place[0]).upper()}: {said}" if place else said
+
+
+def _named_in(error: SettingsError) -> str:
+    """The field whose text is no JSON: pydantic-settings tells it in its words alone."""
+    return str(error).partition('"')[2].partition('"')[0]
 
 
 def _state(error: DBAPIError) -> str:

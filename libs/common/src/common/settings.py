@@ -14,6 +14,10 @@ SHORTEST_SECRET = 32
 MEBIBYTE = 1024 * 1024
 
 
+class UnusableSetting(Exception):  # noqa: N818 - the deployment cannot start, nobody was refused
+    """What a setting names cannot be used; the message says which setting, where and why."""
+
+
 class Settings(BaseSettings):
     """Every field is an environment variable with the prefix `HILO_`. A service subclasses it and changes defaults."""
 
@@ -36,7 +40,9 @@ class Settings(BaseSettings):
     allow_dev_tokens: bool = True  # has effect in development only
 
     docs: bool = True
-    cors_origins: list[str] = []
+    cors_origins: list[str] = Field(
+        [], description='Origins whose pages may ask from a browser, as JSON: ["https://desk.example"]'
+    )
     max_body_bytes: int = Field(8 * MEBIBYTE, ge=1)
     most_requests: int = Field(
         512, ge=1, description="Requests in flight in one process; more are answered 503 overloaded"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from common.mishaps import words_for
 from common.service import Runtime
 from common.testing import settings_for
 from identity.linking.models import decision
@@ -129,6 +130,7 @@ async def test_a_file_that_cannot_be_weighed_by_is_refused_at_the_start(
         said = str(refused.value)
         assert said.startswith(f"HILO_MATCH_WEIGHTS: {learnt}: {where}")
         assert "\n" not in said
+        assert words_for(refused.value) == said
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '"weights"'])

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from common.settings import UnusableSetting
 from identity.matching.domain import AT, FIELDS, WIDEST, Common, Weights, learnt_from_file, shipped_weights
 
 Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
@@ -14,7 +15,7 @@ OfField = Annotated[list[Share], Field(min_length=WIDEST, max_length=WIDEST)]
 OfAllFields = Annotated[list[OfField], Field(min_length=len(FIELDS), max_length=len(FIELDS))]
 
 
-class BadWeights(Exception):  # noqa: N818 - told to whoever starts the service
+class BadWeights(UnusableSetting):
     """The file that `HILO_MATCH_WEIGHTS` names cannot be weighed by; the message says which, where and why."""
 
 

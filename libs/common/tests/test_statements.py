@@ -285,3 +285,11 @@ async def test_what_is_asked_alone_fails_as_any_statement_does(server: Database,
         assert is_transient(lost.value)
     async with alone.connect() as connection:
         assert (await fetch_alone(connection, "SELECT pg_backend_pid()", []))[0][0] != pid
+
+
+async def test_an_error_tells_no_value_of_the_statement_that_failed(database):
+    async with database.engine.connect() as connection:
+        with pytest.raises(DBAPIError) as error:
+            await connection.execute(text("SELECT name FROM nowhere WHERE name = :name"), {"name": "Ana López"})
+    assert "nowhere" in str(error.value)
+    assert "Ana" not in str(error.value)

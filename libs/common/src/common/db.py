@@ -239,7 +239,9 @@ class Database:
 def _sqlite(url: str, patience: float, *, attached: str | None = None) -> AsyncEngine:
     # isolation_level None hands BEGIN to us. The driver's deferred BEGIN loses updates between processes.
     creator = connecting(patience)
-    engine = create_async_engine(url, connect_args={"isolation_level": None, "async_creator_fn": creator}, **_json())
+    engine = create_async_engine(
+        url, connect_args={"isolation_level": None, "async_creator_fn": creator}, hide_parameters=True, **_json()
+    )
 
     @event.listens_for(engine.sync_engine, "connect")
     def _configure(connection: Any, _: object) -> None:
@@ -266,6 +268,7 @@ def _sqlite(url: str, patience: float, *, attached: str | None = None) -> AsyncE
 def _postgresql(url: str, pool_size: int, patience: float, *, search_path: str = "") -> AsyncEngine:
     engine = create_async_engine(
         url,
+        hide_parameters=True,  # an error that ends a process is logged with its words
         pool_size=pool_size,
         max_overflow=0,  # a connection beyond the pool would be made and thrown away for one request
         pool_use_lifo=True,  # the fewest that will do, with their statements prepared

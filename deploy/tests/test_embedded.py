@@ -64,3 +64,9 @@ async def test_a_worker_that_fails_ends_alone_and_the_readiness_of_its_service_s
         while not await customers(system):
             await asyncio.sleep(0.05)
     assert [await worker_of(each, client) for each in OTHERS] == ["ok"] * 3
+
+
+async def test_a_path_of_no_service_is_refused_as_everywhere(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/v1/resume")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+    assert answer.json()["code"] == "not-found"

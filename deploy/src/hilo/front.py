@@ -7,6 +7,7 @@ from html import escape
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 
+from common import problems
 from common.service import Service
 
 WORDS = {
@@ -26,6 +27,7 @@ def front_page(
 ) -> FastAPI:
     """A tiny application that answers the root and 404s the rest; its lifespan is that of the whole system."""
     app = FastAPI(title="Hilo", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+    problems.install(app)
     page = _page([service.name for service in services])
 
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)

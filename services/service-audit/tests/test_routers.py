@@ -290,8 +290,9 @@ async def test_an_action_is_opened_by_a_failed_critical_moment_and_closed_once(a
 
 async def test_an_action_by_hand_is_opened_once_under_its_key(client):
     headers = {"Idempotency-Key": "k1"}
-    first = await client.post(f"{V1}/actions", json={"title": "Templates"}, headers=headers)
-    again = await client.post(f"{V1}/actions", json={"title": "Templates"}, headers=headers)
+    body = {"title": "Templates", "due_at": "2026-12-15T17:00:00-05:00"}
+    first = await client.post(f"{V1}/actions", json=body, headers=headers)
+    again = await client.post(f"{V1}/actions", json=body, headers=headers)
     assert (first.status_code, first.json()) == (201, again.json())
     other = await client.post(f"{V1}/actions", json={"title": "Other"}, headers=headers)
     assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")

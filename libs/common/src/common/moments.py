@@ -40,8 +40,12 @@ def in_history(day: Day) -> Day:
     return day
 
 
-# What somebody tells us of a moment, in a body.
-Moment = Annotated[AwareDatetime, BeforeValidator(_told_as_text), AfterValidator(in_history)]
+def _in_utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)
+
+
+# What somebody tells us of a moment, in a body; held in UTC, as every answer has it.
+Moment = Annotated[AwareDatetime, BeforeValidator(_told_as_text), AfterValidator(in_history), AfterValidator(_in_utc)]
 
 
 @lru_cache(maxsize=256)  # all that one transaction tells happened at one moment

@@ -18,9 +18,16 @@ import scoring.consumers
 import service_audit.consumers
 from common.company import Company
 from common.contracts.identity import ContactChanged, CustomerProfiled, LinksChanged
-from common.contracts.interactions import PersonSeen, TouchpointFigures, TouchpointRecorded, TouchpointRetracted
+from common.contracts.interactions import (
+    CaseMoved,
+    CommitmentMoved,
+    PersonSeen,
+    TouchpointFigures,
+    TouchpointRecorded,
+    TouchpointRetracted,
+)
 from common.contracts.scoring import ValueChanged
-from common.db import Database, inbox_table, outbox_table, parked_table
+from common.db import Database, inbox_table, outbox_table, parked_table, timer_table
 from common.erasure import erased_table
 from common.events import Event, decode, registered
 from common.partitions import first_id_of
@@ -34,6 +41,8 @@ from identity.linking.models import cannot_link, decision
 from identity.linking.models import trace as identity_trace
 from identity.sightings.models import identifier, sighting, trace_identifier
 from identity.uow import IdentityUnitOfWork
+from interactions.cases.models import case_file
+from interactions.commitments.domain import DUE
 from interactions.commitments.models import commitment
 from interactions.conversations.domain import Act, Entry, replay, state_of
 from interactions.conversations.models import conversation, conversation_act, conversation_entry
@@ -44,7 +53,8 @@ from scoring.appraisals.models import standing
 from scoring.books import books_of
 from scoring.consumers import Changes
 from scoring.links.models import customer as scoring_customer
-from scoring.links.models import trace_link
+from scoring.links.models import open_case, trace_link
+from scoring.links.repository import COMPLAINTS, UNMOVED
 from scoring.values.domain import COUNTED, Tally, converted
 from scoring.values.models import day_value
 from service_audit.customers.models import link as audit_link
@@ -192,6 +202,8 @@ class Checker:
             conversations,
             figures,
             standings,
+            cases,
+            promises,
             observations,
             parts,
             values,
@@ -257,9 +269,11 @@ _TABLES: Mapping[str, Mapping[str, sa.Table]] = {
     "interactions": {
         "touchpoint": touchpoint, "receipt": receipt, "trace": trace, "customer": customer, "part": part,
         "conversation": conversation, "entry": conversation_entry, "act": conversation_act, "commitment": commitment,
+        "case": case_file, "timer": timer_table,
     },
     "scoring": {
         "day_value": day_value, "scoring.link": trace_link, "standing": standing, "scoring.customer": scoring_customer,
+        "open_case": open_case,
     },
     "service-audit": {"observation": observation, "audit.link": audit_link},
 }  # fmt: skip
@@ -586,6 +600,45 @@ def standings(books: Books, _: Ledger, company: Company, verdict: Verdict) -> No
         if not row["is_vacant"]
     }
     verdict.compare("standings in scoring", due, said)
+
+
+_CASE = {
+    "opened": "received",
+    "resolved": "answered",
+}  # how it stands after a move, where that is not the move's own word
+_PROMISE = {"made": "open", "rescheduled": "open", "broken": "late"}
+
+
+def cases(books: Books, _: Ledger, __: Company, verdict: Verdict) -> None:
+    """A case stands as was told of it last, and scoring knows which complaints are open."""
+    rows = {row["number"]: row for row in books.tables["case"]}
+    moves = (event for event in books.heard("interactions") if isinstance(event.data, CaseMoved))
+    told = _told_last((event.data.case_number, event) for event in moves if event.data.move not in UNMOVED)
+    due = {number: _CASE.get(move, move) for number, move in told.items()}
+    verdict.compare("cases as told", due, {number: row["state"] for number, row in rows.items()})
+    complaints = {number: row for number, row in rows.items() if row["kind"] in COMPLAINTS}
+    still = {number: row["state"] in ("received", "reopened") for number, row in complaints.items()}
+    known = {row["case_number"]: row["is_open"] for row in books.tables["open_case"]}
+    verdict.compare("open complaints in scoring", still, known)
+
+
+def promises(books: Books, _: Ledger, __: Company, verdict: Verdict) -> None:
+    """A promise stands as was told of it last, and what is owed by a certain time somebody is woken for."""
+    rows = {row["commitment_id"]: row for row in books.tables["commitment"]}
+    moves = (event for event in books.heard("interactions") if isinstance(event.data, CommitmentMoved))
+    told = _told_last((event.data.commitment_id, event) for event in moves)
+    due = {one: _PROMISE.get(move, move) for one, move in told.items()}
+    verdict.compare("promises as told", due, {one: row["state"] for one, row in rows.items()})
+    owed = {str(one): row["due_at"] for one, row in rows.items() if row["state"] == "open" and row["due_at"]}
+    timers = {row["key"]: row["due_at"] for row in books.tables["timer"] if row["name"] == DUE}
+    verdict.compare("timers of promises", owed, timers)
+
+
+def _told_last(moves: Iterable[tuple[Key, Event]]) -> dict[Key, str]:
+    last: dict[Key, Event] = {}
+    for key, event in moves:
+        last[key] = max(last.get(key, event), event, key=lambda each: each.id)
+    return {key: event.data.move for key, event in last.items()}
 
 
 def observations(books: Books, _: Ledger, __: Company, verdict: Verdict) -> None:

@@ -37,7 +37,8 @@ class Ledger:
     facts: set[str] = field(default_factory=set)
     preferences: int = 0  # how often one was acknowledged: it has no id
     poison: Counter[str] = field(default_factory=Counter)  # consumer -> unreadable records sent that it must park
-    tolerated: set[str] = field(default_factory=set)  # codes of refusals that a trial asks for
+    # Codes of refusals that a trial asks for; whoever follows up may name what was taken back meanwhile.
+    tolerated: set[str] = field(default_factory=lambda: {"unknown-case", "unknown-commitment"})
     other_bodies_put_off: int = 0  # refused for what the trial asks for: what they are is seen when they are sent again
     postponed: Counter[str] = field(default_factory=Counter)  # code -> how often somebody was told to come again
     poison_bodies: int = 0  # touchpoints sent to the channels' topic that interactions must park

@@ -120,6 +120,11 @@ class Recent:
     conversations: deque[str] = field(default_factory=lambda: deque(maxlen=400))
     commitments: deque[str] = field(default_factory=lambda: deque(maxlen=400))
     merges: deque[str] = field(default_factory=lambda: deque(maxlen=50))
+    cases: deque[str] = field(default_factory=lambda: deque(maxlen=100))
+    follow_ups: deque[str] = field(default_factory=lambda: deque(maxlen=20))
+    open: deque[tuple[dict[str, Any], dict[str, Any]]] = field(
+        default_factory=lambda: deque(maxlen=100)
+    )  # contacts that opened a case or promised something, with their answers
 
 
 class Load:
@@ -184,7 +189,8 @@ class Load:
         """Start one thing; gives for how many touchpoints it stands."""
         draw = self._random.random()
         if draw < 0.30:
-            return self._begin(self._single(self.writer.touchpoint(), copies=1), 1)
+            follows_up = self.recent.open and self._random.random() < 0.25
+            return self._begin(self._single(self._follow_up() if follows_up else self.writer.touchpoint(), copies=1), 1)
         if draw < 0.40:
             copies = self._random.randrange(2, 6)
             return self._begin(self._single(self.writer.touchpoint(), copies=copies), copies)
@@ -240,6 +246,15 @@ class Load:
         else:
             self.ledger.different[body["external_id"]] += 1
 
+    def _follow_up(self) -> dict[str, Any]:
+        """A contact of ours that answers the case, and keeps the promises, that a contact had told of."""
+        told, answer = self._random.choice(self.recent.open)
+        ours = {"kind": "message", "direction": "outbound", "outcome": "resolved"}
+        named = {"case": answer["case_number"], "keeps": answer["commitment_ids"]}
+        new = {name: self.writer.touchpoint()[name] for name in ("source", "external_id", "channel", "topic")}
+        moment = datetime.now(UTC).isoformat()
+        return {**new, **ours, **named, "identifiers": told["identifiers"], "occurred_at": moment}
+
     async def _batch(self, rows: list[dict[str, Any]]) -> None:
         self.ledger.sent.update(row["external_id"] for row in rows)
         for attempt in range(TRIES):
@@ -260,15 +275,19 @@ class Load:
         if answer["status"] == "recorded":
             self.recent.bodies.append(body)
             self.recent.touchpoints.append(answer["touchpoint_id"])
+            self.recent.follow_ups.extend([answer["touchpoint_id"]] if "keeps" in body else [])
             self.recent.conversations.append(answer["conversation_id"])
             self.recent.commitments.extend(answer["commitment_ids"])
+            self.recent.cases.extend([answer["case_number"]] if answer["case_number"] else [])
+            if answer["case_number"] or answer["commitment_ids"]:
+                self.recent.open.append((body, answer))
 
     # --- people -------------------------------------------------------------------------------------------------------
 
     async def _person(self) -> None:
         acts: list[Callable[[], Awaitable[None]]] = [
             self._merge, self._merge, self._undo, self._retract, self._close, self._keep, self._consent, self._prefer,
-            self._learn,
+            self._learn, self._move_case,
         ]  # fmt: skip
         await self._random.choice(acts)()
 
@@ -302,7 +321,8 @@ class Load:
 
     async def _retract(self) -> None:
         if self.recent.touchpoints:
-            touchpoint = self._random.choice(self.recent.touchpoints)
+            some = self.recent.follow_ups if self._random.random() < 0.5 else self.recent.touchpoints
+            touchpoint = self._random.choice(some or self.recent.touchpoints)
             path = f"/interactions/v1/touchpoints/{touchpoint}:retract"
             answer = await self._post("interactions", path, {"reason": "By mistake"})
             if answer is not None and answer.is_success:
@@ -318,6 +338,14 @@ class Load:
         if self.recent.commitments:
             commitment = self._random.choice(self.recent.commitments)
             await self._post("interactions", f"/interactions/v1/commitments/{commitment}:keep", {"reason": "Sent"})
+
+    async def _move_case(self) -> None:
+        if self.recent.cases:
+            number = self._random.choice(self.recent.cases)
+            act = self._random.choice(["answer", "answer", "verify", "reopen", "close"])
+            words: dict[str, Any] = {"text": "Called him"} if act in ("answer", "verify") else {"reason": "He said so"}
+            words |= {"recovered": self._random.random() < 0.5} if act == "verify" else {}
+            await self._post("interactions", f"/interactions/v1/cases/{number}:{act}", words)
 
     async def _consent(self) -> None:
         """Given or withdrawn, by one of those who are merged and unmerged most."""

@@ -88,6 +88,14 @@ def test_a_token_is_not_made_without_the_secret_of_a_system(tmp_path: Path):
     assert made.exit_code == 2  # 1 would be a traceback
 
 
+@pytest.mark.parametrize("wrong", [["--scope", "nope"], ["--scope", "resume:read", "--subject", "customer:ana"]])
+def test_a_token_is_not_made_with_what_no_service_knows(tmp_path: Path, wrong: list[str]):
+    (tmp_path / "secret").write_text("s" * 40)
+    made = CliRunner().invoke(app, ["token", *wrong, "--var", str(tmp_path)])
+    assert (made.exit_code, made.stdout) == (2, "")
+    assert wrong[-2] in made.stderr
+
+
 @pytest.mark.parametrize("content", [b"\xff\xfe", "clé".encode(), b"one\ntwo", b""])
 def test_what_is_no_key_is_refused_before_it_is_sent_and_not_repeated(monkeypatch, capsys, tmp_path, content):
     (tmp_path / "key").write_bytes(content)

@@ -265,8 +265,15 @@ def token(
     var: Var = Path("var"),
 ) -> None:
     """A signed token of one's own, for development without an identity provider; production refuses it."""
+    from common.auth import SCOPES, checked_subject  # noqa: PLC0415
     from common.auth.tokens import dev_token  # noqa: PLC0415
 
+    if unknown := [one for one in scope if one not in SCOPES]:
+        raise typer.BadParameter(f"{unknown[0]} is none; they are {', '.join(sorted(SCOPES))}", param_hint="--scope")
+    try:
+        subject = None if subject is None else checked_subject(subject)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--subject") from error
     if not (var / "secret").exists():
         raise typer.BadParameter(f"{var / 'secret'} is not there; `make run` makes it", param_hint="--var")
     secret = (var / "secret").read_text().strip()

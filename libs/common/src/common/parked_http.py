@@ -81,7 +81,16 @@ class ParkedRepair(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={
-            "example": {"body": {"external_id": "wamid.0001", "kind": "message", "channel": "whatsapp"}}
+            "example": {
+                "body": {
+                    "source": "whatsapp",
+                    "external_id": "wamid.0001",
+                    "kind": "message",
+                    "channel": "whatsapp",
+                    "occurred_at": "2026-11-20T15:04:05-05:00",
+                    "identifiers": ["phone:300 123 4567"],
+                }
+            }
         },
     )
 

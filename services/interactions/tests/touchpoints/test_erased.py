@@ -23,8 +23,11 @@ EMAIL, PHONE, CARD = "email:zacarias@example.com", "phone:3001234567", "account:
 HOUR = timedelta(hours=1)
 
 
-async def erased(world: Any, *identifiers: str) -> None:
-    """He was there with a touchpoint under all of them; then he is erased, as identity tells it."""
+async def erased(world: Any, *identifiers: str, unheard_of: bool = False) -> None:
+    """He was there with a touchpoint under all of them; then he is erased, as identity tells it.
+
+    `unheard_of`: between the erasure and our hearing of it somebody records one more under the id that he had.
+    """
     answer = await world.record(identifiers=list(identifiers), profile=NAME, ago=timedelta(days=2))
     linked = await world.link(identifiers[0])
     his = next(row["trace_id"] for row in await world.rows(touchpoint) if str(row["touchpoint_id"]) == answer["touchpoint_id"])  # fmt: skip
@@ -37,6 +40,9 @@ async def erased(world: Any, *identifiers: str) -> None:
         erasure_id=uuid4(), part=0, customer_id=linked, customers=[linked], traces=sorted({his, *possible}),
         erased_at=world.clock(),
     )  # fmt: skip
+    if unheard_of:
+        world.clock.advance(timedelta(seconds=1))
+        await world.record(identifiers=[f"customer:{linked}", *identifiers])
     heard = Event(id=uuid4(), type=erasure.type, source="/identity", time=world.clock(), subject=erasure.key(), data=erasure)  # fmt: skip
     await consume([heard], uow=InteractionsUnitOfWork(world.database), clock=world.clock, company=world.company)
     assert his not in [row["trace_id"] for row in await world.rows(touchpoint)]
@@ -97,6 +103,11 @@ async def test_nothing_is_taken_under_the_id_that_he_had(world: Any) -> None:
     assert is_refused(await sent(world, 1, his, ago=HOUR / 2))
     assert is_refused(await sent(world, 2, his, EMAIL, ago=HOUR / 2))
     assert isinstance(await sent(world, 2, EMAIL, ago=HOUR / 2), Recorded)
+
+
+async def test_what_came_under_his_id_before_it_was_heard_that_he_is_erased_is_taken_out(world: Any) -> None:
+    await erased(world, EMAIL, unheard_of=True)
+    assert await world.rows(touchpoint) == []
 
 
 async def test_history_of_others_is_taken(world: Any) -> None:

@@ -59,10 +59,12 @@ class ErasureRepository:
         return set((await self._session.scalars(query)).all())
 
     async def recorded_until(self, moment: datetime, traces: Collection[UUID]) -> list[Any]:
-        """What occurred on the traces until a moment, or was recorded until then, with every version of it."""
-        t = touchpoint.c
+        """What occurred on the traces until a moment, or was recorded until then, with every version of it; all that came under his id."""
+        t, named = touchpoint.c, trace_identifier.c
+        under_his_id = sa.select(named.trace_id).where(among(named.trace_id, traces), named.scheme == "customer")
         his = sa.select(t.position).where(
-            among(t.trace_id, traces), sa.or_(t.occurred_at <= moment, t.recorded_at <= moment)
+            among(t.trace_id, traces),
+            sa.or_(t.occurred_at <= moment, t.recorded_at <= moment, t.trace_id.in_(under_his_id)),
         )
         query = sa.select(
             t.touchpoint_id, t.trace_id, t.source, t.external_id, t.identifiers, t.profile, t.actor_name

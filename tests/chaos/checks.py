@@ -192,6 +192,11 @@ class Checker:
         async with self.databases() as databases:
             await self._settled(databases, within=within)
 
+    async def told_and_claimed(self, service: str) -> tuple[int, int]:
+        """How many events concern its consumer, and how many of them it has claimed."""
+        async with self.databases() as databases:
+            return (await _patiently(lambda: backlog(databases)))[service]
+
     async def _look(self, databases: Mapping[str, Database]) -> Verdict:
         books = await self._read(databases)
         verdict = Verdict()

@@ -143,16 +143,21 @@ async def connected(scene: Scene) -> Any:
     return await asyncpg.connect(url, timeout=5)
 
 
-def freezing(*roles: str, seconds: float = 14.0) -> Fault:
+def freezing(*roles: str, seconds: float = 18.0) -> Fault:
     """A process hangs for longer than its group waits for it, is replaced by another, and thaws."""
 
     async def fault(scene: Scene) -> int:
         for role in roles:
-            process = scene.arena.process(role)
+            process, service = scene.arena.process(role), role.partition("-worker")[0]
             assert process is not None
             process.send(signal.SIGSTOP)
+            before, _ = await scene.checker.told_and_claimed(service)
             await asyncio.sleep(seconds)
+            told, claimed = await scene.checker.told_and_claimed(service)
             process.send(signal.SIGCONT)
+            # where nobody had taken its place, that of its half of the partitions
+            left = (told - claimed) / max(1, told - before)
+            scene.measures.at_most(f"share left of what came while {role} was frozen", left, 0.25)
             await asyncio.sleep(2)
         return len(roles)
 

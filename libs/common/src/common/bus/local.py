@@ -71,9 +71,9 @@ class LocalReader:
                 failure, misses = error if isinstance(error, Transient) else Transient(), misses + 1
                 if isinstance(failure, Held):
                     await wait_for_news(self._news, stop, pause_after(failure, misses))
-                    continue
-                log.warning("consumer_waits", consumer=self._delivery.consumer.name, reason=str(error)[:80])
-                await nap(stop, pause_after(failure, misses))
+                else:
+                    log.warning("consumer_waits", consumer=self._delivery.consumer.name, reason=str(error)[:80])
+                    await nap(stop, pause_after(failure, misses))
                 continue
             if not moved:
                 await wait_for_news(self._news, stop, IDLE_SECONDS)

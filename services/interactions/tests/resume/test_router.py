@@ -595,6 +595,14 @@ async def test_a_fact_that_was_taken_away_is_not_learnt_again_from_the_touchpoin
     assert (await resume(world, identifier=PHONE))["known"] == []
 
 
+async def test_a_restricted_fact_that_a_channel_learnt_is_shown_to_nobody(world):
+    told = [{"key": "credit_note", "value": "in arrears"}, {"key": "hobby", "value": "chess"}]
+    await world.record(identifiers=[PHONE], facts=told)
+    await world.link(PHONE)
+    for view in ("agent", "partner", "customer"):
+        assert [fact["key"] for fact in (await resume(world, identifier=PHONE, view=view))["known"]] == ["hobby"]
+
+
 @pytest.mark.parametrize("view", ["agent", "partner", "customer"])
 async def test_whoever_is_read_again_is_told_of_as_if_for_the_first_time(world, view):
     """What is made of a memory is kept: what time or a write changes must not be of it."""

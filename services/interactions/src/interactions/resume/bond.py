@@ -44,6 +44,8 @@ def _learned(contacts: Iterable[Touchpoint], profile: Part | None, company: Comp
             continue
         for fact in contact.facts:
             definition = company.fact(str(fact.get("key")))
+            if definition is not None and definition.sensitivity == "restricted":
+                continue  # identity tells nobody of it either
             validity = company.valid_for(str(fact.get("key")))
             yield {
                 "key": str(fact.get("key")),

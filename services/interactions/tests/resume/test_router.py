@@ -793,3 +793,23 @@ async def test_a_case_that_is_internal_is_for_agents_alone(world, kind):
     assert [case["about"] for case in agents[section]] == ["double-charge", "suspected fraud by him"]
     for his in (await resume(world, of_customer(customer)), await resume(world, customer_id=customer, view="customer")):
         assert [case["about"] for case in his[section]] == ["double-charge"]
+
+
+async def test_the_topic_that_an_internal_note_gave_a_thread_is_for_agents_alone(world):
+    said = await world.record(identifiers=[PHONE], content="Good morning")
+    note = {"kind": "note", "channel": "call", "conversation_id": said["conversation_id"]}
+    await world.record(identifiers=[PHONE], **note, topic="suspected fraud")
+    customer = await world.link(PHONE)
+
+    async def told(claims: dict[str, Any]) -> list[Any]:
+        packet = await resume(world, claims, identifier=PHONE)
+        async with world.client(**claims) as client:
+            thread = (await client.get(f"/interactions/v1/conversations/{said['conversation_id']}")).json()
+        return [packet["resume_point"]["topic"], packet["threads"][0]["topic"], thread["topic"]]
+
+    assert await told({}) == ["suspected fraud"] * 3
+    assert await told(of_customer(customer)) == [None] * 3
+    await world.record(identifiers=[PHONE], topic="suspected fraud")
+    for _ in range(70):
+        await world.record(identifiers=[PHONE], conversation_id=said["conversation_id"])
+    assert await told(of_customer(customer)) == ["suspected fraud"] * 3

@@ -236,7 +236,7 @@ _ENTRY = (
     "visibility", "summary", "stop_point", "next_step", "references", "continues", "corrects",
 )  # fmt: skip
 _LATEST_FIRST = (touchpoint.c.occurred_at.desc(), touchpoint.c.touchpoint_id.desc())
-_TOLD = ("touchpoint_id", "occurred_at", "channel", "site", "summary", "stop_point", "next_step")
+_TOLD = ("touchpoint_id", "occurred_at", "channel", "site", "topic", "summary", "stop_point", "next_step")
 _FOLDED = tuple(touchpoint.c[name] for name in (*_ENTRY, "state"))
 
 

@@ -88,7 +88,7 @@ async def _shown(conversation_id: UUID, who: Principal, page: PageQuery, databas
         thread = await uow.conversations.get(conversation_id)
         at = thread["conversation_id"]
         found = await uow.conversations.entries(at, reader, after=page.after(datetime, UUID), limit=page.fetch)
-        told = {} if reader.internal else _as_told(await uow.conversations.told(at, reader))
+        told = {} if reader.internal else _as_told(thread, await uow.conversations.told(at, reader))
         references = await uow.conversations.references(at, reader)
         of_nobody = await uow.traces.known([thread["party_id"]])  # a trace is its own party while it is nobody's
     rows, following = page.cut(found, lambda row: (row["occurred_at"], row["touchpoint_id"]))
@@ -98,12 +98,13 @@ async def _shown(conversation_id: UUID, who: Principal, page: PageQuery, databas
     )
 
 
-def _as_told(contacts: list[Any]) -> dict[str, Any]:
+def _as_told(thread: dict[str, Any], contacts: list[Any]) -> dict[str, Any]:
     """The thread as all contacts that the reader may see tell it: what others said in it does not show through."""
     if not contacts:
         raise UnknownConversation
     first, last = contacts[-1], contacts[0]
-    return {**told_by(contacts), "started_at": first.occurred_at, "last_touchpoint_id": last.touchpoint_id}
+    told = told_by(contacts, topic=thread["topic"])
+    return {**told, "started_at": first.occurred_at, "last_touchpoint_id": last.touchpoint_id}
 
 
 def _read(thread: dict[str, Any], rows: Sequence[Any], following: str | None, *, internal: bool) -> ConversationRead:

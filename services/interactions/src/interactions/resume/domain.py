@@ -365,14 +365,15 @@ def _retold(threads: Iterable[Thread], seen: Iterable[Touchpoint]) -> tuple[Thre
 
 
 def _as_told_by(thread: Thread, contacts: Sequence[Touchpoint]) -> Thread:
-    return replace(thread, **told_by(contacts))
+    return replace(thread, **told_by(contacts, topic=thread.topic))
 
 
-def told_by(contacts: Sequence[Any]) -> dict[str, Any]:
-    """What some contacts of a thread, the latest first, tell of it by themselves."""
+def told_by(contacts: Sequence[Any], *, topic: str | None) -> dict[str, Any]:
+    """What some contacts of a thread, the latest first, tell of it by themselves; its topic only where one of them names it."""
     last = max(contacts, key=lambda contact: contact.occurred_at)
     told = next((contact for contact in contacts if contact.stop_point or contact.next_step), None)
     return {
+        "topic": topic if any(contact.topic == topic for contact in contacts) else None,
         "last_at": last.occurred_at,
         "last_channel": last.channel,
         "last_site": last.site,

@@ -328,7 +328,7 @@ def _threads(shape: Shape) -> Any:
 
 
 def _last_shown(shape: Shape) -> Any:
-    """The last touchpoint of each open thread that may be shown, and the last that says where it stopped."""
+    """Of each open thread the last touchpoint that may be shown, the last that says where it stopped, and the last of its topic."""
     open_threads = _open_threads(shape).subquery("open_threads")
     entry = conversation_entry.alias("entry")
     told = sa.or_(touchpoint.c.stop_point.is_not(None), touchpoint.c.next_step.is_not(None))
@@ -350,6 +350,9 @@ def _last_shown(shape: Shape) -> Any:
     ids = sa.union_all(
         sa.select(open_threads.c.conversation_id, last().label("touchpoint_id")),
         sa.select(open_threads.c.conversation_id, last(told).label("touchpoint_id")),
+        sa.select(
+            open_threads.c.conversation_id, last(touchpoint.c.topic == open_threads.c.topic).label("touchpoint_id")
+        ),
     ).subquery("ids")
     shown = touchpoint.join(ids, ids.c.touchpoint_id == touchpoint.c.touchpoint_id)
     return sa.select(*_told_of(touchpoint, ids.c.conversation_id)).select_from(shown)

@@ -333,6 +333,20 @@ async def test_promises_are_late_by_the_clock_and_come_first(world):
     assert [alert["signal"] for alert in packet["alerts"]] == ["promise-broken"]
 
 
+async def test_a_late_promise_is_told_of_however_many_have_no_date(world):
+    due = world.clock() + timedelta(hours=2)
+    for _ in range(2):
+        await world.record(identifiers=[PHONE], commitments=[{"by": "company", "text": "Some day"}] * 50)
+    await world.record(
+        identifiers=[PHONE], commitments=[{"by": "company", "text": "Call back", "due_at": due.isoformat()}]
+    )
+    await world.link(PHONE)
+    world.clock.advance(timedelta(hours=3))
+    packet = await resume(world, identifier=PHONE)
+    assert packet["commitments"][0]["text"] == "Call back"
+    assert [alert["signal"] for alert in packet["alerts"]] == ["promise-broken"]
+
+
 async def test_an_open_complaint_counts_its_days_and_stops_all_questions(world):
     await world.record(identifiers=[PHONE])
     customer = await world.link(PHONE)

@@ -369,7 +369,7 @@ def _commitments(shape: Shape) -> Any:
         )
         .select_from(commitment.outerjoin(touchpoint, touchpoint.c.touchpoint_id == commitment.c.touchpoint_id))
         .where(commitment.c.trace_id.in_(sa.select(mine.c.trace_id)), commitment.c.state.in_(OWED))
-        .order_by(commitment.c.due_at, commitment.c.commitment_id)
+        .order_by(commitment.c.due_at.nulls_last(), commitment.c.commitment_id)
         .limit(MOST_OWED)
     )
     return owed.where(*_shown(shape, commitment))

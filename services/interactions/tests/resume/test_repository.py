@@ -1,9 +1,15 @@
 """What is remembered between two readings: the same words are not taken apart twice, and nobody's stay for ever."""
 
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
+
+import pytest
 
 from interactions.resume.domain import Memory, Reader, Who
 from interactions.resume.repository import KEPT, MOST_WORDS, Resumes
+from interactions.resume.sections import as_asked
+from interactions.resume.statements import Shape, reading
 
 PHONE, OTHER = "phone:300 123 4567", "phone:300 765 4321"
 AGENT = Reader("agent")
@@ -36,3 +42,25 @@ async def test_nobody_is_remembered_for_long_nor_in_many_words(world):
     assert await resumes.remember(ana, AGENT) is briefly
     world.clock.advance(KEPT + timedelta(seconds=1))
     assert await resumes.remember(ana, AGENT) is not briefly
+
+
+async def test_twice_the_history_costs_no_more_than_twice_as_much(world):
+    if world.database.dialect != "sqlite":
+        pytest.skip("PostgreSQL finds the newest by an index, and tells no steps")
+
+    await world.record(identifiers=[PHONE])
+    customer = await world.link(PHONE)
+
+    async def steps_with(pages: int) -> int:
+        for hours in range(pages):
+            await world.record(identifiers=[PHONE], kind="web", channel="web", ago=timedelta(hours=hours))
+        asked = reading(Shape("sqlite", "customer", meant_for_customer=False, proven=False, through_partner=False))
+        values = {"asked": as_asked("sqlite", [{"customer": customer}]), "since": "", "remembered": ""}
+        steps: list[None] = []
+        with closing(sqlite3.connect(world.database.engine.url.database)) as database:
+            database.set_progress_handler(lambda: steps.append(None), 100)
+            database.execute(asked.text, [values[name] for name in asked.names]).fetchall()
+        return len(steps)
+
+    first = await steps_with(100)
+    assert await steps_with(100) < 2 * first

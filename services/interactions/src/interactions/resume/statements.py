@@ -263,7 +263,9 @@ def _enough(shape: Shape) -> Any:
 def _horizon(shape: Shape) -> Any:
     """When the first of those came that are looked at. Asked only of what is else left out, and then once."""
     newest = _newest(shape, RECENT)
-    return sa.select(sa.func.min(newest.c.occurred_at)).scalar_subquery()
+    first = sa.select(sa.func.min(newest.c.occurred_at).label("first"))
+    # SQLite would ask a subquery that looks at `asked` again for each row; one that it joins it asks once
+    return first.scalar_subquery() if shape.dialect == "postgresql" else first.subquery("horizon").c.first
 
 
 def _rare(shape: Shape) -> Any:

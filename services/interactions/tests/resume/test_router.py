@@ -427,6 +427,26 @@ async def test_an_unfinished_form_is_offered_with_what_was_filled_in(world):
     assert [(w["form"], w["step"], w["draft"]) for w in packet["work_in_progress"]] == [("refund", 2, {"iban": "x"})]
 
 
+@pytest.mark.parametrize(
+    ("then", "left"),
+    [
+        ({"outcome": "resolved", "payload": {"form": "refund", "step": 3}}, []),
+        ({"outcome": "abandoned", "payload": {"form": "refund", "step": 3}}, [("refund", 3)]),
+        ({"outcome": "resolved", "payload": {"form": "address"}}, [("refund", 2)]),
+        ({"outcome": "resolved", "payload": {"form": "refund"}, "topic": "warranty"}, [("refund", 2)]),
+        ({"payload": {}}, [("refund", 2)]),
+    ],
+)
+async def test_a_form_is_gone_on_with_by_whoever_fills_it_in_again(world, then, left):
+    page = {"identifiers": [PHONE], "kind": "web", "channel": "web"}
+    begun = {"outcome": "abandoned", "payload": {"form": "refund", "step": 2}}
+    await world.record(**page, **begun, ago=timedelta(days=2))
+    await world.record(**page, **then)
+    await world.link(PHONE)
+    packet = await resume(world, identifier=PHONE)
+    assert [(w["form"], w["step"]) for w in packet["work_in_progress"]] == left
+
+
 async def test_campaigns_tell_what_he_answered(world):
     await world.record(
         identifiers=[PHONE],

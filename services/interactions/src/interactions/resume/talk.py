@@ -118,11 +118,18 @@ def work_in_progress(scene: Scene) -> list[Packet]:
     for contact in scene.contacts:
         if contact.kind != "web":
             continue
-        form = _word(contact.payload.get("form"))
-        if contact.outcome in UNFINISHED and (contact.conversation_id, form) not in finished:
+        sittings = _sittings(contact)
+        if contact.outcome in UNFINISHED and finished.isdisjoint(sittings):
             found.append(_unfinished(contact))
-        finished.add((contact.conversation_id, form))
+        finished |= sittings
     return found
+
+
+def _sittings(contact: Touchpoint) -> set[tuple[str | None, Any]]:
+    """A form within its thread. Without a topic each page is a thread of its own: there its name alone says that he went on with it."""
+    form = _word(contact.payload.get("form"))
+    by_itself = contact.topic is None and contact.conversation_id == contact.touchpoint_id
+    return {(contact.conversation_id, form)} | ({(None, form)} if by_itself and form is not None else set())
 
 
 def _unfinished(contact: Touchpoint) -> Packet:

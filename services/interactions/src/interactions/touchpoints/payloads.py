@@ -135,7 +135,11 @@ class Call(_Payload):
 
 
 class Contact(_OpenPayload):
-    """A message, a visit, a page seen, a note: any keys."""
+    """A message, a visit, a page seen, a note: any keys.
+
+    A page with the outcome `abandoned` or `pending` is work in progress in the resume, with its `form`, `step` and `draft`, until
+    the form is told of again: in the same thread, or by itself where neither names a topic.
+    """
 
     duration_s: float | None = Field(None, ge=0, allow_inf_nan=False)
 

@@ -447,6 +447,27 @@ async def test_a_form_is_gone_on_with_by_whoever_fills_it_in_again(world, then, 
     assert [(w["form"], w["step"]) for w in packet["work_in_progress"]] == left
 
 
+async def test_an_answered_quote_is_open_no_more(world):
+    async def quoted(days: int, **said: Any) -> None:
+        topic = said.pop("topic", "precio")
+        await world.record(
+            identifiers=[PHONE], kind="quote", channel="visit", topic=topic, ago=timedelta(days=days), payload=said
+        )
+
+    await quoted(9, amount="99.00", offering="plan")
+    await quoted(8, amount="90.00", offering="plan", valid_until="2026-12-24T00:00:00Z")
+    await quoted(7, amount="50.00", offering="filters")
+    await quoted(6, amount="99.00", offering="plan", topic="contrato")
+    await quoted(5, answer="won", offering="plan")
+    await world.link(PHONE)
+    offers = (await resume(world, identifier=PHONE))["offers"]
+    assert [(o["offering"], o["amount"]["amount"], o["answer"], o["valid_until"]) for o in offers] == [
+        ("plan", "90.00", "won", "2026-12-24T00:00:00Z"),
+        ("plan", "99.00", "open", None),
+        ("filters", "50.00", "open", None),
+    ]
+
+
 async def test_campaigns_tell_what_he_answered(world):
     await world.record(
         identifiers=[PHONE],

@@ -198,10 +198,10 @@ def money(figure: Mapping[str, Any] | None) -> Packet | None:
 def offers(scene: Scene) -> list[Packet]:
     """R19: campaigns sent and what he answered, quotes and how they stand. The newest first."""
     campaigns: dict[str, Packet] = {}
-    quotes: list[Packet] = []
+    quotes: list[tuple[Any, Packet]] = []
     for contact in reversed(scene.contacts):
         if contact.kind == "quote":
-            quotes.append(_quote(contact))
+            quotes = _with_quote(quotes, contact)
         code = contact.payload.get("campaign")
         if contact.kind not in ("campaign_send", "campaign_response") or code is None:
             continue
@@ -209,7 +209,8 @@ def offers(scene: Scene) -> list[Packet]:
         offer["at"] = contact.occurred_at
         if contact.kind == "campaign_response":
             offer |= {"answer": contact.payload.get("answer"), "answered_at": contact.occurred_at}
-    return sorted([*campaigns.values(), *quotes], key=lambda offer: offer["at"], reverse=True)
+    quoted = [quote for _, quote in quotes]
+    return sorted([*campaigns.values(), *quoted], key=lambda offer: offer["at"], reverse=True)
 
 
 def _campaign(code: str, contact: Touchpoint) -> Packet:
@@ -221,6 +222,17 @@ def _campaign(code: str, contact: Touchpoint) -> Packet:
         "answer": None,
         "answered_at": None,
     }
+
+
+def _with_quote(quotes: list[tuple[Any, Packet]], contact: Touchpoint) -> list[tuple[Any, Packet]]:
+    """His answer takes the place of the quotes still open for the same offering in its thread, and keeps their terms where it tells none."""
+    quote = _quote(contact)
+    about = contact.conversation_id, quote["offering"]
+    if quote["answer"] == "open":
+        return [*quotes, (about, quote)]
+    answered = [told for told in quotes if told[0] == about and told[1]["answer"] == "open"]
+    terms = {key: value for _, told in answered for key, value in told.items() if quote[key] is None}
+    return [*(told for told in quotes if told not in answered), (about, quote | terms)]
 
 
 def _quote(contact: Touchpoint) -> Packet:

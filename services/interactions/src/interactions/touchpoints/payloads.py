@@ -79,7 +79,9 @@ class Payment(_Money):
 class Quote(_Money):
     """An offer at a price, and what he said to it (cotización)."""
 
-    answer: Literal["open", "won", "lost"] = "open"
+    answer: Literal["open", "won", "lost"] = Field(
+        "open", description="`won` and `lost` answer the quotes still open for the same offering in its thread"
+    )
     quantity: Quantity | None = None
     category: Code | None = None
     offering: Code | None = None

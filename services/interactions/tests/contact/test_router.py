@@ -44,6 +44,21 @@ async def test_our_own_contacts_in_the_log_use_up_his_quota(world):
     assert second["reasons"][0]["evidence"] == {"count": 2, "max_contacts": 2, "window_days": 7}
 
 
+async def test_whoever_accepts_many_contacts_is_not_written_to_more_often(world):
+    await world.record(identifiers=[PHONE], outcome="resolved")
+    customer = await world.link(PHONE)
+    yes = {"purpose": "marketing", "channel": "*", "granted": True, "at": "2026-01-01T00:00:00Z"}
+    await world.say(ContactChanged(customer_id=customer, revision=1, max_contacts=250, per_days=366, consents=[yes]))
+    sent = {"kind": "campaign_send", "channel": "email", "identifiers": [PHONE], "payload": {"campaign": "DAILY"}}
+    for days in range(250):
+        await world.record(**sent, ago=timedelta(days=days))
+    answer = await ask(world, customer, channel="email", purpose="marketing")
+    assert (answer["allowed"], answer["quota_left"]) == (False, 0)
+    async with world.client() as client:
+        resume = await client.get("/interactions/v1/resume", params={"customer_id": str(customer)})
+    assert resume.json()["contact"]["quota_left"] == 0
+
+
 async def test_in_his_quiet_time_it_says_when_to_ask_again(world):
     await world.record(identifiers=[PHONE], outcome="resolved", ago=timedelta(days=3))
     customer = await world.link(PHONE)

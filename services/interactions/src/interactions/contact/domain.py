@@ -12,6 +12,7 @@ from common.errors import Invalid
 SERVING = frozenset({"service", "transactional", "legal"})
 # What counts as our having contacted him; a receipt or a note does not.
 CONTACTS = ("message", "call", "visit", "campaign_send")
+MOST_CONTACTS = 1_000  # as many as somebody may say that he accepts: no more of them are counted
 DEFAULT_WINDOW_DAYS = 30
 LIVE_TALK = timedelta(hours=1)  # he wrote himself just now: an answer does not disturb his quiet time
 EVERY_DAY = frozenset(range(1, 8))

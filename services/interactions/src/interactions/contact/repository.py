@@ -9,12 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from interactions.cases.models import IS_OPEN, case_file
-from interactions.contact.domain import CONTACTS, Talk
+from interactions.contact.domain import CONTACTS, MOST_CONTACTS, Talk
 from interactions.conversations.models import conversation
 from interactions.parts.models import part
 from interactions.touchpoints.models import customer, touchpoint, trace
-
-MOST_OUTBOUND = 200
 
 
 class ContactRepository:
@@ -55,7 +53,7 @@ class ContactRepository:
             .where(live, touchpoint.c.direction == "outbound", touchpoint.c.kind.in_(CONTACTS))
             .where(touchpoint.c.occurred_at > now - timedelta(days=window_days))
             .order_by(touchpoint.c.occurred_at.desc())
-            .limit(MOST_OUTBOUND)
+            .limit(MOST_CONTACTS)
         )
         contacted = (await self._session.execute(outbound)).scalars().all()
         return Talk(open=state[0] or state[1], last_inbound=state[2], outbound=tuple(contacted), archived=state[3])

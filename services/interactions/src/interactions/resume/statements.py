@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from interactions.cases.models import IS_OPEN, case_file, case_step
 from interactions.commitments.models import commitment
-from interactions.contact.domain import CONTACTS
+from interactions.contact.domain import CONTACTS, MOST_CONTACTS
 from interactions.conversations.models import conversation, conversation_entry
 from interactions.parts.domain import CONTACT, PROFILE, FailedMoment, Part
 from interactions.parts.models import failed_moment, part
@@ -37,7 +37,6 @@ GROUPS = {
 MOST_THREADS = 50
 MOST_OWED = 100
 MOST_MOMENTS = 10
-MOST_OUTBOUND = 200
 OWED = ("open", "late", "broken")
 REMEMBERED = timedelta(days=90)  # how long a failed moment of truth is an alert
 LONGEST_WINDOW = timedelta(days=400)
@@ -427,7 +426,7 @@ def _outbound(shape: Shape) -> Any:
         newest.c.direction == "outbound",
         newest.c.kind.in_(CONTACTS),
     )
-    return contacted.order_by(newest.c.occurred_at.desc()).limit(MOST_OUTBOUND)
+    return contacted.order_by(newest.c.occurred_at.desc()).limit(MOST_CONTACTS)
 
 
 def _parts() -> Any:

@@ -59,6 +59,17 @@ async def test_whoever_accepts_many_contacts_is_not_written_to_more_often(world)
     assert resume.json()["contact"]["quota_left"] == 0
 
 
+async def test_what_we_sent_by_a_clock_that_goes_ahead_uses_up_his_quota_at_once(world):
+    await world.record(identifiers=[PHONE], outcome="resolved")
+    customer = await world.link(PHONE)
+    yes = {"purpose": "marketing", "channel": "*", "granted": True, "at": "2026-01-01T00:00:00Z"}
+    await world.say(ContactChanged(customer_id=customer, revision=1, max_contacts=1, per_days=7, consents=[yes]))
+    sent = {"kind": "campaign_send", "channel": "email", "identifiers": [PHONE], "payload": {"campaign": "XMAS26"}}
+    await world.record(**sent, ago=-timedelta(minutes=3))
+    answer = await ask(world, customer, channel="email", purpose="marketing")
+    assert (answer["allowed"], answer["quota_left"]) == (False, 0)
+
+
 async def test_in_his_quiet_time_it_says_when_to_ask_again(world):
     await world.record(identifiers=[PHONE], outcome="resolved", ago=timedelta(days=3))
     customer = await world.link(PHONE)

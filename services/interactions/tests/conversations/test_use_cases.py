@@ -130,6 +130,14 @@ async def test_what_a_person_did_goes_with_the_touchpoint_by_which_he_named_the_
     }
 
 
+async def test_what_came_by_a_clock_that_goes_ahead_does_not_stand_over_its_answer(world: Any) -> None:
+    await world.record(identifiers=ANA, topic="billing", stop_point="He waits", ago=-timedelta(minutes=4))
+    world.clock.advance(timedelta(minutes=1))
+    await world.record(identifiers=ANA, topic="billing", stop_point="Paid", direction="outbound", outcome="resolved")
+    (thread,) = await world.rows(conversation)
+    assert (thread["state"], thread["stop_point"]) == ("closed", "Paid")
+
+
 async def test_a_correction_that_makes_it_another_customers_lies_before_what_he_said_since(world: Any) -> None:
     mistaken = await world.record(identifiers=ANA)
     await world.record(identifiers=EVA, outcome="resolved")

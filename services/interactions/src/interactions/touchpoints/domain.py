@@ -287,6 +287,8 @@ def accept(
     )
     trace_id = read.trace_id or trace_of((), source=draft.source, external_id=draft.external_id, secret=secret).trace_id
     topic = company.topic_of(draft.topic)
+    if draft.occurred_at > now:  # by a clock that goes ahead: what is said next must not be outdated by it
+        draft = replace(draft, occurred_at=now)
     return Touchpoint(
         touchpoint_id=NOT_MINTED,
         draft=draft,

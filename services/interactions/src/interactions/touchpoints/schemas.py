@@ -168,7 +168,9 @@ class TouchpointCreate(_Body):
         None, description="inbound by default; outbound for campaign_send, internal for note"
     )
     site: str | None = Field(None, max_length=100)
-    occurred_at: Moment
+    occurred_at: Moment = Field(
+        description="When it happened; up to five minutes ahead of our clock it counts as now, beyond that it is refused"
+    )
     identifiers: list[Annotated[str, Field(min_length=1, max_length=300)]] = Field(
         default_factory=list,
         max_length=20,

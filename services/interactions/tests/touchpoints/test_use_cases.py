@@ -477,9 +477,12 @@ async def test_a_correction_keeps_source_and_external_id(world: Any) -> None:
     assert [row["state"] for row in await world.rows(touchpoint)] == ["live"]
 
 
-async def test_what_is_redacted_is_gone_from_the_log_the_thread_and_the_parked_bodies(world: Any) -> None:
-    answer = await one(world, 1, summary="card 4111 1111", content="4111 1111", stop_point="4111 1111")
-    await refusal(world, 1, summary="card 4111 1111", content="4111 1111 again")
+@pytest.mark.parametrize("number", [1, "CORP\\jdoe", 'the "first"', "año"])
+async def test_what_is_redacted_is_gone_from_the_log_the_thread_and_the_parked_bodies(
+    world: Any, number: object
+) -> None:
+    answer = await one(world, number, summary="card 4111 1111", content="4111 1111", stop_point="4111 1111")
+    await refusal(world, number, summary="card 4111 1111", content="4111 1111 again")
     pointers = ["/content", "/summary", "/stop_point"]
     await redact(UUID(answer["touchpoint_id"]), pointers, reason="a card number", by="Luisa", desk=world.desk)
     for table in (touchpoint, conversation, parked_table):

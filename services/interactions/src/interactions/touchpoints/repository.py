@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import Uuid, bindparam, delete, func, select, text, update
 from sqlalchemy import column as sa_column
 from sqlalchemy.exc import IntegrityError
@@ -264,14 +265,9 @@ class TouchpointRepository:
 
     async def parked_with(self, source: str, external_id: str) -> list[Any]:
         """Parked bodies that came under the same external id."""
-        c = parked_table.c
-        query = select(c.id, c.body).where(
-            c.kind == "touchpoint", c.origin == source[:200], func.instr(c.body, external_id) > 0
-        )
-        if self._session.get_bind().dialect.name == "postgresql":
-            query = select(c.id, c.body).where(
-                c.kind == "touchpoint", c.origin == source[:200], func.strpos(c.body, external_id) > 0
-            )
+        c, written = parked_table.c, orjson.dumps(external_id).decode()
+        place = func.strpos if self._session.get_bind().dialect.name == "postgresql" else func.instr
+        query = select(c.id, c.body).where(c.kind == "touchpoint", c.origin == source[:200], place(c.body, written) > 0)
         return list((await self._session.execute(query)).all())
 
     async def empty_parked(self, parked_id: UUID, body: str) -> None:

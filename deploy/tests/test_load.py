@@ -207,12 +207,15 @@ def test_rows_of_a_group_are_one_touchpoint_wherever_they_stand(api, client, fil
     assert api.recorded["C"]["identifiers"] == []
 
 
-def test_rows_with_an_empty_group_are_not_taken_together(api, client, files):
+@pytest.mark.parametrize("group", ["{invoice}", "INV-{invoice}"])
+def test_rows_with_an_empty_group_are_not_taken_together(api, client, files, group):
     lines = ["invoice,at,who,code,n,price", ",2026-11-20,7,x,1,1", "A,2026-11-20,7,x,1,1", ",2026-11-20,8,x,1,1"]
     path = written(files / "invoices.csv", lines)
-    send(client, files, path, GROUPED.replace('id = "{invoice}"', 'id = "{invoice}#{row}"'))
+    each = GROUPED.replace('id = "{invoice}"', 'id = "{invoice}#{row}"')
+    grouped = each.replace('group = "{invoice}"', f'group = "{group}"')
+    send(client, files, path, grouped)
     assert api.order == ["#1", "A#2", "#3"]
-    assert count_of(path, map_of(files, GROUPED)) == 3
+    assert count_of(path, map_of(files, grouped)) == 3
 
 
 def test_refused_rows_are_counted_and_a_few_are_shown(client, files):

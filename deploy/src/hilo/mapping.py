@@ -89,8 +89,9 @@ class FileMap:
         )
 
     def group_of(self, row: Row) -> str | None:
-        """The value that the rows of one touchpoint share; None where each row is a touchpoint of its own."""
-        return None if self.group_template is None else _filled(self.group_template, row)
+        """The value that the rows of one touchpoint share; None where each row, or this one, is a touchpoint of its own."""
+        template = self.group_template or ""
+        return _filled(template, row) if any(column_of(row, name) for name in _columns_in(template)) else None
 
     @property
     def group_template(self) -> str | None:

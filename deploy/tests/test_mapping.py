@@ -234,6 +234,28 @@ def test_nested_tables_and_lists_are_rendered_too(map_of):
     assert body["references"] == ["order:9"]
 
 
+@pytest.mark.parametrize("nothing", ["", " ", "N/A"])
+def test_what_the_row_does_not_tell_is_no_reference_no_fact_and_no_promise(map_of, nothing):
+    listed = map_of("""
+        id = "{row}"
+        [touchpoint]
+        kind = "note"
+        references = ["order:{order}", "desk"]
+        facts = [{ key = "hobby", value = "{hobby}" }, { key = "loaded", value = "2026" }]
+        commitments = [{ by = "company", text = "{promise}", due_at = "{due}" }]
+    """)
+    told = listed.touchpoint_of([{"row": 1, "order": "9", "hobby": "chess", "promise": "Call", "due": nothing}])
+    assert told["references"] == ["order:9", "desk"]
+    assert [fact["key"] for fact in told["facts"]] == ["hobby", "loaded"]
+    assert [one["text"] for one in told["commitments"]] == ["Call"]
+    untold = listed.touchpoint_of([{"row": 1, "order": nothing, "hobby": nothing, "promise": nothing}])
+    assert (untold["references"], untold["facts"], untold["commitments"]) == (
+        ["desk"],
+        [{"key": "loaded", "value": "2026"}],
+        [],
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

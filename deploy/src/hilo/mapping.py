@@ -146,12 +146,11 @@ class FileMap:
         return {name: value for name, value in filled.items() if value is not None}
 
     def _value(self, name: str, template: Any, rows: Sequence[Row]) -> Any:
-        if name == "identifiers":
-            return [_filled(t, rows[0]) for t in template if all(self._tells(rows[0], c) for c in _PLACE.findall(t))]
         if isinstance(template, Mapping):
             return self._section(template, rows) or None
         if isinstance(template, list):
-            return [value for t in template if (value := self._value(name, t, rows)) is not None]
+            values = [self._value(name, each, rows) for each in template if self._is_told(each, rows[0])]
+            return [value for value in values if value is not None]
         return self._word(name, template, rows) if isinstance(template, str) else template
 
     def _word(self, name: str, template: str, rows: Sequence[Row]) -> Any:
@@ -163,6 +162,11 @@ class FileMap:
         if name == "birth_date" and text:
             return self._day(text)
         return self._moment(text) if text and name in _MOMENTS else text or None
+
+    def _is_told(self, item: Any, row: Row) -> bool:
+        """Whether there is an item of a list: a text where all its columns tell something, a section where one of them does."""
+        told = [self._tells(row, column) for column in _columns_within(item)]
+        return all(told) if isinstance(item, str) else any(told) or not told
 
     def _tells(self, row: Row, column: str) -> bool:
         """Whether the cell holds more than a word for nothing."""

@@ -173,6 +173,12 @@ def test_a_date_of_birth_is_read_in_each_of_the_files_forms(map_of):
     assert told == ["1984-03-02", "1984-03-02", "1984"]
 
 
+@pytest.mark.parametrize("name", ["answered_at", "valid_until"])
+def test_moments_of_the_payload_are_read_in_the_files_form_too(map_of, name):
+    dated = map_of(f'id = "{{row}}"\n[touchpoint]\n[payload]\n{name} = "{{when}}"\n[read]\ndate_format = "%d/%m/%Y"\n')
+    assert dated.touchpoint_of([{"row": 1, "when": "31/12/2025"}])["payload"] == {name: "2025-12-31T00:00:00+00:00"}
+
+
 def test_a_date_without_zone_anywhere_is_utc(map_of):
     dated = map_of('id = "{row}"\n[touchpoint]\noccurred_at = "{when}"\n')
     assert dated.touchpoint_of([{"row": 1, "when": "2013-07-29"}])["occurred_at"] == "2013-07-29T00:00:00+00:00"

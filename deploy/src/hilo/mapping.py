@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _PLACE = re.compile(r"\{([^{}]+)\}")
 _PRODUCT = re.compile(r"^\s*\{([^{}]+)\}\s*\*\s*\{([^{}]+)\}\s*$")
-_MOMENTS = ("occurred_at", "due_at", "answered_at", "ends_at", "starts_at")
+_MOMENTS = ("occurred_at", "due_at", "answered_at", "valid_until")
 _SECTIONS = {"id", "group", "touchpoint", "profile", "payload", "line", "read", "values"}
 _TABLES = {"touchpoint", "profile", "payload", "line", "read", "values"}
 

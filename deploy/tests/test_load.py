@@ -155,9 +155,20 @@ def test_ndjson_is_read_with_dotted_paths_and_blank_lines_are_nothing(api, clien
 
 
 def test_a_line_that_is_no_object_is_refused_by_the_api_and_stops_no_other(client, files):
-    lines = ['{"id": 1, "at": "2026-11-20"}', "{broken", "[1, 2]", '{"id": 2, "at": "2026-11-20"}']
+    none = ["{broken", "[1, 2]", "[" * 200_000]
+    lines = ['{"id": 1, "at": "2026-11-20"}', *none, '{"id": 2, "at": "2026-11-20"}']
     tally = send(client, files, written(files / "rows.ndjson", lines))
-    assert (tally.recorded, tally.refused) == (2, 2)
+    assert (tally.recorded, tally.refused) == (2, 3)
+
+
+def test_a_text_that_was_cut_off_within_a_sign_is_sent_and_stops_no_other(api, client, files):
+    lines = [
+        r'{"id": "1", "at": "2026-11-20", "said": "Gracias \ud83d\ude00 \ud83d"}',
+        r'{"id": "2", "at": "2026-11-20", "said": "C:\\ude00"}',
+    ]
+    saying = PLAIN + 'content = "{said}"\n'
+    assert send(client, files, written(files / "rows.ndjson", lines), saying).recorded == 2
+    assert [one["content"] for one in api.recorded.values()] == ["Gracias \N{GRINNING FACE} ?", r"C:\ude00"]
 
 
 def test_a_row_with_too_many_or_too_few_columns_is_still_a_row(api, client, files):

@@ -171,10 +171,17 @@ def _documents(file: Iterable[str]) -> Iterator[Row]:
     for line in file:
         if line.strip():
             try:
-                document = json.loads(line)
-            except ValueError:
+                document = _document(line)
+            except (ValueError, RecursionError):
                 document = None
             yield document if isinstance(document, dict) else {}
+
+
+def _document(line: str) -> Any:
+    document = json.loads(line)
+    if "\\ud" in line.lower():  # half a sign where a text was cut off: no JSON with it can be sent
+        document = json.loads(json.dumps(document, ensure_ascii=False).encode(errors="replace"))
+    return document
 
 
 def is_ndjson(path: Path) -> bool:

@@ -13,10 +13,11 @@ from common.bus.delivery import Delivery, Record
 from common.contracts.identity import ContactChanged, CustomerErased
 from common.contracts.interactions import CaseMoveRetracted, ConversationMoveRetracted
 from common.contracts.service_audit import ActionMoved, EvidenceRecorded, MomentFailed
-from common.events import encode
+from common.db import outbox_table
+from common.events import decode, encode
 from common.parked import Parked
 from service_audit.actions.repository import ActionFilter
-from service_audit.evidence.use_cases import lock_scopes, take_note
+from service_audit.evidence.use_cases import judge_cases, lock_scopes, take_note
 from service_audit.observations.domain import hear, observation_of, standing, withdrawal_of
 from service_audit.observations.models import observation
 from service_audit.worker import create_consumer, republish
@@ -209,6 +210,31 @@ async def test_an_answer_in_time_that_is_told_late_takes_the_failure_back(audit,
     assert [m.taken_back for m in await audit.says(MomentFailed)] == [False, True]
     assert await open_actions(audit) == []
     assert [a.move for a in await audit.says(ActionMoved)] == ["opened", "closed"]
+
+
+async def test_what_takes_a_failure_back_is_told_as_later_than_the_failure(audit, telling):
+    """Who reads of both keeps the later word: the answer came before the timer woke, and was judged after it."""
+    await audit.hears(telling.case("opened"))
+    audit.clock.advance(timedelta(hours=30))
+    async with audit.uow() as uow:
+        moments = await uow.standards.moments()
+        await uow.lock(["case:PQR-1"])
+        answering = asyncio.create_task(audit.hears(telling.case("answered", hours=20)))
+        await asyncio.wait({answering}, timeout=0.5)
+        audit.clock.advance(timedelta(seconds=1))
+        await judge_cases([(moments["complaint-care", ANSWERED], "case:PQR-1")], moments, uow=uow, now=audit.clock())
+        await uow.commit()
+    await answering
+    told = sorted(
+        (at, said.data.taken_back) for at, said in await told_at(audit) if isinstance(said.data, MomentFailed)
+    )
+    assert [taken_back for _, taken_back in told] == [False, True]
+
+
+async def told_at(audit):
+    async with audit.uow(reading=True) as uow:
+        rows = (await uow.session.execute(select(outbox_table.c.payload))).scalars().all()
+    return [(said.time, said) for said in map(decode, rows)]
 
 
 async def test_a_late_answer_stays_a_failure_and_says_how_late(audit, telling):

@@ -22,13 +22,13 @@ TYPES = frozenset(each.type for each in (*HEARD, *_OF_IDENTITY))
 
 async def consume(events: Sequence[Event], *, uow: AuditUnitOfWork, clock: Clock) -> None:
     """Follow identity's links, customers and credentials; gather evidence from what interactions tells."""
-    now = clock()
-    heard = hear(events, noted_at=now)
+    heard = hear(events, noted_at=clock())
     async with uow:
         if heard.withdrawn or heard.perhaps_known:  # what it takes back or moves is looked for before the claim
             await uow.inbox.enter()
         moments = await uow.standards.moments() if heard.seen or heard.withdrawn else {}
         await lock_scopes(heard, moments, uow=uow, beside=_erased(events))
+        now = clock()  # once nobody else judges: of two words on one moment the later one counts
         fresh = await uow.inbox.claim(events, consumer=CONSUMER)
         erasures = await note_erasures(fresh, uow.session)
         fresh = await without_erased(fresh, uow.session)

@@ -25,10 +25,10 @@ def create_timers(runtime: Runtime) -> TimerLoop:
     clock = runtime.clock
 
     async def deadline(due: Sequence[Timer], uow: AuditUnitOfWork) -> None:
-        await deadlines_passed(due, uow=uow, now=clock())
+        await deadlines_passed(due, uow=uow, clock=clock)
 
     async def rejudge(due: Sequence[Timer], uow: AuditUnitOfWork) -> None:
-        await go_on_judging(due, uow=uow, now=clock())
+        await go_on_judging(due, uow=uow, clock=clock)
 
     async def publish(due: Sequence[Timer], uow: AuditUnitOfWork) -> None:
         await publish_due(due, company=runtime.company, uow=uow, clock=clock)

@@ -152,7 +152,7 @@ async def timer_of(audit):
 
 async def goes_on(audit, timer):
     async with audit.uow() as uow:
-        await go_on_judging([timer], uow=uow, now=audit.clock())
+        await go_on_judging([timer], uow=uow, clock=audit.clock)
         await uow.timers.done([timer])
         await uow.commit()
 

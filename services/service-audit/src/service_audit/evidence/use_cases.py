@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+from common.clock import Clock
 from common.contracts.service_audit import ActionMoved, EvidenceRecorded, MomentFailed
 from common.timers import Timer
 from service_audit.actions.domain import BY_ITSELF, action_for
@@ -46,7 +47,7 @@ async def take_note(heard: Heard, moments: Moments, *, uow: AuditUnitOfWork, now
     await judge_cases(_cases(touched, moments), moments, uow=uow, now=now)
 
 
-async def deadlines_passed(due: Sequence[Timer], *, uow: AuditUnitOfWork, now: datetime) -> None:
+async def deadlines_passed(due: Sequence[Timer], *, uow: AuditUnitOfWork, clock: Clock) -> None:
     """Judge what the timers point at, on the state of this moment. Does not commit."""
     moments = await uow.standards.moments()
     cases = {
@@ -55,7 +56,7 @@ async def deadlines_passed(due: Sequence[Timer], *, uow: AuditUnitOfWork, now: d
         if (moment := moments.get((timer.payload["cycle"], timer.payload["moment"]))) is not None
     }
     await uow.lock(scope for _, scope in cases)
-    await judge_cases(cases, moments, uow=uow, now=now)
+    await judge_cases(cases, moments, uow=uow, now=clock())
 
 
 async def judge_anew(
@@ -80,7 +81,7 @@ async def judge_anew(
     return place if len(outdated) == AT_ONCE else None
 
 
-async def go_on_judging(due: Sequence[Timer], *, uow: AuditUnitOfWork, now: datetime) -> None:
+async def go_on_judging(due: Sequence[Timer], *, uow: AuditUnitOfWork, clock: Clock) -> None:
     """The next step for each cycle whose standards have changed. Does not commit."""
     for timer in due:
         version, after = int(timer.payload["version"]), timer.payload["after"]
@@ -88,6 +89,7 @@ async def go_on_judging(due: Sequence[Timer], *, uow: AuditUnitOfWork, now: date
         present = await uow.standards.get("cycle", timer.key, locked=True)
         if present is None or present.version != version:
             continue  # written anew since the timer was read: judging began anew as well, with a timer of its own
+        now = clock()
         further = await judge_anew(timer.key, version, after=place, uow=uow, now=now)
         if further is not None:
             await uow.timers.set(REJUDGE, timer.key, now, {"version": version, "after": list(further)})

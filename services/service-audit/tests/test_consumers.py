@@ -20,6 +20,8 @@ from service_audit.actions.repository import ActionFilter
 from service_audit.evidence.use_cases import judge_cases, lock_scopes, take_note
 from service_audit.observations.domain import hear, observation_of, standing, withdrawal_of
 from service_audit.observations.models import observation
+from service_audit.standards.shipped import shipped
+from service_audit.standards.use_cases import put_cycle
 from service_audit.worker import create_consumer, republish
 
 ANSWERED = "complaint-answered"
@@ -559,3 +561,25 @@ async def test_one_of_two_contacts_of_one_moment_is_taken_back(audit, telling):
         stood = standing(seen, await uow.observations.withdrawals({key for one in seen for key in one.depends_on}))
     contacts = [one.touchpoint_id for one in stood if one.fields["move"] == "contacted"]
     assert contacts == [first.touchpoint_id]
+
+
+async def test_a_failure_that_is_anothers_after_an_undo_is_told_of_him_and_leaves_the_first(audit, telling):
+    """Judged once a thread, by its first answer: while two were one, that was the other's."""
+    once = shipped("contact")
+    once["moments"][0] |= {"subject": "conversation", "once": True, "critical": True}
+    await put_cycle("contact", once, expected=1, by="test", uow=audit.uow(), clock=audit.clock)
+    other, hour = uuid4(), timedelta(hours=1)
+    bad = telling.survey(1, trace_id=other, conversation_id=HERE, occurred_at=telling.start)
+    good = telling.survey(5, trace_id=other, conversation_id=HERE, occurred_at=telling.start + hour)
+    own = telling.survey(2, conversation_id=HERE, occurred_at=telling.start + 2 * hour)
+    await audit.hears(bad, good, own)
+    assert [(m.trace_id, m.taken_back) for m in await audit.says(MomentFailed)] == [(other, False)]
+    undone = telling.conversation(
+        "opened", conversation_id=good.touchpoint_id, touchpoint_id=good.touchpoint_id, trace_id=other
+    )
+    await audit.hears(telling.retracted(bad), undone)
+    assert [(m.trace_id, m.taken_back) for m in await audit.says(MomentFailed)] == [
+        (other, False),
+        (telling.trace, False),
+    ]
+    assert [action.trace_id for action in await open_actions(audit)] == [telling.trace]

@@ -53,3 +53,17 @@ async def test_a_moment_that_was_taken_back_stays_so_in_any_order_of_arrival(wor
         await world.say(data, at=at)
     (row,) = await world.rows(failed_moment)
     assert row["taken_back"]
+
+
+@pytest.mark.parametrize("late_first", [True, False])
+async def test_a_failed_moment_is_his_of_whom_it_was_told_last_in_any_order_of_arrival(world, late_first):
+    """After an undo the same failure may be another's than the one whom it was told of while the two were one."""
+    failed = MomentFailed(
+        evidence_id=uuid4(), trace_id=uuid4(), cycle="c", moment="m", name="n", critical=False, at=world.clock()
+    )
+    another = failed.model_copy(update={"trace_id": uuid4()})
+    said = [(failed, world.clock()), (another, world.clock() + timedelta(seconds=1))]
+    for data, at in reversed(said) if late_first else said:
+        await world.say(data, at=at)
+    (row,) = await world.rows(failed_moment)
+    assert row["trace_id"] == another.trace_id

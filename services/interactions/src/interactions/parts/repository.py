@@ -29,6 +29,6 @@ class PartRepository:
     async def save_moments(self, moments: Sequence[FailedMoment]) -> None:
         """Keep the latest verdict on each moment, by the time of the event that told it."""
         rows = [vars(said) for said in sorted(moments, key=lambda said: said.evidence_id)]
-        columns = ("critical", "at", "name", "detail", "taken_back", "received_at", "told_at")
+        columns = ("trace_id", "critical", "at", "name", "detail", "taken_back", "received_at", "told_at")
         newer = if_newer("failed_moment", columns, by="told_at", than=">=")
         await insert_rows(self._session, failed_moment, rows, on_conflict=newer, keys=["evidence_id"])

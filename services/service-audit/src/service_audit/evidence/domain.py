@@ -85,14 +85,19 @@ class Change:
 
     @property
     def fails_otherwise(self) -> bool:
-        """A failure that was told stands, as of another time: no news, but what was told is put right."""
+        """A failure that was told stands, as of another time or trace: no news, but what was told is put right."""
         return (
             self.before is not None
             and self.now is not None
             and self.before.raised
             and self.now.state == "failed"
-            and self.before.at != self.now.at
+            and (self.before.at != self.now.at or self.moved)
         )
+
+    @property
+    def moved(self) -> bool:
+        """The occasion begins with another's trigger than before: who came first is in another thread after all."""
+        return self.before is not None and self.now is not None and self.before.trace_id != self.now.trace_id
 
     @property
     def taken_back(self) -> bool:

@@ -178,14 +178,16 @@ async def _keep(changes: Sequence[Change], *, uow: AuditUnitOfWork, now: datetim
     await uow.evidence.drop([c.before.evidence_id for c in changes if c.now is None and c.before is not None])
     await uow.timers.set_all([_deadline(one) for one in kept if one.state == "waiting"])
     taken_back = [change for change in changes if change.taken_back]
+    put_right = [change for change in changes if alarms and change.fails_otherwise]
     for change in changes:
         _tell(change, uow=uow, now=now)
-    for change in [*failures, *(change for change in changes if alarms and change.fails_otherwise)]:
+    for change in [*failures, *put_right]:
         _tell_failure(change.now, change.moment, uow=uow, now=now)
     for change in taken_back:
         _tell_failure(change.before, change.moment, uow=uow, now=now, taken_back=True)
-    await _open_actions(failures, uow=uow, now=now)
-    await _withdraw_actions(taken_back, uow=uow, now=now)
+    moved = [change for change in put_right if change.moved]
+    await _open_actions([*failures, *moved], uow=uow, now=now)
+    await _withdraw_actions([*taken_back, *moved], uow=uow, now=now)
 
 
 def _deadline(waiting: Evidence) -> Timer:

@@ -64,6 +64,19 @@ async def test_judging_the_past_anew_raises_no_alarm_and_takes_back_what_is_not_
     assert [a.move for a in await audit.says(ActionMoved)][actions:] == ["closed"]
 
 
+@pytest.mark.parametrize(("hours", "failures"), [(24, 1), (8, 0), (48, 0)])
+async def test_what_fell_due_before_its_timer_woke_is_told_though_its_cycle_is_written_first(
+    audit, telling, hours, failures
+):
+    """A worker that is behind; by another deadline it is the past that is judged anew."""
+    await audit.hears(telling.case("opened"))
+    audit.clock.advance(timedelta(hours=30))
+    await write(audit, "complaint-care", complaint_care(standard=within(hours)), expected=1)
+    await audit.passes(minutes=1)
+    assert len(await audit.says(MomentFailed)) == failures
+    assert len(await audit.says(ActionMoved)) == failures
+
+
 async def test_a_new_standard_applies_to_what_comes(audit, telling):
     await write(audit, "complaint-care", complaint_care(standard=within(2)), expected=1)
     await audit.hears(telling.case("opened"))

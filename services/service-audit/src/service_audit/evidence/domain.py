@@ -84,6 +84,16 @@ class Change:
         )
 
     @property
+    def fell_due(self) -> bool:
+        """It was waited for until this very moment: what is written into the cycle afterwards has no part in it."""
+        return (
+            self.before is not None
+            and self.now is not None
+            and self.before.state == "waiting"
+            and self.before.at == self.now.at
+        )
+
+    @property
     def fails_otherwise(self) -> bool:
         """A failure that was told stands, as of another time or trace: no news, but what was told is put right."""
         return (

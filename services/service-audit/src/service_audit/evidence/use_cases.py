@@ -64,7 +64,8 @@ async def judge_anew(
 ) -> tuple[str, str] | None:
     """One step of judging all of a cycle by its present standards, from kept observations; gives where to go on, None at the end.
 
-    The past sets nothing off: no moment is told as failed, no action is opened. What was told and is not so is taken back.
+    The past sets nothing off: no moment is told as failed, no action is opened, but for what had fallen due and was not looked
+    at yet. What was told and is not so is taken back.
     The caller holds the cycle, so that no consumer judges by it meanwhile.
     """
     moments = await uow.standards.moments()
@@ -167,7 +168,7 @@ def _cases(touched: Iterable[Observation], moments: Moments) -> dict[Case, None]
 
 
 async def _keep(changes: Sequence[Change], *, uow: AuditUnitOfWork, now: datetime, alarms: bool) -> None:
-    failures = [change for change in changes if alarms and change.fails_now]
+    failures = [change for change in changes if change.fails_now and (alarms or change.fell_due)]
     raised = {change.now.evidence_id for change in failures if change.now is not None}
     kept = [
         replace(change.now, raised=True) if change.now.evidence_id in raised else change.now

@@ -197,6 +197,26 @@ async def test_an_unusable_cycle_is_refused_at_the_place(client):
 
 
 @pytest.mark.parametrize(
+    ("part", "said", "field"),
+    [
+        (
+            "trigger",
+            {"event": "touchpoint-recorded", "when": {"field": "answers.\ud800", "op": "exists"}},
+            "when/field",
+        ),
+        ("standard", {"measure": "flag", "field": "answers.satisfaction", "equals": "\ud800"}, "equals"),
+    ],
+)
+async def test_half_of_a_pair_of_utf_16_is_refused_at_its_field(client, part, said, field):
+    body = shipped("contact")
+    body["moments"][0][part] = said
+    headers = {"If-Match": '"1"', "Content-Type": "application/json"}
+    refused = await client.put(f"{V1}/cycles/contact", content=json.dumps(body), headers=headers)
+    assert refused.status_code == 422
+    assert f"/moments/0/{part}/{field}" in {error["pointer"] for error in refused.json()["errors"]}
+
+
+@pytest.mark.parametrize(
     ("depth", "pointer"), [(8, f"/trigger/when{'/not' * 8}"), (17, "/trigger/when"), (300, "/trigger/when")]
 )
 async def test_a_condition_that_nests_too_deep_is_refused_at_its_field(client, depth, pointer):

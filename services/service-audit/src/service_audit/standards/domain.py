@@ -1,5 +1,6 @@
 """What we agreed to: moments of truth (momentos de verdad) and their standards, compiled from documents that a company edits."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,6 +9,8 @@ from typing import Any, Literal, get_args
 from common.errors import Conflict, FieldError, Invalid, NotFound, Stale, VersionMissing
 from common.rules import Condition, InvalidCondition, compile_condition
 from service_audit.observations.domain import ANSWERS, FIELDS, SUBJECTS, Observation, Source, SubjectKind
+
+_HALF_OF_A_PAIR = re.compile(r"[\ud800-\udfff]")  # of UTF-16: it is no text, and cannot be written down
 
 MomentKind = Literal[
     "ORDINARY", "BUY_DECISION", "VALUE_FOR_MONEY", "REPURCHASE_DECISION", "REFERRAL", "BAD_NEWS", "PERPETUAL"
@@ -297,7 +300,7 @@ def _answers_in(condition: Any) -> dict[str, type]:
     found: dict[str, type] = {}
     for part in _parts(condition):
         name, value = part.get("field"), part.get("value")
-        if isinstance(name, str) and name.startswith(ANSWERS):
+        if isinstance(name, str) and name.startswith(ANSWERS) and not _HALF_OF_A_PAIR.search(name):
             sample = value[0] if isinstance(value, list) and value else value
             kind = bool if isinstance(sample, bool) else str if isinstance(sample, str) else float
             if part.get("op") != "exists" or name not in found:

@@ -108,7 +108,7 @@ class FlagBody(_Body):
 
     measure: Literal["flag"]
     field: str = Field(max_length=100)
-    equals: bool | float | str = True
+    equals: bool | float | Annotated[str, Field(max_length=1000)] = True
 
 
 class Scale(_Body):

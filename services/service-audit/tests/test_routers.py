@@ -196,6 +196,15 @@ async def test_an_unusable_cycle_is_refused_at_the_place(client):
         assert pointer in [error["pointer"] for error in refused.json()["errors"]]
 
 
+async def test_by_a_scale_on_which_nothing_can_be_counted_nothing_is_judged(audit, telling, client):
+    await audit.hears(telling.survey(3), telling.survey(1.6e308))
+    body = shipped("contact")
+    for scale, status in (({"low": -1.7e308, "high": 1.7e308}, 422), ({"low": -1e18, "high": 1e18}, 200)):
+        body["moments"][0]["standard"] |= {"scale": scale, "minimum": 0}
+        assert (await client.put(f"{V1}/cycles/contact", json=body, headers={"If-Match": '"1"'})).status_code == status
+        assert (await client.get(f"{V1}/scorecards", params={"period": "2026"})).json()["n"] == 1
+
+
 @pytest.mark.parametrize(
     ("part", "said", "field"),
     [

@@ -112,8 +112,9 @@ class FlagBody(_Body):
 
 
 class Scale(_Body):
-    low: float = 1
-    high: float = 5
+    # sums over numbers that are hardly numbers any more are none, and no scorecard could be read
+    low: float = Field(1, ge=-1e18, le=1e18)
+    high: float = Field(5, ge=-1e18, le=1e18)
 
 
 class RatingBody(_Body):

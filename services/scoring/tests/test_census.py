@@ -127,8 +127,8 @@ def _verdict(appraisal: Appraisal) -> tuple[Any, ...]:
 
 def _is_otherwise(before: Appraisal, now: Appraisal) -> bool:
     was, is_ = _verdict(before), _verdict(now)
-    if before.subject.restricted:  # of him nothing is told and nothing is raised
-        return was[1:3] != is_[1:3] or was[0].tier != is_[0].tier
+    if before.subject.restricted:  # of him nothing is told, nothing is raised, and he keeps his class
+        return False
     if not before.subject.traces:
         return (was[0].tier, *was[1:]) != (is_[0].tier, *is_[1:])
     return was != is_

@@ -476,6 +476,24 @@ async def test_an_archived_customer_raises_nothing(scoring: Scoring) -> None:
     assert await scoring.told("signal-moved") == []
 
 
+async def test_who_is_restricted_keeps_his_class_and_is_moved_when_that_is_lifted(scoring: Scoring) -> None:
+    await scoring.hear(linked((PHONE, ANA, 1), (MAIL, LUIS, 1)), purchase(PHONE, "2026-11-01", 10_000))
+    await scoring.hear(purchase(MAIL, "2026-11-01", 5_000))
+    await scoring.wait()
+    await scoring.hear(ContactChanged(customer_id=ANA, revision=1, restricted=True))
+    told = await scoring.told("tier-changed")
+    await scoring.hear(contact(PHONE, "2026-11-10", 1_000_000))
+    await scoring.wait()
+    assert (await scoring.standing(ANA)).tier == "MVC"
+    assert await scoring.told("tier-changed", ANA) == [each for each in told if each["customer_id"] == str(ANA)]
+    await scoring.hear(ContactChanged(customer_id=ANA, revision=2, restricted=False))
+    assert (await scoring.standing(ANA)).tier == "BELOW_ZERO"
+    (*_, last) = await scoring.told("tier-changed", ANA)
+    assert (last["old"], last["new"]) == ("MVC", "BELOW_ZERO")
+    async with scoring.uow() as uow:
+        assert [row.tier for row in await uow.standings.changes(ANA, after=None, limit=2)] == ["BELOW_ZERO", "MVC"]
+
+
 # --- telling again ----------------------------------------------------------------------------------------------------
 
 

@@ -72,15 +72,16 @@ class Reappraisal:
 
     @cached_property
     def is_classed_otherwise(self) -> bool:
-        before, now = self.known.standing, self.appraisal
+        before = self.known.standing
+        return before is None or any(getattr(before, name) != value for name, value in self.classes.items())
+
+    @cached_property
+    def classes(self) -> dict[str, Any]:
+        """Where he stands. Who is restricted is not moved from class to class: that catches up when the restriction is lifted."""
+        before, said = self.known.standing, _class_columns(self.appraisal)
         if self.subject.restricted and before is not None:
-            return False  # he is not moved from class to class; the figures catch up when the restriction is lifted
-        return before is None or _is_of_another_class(before, now)
-
-
-def _is_of_another_class(before: Any, now: Appraisal) -> bool:
-    said = _class_columns(now)
-    return any(getattr(before, name) != value for name, value in said.items())
+            return {name: getattr(before, name) for name in said}
+        return said
 
 
 def _class_columns(said: Appraisal) -> dict[str, Any]:
@@ -324,7 +325,7 @@ def _standing_row(each: Reappraisal, words: _Words, now: datetime) -> dict[str, 
         "revision": _revision(each, now),
         "appraised_at": now,
         "is_vacant": each.is_vacant,
-        **_class_columns(appraisal),
+        **each.classes,
         "frequency": whole.frequency,
         "revenue": whole.revenue,
         "profitability": whole.profitability,
@@ -343,7 +344,7 @@ def _change_row(each: Reappraisal, now: datetime) -> dict[str, Any]:
         "id": new_id(),
         "customer_id": _id(each),
         "at": now,
-        **_class_columns(appraisal),
+        **each.classes,
         "reasons": list(appraisal.classified.reasons),
         "profitability": appraisal.value.profitability,
         "contribution": appraisal.value.contribution,

@@ -305,9 +305,11 @@ class Said:
     treatment: Column  # the place in the policy's rules, of its default after them; -1 for another or none
 
     def otherwise(self, now: "Said") -> Column:
-        """The places of those of whom something was said that is not what is to be said now."""
-        differs = np.zeros(len(self.known), bool)
-        for name in ("tier", "reasons", "abc", "lifecycle", "signals", "treatment"):
+        """The places of those of whom something was said that is not what is to be said now; who is restricted keeps his class."""
+        differs, moves = np.zeros(len(self.known), bool), now.treatment >= 0
+        for name in ("tier", "abc", "lifecycle"):
+            differs |= (getattr(self, name) != getattr(now, name)) & moves
+        for name in ("reasons", "signals", "treatment"):
             differs |= getattr(self, name) != getattr(now, name)
         return np.flatnonzero(differs & self.known)
 

@@ -15,7 +15,7 @@ from common.testing import TEST_SECRET, client_for
 from scoring.main import create_app
 from scoring.policies.domain import MOST, MOST_MINUTES, MOST_MONTHS
 
-from .conftest import Scoring, contact, customer, linked, purchase, touchpoint
+from .conftest import Scoring, contact, customer, linked, purchase, retraction, touchpoint
 
 ANA, LUIS, EVA = UUID(int=0xA), UUID(int=0xB), UUID(int=0xC)
 PHONE, MAIL, CARD = UUID(int=0x1), UUID(int=0x2), UUID(int=0x3)
@@ -156,6 +156,21 @@ async def test_reports_add_up(client: httpx.AsyncClient) -> None:
     kpis = (await client.get(f"{V1}/reports/kpis")).json()
     assert kpis["tiers"] == {"MVC": 1, "BELOW_ZERO": 1, "STANDARD": 1}
     assert kpis["contribution_below_zero"] == 1
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_of_whom_all_was_taken_back_nothing_is_on_record(scoring: Scoring, *, together: bool) -> None:
+    await scoring.hear(linked((PHONE, ANA, 1)), purchase(PHONE, "2026-11-10", 10_000))
+    await scoring.hear(wrong := purchase(MAIL, "2026-11-10", 10_000), *([retraction(wrong)] if together else []))
+    await scoring.hear(linked((MAIL, LUIS, 1)), *([] if together else [retraction(wrong)]))
+    await scoring.wait()
+    async with client_for(create_app(scoring.runtime)) as client:
+        kpis = (await client.get(f"{V1}/reports/kpis")).json()
+        listed = (await client.get(f"{V1}/customers", params={"as_of": "2026-11-15"})).json()["items"]
+        value = (await client.get(f"{V1}/customers/{LUIS}/value")).json()
+    assert (kpis["customers"], kpis["tiers"], kpis["lifecycle"]) == (1, {"MVC": 1}, {"ACTIVE": 1})
+    assert [each["customer_id"] for each in listed] == [str(ANA)]
+    assert value["inputs"]["days"] == 0
 
 
 async def test_reports_of_nobody_are_empty_and_no_error(scoring: Scoring) -> None:

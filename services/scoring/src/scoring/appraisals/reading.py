@@ -133,6 +133,6 @@ async def everybody(ruled: Ruled, *, uow: ScoringUnitOfWork) -> AsyncIterator[Ap
 
 
 def _appraised(subject: Subject, days: list[Day], ruled: Ruled, uow: ScoringUnitOfWork) -> Appraised:
-    known = [day for day in days if day.day <= ruled.as_of]
+    known = [day for day in days if day.day <= ruled.as_of and not day.tally.is_nothing]
     appraisal = appraise(subject, known, as_of=ruled.as_of, rules=ruled.rules, cuts=ruled.cuts, books=uow.books)
     return Appraised(appraisal, len(known), ruled)

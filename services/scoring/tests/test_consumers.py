@@ -411,6 +411,22 @@ async def test_history_for_a_customer_who_is_known_sets_nothing_off_either(scori
     assert (await scoring.value(ANA))["alerts"] != []
 
 
+async def test_history_sets_nothing_off_that_was_due_since_he_was_last_looked_at(scoring: Scoring) -> None:
+    await scoring.hear(linked((PHONE, ANA, 1)), contact(PHONE, "2026-11-20", 500))
+    await scoring.days(20)
+    await scoring.hear(purchase(PHONE, "2025-12-01", 10_000, backfill=True))
+    assert await scoring.told("signal-moved") == []
+    assert [each["since"] for each in (await scoring.value(ANA))["alerts"]] == ["2026-12-01"]
+
+
+async def test_what_fell_due_while_nobody_was_woken_is_news_whatever_history_comes_first(scoring: Scoring) -> None:
+    await scoring.hear(linked((PHONE, ANA, 1)), purchase(PHONE, "2025-12-01", 10_000))
+    scoring.clock.advance(timedelta(days=20))
+    await scoring.hear(purchase(PHONE, "2024-12-01", 10_000, backfill=True))
+    await scoring.wait()
+    assert [each["signal"] for each in await scoring.told("signal-moved")] == ["dormant"]
+
+
 async def test_a_retraction_that_leaves_a_drop_is_news(scoring: Scoring) -> None:
     last = purchase(PHONE, "2026-11-15", 10_000)
     await _habit(scoring)

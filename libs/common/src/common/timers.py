@@ -1,6 +1,6 @@
 """Timers: what happens by absence. A timer is a wake-up, never a fact: the rule is evaluated on the state of that moment."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import delete, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from common.bulk import insert_rows
+from common.bulk import among, insert_rows
 from common.db import timer_table
 
 _ALONE = text("SELECT pg_try_advisory_xact_lock(hashtext('hilo-timers'))")
@@ -67,6 +67,12 @@ class Timers:
         c = timer_table.c
         query = select(c.name, c.key, c.due_at, c.payload).where(c.due_at <= now).order_by(c.due_at).limit(limit)
         return [Timer(row.name, row.key, row.due_at, row.payload) for row in (await self._session.execute(query)).all()]
+
+    async def overdue(self, name: str, keys: Iterable[object], *, now: datetime) -> Collection[str]:
+        """Those of the keys whose wake-up of the kind `name` is due and still to come."""
+        c, wanted = timer_table.c, list(map(str, keys))
+        query = select(c.key).where(c.name == name, among(c.key, wanted), c.due_at <= now)
+        return set((await self._session.scalars(query)).all()) if wanted else set()
 
     async def done(self, timers: Sequence[Timer]) -> None:
         """They had their effect: gone, unless they were set anew, in this transaction or for another moment in another."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from operator import attrgetter
 from typing import Any
@@ -47,6 +47,7 @@ class Known:
 
     standing: Any  # the row, or None
     signals: Mapping[UUID, Raised]
+    is_overdue: bool  # he should have been woken since; asked of whoever history is loaded for
 
 
 @dataclass(frozen=True)
@@ -120,11 +121,13 @@ async def _reappraise(causes: Mapping[UUID, Cause], *, by: Yardstick, uow: Scori
     subjects, standings = await subjects_of(causes, buyers=buyers, uow=uow), await uow.standings.of(causes)
     # a signal that holds is told with the standing: of whoever has none there it need not be asked
     signals = await uow.signals.open_of([each for each, standing in standings.items() if standing.parts["alerts"]])
+    loaded = [each for each, cause in causes.items() if cause is Cause.HISTORY and each in standings]
+    overdue = await uow.timers.overdue(LOOK, loaded, now=now)
     again = [
         _look_again(
             subjects[each],
             days.get(each, []),
-            known=Known(standings.get(each), signals.get(each, {})),
+            known=Known(standings.get(each), signals.get(each, {}), str(each) in overdue),
             cause=cause,
             by=by,
         )
@@ -164,11 +167,7 @@ def _look_again(subject: Subject, days: Sequence[Day], *, known: Known, cause: C
     if known.standing is not None:
         before = {}
         if cause is not Cause.TIME and appraisal.holding:
-            then = books.day_of(known.standing.appraised_at)
-            if (
-                cause is not Cause.HISTORY
-            ):  # of today, what has just come is a part: a return this afternoon after a call this morning
-                then = min(then, by.as_of - timedelta(days=1))
+            then = _last_without_news(known, cause, by=by)
             before = holding(days, as_of=then, thresholds=by.rules.thresholds, books=books)
     holds = {} if subject.restricted else appraisal.holding
     raised = newly_raised(holds, known=list(known.signals.values()), before=before, as_of=by.as_of)
@@ -181,6 +180,18 @@ def _look_again(subject: Subject, days: Sequence[Day], *, known: Known, cause: C
             by.parts[id(appraisal)] = parts
     renewed = {row: each for row, each in still.items() if each != known.signals[row]}
     return Reappraisal(subject, appraisal, known, cause, raised, renewed, cleared, parts)
+
+
+def _last_without_news(known: Known, cause: Cause, *, by: Yardstick) -> date:
+    """The last day of which nothing that holds is news.
+
+    What history makes of today was due before it was recorded, unless he should have been woken since he was last looked at.
+    """
+    if cause is Cause.HISTORY and not known.is_overdue:
+        return by.as_of
+    looked_at = by.books.day_of(known.standing.appraised_at)
+    # of today, what has just come is a part: a return this afternoon after a call this morning
+    return looked_at if cause is Cause.HISTORY else min(looked_at, by.as_of - timedelta(days=1))
 
 
 def _parts(appraisal: Appraisal, holding: Sequence[Raised], *, by: Yardstick) -> dict[str, Any]:

@@ -101,6 +101,7 @@ def nested(depth):
         (compared("orders", "gt", 2**63), "/value"),
         (compared("revenue", "lt", -(10**400)), "/value"),
         (compared("share", "in", [0, 10**30]), "/value/1"),
+        (compared("revenue", "lt", 1e19), "/value"),
         (compared("tier", "ne", "\ud800"), "/value"),
         (compared("tier", "in", ["MVC", "\udfff"]), "/value/1"),
         (compared("orders", "in", "3"), "/value"),

@@ -260,6 +260,7 @@ async def test_rules_that_cannot_be_used_are_refused(client: httpx.AsyncClient) 
 UNWRITABLE = [
     ('{"field": "revenue", "op": "gt", "value": 1' + "0" * 30 + "}", "[]", "/rules/0/when/value"),
     ('{"field": "frequency", "op": "in", "value": [1, 1' + "0" * 30 + "]}", "[]", "/rules/0/when/value/1"),
+    ('{"field": "revenue", "op": "lt", "value": 1e19}', "[]", "/rules/0/when/value"),
     ('{"field": "tier", "op": "eq", "value": "\\ud800"}', "[]", "/rules/0/when/value"),
     ('{"all": []}', '["\\ud800"]', "/rules/0/then/reasons/0"),
 ]
@@ -275,6 +276,18 @@ async def test_a_policy_that_could_not_be_written_down_is_refused_where_it_is_wr
     answer = await client.put(f"{V1}/policies/treatment", content=body, headers=headers)
     assert answer.status_code == 422, answer.text
     assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+
+
+async def test_the_greatest_number_that_a_policy_takes_is_read_as_it_was_written(
+    client: httpx.AsyncClient, scoring: Scoring
+) -> None:
+    then = {"service_level": "x", "attend_by": "x"}
+    when = {"field": "revenue", "op": "lt", "value": 9.2e18}
+    policy = {"rules": [{"name": "all", "when": when, "then": then}], "default": then}
+    written = await client.put(f"{V1}/policies/treatment", json=policy, headers={"If-Match": '"0"'})
+    assert written.status_code == 200, written.text
+    await scoring.wait()
+    assert (await client.get(f"{V1}/customers/{ANA}/value")).json()["treatment"]["rule"] == "all"
 
 
 UNREADABLE = [

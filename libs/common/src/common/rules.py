@@ -142,8 +142,11 @@ def _typed(value: Any, kind: type, pointer: str) -> Any:
 
 
 def _refuse_unwritable(value: float | Decimal) -> None:
-    """1e400 is read as infinity, which JSON cannot write, nor so long a whole number: kept, the condition could not be read again."""
-    if abs(value) > HIGHEST if isinstance(value, int) else not math.isfinite(value):
+    """1e400 is read as infinity, which JSON cannot write, nor so long a whole number: kept, the condition could not be read again.
+
+    PostgreSQL gives 1e19 back as the whole number that it is.
+    """
+    if (not isinstance(value, int) and not math.isfinite(value)) or abs(value) > HIGHEST:
         raise ValueError
 
 

@@ -146,7 +146,7 @@ def _refuse_unwritable(value: float | Decimal) -> None:
 
     PostgreSQL gives 1e19 back as the whole number that it is.
     """
-    if (not isinstance(value, int) and not math.isfinite(value)) or abs(value) > HIGHEST:
+    if (not isinstance(value, int) and not math.isfinite(value)) or not -HIGHEST <= value <= HIGHEST:
         raise ValueError
 
 

@@ -367,6 +367,16 @@ async def test_a_customer_proves_nothing_but_himself_whatever_his_credential_att
     assert {one["scheme"]: one["attested"] for one in row["identifiers"]} == {"customer": False, "email": False}
 
 
+@pytest.mark.parametrize("written", ["customer:{}", " customer:{}", "CUSTOMER :{}", "cu\u017ftomer:{}"])
+async def test_a_customer_speaks_for_no_other_however_he_writes_that_ones_id(world: Any, written: str) -> None:
+    himself, other = uuid4(), uuid4()
+    async with bound(world, f"customer:{himself}") as http:
+        answer = await http.post(f"{V1}/touchpoints", json=body(world, identifiers=[written.format(other)]))
+    assert answer.status_code == 201
+    (row,) = await world.rows(touchpoint)
+    assert [one["normalised"] for one in row["identifiers"]] == [f"customer:{himself}"]
+
+
 async def test_what_a_customer_sends_never_stands_in_for_what_a_source_will_send(world: Any) -> None:
     async with bound(world, f"customer:{uuid4()}", source=None) as http:
         squat = await http.post(f"{V1}/touchpoints", json=body(world))

@@ -313,6 +313,11 @@ def _parse(given: str, region: str, source: str | None) -> tuple[str, str]:
     return scheme, _NORMAL_FORMS[scheme](value, region)
 
 
+def scheme_of(given: str) -> str:
+    """By which scheme an identifier is read, known or not."""
+    return _scheme(given.partition(":")[0])
+
+
 def _scheme(word: str) -> str:
     scheme = word.strip().casefold()
     return _ALIASES.get(scheme, scheme)

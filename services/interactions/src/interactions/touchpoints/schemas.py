@@ -19,7 +19,7 @@ from pydantic import (
 from common.company import Company
 from common.contracts.interactions import Money
 from common.errors import FieldError, Invalid, Refusal
-from common.identifiers import Scheme
+from common.identifiers import Scheme, scheme_of
 from common.moments import Moment
 from common.money import InvalidMoney, to_minor
 from common.problems import Malformed, field_errors_of, nul_in
@@ -507,7 +507,7 @@ def _identifiers(given: list[str], speaker: Speaker) -> tuple[str, ...]:
     if speaker.customer_id is None:
         return tuple(given)
     # A customer's own token speaks for him alone, whatever else it claims.
-    return (f"customer:{speaker.customer_id}", *(text for text in given if not text.lower().startswith("customer")))
+    return (f"customer:{speaker.customer_id}", *(text for text in given if scheme_of(text) != "customer"))
 
 
 def _direction(kind: str) -> Literal["inbound", "outbound", "internal"]:

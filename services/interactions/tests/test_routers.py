@@ -111,6 +111,16 @@ async def test_a_batch_takes_what_is_good(world: Any, lines: bool) -> None:
     assert found["results"][2]["touchpoint_id"] == found["results"][0]["touchpoint_id"]
 
 
+async def test_a_row_of_an_array_whose_text_was_cut_off_within_a_sign_is_refused_alone_and_kept(world: Any) -> None:
+    rows = [body(world, 1), body(world, 2, content="Gracias \ud83d"), body(world, 3)]
+    async with client(world) as http:
+        answer = (await http.post(f"{V1}/touchpoints:batch", content=json.dumps(rows))).json()
+        refused = answer["results"][1]
+        parked = (await http.get(f"{V1}/parked/{refused['parked_id']}")).json()
+    assert [one["status"] for one in answer["results"]] == ["recorded", "refused", "recorded"]
+    assert (refused["problem"]["code"], json.loads(parked["body"])) == ("malformed", rows[1])
+
+
 @pytest.mark.parametrize(
     ("content", "status", "code"),
     [("{}", 422, "invalid"), ("[", 400, "malformed"), (json.dumps([1] * 1001), 422, "batch-too-large")],

@@ -1,5 +1,6 @@
 """HTTP in, HTTP out: touchpoints taken one by one and in batches, read, corrected, retracted, redacted."""
 
+import json
 from collections import Counter
 from functools import partial
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from common.auth import Principal, needs
 from common.behind import by_slices
+from common.company import Company
 from common.errors import Invalid
 from common.http import DatabaseOf, body_of, clock_of, company_of, database_of, made_once, metrics_of
 from common.identifiers import InvalidIdentifier
@@ -20,6 +22,7 @@ from interactions.resume.domain import PROVEN, Reader, came_through
 from interactions.settings import InteractionsSettings
 from interactions.touchpoints.domain import (
     DifferentBody,
+    Draft,
     ForeignSource,
     KnownTrace,
     NotForCustomers,
@@ -29,6 +32,7 @@ from interactions.touchpoints.domain import (
     UnknownPromise,
     UnknownThread,
     UnknownTouchpoint,
+    Unreadable,
 )
 from interactions.touchpoints.schemas import (
     BATCH_BODY,
@@ -137,12 +141,11 @@ async def record_touchpoint(request: Request, who: CanRecord) -> Response:
 async def record_batch(request: Request, who: CanRecord) -> Response:
     """Take a JSON array, or lines of JSON (application/x-ndjson). One bad row is refused alone; the others are recorded."""
     speaker = speaker_of(who)
-    read = read_body if _is_lines(request) else read_document
     body = await body_of(request)
     rows = _lines(body) if _is_lines(request) else _array(body)
     if len(rows) > MOST_ROWS:
         raise BatchTooLarge(pointer="")
-    given = await by_slices(partial(read, speaker=speaker, company=company_of(request)), rows)
+    given = await by_slices(partial(_read, speaker=speaker, company=company_of(request)), rows)
     outcomes = await _recorder(request).record(given)
     counts = Counter(map(_fate, outcomes))
     for fate, count in counts.items():
@@ -196,10 +199,26 @@ def _array(body: bytes) -> list[Any]:
     try:
         rows = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise Malformed("The body is no JSON.", pointer="") from None
+        return _apart(body)
     if not isinstance(rows, list):
         raise Invalid("A batch is a JSON array.", pointer="")
     return rows
+
+
+def _apart(body: bytes) -> list[bytes]:
+    """The rows of an array that holds one which cannot be kept, such as a text cut off within a sign; each to be read alone."""
+    try:
+        rows = json.loads(body)
+    except (ValueError, RecursionError):
+        rows = None
+    if not isinstance(rows, list):
+        raise Malformed("The body is no JSON.", pointer="")
+    return [json.dumps(row).encode() for row in rows]
+
+
+def _read(row: Any, *, speaker: Speaker, company: Company) -> Draft | Unreadable:
+    read = read_body if isinstance(row, bytes) else read_document
+    return read(row, speaker=speaker, company=company)
 
 
 def _answered(outcome: Outcome) -> Response:

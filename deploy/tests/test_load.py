@@ -378,6 +378,8 @@ def test_bytes_that_are_not_in_the_maps_encoding_stop_the_load_with_a_word(clien
 
 
 def test_progress_is_kept_apart_for_each_file_map_and_address(files):
+    for map_file in ("m.toml", "n.toml"):
+        (files / map_file).write_text(PLAIN)
     names = {
         progress_file(files, files / file, files / map_file, to)
         for file in ("a.csv", "b.csv")
@@ -385,6 +387,24 @@ def test_progress_is_kept_apart_for_each_file_map_and_address(files):
         for to in ("http://one", "http://two")
     }
     assert len(names) == 8
+
+
+def test_under_a_changed_map_a_load_is_not_resumed_at_the_old_place(api, client, files):
+    lines = [f"{invoice},2026-11-20,7,{code},1,1.00" for invoice in range(BATCH) for code in "xyz"]
+    path = written(files / "invoices.csv", ["invoice,at,who,code,n,price", *lines])
+    ungrouped, map_file = GROUPED.replace('group = "{invoice}"', ""), files / "map.toml"
+    api.troubles = [None, httpx.Response(401)]
+
+    def resumed(text):
+        progress = progress_file(files, path, map_file, "http://one")
+        return load(path, map_of(files, text), client=client, progress=progress, resume=True, quiet=True)
+
+    map_file.write_text(ungrouped)
+    with pytest.raises(LoadStopped):
+        resumed(ungrouped)
+    map_file.write_text(GROUPED)
+    resumed(GROUPED)
+    assert set(api.recorded) == {str(invoice) for invoice in range(BATCH)}
 
 
 def assert_taken(body: dict) -> None:

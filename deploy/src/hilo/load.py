@@ -104,8 +104,9 @@ def load(
 
 
 def progress_file(var: Path, path: Path, map_path: Path, to: str) -> Path:
-    """Where the progress of this file under this map to this address is kept."""
-    name = hashlib.sha256(f"{path.resolve()}|{map_path.resolve()}|{to}".encode()).hexdigest()[:16]
+    """Where the progress of this file under this map to this address is kept; a changed map is another: it may group rows otherwise."""
+    told = f"{path.resolve()}|{map_path.resolve()}|{to}|".encode() + map_path.read_bytes()
+    name = hashlib.sha256(told).hexdigest()[:16]
     return var / "load" / f"{name}.json"
 
 

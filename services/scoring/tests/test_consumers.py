@@ -391,6 +391,26 @@ async def test_a_purchase_clears_the_drop_and_tells_it(scoring: Scoring) -> None
     assert (await scoring.value(ANA))["alerts"] == []
 
 
+async def test_a_drop_that_a_merge_had_cleared_goes_on_when_that_is_undone(scoring: Scoring) -> None:
+    await scoring.hear(linked((MAIL, LUIS, 1)), *(purchase(MAIL, day, 500_000) for day in ("2026-10-18", "2026-11-18")))
+    await _habit(scoring)
+    await scoring.days(14)
+    (drop,) = (await scoring.value(ANA))["alerts"]
+    await scoring.hear(linked((MAIL, ANA, 2), kind="merge"))
+    assert (await scoring.value(ANA))["alerts"] == []
+    await scoring.days(3)
+    await scoring.hear(linked((MAIL, LUIS, 3), kind="undo"))
+    (again,) = (await scoring.value(ANA))["alerts"]
+    assert (again["signal"], again["since"]) == (drop["signal"], drop["since"]) == ("drop-critical", "2026-11-28")
+    moves = [each["move"] for each in await scoring.told("signal-moved", ANA) if each["signal"] == "drop-critical"]
+    assert moves == ["raised", "cleared", "raised"]
+    async with scoring.uow() as uow:
+        rows = await uow.signals.page(ANA, after=None, limit=9)
+    assert sorted((row.signal, row.cleared_at) for row in rows) == [("drop-critical", None), ("drop-warning", None)]
+    await scoring.hear(purchase(PHONE, "2026-12-06", 90_000))
+    assert (await scoring.value(ANA))["alerts"] == []
+
+
 async def test_history_that_was_a_drop_already_becomes_state_without_an_event(scoring: Scoring) -> None:
     await scoring.hear(linked((PHONE, ANA, 1)), *(purchase(PHONE, day, 10_000, backfill=True) for day in HABIT[:4]))
     assert await scoring.told("signal-moved") == []

@@ -33,12 +33,14 @@ from scoring.appraisals.domain import (
     value_part,
 )
 from scoring.appraisals.repository import Ruled
-from scoring.signals.domain import Raised, holding
+from scoring.signals.domain import Cleared, Evidence, Raised, Signal, holding
 from scoring.uow import ScoringUnitOfWork
 from scoring.values.domain import Day
 
 LOOK = "look"  # the timer that wakes a customer on the next day on which something could be another
 AT_ONCE = 500
+# A signal that these show to have held on goes on; by others it is news, or sets nothing off.
+_LASTING = (Cause.LINKED, Cause.RECORDED)
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Known:
 
     standing: Any  # the row, or None
     signals: Mapping[UUID, Raised]
+    cleared: Mapping[str, Cleared]  # the last of each that holds no more; asked where one of them holds again
     is_overdue: bool  # he should have been woken since; asked of whoever history is loaded for
 
 
@@ -59,6 +62,7 @@ class Reappraisal:
     known: Known
     cause: Cause
     raised: Sequence[Raised]
+    resumed: Sequence[Raised]  # what was cleared by what has been taken back since
     renewed: Mapping[UUID, Raised]
     cleared: Mapping[UUID, Raised]
     parts: Mapping[str, Any]
@@ -123,11 +127,19 @@ async def _reappraise(causes: Mapping[UUID, Cause], *, by: Yardstick, uow: Scori
     signals = await uow.signals.open_of([each for each, standing in standings.items() if standing.parts["alerts"]])
     loaded = [each for each, cause in causes.items() if cause is Cause.HISTORY and each in standings]
     overdue = await uow.timers.overdue(LOOK, loaded, now=now)
+    appraisals = {each: measure_alike(subjects[each], days.get(each, []), by=by) for each in causes}
+    anew = [
+        each
+        for each, cause in causes.items()
+        if cause in _LASTING and len(appraisals[each].holding) > len(signals.get(each, {})) and each in standings
+    ]
+    cleared = await uow.signals.last_cleared_of(anew)
     again = [
         _look_again(
             subjects[each],
             days.get(each, []),
-            known=Known(standings.get(each), signals.get(each, {}), str(each) in overdue),
+            appraisals[each],
+            known=Known(standings.get(each), signals.get(each, {}), cleared.get(each, {}), str(each) in overdue),
             cause=cause,
             by=by,
         )
@@ -161,25 +173,44 @@ async def subjects_of(
     }
 
 
-def _look_again(subject: Subject, days: Sequence[Day], *, known: Known, cause: Cause, by: Yardstick) -> Reappraisal:
-    appraisal, books = measure_alike(subject, days, by=by), by.books
-    before = None
+def _look_again(
+    subject: Subject, days: Sequence[Day], appraisal: Appraisal, *, known: Known, cause: Cause, by: Yardstick
+) -> Reappraisal:
+    books, before = by.books, None
     if known.standing is not None:
         before = {}
         if cause is not Cause.TIME and appraisal.holding:
             then = _last_without_news(known, cause, by=by)
             before = holding(days, as_of=then, thresholds=by.rules.thresholds, books=books)
     holds = {} if subject.restricted else appraisal.holding
-    raised = newly_raised(holds, known=list(known.signals.values()), before=before, as_of=by.as_of)
-    cleared = {row: each for row, each in known.signals.items() if each.signal not in holds}
-    still = {row: still_holding(each, holds) for row, each in known.signals.items() if row not in cleared}
-    parts = None if known.signals else by.parts.get(id(appraisal))
+    resumed = _resumed(days, holds, known=known, by=by)
+    held = {**known.signals, **resumed}
+    raised = newly_raised(holds, known=list(held.values()), before=before, as_of=by.as_of)
+    cleared = {row: each for row, each in held.items() if each.signal not in holds}
+    still = {row: still_holding(each, holds) for row, each in held.items() if row not in cleared}
+    parts = None if held else by.parts.get(id(appraisal))
     if parts is None:
         parts = _parts(appraisal, [*still.values(), *raised], by=by)
-        if not known.signals:  # so that nothing of him alone is in it
+        if not held:  # so that nothing of him alone is in it
             by.parts[id(appraisal)] = parts
-    renewed = {row: each for row, each in still.items() if each != known.signals[row]}
-    return Reappraisal(subject, appraisal, known, cause, raised, renewed, cleared, parts)
+    renewed = {row: each for row, each in still.items() if each != known.signals.get(row)}
+    again = [still[row] for row in resumed]
+    return Reappraisal(subject, appraisal, known, cause, raised, again, renewed, cleared, parts)
+
+
+def _resumed(
+    days: Sequence[Day], holds: Mapping[Signal, Evidence], *, known: Known, by: Yardstick
+) -> dict[UUID, Raised]:
+    """The signals that, by what is known now, never ended: what had cleared them was taken back, as by the undo of a merge."""
+    is_open = {each.signal for each in known.signals.values()}
+    found: dict[UUID, Raised] = {}
+    for name in holds:
+        if (cleared := known.cleared.get(name)) is None or name in is_open:
+            continue
+        then = by.books.day_of(cleared.at)
+        if name in holding(days, as_of=then, thresholds=by.rules.thresholds, books=by.books):
+            found[cleared.row] = cleared.raised
+    return found
 
 
 def _last_without_news(known: Known, cause: Cause, *, by: Yardstick) -> date:
@@ -250,7 +281,7 @@ def _tell(again: Sequence[Reappraisal], words: _Words, *, uow: ScoringUnitOfWork
     for each in again:
         if each.is_told_otherwise:
             uow.outbox.add(_state(str(_id(each)), _revision(each, now), as_of, *words.of(each.parts)), at=now)
-        for signal in each.raised:
+        for signal in (*each.raised, *each.resumed):
             if signal.announced:
                 uow.outbox.add(_moved(each, signal, "raised", signal.evidence, now), at=now)
         for signal in each.cleared.values():

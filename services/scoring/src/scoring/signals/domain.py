@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from common.money import from_minor
 from scoring.policies.domain import Thresholds
@@ -56,6 +57,15 @@ class Raised:
     since: date
     evidence: Mapping[str, Any]
     announced: bool
+
+
+@dataclass(frozen=True)
+class Cleared:
+    """A signal that held until a moment, and the row in which it stands."""
+
+    row: UUID
+    raised: Raised
+    at: datetime
 
 
 def trend(days: Iterable[Day], *, as_of: date, thresholds: Thresholds, books: Books) -> Trend | None:

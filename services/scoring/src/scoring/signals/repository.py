@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from common.bulk import among, insert_rows, update_rows
 from common.ids import new_id
-from scoring.signals.domain import Raised
+from scoring.signals.domain import Cleared, Raised
 from scoring.signals.models import signal
 
 
@@ -31,6 +31,17 @@ class SignalRepository:
             found.setdefault(row.customer_id, {})[row.id] = raised
         return found
 
+    async def last_cleared_of(self, customers: Collection[UUID]) -> dict[UUID, dict[str, Cleared]]:
+        """Of each customer the last time that each signal held and holds no more."""
+        if not customers:
+            return {}
+        query = sa.select(signal).where(signal.c.cleared_at.is_not(None), among(signal.c.customer_id, customers))
+        found: dict[UUID, dict[str, Cleared]] = {}
+        for row in await self._session.execute(query.order_by(signal.c.id)):
+            raised = Raised(row.signal, row.since, row.evidence, row.announced)
+            found.setdefault(row.customer_id, {})[row.signal] = Cleared(row.id, raised, row.cleared_at)
+        return found
+
     async def add(self, raised: Sequence[tuple[UUID, Raised]], *, at: datetime) -> None:
         rows = [
             {
@@ -49,8 +60,11 @@ class SignalRepository:
         await insert_rows(self._session, signal, rows)
 
     async def renew(self, rows: Mapping[UUID, Raised]) -> None:
-        """Have signals that hold say since when and on what evidence they do by what is known today, by the ids of their rows."""
-        renewed = [{"id": row, "since": each.since, "evidence": dict(each.evidence)} for row, each in rows.items()]
+        """Have signals that hold, again or still, say since when and on what evidence they do by what is known today, by the ids of their rows."""
+        open_ = {"cleared_at": None, "cleared_evidence": None}
+        renewed = [
+            {"id": row, "since": each.since, "evidence": dict(each.evidence), **open_} for row, each in rows.items()
+        ]
         await update_rows(self._session, signal, renewed, keys=("id",))
 
     async def clear(self, rows: Mapping[UUID, Mapping[str, Any]], *, at: datetime) -> None:

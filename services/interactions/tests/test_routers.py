@@ -374,7 +374,7 @@ async def test_a_customer_proves_nothing_but_himself_whatever_his_credential_att
         answer = await http.post(f"{V1}/touchpoints", json=body(world, identifiers=["email:his@example.com"]))
     assert answer.status_code == 201
     (row,) = await world.rows(touchpoint)
-    assert {one["scheme"]: one["attested"] for one in row["identifiers"]} == {"customer": False, "email": False}
+    assert {one["scheme"]: one["attested"] for one in row["identifiers"]} == {"customer": True, "email": False}
 
 
 @pytest.mark.parametrize("written", ["customer:{}", " customer:{}", "CUSTOMER :{}", "cu\u017ftomer:{}"])

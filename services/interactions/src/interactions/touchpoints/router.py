@@ -89,7 +89,7 @@ def speaker_of(who: Principal) -> Speaker:
         by=who.known_as,
         source=who.source,
         bound=who.source is not None and not who.may("*"),
-        attests=who.attests if who.customer_id is None else frozenset(),
+        attests=who.attests if who.customer_id is None else frozenset({"customer"}),
         customer_id=who.customer_id,
         partner=who.partner,
     )

@@ -378,6 +378,19 @@ async def test_suggestions_are_kept_apart_from_complaints(world):
     assert [case["about"] for case in packet["suggestions"]] == ["Open on Sundays"]
 
 
+@pytest.mark.parametrize("view", ["agent", "customer"])
+@pytest.mark.parametrize(
+    ("said", "channel"), [({}, "call"), ({"topic": "factura"}, "web"), ({"outcome": "abandoned"}, "web")]
+)
+async def test_a_page_that_was_merely_seen_does_not_hide_where_the_talk_stopped(world, said, channel, view):
+    await world.record(identifiers=[PHONE], channel="call", stop_point="Waits for the invoice", ago=timedelta(hours=2))
+    await world.record(identifiers=[PHONE], kind="web", channel="web", **said, ago=timedelta(hours=1))
+    for _ in range(12):
+        await world.record(identifiers=[PHONE], kind="web", channel="web")
+    await world.link(PHONE)
+    assert (await resume(world, identifier=PHONE, view=view))["resume_point"]["channel"] == channel
+
+
 async def test_a_purchase_does_not_hide_where_the_talk_stopped(world):
     await world.record(identifiers=[PHONE], stop_point="He will send both invoices", ago=timedelta(hours=5))
     bought = await world.record(

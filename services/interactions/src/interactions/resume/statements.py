@@ -236,8 +236,11 @@ def _told_once() -> dict[str, Any]:
     profile = touchpoint.c.profile
     named = [_said(profile[name].as_string()) for name in ("full_name", "given_names")]
     talks = [_said(touchpoint.c.stop_point), _said(touchpoint.c.next_step)]
+    about = sa.or_(
+        touchpoint.c.kind != "web", touchpoint.c.topic.is_not(None), touchpoint.c.outcome.is_not(None)
+    )  # else a page was merely seen
     return {
-        "talks": sa.or_(touchpoint.c.kind.not_in(sorted(SILENT)), *talks),
+        "talks": sa.or_(sa.and_(touchpoint.c.kind.not_in(sorted(SILENT)), about), *talks),
         "named": sa.or_(*named),
         "preferred": _said(profile["preferred_name"].as_string()),
     }

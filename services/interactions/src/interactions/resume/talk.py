@@ -10,7 +10,7 @@ from interactions.resume.domain import EXCERPT, CaseFile, Commitment, Thread, To
 from interactions.resume.scene import Packet, Scene, hours, people_of
 
 RECAP = 10
-# What is no talk: it moves no resume point unless it says itself where things stopped.
+# What is no talk, nor is a page that was merely seen: it moves no resume point unless it says itself where things stopped.
 SILENT = frozenset({"purchase", "payment", "campaign_send", "survey_response"})
 OWED_AN_ANSWER = frozenset({"complaint", "claim", "petition"})
 UNFINISHED = frozenset({"abandoned", "pending"})
@@ -21,8 +21,14 @@ UNFINISHED = frozenset({"abandoned", "pending"})
 
 def last_talk(contacts: Sequence[Touchpoint]) -> Touchpoint | None:
     """Of the contacts, the latest first, the first talk, over all channels; where there never was one, the first of any kind."""
-    talks = (contact for contact in contacts if contact.kind not in SILENT or contact.stop_point or contact.next_step)
-    return next(talks, contacts[0] if contacts else None)
+    return next(filter(_talks, contacts), contacts[0] if contacts else None)
+
+
+def _talks(contact: Touchpoint) -> bool:
+    if contact.stop_point or contact.next_step:
+        return True
+    merely_seen = contact.kind == "web" and contact.topic is None and contact.outcome is None
+    return contact.kind not in SILENT and not merely_seen
 
 
 def resume_point(scene: Scene) -> Packet | None:

@@ -56,7 +56,8 @@ async def redact_touchpoint(touchpoint_id: UUID, body: RedactBody, who: CanRecor
     """What the pointers name is gone for good (suprimir contenido), in the log, in threads and in parked bodies; that it was, stays.
 
     An item of a list (`/references/0`) is taken out of it, and those behind it move up: the pointers of one request name the
-    places before that. Read the contact before you name another.
+    places before that. Read the contact before you name another. What identity has learnt from it, facts and profile, is told
+    until it is put right there (`POST /identity/v1/customers/{id}:rectify`).
     """
     await _only_staff(who, touchpoint_id, desk)
     by = who.known_as

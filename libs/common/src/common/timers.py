@@ -56,6 +56,10 @@ class Timers:
         row = (await self._session.execute(query.with_for_update() if locked else query)).one_or_none()
         return None if row is None else Timer(row.name, row.key, row.due_at, row.payload)
 
+    async def keys(self, name: str) -> Sequence[str]:
+        """For what a wake-up of the kind `name` is set."""
+        return (await self._session.scalars(select(timer_table.c.key).where(timer_table.c.name == name))).all()
+
     async def alone(self) -> bool:
         """Whether no other worker wakes timers until this transaction ends. SQLite has one writer."""
         if self._session.get_bind().dialect.name == "sqlite":

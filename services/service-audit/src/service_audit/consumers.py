@@ -9,7 +9,7 @@ from common.contracts import identity, interactions
 from common.contracts.identity import AccessChanged, CustomerChanged, CustomerErased, LinksChanged
 from common.erasure import note_erasures, without_erased
 from common.events import Event, EventData
-from service_audit.evidence.use_cases import lock_scopes, take_note
+from service_audit.evidence.use_cases import catch_up, lock_scopes, take_note
 from service_audit.observations.domain import HEARD, hear
 from service_audit.privacy.use_cases import forget
 from service_audit.uow import AuditUnitOfWork
@@ -27,7 +27,7 @@ async def consume(events: Sequence[Event], *, uow: AuditUnitOfWork, clock: Clock
         if heard.withdrawn or heard.perhaps_known:  # what it takes back or moves is looked for before the claim
             await uow.inbox.enter()
         moments = await uow.standards.moments() if heard.seen or heard.withdrawn else {}
-        await lock_scopes(heard, moments, uow=uow, beside=_erased(events))
+        cases = await lock_scopes(heard, moments, uow=uow, beside=_erased(events))
         now = clock()  # once nobody else judges: of two words on one moment the later one counts
         fresh = await uow.inbox.claim(events, consumer=CONSUMER)
         erasures = await note_erasures(fresh, uow.session)
@@ -37,6 +37,7 @@ async def consume(events: Sequence[Event], *, uow: AuditUnitOfWork, clock: Clock
         await uow.customers.link(m for d in data if isinstance(d, LinksChanged) for m in d.moves)
         await uow.customers.change(d for d in data if isinstance(d, CustomerChanged))
         await apply_access(fresh, uow.session)
+        await catch_up(cases, moments, uow=uow, now=now)
         await take_note(heard.among(fresh), moments, uow=uow, now=now)
         await uow.commit()
 

@@ -158,6 +158,22 @@ async def test_a_standard_that_is_written_while_the_past_is_judged_by_the_one_be
     assert {e.version for e in await audit.evidence(cycle="complaint-care")} == {3}
 
 
+async def test_what_moves_while_the_past_is_judged_anew_raises_no_alarm_about_its_past(audit, telling, monkeypatch):
+    """A case is told of further before the steps have come to it; what happens in it from now on is news."""
+    await five_complaints(audit, telling)
+    failures, actions = len(await audit.says(MomentFailed)), len(await audit.says(ActionMoved))
+    monkeypatch.setattr(evidence_use_cases, "AT_ONCE", 2)
+    await write(audit, "complaint-care", complaint_care(standard=within(1)), expected=1)
+    assert await timer_of(audit) is not None
+    late = telling.case("resolved", hours=99, number="PQR-2", first_contact=False)
+    await audit.hears(late, telling.case("opened", number="PQR-9"))
+    await audit.passes(minutes=1)
+    assert (await audit.states(ANSWERED)).count("failed") == 6
+    told = [m.moment for m in await audit.says(MomentFailed)][failures:]
+    assert sorted(told) == [ANSWERED, "solved-at-first-contact"]
+    assert len(await audit.says(ActionMoved)) == actions
+
+
 async def timer_of(audit):
     async with audit.uow(reading=True) as uow:
         return await uow.timers.get(REJUDGE, "complaint-care")

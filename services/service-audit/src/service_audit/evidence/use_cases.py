@@ -24,15 +24,29 @@ Moments = Mapping[tuple[str, str], Moment]
 Case = tuple[Moment, str]  # a moment and the scope in which it is to be judged
 
 
-async def lock_scopes(heard: Heard, moments: Moments, *, uow: AuditUnitOfWork, beside: Collection[UUID] = ()) -> None:
-    """Hold the subjects on which two transactions must not judge at once. What is seen alone is told in order anyway."""
+async def lock_scopes(
+    heard: Heard, moments: Moments, *, uow: AuditUnitOfWork, beside: Collection[UUID] = ()
+) -> Collection[Case]:
+    """Hold the subjects on which two transactions must not judge at once; gives what will be judged.
+
+    What is seen alone is told in order anyway.
+    """
     # Where things were as well: of two that leave one thread at once, each would still find the other there.
     before = await uow.observations.known(heard.perhaps_known)
     moved = elsewhere(heard.seen, before)
     touched = [*before, *heard.seen, *moved, *await uow.observations.depending_on(heard.withdrawn)]
-    scopes = {scope for _, scope in _cases(touched, moments) if not scope.startswith("observation:")}
+    cases = _cases(touched, moments)
+    scopes = {scope for _, scope in cases if not scope.startswith("observation:")}
     # the traces as well: a person who is erased at this moment must not be taken note of anew
     await uow.lock({*scopes, *beside, *(one.trace_id for one in heard.seen)})
+    return cases
+
+
+async def catch_up(cases: Collection[Case], moments: Moments, *, uow: AuditUnitOfWork, now: datetime) -> None:
+    """Judge first by its changed standard what comes after a longer past: only what is new may set anything off. Does not commit."""
+    if cases and (anew := await uow.timers.keys(REJUDGE)):
+        behind = [(moment, scope) for moment, scope in cases if moment.cycle in anew]
+        await judge_cases(behind, moments, uow=uow, now=now, alarms=False)
 
 
 async def take_note(heard: Heard, moments: Moments, *, uow: AuditUnitOfWork, now: datetime) -> None:
@@ -56,7 +70,9 @@ async def deadlines_passed(due: Sequence[Timer], *, uow: AuditUnitOfWork, clock:
         if (moment := moments.get((timer.payload["cycle"], timer.payload["moment"]))) is not None
     }
     await uow.lock(scope for _, scope in cases)
-    await judge_cases(cases, moments, uow=uow, now=clock())
+    now = clock()
+    await catch_up(cases, moments, uow=uow, now=now)
+    await judge_cases(cases, moments, uow=uow, now=now)
 
 
 async def judge_anew(

@@ -55,6 +55,22 @@ async def test_a_moment_that_was_taken_back_stays_so_in_any_order_of_arrival(wor
     assert row["taken_back"]
 
 
+async def test_a_failed_moment_with_a_long_name_is_kept_by_the_beginning_of_it(world):
+    await world.say(
+        MomentFailed(
+            evidence_id=uuid4(),
+            trace_id=uuid4(),
+            cycle="c",
+            moment="m",
+            name="n" * 500,
+            critical=True,
+            at=world.clock(),
+        )
+    )
+    (row,) = await world.rows(failed_moment)
+    assert row["name"] == "n" * 200
+
+
 @pytest.mark.parametrize("late_first", [True, False])
 async def test_a_failed_moment_is_his_of_whom_it_was_told_last_in_any_order_of_arrival(world, late_first):
     """After an undo the same failure may be another's than the one whom it was told of while the two were one."""

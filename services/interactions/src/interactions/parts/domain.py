@@ -14,6 +14,7 @@ from common.events import Event
 PROFILE = "identity"
 CONTACT = "identity-contact"
 VALUE = "scoring"
+LONGEST_NAME = 200
 _SOURCES: dict[type, str] = {CustomerProfiled: PROFILE, ContactChanged: CONTACT, ValueChanged: VALUE}
 
 
@@ -96,7 +97,7 @@ def _moment_of(event: Event, data: MomentFailed, now: datetime) -> FailedMoment:
         trace_id=data.trace_id,
         cycle=data.cycle,
         moment=data.moment,
-        name=data.name,
+        name=data.name[:LONGEST_NAME],
         critical=data.critical,
         at=data.at,
         detail=data.detail,

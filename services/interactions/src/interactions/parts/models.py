@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlmodel import Field
 
 from common.db import Json, UtcDateTime
+from interactions.parts.domain import LONGEST_NAME
 from interactions.tables import Base
 
 
@@ -34,7 +35,7 @@ class FailedMomentRow(Base, table=True):
     trace_id: UUID = Field(sa_type=sa.Uuid)
     cycle: str = Field(sa_type=sa.String(100))
     moment: str = Field(sa_type=sa.String(100))
-    name: str = Field(sa_type=sa.String(200))
+    name: str = Field(sa_type=sa.String(LONGEST_NAME))
     critical: bool = Field(sa_type=sa.Boolean)
     at: datetime = Field(sa_type=UtcDateTime)
     detail: dict[str, Any] = Field(sa_type=Json)

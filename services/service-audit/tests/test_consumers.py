@@ -19,7 +19,7 @@ from common.parked import Parked
 from service_audit.actions.repository import ActionFilter
 from service_audit.evidence.use_cases import judge_cases, lock_scopes, take_note
 from service_audit.observations.domain import hear, observation_of, standing, withdrawal_of
-from service_audit.observations.models import observation
+from service_audit.observations.models import observation, withdrawal
 from service_audit.standards.shipped import shipped
 from service_audit.standards.use_cases import put_cycle
 from service_audit.worker import create_consumer, republish
@@ -111,6 +111,22 @@ async def test_an_erasure_waits_for_whoever_takes_note_of_the_erased(audit, tell
         while not await noting.session.scalar(waiting):
             assert not erasing.done()
     await erasing
+
+
+async def test_what_an_erased_person_took_back_names_nothing_of_him_any_more(audit, telling):
+    rated, opened = telling.survey(1), telling.case("opened")
+    moves = [telling.conversation("opened", touchpoint_id=rated.touchpoint_id), telling.conversation("closed")]
+    contacted = telling.case("contacted", hours=1, touchpoint_id=uuid4())
+    await audit.hears(rated, opened, contacted, *moves, telling.commitment("made"))
+    back = [ConversationMoveRetracted(**move.model_dump()) for move in moves]
+    await audit.hears(telling.retracted(rated), *back, CaseMoveRetracted(**contacted.model_dump()))
+    await audit.hears(telling.case("retracted", hours=2), telling.commitment("retracted"))
+    erasure = CustomerErased(
+        erasure_id=uuid4(), customer_id=uuid4(), customers=[], traces=[telling.trace], erased_at=telling.start
+    )
+    await audit.hears(erasure)
+    async with audit.uow(reading=True) as uow:
+        assert (await uow.session.execute(select(withdrawal.c.key))).scalars().all() == []
 
 
 @pytest.mark.parametrize("together", [False, True])

@@ -79,6 +79,9 @@ class Observations:
         found = [one for kind in sorted(wanted) for one in await self._of_subjects(kind, sorted(wanted[kind]))]
         return list({one.key: one for one in found}.values())
 
+    async def of_traces(self, traces: Collection[UUID]) -> list[Observation]:
+        return await self._read(select(observation).where(among(observation.c.trace_id, traces)))
+
     async def page(self, sources: Sequence[Source], *, after: tuple[str, str] | None, limit: int) -> list[Observation]:
         """Observations of the sources in a fixed order, from where the page before ended."""
         c = observation.c

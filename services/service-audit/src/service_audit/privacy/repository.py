@@ -16,6 +16,7 @@ from service_audit.evidence.domain import UnknownCustomer
 from service_audit.evidence.models import evidence
 from service_audit.evidence.repository import KEPT_SCOPE
 from service_audit.observations.models import observation, withdrawal
+from service_audit.observations.repository import Observations
 
 
 async def find_subjects(session: AsyncSession, customer_id: UUID) -> Subjects:
@@ -49,13 +50,8 @@ class ErasureRepository:
         """Delete what was observed on the traces and what waits for a verdict; gives counts of rows."""
         c, o = evidence.c, observation.c
         waiting = (await self._session.scalars(sa.select(c.evidence_id).where(among(c.trace_id, traces)))).all()
-        rows = (
-            await self._session.execute(
-                sa.select(o.touchpoint_id, o.commitment_id, o.case_number).where(among(o.trace_id, traces))
-            )
-        ).all()
-        taken_back = {f"touchpoint:{row.touchpoint_id}" for row in rows} | {f"case:{row.case_number}" for row in rows}
-        taken_back |= {f"{kind}:{row.commitment_id}" for row in rows for kind in ("commitment", "owed")}
+        observed = await Observations(self._session).of_traces(traces)
+        taken_back = {key for one in observed for key in (*one.depends_on, f"owed:{one.commitment_id}")}
         timers = [str(evidence_id) for evidence_id in waiting]
         return {
             "evidence": await self._gone(evidence, among(c.evidence_id, waiting)),

@@ -1,5 +1,6 @@
 """Processes that are found again by pid and start time."""
 
+import os
 import shutil
 import signal
 import sys
@@ -7,6 +8,7 @@ import textwrap
 
 import pytest
 
+from hilo.native import processes
 from hilo.native.errors import NativeError
 from hilo.native.processes import Process, ended_on_failure, launch, recall, remember, wait_for, wait_until
 
@@ -87,6 +89,19 @@ def test_a_signal_to_an_ended_process_goes_nowhere(sleeper):
 
 
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv of util-linux is not there")
+def test_a_process_that_is_called_dead_has_left_its_pid(sleeper, monkeypatch):
+    def asked_as_it_dies(pid):
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: start_time(pid) is None, within=10)
+        return start_time(pid)
+
+    start_time = processes._start_time
+    monkeypatch.setattr(processes, "_start_time", asked_as_it_dies)
+    assert not sleeper.is_alive()
+    with pytest.raises(ProcessLookupError):  # a server that looks whether its predecessor is gone must not find it
+        os.kill(sleeper.pid, 0)
+
+
 def test_a_server_of_a_test_run_ends_with_it_even_when_the_run_is_killed(tmp_path):
     run = f"""
         import signal, sys, time

@@ -35,11 +35,13 @@ class Process:
     started: str
 
     def is_alive(self) -> bool:
+        started = _start_time(self.pid)
+        # Asked in this order: a child that has ended is reaped before it is called dead, else its pid still answers.
         child = _children.get(self.pid)
         if child is not None and child.poll() is not None:
             del _children[self.pid]
             return False
-        return _start_time(self.pid) == self.started
+        return started == self.started
 
     def send(self, number: signal.Signals) -> None:
         if self.is_alive():

@@ -31,7 +31,8 @@ def test_a_purchase_is_counted_once_however_often_it_is_sent(caller):
     assert (batch["recorded"], batch["duplicate"]) == (0, 5)
     ana.buys("1000.00")  # when this one is counted, those before it are
     customer = until(ana.customer_id)
-    figures = until(lambda: (v := value_of(caller, customer)) and v["revenue"]["amount"] != "50000.00" and v)
+    fewer = ("0.00", "50000.00")
+    figures = until(lambda: (v := value_of(caller, customer)) and v["revenue"]["amount"] not in fewer and v)
     assert figures["revenue"]["amount"] == "51000.00"
 
 
@@ -93,9 +94,12 @@ def test_history_sets_nothing_off(caller):
     customer = until(ana.customer_id)
     ana.does(topic="delivery")  # when this has been seen everywhere, so has the history
     until(lambda: value_of(caller, customer))
+    evidence = f"/service-audit/v1/customers/{customer}/evidence"
+    judged = until(
+        lambda: [item for item in caller.get(evidence)["items"] if item["case_number"] == said["case_number"]]
+    )
+    assert all(item["backfill"] for item in judged)
     assert ana.resume()["alerts"] == []
-    evidence = caller.get(f"/service-audit/v1/customers/{customer}/evidence")["items"]
-    assert all(item["backfill"] for item in evidence if item["case_number"] == said["case_number"])
 
 
 def test_another_standard_gives_other_results_without_a_line_of_code(caller):
